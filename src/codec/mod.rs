@@ -1,0 +1,63 @@
+//! The data types of RFC 4251 §5, read from and written to bytes.
+//!
+//! Nothing here allocates by a length that the peer sent: reading borrows from the message.
+
+mod name_list;
+mod reader;
+mod writer;
+
+pub use name_list::NameList;
+pub use reader::{DecodeError, Reader};
+pub use writer::Writer;
+
+/// The names of a list that was chosen by us, joined as a name-list without spaces.
+pub fn join_names<S: AsRef<str>>(names: &[S]) -> String {
+    let mut joined = String::new();
+    for name in names {
+        if !joined.is_empty() {
+            joined.push(',');
+        }
+        joined.push_str(name.as_ref());
+    }
+    joined
+}
+
+/// Makes text of the peer safe for a terminal and a log: at most `cap` bytes, control characters and
+/// invalid UTF-8 escaped.
+pub fn printable(bytes: &[u8], cap: usize) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
+            if text.len() >= cap {
+                text.push('…');
+                return text;
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printable_escapes_and_caps() {
+        assert_eq!(printable(b"a\x1b[31m\xffz", 100), "a\\u{1b}[31m\\xffz");
+        assert_eq!(printable(&[b'a'; 50], 4), "aaaa…");
+    }
+
+    #[test]
+    fn names_are_joined_with_commas() {
+        assert_eq!(join_names(&["a", "b"]), "a,b");
+        assert_eq!(join_names::<&str>(&[]), "");
+    }
+}

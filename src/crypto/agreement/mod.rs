@@ -1,0 +1,3 @@
+//! Key agreement primitives, one file per primitive.
+
+

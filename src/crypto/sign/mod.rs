@@ -1,0 +1,3 @@
+//! Signature primitives, one file per algorithm family.
+
+

@@ -1,0 +1,352 @@
+//! The one error type of the protocol and the driver, who is at fault for each case, and the one
+//! mapping from an error to the disconnect reason that is sent to the peer (RFC 4253 §11.1).
+
+use std::fmt;
+
+use crate::codec::DecodeError;
+use crate::messages::{DisconnectReason, MessageNumber};
+
+/// What went wrong, and at whose fault.
+///
+/// Errors are cheap to clone, for the cause that ended a transport is given to every waiter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on the stream or on a file.
+    #[error("{operation}: {}", std::io::Error::from_raw_os_error(*errno))]
+    Io {
+        /// What was being done, for a person.
+        operation: &'static str,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// No address of the peer could be resolved.
+    #[error("cannot resolve {host}: {detail}")]
+    Resolve {
+        /// The host name asked for.
+        host: String,
+        /// The resolver's text.
+        detail: String,
+    },
+    /// The stream ended without the peer having said goodbye.
+    #[error("connection lost")]
+    ConnectionLost,
+    /// The peer's identification line was refused (RFC 4253 §4.2).
+    #[error("identification refused: {0}")]
+    Identification(IdentificationFault),
+    /// The bytes of a message are not what the RFC says they are.
+    #[error("malformed {number}: {fault}")]
+    InvalidMessage {
+        /// The message that was being read.
+        number: MessageNumber,
+        /// What is wrong with its bytes.
+        fault: DecodeError,
+    },
+    /// The peer broke a rule of the protocol.
+    #[error("the peer broke the protocol: {0}")]
+    PeerMisbehaved(PeerMisbehaved),
+    /// A packet failed its authentication check.
+    #[error("message authentication failed")]
+    Mac,
+    /// Compressed data were corrupt or inflated past the limit.
+    #[error("decompression failed")]
+    Compression,
+    /// The two sides have no algorithm in common for one list of KEXINIT (RFC 4253 §7.1).
+    #[error("{0}")]
+    NoCommonAlgorithm(Box<NoCommonAlgorithm>),
+    /// Key exchange failed.
+    #[error("key exchange failed: {0}")]
+    KeyExchange(KexFault),
+    /// The host key, or the signature made with it, was refused.
+    #[error("host key refused: {0}")]
+    HostKey(HostKeyFault),
+    /// The peer sent SSH_MSG_DISCONNECT. The description is capped and has control characters escaped.
+    #[error("disconnected by the peer: {reason} ({description})")]
+    Disconnected {
+        /// The reason as sent.
+        reason: DisconnectReason,
+        /// The text as sent, capped and escaped.
+        description: String,
+    },
+    /// Credentials were refused.
+    #[error("authentication failed; methods that may continue: {}", methods.join(","))]
+    AuthFailed {
+        /// The methods the server says may continue.
+        methods: Vec<String>,
+    },
+    /// The peer asked for more attempts or time than it is given.
+    #[error("no more authentication attempts: {0}")]
+    AuthLimit(&'static str),
+    /// The peer refused to open a channel (RFC 4254 §5.1).
+    #[error("channel open refused: {description} (reason {reason})")]
+    ChannelOpenRefused {
+        /// The reason code as sent.
+        reason: u32,
+        /// The text as sent, capped and escaped.
+        description: String,
+    },
+    /// The peer answered a channel or global request with a failure.
+    #[error("request denied by the peer")]
+    RequestDenied,
+    /// The peer offered a service we do not know, or asked for one.
+    #[error("service not available: {0}")]
+    ServiceNotAvailable(String),
+    /// A bound set against hostile peers was reached.
+    #[error("limit reached: {0}")]
+    Limit(&'static str),
+    /// A private or public key could not be read, made or used.
+    #[error("{0}")]
+    Key(KeyFault),
+    /// A deadline passed.
+    #[error("timed out: {0}")]
+    Timeout(&'static str),
+    /// Another thread cancelled the call.
+    #[error("cancelled")]
+    Cancelled,
+    /// The transport or channel was closed by this side.
+    #[error("closed")]
+    Closed,
+    /// The call does not fit the state of the object.
+    #[error("misuse: {0}")]
+    ApiMisuse(&'static str),
+    /// The call would wait for something that only its own thread can bring about.
+    #[error("the call would deadlock: {0}")]
+    WouldDeadlock(&'static str),
+    /// The process was forked and the handle belongs to the parent.
+    #[error("the handle belongs to the parent process")]
+    Forked,
+    /// The machine ran out of something.
+    #[error("out of resources: {0}")]
+    Resource(&'static str),
+    /// An invariant of this library does not hold. Please report it.
+    #[error("internal error: {0}")]
+    Bug(&'static str),
+}
+
+/// Why an identification line was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentificationFault {
+    /// The line is longer than 255 bytes.
+    #[error("line too long")]
+    TooLong,
+    /// The line does not have the form `SSH-protoversion-softwareversion`.
+    #[error("malformed line")]
+    Malformed,
+    /// The protocol version is not 2.0.
+    #[error("protocol version {0} is not supported")]
+    Version(String),
+    /// Text came before the line where none may.
+    #[error("text before the identification line")]
+    UnexpectedText,
+    /// More text came before the line than is allowed.
+    #[error("too much text before the identification line")]
+    TooMuchText,
+}
+
+/// A rule of the protocol that the peer broke.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerMisbehaved {
+    /// packet_length is out of bounds or no multiple of the block size (RFC 4253 §6).
+    #[error("bad packet length")]
+    PacketLength,
+    /// padding_length is out of bounds (RFC 4253 §6).
+    #[error("bad padding length")]
+    PaddingLength,
+    /// A packet without a payload.
+    #[error("empty payload")]
+    EmptyPayload,
+    /// A message that is not allowed in this phase, or not from this role.
+    #[error("{0} is not allowed here")]
+    UnexpectedMessage(MessageNumber),
+    /// A message that strict key exchange forbids.
+    #[error("{0} during strict key exchange")]
+    StrictKex(MessageNumber),
+    /// The sequence number would wrap during the first key exchange.
+    #[error("sequence number wrapped during key exchange")]
+    SequenceWrapped,
+    /// A channel message for a channel that is not open.
+    #[error("message for unknown channel {0}")]
+    UnknownChannel(u32),
+    /// Data beyond the window (RFC 4254 §5.2).
+    #[error("channel window exceeded")]
+    WindowExceeded,
+    /// Data beyond the maximum packet size (RFC 4254 §5.2).
+    #[error("channel maximum packet size exceeded")]
+    PacketSizeExceeded,
+    /// WINDOW_ADJUST past 2^32 - 1.
+    #[error("channel window overflow")]
+    WindowOverflow,
+    /// A message on a channel after EOF or CLOSE.
+    #[error("message after EOF or CLOSE")]
+    AfterClose,
+    /// A reply that answers no request.
+    #[error("reply without request")]
+    UnsolicitedReply,
+    /// Rekeying too often, or not at all when asked.
+    #[error("rekeying rules broken: {0}")]
+    Rekey(&'static str),
+    /// Anything else, said in words.
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+/// Why key exchange failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KexFault {
+    /// The peer's public value is malformed or forbidden.
+    #[error("bad public value from the peer")]
+    BadPublicValue,
+    /// A group that is too small, too large or malformed.
+    #[error("bad group from the peer")]
+    BadGroup,
+    /// Our own signature did not verify and was not sent.
+    #[error("signing with the host key failed")]
+    Signing,
+    /// The peer did not finish in time.
+    #[error("the peer did not finish the key exchange in time")]
+    Timeout,
+    /// A primitive failed.
+    #[error("a cryptographic operation failed")]
+    Crypto,
+}
+
+/// Why a host key was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostKeyFault {
+    /// The key is not the expected one. Fingerprints of both.
+    #[error("expected {expected}, found {found}")]
+    Mismatch {
+        /// Fingerprint of the key that was expected.
+        expected: String,
+        /// Fingerprint of the key that the server showed.
+        found: String,
+    },
+    /// The application refused it.
+    #[error("refused by the application")]
+    Refused,
+    /// Nobody was there to accept it.
+    #[error("not verified: set an expected key or a host key callback")]
+    NotVerified,
+    /// The blob's or the signature's algorithm is not the negotiated one, or the blob is malformed.
+    #[error("key or signature is not of the negotiated algorithm")]
+    WrongAlgorithm,
+    /// The signature over the exchange hash is wrong.
+    #[error("bad signature")]
+    BadSignature,
+    /// Another key than in the first key exchange.
+    #[error("the host key changed during the session")]
+    Changed,
+}
+
+/// Why a key could not be read, made or used. Four different errors for four different remedies.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// The bytes are no key, or a broken one.
+    #[error("malformed key: {0}")]
+    Malformed(&'static str),
+    /// The format or algorithm is known but not supported.
+    #[error("unsupported key: {0}")]
+    Unsupported(String),
+    /// The key is encrypted and no passphrase was given.
+    #[error("the key is encrypted and no passphrase was given")]
+    PassphraseMissing,
+    /// The passphrase does not fit.
+    #[error("wrong passphrase")]
+    PassphraseWrong,
+    /// Signing failed.
+    #[error("signing failed")]
+    Signing,
+}
+
+/// The lists of both sides for the algorithm that could not be agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoCommonAlgorithm {
+    /// Which list of KEXINIT, in words: "key exchange", "cipher client to server", ...
+    pub list: &'static str,
+    /// Our names in order of preference.
+    pub local: Vec<String>,
+    /// The peer's names, capped.
+    pub peer: Vec<String>,
+}
+
+impl fmt::Display for NoCommonAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no common {} algorithm; local: {}; peer: {}",
+            self.list,
+            self.local.join(","),
+            self.peer.join(",")
+        )
+    }
+}
+
+impl Error {
+    /// A message of this number has malformed bytes.
+    pub fn invalid(number: MessageNumber) -> impl Fn(DecodeError) -> Error {
+        move |fault| Error::InvalidMessage { number, fault }
+    }
+
+    /// The reason of the SSH_MSG_DISCONNECT that this error makes us send; `None` where nothing is sent
+    /// (the stream is gone, the peer has already left, or binary packets have not begun).
+    ///
+    /// The peer learns this number and no detail of ours.
+    pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
+        match self {
+            Error::Io { .. }
+            | Error::Resolve { .. }
+            | Error::ConnectionLost
+            | Error::Disconnected { .. }
+            | Error::Identification(_)
+            | Error::Forked => None,
+            Error::InvalidMessage { .. } | Error::PeerMisbehaved(_) => {
+                Some(DisconnectReason::PROTOCOL_ERROR)
+            }
+            Error::Mac => Some(DisconnectReason::MAC_ERROR),
+            Error::Compression => Some(DisconnectReason::COMPRESSION_ERROR),
+            Error::NoCommonAlgorithm(_) | Error::KeyExchange(_) => {
+                Some(DisconnectReason::KEY_EXCHANGE_FAILED)
+            }
+            Error::HostKey(
+                HostKeyFault::WrongAlgorithm | HostKeyFault::BadSignature,
+            ) => Some(DisconnectReason::KEY_EXCHANGE_FAILED),
+            Error::HostKey(_) => Some(DisconnectReason::HOST_KEY_NOT_VERIFIABLE),
+            Error::AuthFailed { .. } | Error::AuthLimit(_) => {
+                Some(DisconnectReason::NO_MORE_AUTH_METHODS_AVAILABLE)
+            }
+            Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
+            Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
+            Error::Timeout(_)
+            | Error::Cancelled
+            | Error::Closed
+            | Error::ChannelOpenRefused { .. }
+            | Error::RequestDenied
+            | Error::Key(_)
+            | Error::ApiMisuse(_)
+            | Error::WouldDeadlock(_)
+            | Error::Resource(_)
+            | Error::Bug(_) => Some(DisconnectReason::BY_APPLICATION),
+        }
+    }
+}
+
+impl From<PeerMisbehaved> for Error {
+    fn from(case: PeerMisbehaved) -> Self {
+        Error::PeerMisbehaved(case)
+    }
+}
+impl From<KexFault> for Error {
+    fn from(fault: KexFault) -> Self {
+        Error::KeyExchange(fault)
+    }
+}
+impl From<HostKeyFault> for Error {
+    fn from(fault: HostKeyFault) -> Self {
+        Error::HostKey(fault)
+    }
+}
+impl From<KeyFault> for Error {
+    fn from(fault: KeyFault) -> Self {
+        Error::Key(fault)
+    }
+}

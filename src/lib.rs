@@ -1,0 +1,46 @@
+//! libsshwire: SSH-2, client and server, behind a C ABI.
+//!
+//! The layers, each using only what stands below it:
+//!
+//! ```text
+//! ffi          handles, panic guard, callbacks, errors: the C face
+//! driver       Transport and Channel with threads, sockets, timers, deadlines
+//! endpoint     routes between the three protocol layers; sans-I/O from here down
+//! connection   channels, windows, requests (RFC 4254)
+//! auth         user authentication (RFC 4252, 4256)
+//! transport    identification, key exchanges, rekeying (RFC 4253)
+//! kex          negotiation, methods, exchange hash, strict kex
+//! packet       framing, sealing and opening, sequence numbers, compression
+//! keys         public and private keys, signatures, file formats
+//! crypto       ciphers, MACs, hashes, agreement; tables of algorithms by name
+//! messages     one struct per SSH_MSG_*
+//! codec        the data types of RFC 4251 §5
+//! ```
+
+#![deny(unsafe_op_in_unsafe_fn, missing_docs)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::as_conversions
+    )
+)]
+
+pub mod codec;
+pub mod crypto;
+pub mod error;
+pub mod keys;
+pub mod messages;
+pub mod packet;
+
+pub use error::Error;

@@ -1,0 +1,5 @@
+//! One struct per SSH_MSG_*, fields in wire order, encode and decode together; one file per document.
+
+mod number;
+
+pub use number::{DisconnectReason, MessageNumber, Role};

@@ -1,0 +1,66 @@
+//! Payloads that wait to be sealed, in order, in one buffer.
+
+use crate::codec::Writer;
+use std::collections::VecDeque;
+
+/// A first-in-first-out queue of payloads. Its owner asks [`len_bytes`](Self::len_bytes) and stops reading
+/// from the peer when the queue is long.
+#[derive(Debug, Default)]
+pub struct PayloadQueue {
+    bytes: VecDeque<Vec<u8>>,
+    len_bytes: usize,
+}
+
+impl PayloadQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends the payload that `fill` writes: message number first.
+    pub fn push(&mut self, fill: impl FnOnce(&mut Writer<'_>)) {
+        self.push_vec(Writer::collect(fill));
+    }
+
+    /// Appends a payload.
+    pub fn push_vec(&mut self, payload: Vec<u8>) {
+        self.len_bytes += payload.len();
+        self.bytes.push_back(payload);
+    }
+
+    /// Takes the oldest payload.
+    pub fn pop(&mut self) -> Option<Vec<u8>> {
+        let payload = self.bytes.pop_front()?;
+        self.len_bytes -= payload.len();
+        Some(payload)
+    }
+
+    /// Bytes waiting.
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_leave_in_order_and_are_counted() {
+        let mut queue = PayloadQueue::new();
+        queue.push(|w| {
+            w.u8(1).u8(2);
+        });
+        queue.push_vec(vec![3]);
+        assert_eq!(queue.len_bytes(), 3);
+        assert_eq!(queue.pop(), Some(vec![1, 2]));
+        assert_eq!(queue.pop(), Some(vec![3]));
+        assert!(queue.is_empty());
+        assert_eq!(queue.len_bytes(), 0);
+    }
+}
