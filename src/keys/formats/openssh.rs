@@ -341,3 +341,176 @@ fn secret_part(
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::{fixture, TestRandom, PASSPHRASE};
+    use std::time::{Duration, Instant};
+
+    /// The fields of a file, each of which a test may spoil.
+    struct File {
+        cipher: &'static str,
+        kdf: &'static str,
+        options: Vec<u8>,
+        count: u32,
+        public: Vec<u8>,
+        secret: Vec<u8>,
+        trailer: Vec<u8>,
+    }
+
+    impl File {
+        fn new() -> (Self, PrivateKey) {
+            let key = PrivateKey::from_ed25519(Zeroizing::new([9; 32])).unwrap();
+            let file = File {
+                cipher: "none",
+                kdf: "none",
+                options: Vec::new(),
+                count: 1,
+                public: key.public().blob().to_vec(),
+                secret: secret_part(&key, 8, &mut TestRandom).unwrap().to_vec(),
+                trailer: Vec::new(),
+            };
+            (file, key)
+        }
+
+        fn read(&self, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+            let bytes = Writer::collect(|w| {
+                w.raw(MAGIC)
+                    .string(self.cipher)
+                    .string(self.kdf)
+                    .string(&self.options)
+                    .u32(self.count)
+                    .string(&self.public)
+                    .string(&self.secret)
+                    .raw(&self.trailer);
+            });
+            read(&bytes, passphrase)
+        }
+
+        fn fault(&self, passphrase: Option<&[u8]>) -> KeyFault {
+            match self.read(passphrase) {
+                Err(Error::Key(fault)) => fault,
+                Err(other) => panic!("{other}"),
+                Ok(_) => panic!("the file was taken"),
+            }
+        }
+    }
+
+    fn spoiled(spoil: impl FnOnce(&mut File)) -> KeyFault {
+        let (mut file, _) = File::new();
+        spoil(&mut file);
+        let start = Instant::now();
+        let fault = file.fault(Some(b"passphrase"));
+        assert!(start.elapsed() < Duration::from_millis(50));
+        fault
+    }
+
+    fn bcrypt(salt: &[u8], rounds: u32) -> impl FnOnce(&mut File) {
+        let options = Writer::collect(|w| {
+            w.string(salt).u32(rounds);
+        });
+        move |file| {
+            file.cipher = "aes256-ctr";
+            file.kdf = "bcrypt";
+            file.options = options;
+        }
+    }
+
+    #[test]
+    fn the_unspoiled_file_is_good() {
+        let (file, key) = File::new();
+        assert_eq!(file.read(None).unwrap().public(), key.public());
+    }
+
+    #[test]
+    fn y1_hostile_files_are_malformed() {
+        let salt = [1; 16];
+        for fault in [
+            spoiled(bcrypt(&salt, 0)),
+            spoiled(bcrypt(&salt, 2049)),
+            spoiled(bcrypt(&salt, u32::MAX)),
+            spoiled(bcrypt(&[], 16)),
+            spoiled(bcrypt(&[1; 65536], 16)),
+            spoiled(|file| file.count = 0),
+            spoiled(|file| file.count = 2),
+            spoiled(|file| file.count = u32::MAX),
+            spoiled(|file| file.secret[0] ^= 1),
+            spoiled(|file| *file.secret.last_mut().unwrap() ^= 1),
+            spoiled(|file| file.secret.extend([9, 10, 11, 12, 13, 14, 15, 16])),
+            spoiled(|file| file.secret.push(1)),
+            spoiled(|file| file.secret.clear()),
+            spoiled(|file| *file.public.last_mut().unwrap() ^= 1),
+            spoiled(|file| file.public.push(0)),
+            spoiled(|file| file.trailer.push(0)),
+            spoiled(|file| file.cipher = "aes256-ctr"),
+            spoiled(|file| file.options = vec![0; 4]),
+            spoiled(|file| {
+                file.kdf = "bcrypt";
+                file.options = vec![0, 0, 0, 1, 1, 0, 0, 0, 16];
+            }),
+        ] {
+            assert!(matches!(fault, KeyFault::Malformed(_)), "{fault}");
+        }
+        for fault in [
+            spoiled(|file| file.cipher = "rot13"),
+            spoiled(|file| file.kdf = "argon2"),
+        ] {
+            assert!(matches!(fault, KeyFault::Unsupported(_)), "{fault}");
+        }
+    }
+
+    #[test]
+    fn y1_caps_are_checked_before_a_passphrase_is_asked_for() {
+        let (mut file, _) = File::new();
+        bcrypt(&[1; 16], 2049)(&mut file);
+        assert!(matches!(file.fault(None), KeyFault::Malformed(_)));
+        bcrypt(&[1; 16], 2048)(&mut file);
+        file.secret.resize(160, 0);
+        assert_eq!(file.fault(None), KeyFault::PassphraseMissing);
+    }
+
+    #[test]
+    fn y1_public_and_private_part_must_agree() {
+        let other = PrivateKey::from_ed25519(Zeroizing::new([8; 32])).unwrap();
+        let fault = spoiled(|file| file.public = other.public().blob().to_vec());
+        assert_eq!(fault, DIFFERENT);
+        // The copies inside the secret part count as well: 4 + 4 + (4 + 11) + 4 bytes stand before the first,
+        // 32 + 4 + 32 more before the second.
+        assert_eq!(spoiled(|file| file.secret[27] ^= 1), DIFFERENT);
+        assert_eq!(spoiled(|file| file.secret[27 + 68] ^= 1), DIFFERENT);
+    }
+
+    #[test]
+    fn a_damaged_tag_or_ciphertext_is_a_wrong_passphrase() {
+        for name in [
+            "ed25519.openssh.aes256-gcm@openssh.com",
+            "ed25519.openssh.chacha20-poly1305@openssh.com",
+        ] {
+            let bytes = fixture(name);
+            let mut bytes = pem::Document::find(&bytes).unwrap().decode().unwrap();
+            assert!(read(&bytes, Some(PASSPHRASE)).is_ok());
+            *bytes.last_mut().unwrap() ^= 1;
+            let error = read(&bytes, Some(PASSPHRASE)).err().unwrap();
+            assert_eq!(error, KeyFault::PassphraseWrong.into());
+            bytes.pop();
+            assert!(matches!(
+                read(&bytes, Some(PASSPHRASE)),
+                Err(Error::Key(KeyFault::Malformed(_)))
+            ));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_encrypted() {
+        let key = PrivateKey::from_ed25519(Zeroizing::new([9; 32])).unwrap();
+        let text = write(&key, Some(PASSPHRASE), &mut TestRandom).unwrap();
+        let bytes = pem::Document::find(text.as_bytes())
+            .unwrap()
+            .decode()
+            .unwrap();
+        assert!(!bytes.windows(32).any(|window| window == [9; 32]));
+        let again = write(&key, Some(PASSPHRASE), &mut TestRandom).unwrap();
+        assert_ne!(*text, *again);
+    }
+}
