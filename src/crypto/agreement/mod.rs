@@ -1,3 +1,1 @@
 //! Key agreement primitives, one file per primitive.
-
-

@@ -1,3 +1,1 @@
 //! Signature primitives, one file per algorithm family.
-
-
