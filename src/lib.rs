@@ -36,6 +36,7 @@
     )
 )]
 
+pub mod auth;
 pub mod codec;
 pub mod crypto;
 pub mod error;

@@ -1,0 +1,1 @@
+//! What is particular to one method: building its messages and judging its fields.
