@@ -1,14 +1,11 @@
-//! The server's side of user authentication.
+//! What the server's side of user authentication says to the application, and hears from it.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::Prompts;
-use crate::error::Error;
 use crate::keys::PublicKey;
-use crate::packet::PayloadQueue;
 
 /// What a server allows.
 #[derive(Debug, Clone)]
@@ -118,9 +115,9 @@ pub struct VerifyJob {
 
 /// What happened, or is wanted from the caller.
 pub enum ServerAuthEvent {
-    /// Answer with [`ServerAuth::answer`].
+    /// Answer with [`super::ServerAuth::answer`].
     Question(AuthQuestion),
-    /// Answer with [`ServerAuth::verified`].
+    /// Answer with [`super::ServerAuth::verified`].
     Verify(VerifyJob),
     /// SUCCESS was queued. The connection protocol may begin.
     Authenticated {
@@ -129,76 +126,4 @@ pub enum ServerAuthEvent {
         /// By which method, the last one where several were needed.
         method: String,
     },
-}
-
-/// The server's side of user authentication.
-pub struct ServerAuth {
-    config: ServerAuthConfig,
-}
-
-impl ServerAuth {
-    /// A server that waits for SERVICE_REQUEST. The login grace time runs from `now`.
-    pub fn new(config: ServerAuthConfig, session_id: &[u8], now: Instant) -> Self {
-        let _ = (session_id, now);
-        ServerAuth { config }
-    }
-
-    /// Replaces the methods that are offered, e.g. for the user who is being asked about.
-    pub fn set_methods(&mut self, methods: Vec<String>) {
-        self.config.methods = methods;
-    }
-
-    /// Takes a message of the client.
-    pub fn handle(
-        &mut self,
-        payload: &[u8],
-        now: Instant,
-        out: &mut PayloadQueue,
-        events: &mut VecDeque<ServerAuthEvent>,
-    ) -> Result<(), Error> {
-        let _ = (payload, now, out, events);
-        todo!()
-    }
-
-    /// Answers a question.
-    pub fn answer(
-        &mut self,
-        question: u64,
-        decision: AuthDecision,
-        now: Instant,
-        out: &mut PayloadQueue,
-        events: &mut VecDeque<ServerAuthEvent>,
-    ) -> Result<(), Error> {
-        let _ = (question, decision, now, out, events);
-        todo!()
-    }
-
-    /// Hands in the result of a [`VerifyJob`].
-    pub fn verified(
-        &mut self,
-        job: u64,
-        good: bool,
-        now: Instant,
-        out: &mut PayloadQueue,
-        events: &mut VecDeque<ServerAuthEvent>,
-    ) -> Result<(), Error> {
-        let _ = (job, good, now, out, events);
-        todo!()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
-    }
-
-    /// Ends the connection when the login grace time is over.
-    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        let _ = now;
-        todo!()
-    }
-
-    /// Whether SUCCESS was sent.
-    pub fn is_authenticated(&self) -> bool {
-        todo!()
-    }
 }
