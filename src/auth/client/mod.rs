@@ -3,28 +3,23 @@
 //! One attempt at a time: [`ClientAuth::start`], then messages, until an outcome is reported. The states are
 //! named for what is awaited.
 
+mod events;
+mod replies;
+
 use std::collections::VecDeque;
 
 use zeroize::Zeroizing;
 
+pub use events::{ClientAuthEvent, ClientMethod, SignJob};
+
 use super::methods::{keyboard_interactive, none, password, publickey};
-use super::{AuthOutcome, Prompts, SERVICE_USERAUTH};
+use super::{AuthOutcome, SERVICE_USERAUTH};
 use crate::error::{Error, PeerMisbehaved};
 use crate::keys::PrivateKey;
-use crate::messages::service::{ServiceAccept, ServiceRequest};
-use crate::messages::userauth::{
-    UserauthBanner, UserauthFailure, UserauthPasswdChangereq, UserauthPkOk, UserauthSuccess,
-    METHOD_KEYBOARD_INTERACTIVE, METHOD_PASSWORD,
-};
+use crate::messages::service::ServiceRequest;
+use crate::messages::userauth::{UserauthFailure, UserauthSuccess};
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
-
-/// Most banners of one connection that are passed on.
-const MAX_BANNERS: u32 = 64;
-/// Where the text of a banner is cut.
-const MAX_BANNER_BYTES: usize = 16 * 1024;
-/// Where a language tag is cut.
-const MAX_LANGUAGE_BYTES: usize = 64;
 
 /// The client's side of user authentication.
 pub struct ClientAuth {
@@ -441,4 +436,12 @@ impl ClientAuth {
             job,
         };
     }
+}
+
+fn unexpected(number: MessageNumber) -> Error {
+    PeerMisbehaved::UnexpectedMessage(number).into()
+}
+
+fn finish(events: &mut VecDeque<ClientAuthEvent>, outcome: AuthOutcome) {
+    events.push_back(ClientAuthEvent::Outcome(Ok(outcome)));
 }

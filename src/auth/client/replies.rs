@@ -1,7 +1,32 @@
 //! What each message of the server does to the attempt under way.
 
+use std::collections::VecDeque;
+
+use super::{
+    finish, unexpected, Attempt, ClientAuth, ClientAuthEvent, Dialogue, Fallback, MethodReply,
+    State, Step,
+};
+use crate::auth::methods::keyboard_interactive;
+use crate::auth::{AuthOutcome, SERVICE_USERAUTH};
+use crate::error::{Error, PeerMisbehaved};
+use crate::keys::PrivateKey;
+use crate::messages::service::ServiceAccept;
+use crate::messages::userauth::{
+    UserauthBanner, UserauthPasswdChangereq, UserauthPkOk, METHOD_KEYBOARD_INTERACTIVE,
+    METHOD_PASSWORD,
+};
+use crate::messages::MessageNumber;
+use crate::packet::PayloadQueue;
+
+/// Most banners of one connection that are passed on.
+const MAX_BANNERS: u32 = 64;
+/// Where the text of a banner is cut.
+const MAX_BANNER_BYTES: usize = 16 * 1024;
+/// Where a language tag is cut.
+const MAX_LANGUAGE_BYTES: usize = 64;
+
 impl ClientAuth {
-    fn service_accept(
+    pub(super) fn service_accept(
         &mut self,
         payload: &[u8],
         out: &mut PayloadQueue,
@@ -23,7 +48,7 @@ impl ClientAuth {
         Ok(())
     }
 
-    fn banner(
+    pub(super) fn banner(
         &mut self,
         payload: &[u8],
         events: &mut VecDeque<ClientAuthEvent>,
@@ -44,7 +69,7 @@ impl ClientAuth {
         Ok(())
     }
 
-    fn failure(
+    pub(super) fn failure(
         &mut self,
         partial: bool,
         out: &mut PayloadQueue,
@@ -115,7 +140,7 @@ impl ClientAuth {
         lists(METHOD_KEYBOARD_INTERACTIVE) && !lists(METHOD_PASSWORD)
     }
 
-    fn success(&mut self, events: &mut VecDeque<ClientAuthEvent>) -> Result<(), Error> {
+    pub(super) fn success(&mut self, events: &mut VecDeque<ClientAuthEvent>) -> Result<(), Error> {
         match self.take_state() {
             // Nothing was asked for that SUCCESS could answer (RFC 4252 §7: PK_OK or FAILURE).
             State::ExpectReply(Attempt {
@@ -151,7 +176,7 @@ impl ClientAuth {
     }
 
     /// Message 60, whose meaning depends on the method.
-    fn method_reply(
+    pub(super) fn method_reply(
         &mut self,
         payload: &[u8],
         out: &mut PayloadQueue,
@@ -276,14 +301,6 @@ impl ClientAuth {
     }
 }
 
-fn unexpected(number: MessageNumber) -> Error {
-    PeerMisbehaved::UnexpectedMessage(number).into()
-}
-
-fn finish(events: &mut VecDeque<ClientAuthEvent>, outcome: AuthOutcome) {
-    events.push_back(ClientAuthEvent::Outcome(Ok(outcome)));
-}
-
 fn banner_event(message: &[u8], language: &[u8]) -> ClientAuthEvent {
     ClientAuthEvent::Banner {
         message: lossy_capped(message, MAX_BANNER_BYTES),
@@ -294,4 +311,16 @@ fn banner_event(message: &[u8], language: &[u8]) -> ClientAuthEvent {
 /// At most `cap` bytes of the peer's text, with what is no UTF-8 replaced.
 fn lossy_capped(bytes: &[u8], cap: usize) -> String {
     String::from_utf8_lossy(bytes.get(..cap).unwrap_or(bytes)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_and_made_utf8() {
+        assert_eq!(lossy_capped(b"a\xffb", 10), "a\u{fffd}b");
+        assert_eq!(lossy_capped("aä".as_bytes(), 2), "a\u{fffd}");
+        assert_eq!(lossy_capped(b"\x1b[0m", 4), "\x1b[0m");
+    }
 }

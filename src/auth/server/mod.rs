@@ -3,23 +3,26 @@
 //! One request at a time: each becomes a question, and no reply is sent before the question is answered.
 //! Limits count for the whole connection; what was achieved counts for one user name only.
 
+mod questions;
+mod requests;
+
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::methods::{keyboard_interactive, password, publickey};
-use super::questions::{
+pub use questions::{
     AuthDecision, AuthQuestion, AuthQuestionKind, ServerAuthConfig, ServerAuthEvent, VerifyJob,
 };
-use super::{SERVICE_CONNECTION, SERVICE_USERAUTH};
-use crate::codec::{printable, DecodeError};
+
+use super::methods::keyboard_interactive;
+use super::SERVICE_USERAUTH;
+use crate::codec::printable;
 use crate::error::{Error, PeerMisbehaved};
 use crate::keys::PublicKey;
 use crate::messages::service::{ServiceAccept, ServiceRequest};
 use crate::messages::userauth::{
-    MethodFields, UserauthBanner, UserauthFailure, UserauthPkOk, UserauthRequest, UserauthSuccess,
-    METHOD_KEYBOARD_INTERACTIVE, METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE, METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
 };
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
@@ -360,8 +363,11 @@ impl ServerAuth {
                     self.waiting.clear();
                     return Ok(());
                 }
-                // A request that was sent behind one that led to a dialogue ends it.
-                State::ExpectInfoResponse { .. } if !self.waiting.is_empty() => {
+                // The next request came before the dialogue even began, and ends it all the same.
+                State::ExpectDecision {
+                    asked: Asked::Interactive,
+                    ..
+                } if !self.waiting.is_empty() => {
                     self.state = State::ExpectRequest;
                     self.count_failure()?;
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::Prompts;
+use crate::auth::Prompts;
 use crate::keys::PublicKey;
 
 /// What a server allows.

@@ -1,7 +1,21 @@
 //! What each request of the client leads to, by method.
 
+use super::{
+    count, service_not_available, Asked, AuthQuestionKind, Progress, ServerAuth, ServerAuthEvent,
+    Sink, State, VerifyJob,
+};
+use crate::auth::methods::{keyboard_interactive, password, publickey};
+use crate::auth::SERVICE_CONNECTION;
+use crate::codec::DecodeError;
+use crate::error::Error;
+use crate::keys::PublicKey;
+use crate::messages::userauth::{
+    MethodFields, UserauthRequest, METHOD_KEYBOARD_INTERACTIVE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+};
+use crate::messages::MessageNumber;
+
 impl ServerAuth {
-    fn request(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub(super) fn request(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
         let invalid = Error::invalid(MessageNumber::USERAUTH_REQUEST);
         let request = UserauthRequest::decode(payload).map_err(&invalid)?;
         count(
@@ -144,7 +158,7 @@ impl ServerAuth {
         Ok(())
     }
 
-    fn info_response(
+    pub(super) fn info_response(
         &mut self,
         payload: &[u8],
         prompts: usize,
