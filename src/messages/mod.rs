@@ -1,5 +1,7 @@
 //! One struct per SSH_MSG_*, fields in wire order, encode and decode together; one file per document.
 
 mod number;
+pub mod service;
+pub mod userauth;
 
 pub use number::{DisconnectReason, MessageNumber, Role};
