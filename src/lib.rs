@@ -37,6 +37,7 @@
 )]
 
 pub mod codec;
+pub mod connection;
 pub mod crypto;
 pub mod error;
 pub mod keys;
