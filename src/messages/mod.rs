@@ -1,5 +1,8 @@
 //! One struct per SSH_MSG_*, fields in wire order, encode and decode together; one file per document.
 
+pub mod channel_request;
+pub mod connection;
+pub mod global_request;
 mod number;
 pub mod service;
 pub mod userauth;
