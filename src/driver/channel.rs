@@ -176,7 +176,7 @@ impl Channel {
             .services
             .as_ref()
             .and_then(|services| services.connection.status(self.handle.id))
-            .is_some_and(|status| status.eof_received || status.closed_by_peer)
+            .is_some_and(|status| status.peer_finished)
     }
 
     /// Writes `data`, all of it unless time runs out or the channel ends first; returns how much was written.
@@ -311,7 +311,7 @@ impl Channel {
                 .services
                 .as_ref()
                 .and_then(|services| services.connection.status(id))
-                .is_none_or(|status| status.closed_by_peer || status.closed);
+                .is_none_or(|status| status.peer_closed || status.closed);
             if closed && serving.ended.is_none() {
                 Some(Err(Error::Closed))
             } else {
@@ -342,7 +342,7 @@ impl Channel {
 
     /// Reads return end of file from now on; what still comes is thrown away.
     pub fn shutdown_read(&self) -> Result<(), Error> {
-        self.serve(|services, id| services.connection.shutdown_read(id, &mut services.out))?;
+        self.serve(|services, id| services.connection.shutdown_read(id, Instant::now(), &mut services.out))?;
         self.handle.waits.readable.notify_all();
         Ok(())
     }
@@ -387,8 +387,8 @@ impl Channel {
             let services = serving.services.as_ref()?;
             match services.connection.status(id) {
                 None => Some(Ok(None)),
-                Some(status) if status.exit.is_some() => Some(Ok(status.exit)),
-                Some(status) if status.closed_by_peer || (status.closed && serving.ended.is_none()) => {
+                Some(status) if status.exit.is_some() => Some(Ok(status.exit.cloned())),
+                Some(status) if status.peer_closed || (status.closed && serving.ended.is_none()) => {
                     Some(Ok(None))
                 }
                 Some(_) => None,
@@ -406,16 +406,17 @@ impl Channel {
         shared.wait_for(&mut serving, changed, deadline, "channel close", |serving| {
             let services = serving.services.as_ref()?;
             match services.connection.status(id) {
-                Some(status) if !status.closed_by_peer => None,
+                Some(status) if !status.peer_closed => None,
                 _ => Some(Ok(())),
             }
         })
     }
 
-    /// The state of the channel now.
-    pub fn status(&self) -> Option<ChannelStatus> {
+    /// Looks at the state of the channel now; `None` when the connection layer has forgotten it.
+    pub fn status<R>(&self, look: impl FnOnce(&ChannelStatus<'_>) -> R) -> Option<R> {
         let serving = self.shared().serving.lock();
-        serving.services.as_ref()?.connection.status(self.handle.id)
+        let status = serving.services.as_ref()?.connection.status(self.handle.id)?;
+        Some(look(&status))
     }
 
     /// Bytes that can be read at once.
@@ -429,10 +430,8 @@ impl Channel {
 
     /// Bytes that can be written without waiting, as far as window and socket are known now.
     pub fn writable(&self) -> usize {
-        let status = self.status();
-        status.filter(ChannelStatus::is_writable).map_or(0, |status| {
-            usize::try_from(status.remote_window).unwrap_or(usize::MAX)
-        })
+        let window = self.status(|status| if status.is_writable() { status.remote_window } else { 0 });
+        usize::try_from(window.unwrap_or(0)).unwrap_or(usize::MAX)
     }
 
     /// Has `event` set at the changes in `interest`, and at once if one of them holds already. An empty
@@ -443,20 +442,19 @@ impl Channel {
         let mut serving = shared.serving.lock();
         let id = self.handle.id;
         let status = serving.services.as_ref().and_then(|s| s.connection.status(id));
+        let eof = status.as_ref().is_none_or(|status| status.eof_received);
+        let closed = serving.ended.is_some() || status.as_ref().is_none_or(|s| s.closed);
+        let window = status.as_ref().is_some_and(|s| s.is_writable() && s.remote_window > 0);
         let buffered = serving.services.as_ref().map_or(0, |services| {
             services.connection.buffered(id, Stream::Data)
                 + services.connection.buffered(id, Stream::Stderr)
         });
-        let ended = serving.ended.is_some();
         let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
         entry.watchers.retain(|(known, _)| !known.is_same(event));
         if interest == ChannelInterest::default() {
             return Ok(());
         }
         entry.watchers.push((event.clone(), interest));
-        let eof = status.as_ref().is_none_or(|status| status.eof_received);
-        let closed = ended || status.as_ref().is_none_or(|s| s.closed || s.closed_by_peer);
-        let window = status.as_ref().is_some_and(|s| s.is_writable() && s.remote_window > 0);
         if (interest.readable && (buffered > 0 || eof || closed))
             || (interest.writable && (window || closed))
             || (interest.eof && eof)

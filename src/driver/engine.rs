@@ -191,10 +191,11 @@ impl Run {
                     let _ = rustix::io::read(&self.worker.wake, &mut [0; 8]);
                     continue;
                 }
-                let writable = event.flags.intersects(
+                let flags = event.flags;
+                let writable = flags.intersects(
                     epoll::EventFlags::OUT | epoll::EventFlags::ERR | epoll::EventFlags::HUP,
                 );
-                let readable = event.flags.intersects(
+                let readable = flags.intersects(
                     epoll::EventFlags::IN
                         | epoll::EventFlags::RDHUP
                         | epoll::EventFlags::ERR

@@ -96,6 +96,8 @@ impl TransportOptions {
             require_strict_kex: self.require_strict_kex,
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
+            signature_algorithms: self.server_auth.sig_algs.clone(),
+            ..TransportConfig::new(role)
         }
     }
 

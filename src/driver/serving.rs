@@ -403,9 +403,11 @@ impl Serving {
                 entry.waits.notify_all();
                 entry.watch(|interest| interest.eof || interest.readable);
             }),
-            ConnectionEvent::Closed(id) => self.with_channel(id, ChannelEntry::ended),
+            ConnectionEvent::Closed(id) => self.with_channel(id, |entry| entry.ended()),
             ConnectionEvent::Exit(id) => {
-                self.with_channel(id, |entry| entry.waits.changed.notify_all());
+                self.with_channel(id, |entry| {
+                    entry.waits.changed.notify_all();
+                });
             }
             ConnectionEvent::RequestQuestion { id, request_id, request, want_reply } => {
                 self.ask(shared, Question::Channel { id, request_id, request, want_reply });
@@ -414,7 +416,9 @@ impl Serving {
                 if let Some(reply) = self.request_replies.get_mut(&request_id) {
                     *reply = Some(ok);
                 }
-                self.with_channel(id, |entry| entry.waits.changed.notify_all());
+                self.with_channel(id, |entry| {
+                    entry.waits.changed.notify_all();
+                });
             }
             ConnectionEvent::GlobalQuestion { id, name, data, want_reply } => {
                 self.ask(shared, Question::Global { id, name, data, want_reply });

@@ -372,7 +372,7 @@ impl Shared {
         if sending.rekey_wanted || outbound.is_held() {
             return;
         }
-        if sending.rekey.is_reached(outbound.counters()) {
+        if sending.rekey.reached(outbound.counters()) {
             sending.rekey_wanted = true;
             self.attend_soon();
         }
