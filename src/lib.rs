@@ -39,8 +39,10 @@
 pub mod codec;
 pub mod crypto;
 pub mod error;
+pub mod kex;
 pub mod keys;
 pub mod messages;
 pub mod packet;
+pub mod transport;
 
 pub use error::Error;
