@@ -43,8 +43,10 @@ pub mod crypto;
 pub mod driver;
 pub mod endpoint;
 pub mod error;
+pub mod kex;
 pub mod keys;
 pub mod messages;
 pub mod packet;
+pub mod transport;
 
 pub use error::Error;

@@ -2,9 +2,12 @@
 
 pub mod channel_request;
 pub mod connection;
+pub mod ext_info;
 pub mod global_request;
+pub mod kex;
 mod number;
 pub mod service;
+pub mod transport;
 pub mod userauth;
 
 pub use number::{DisconnectReason, MessageNumber, Role};

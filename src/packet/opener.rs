@@ -130,9 +130,7 @@ impl Opener {
         };
         self.sequence.check()?;
         let sequence = self.sequence.current();
-        self.packet
-            .open(sequence, packet)
-            .map_err(|_| Error::Mac)?;
+        self.packet.open(sequence, packet).map_err(|_| Error::Mac)?;
         let payload = payload_range(packet, self.packet.tag_len())?;
         self.sequence.advance(total)?;
         self.front = None;
