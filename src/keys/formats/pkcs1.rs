@@ -90,7 +90,7 @@ fn read_dek_info(info: &str) -> Result<(Cipher, Vec<u8>), KeyFault> {
     };
     let iv = iv.trim();
     let iv_len = cipher.key_and_iv_size().map_or(0, |(_, iv_len)| iv_len);
-    if iv.len() != 2 * iv_len || !iv.is_ascii() {
+    if iv.len() != 2 * iv_len || !iv.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(FAULT);
     }
     let bytes: Option<Vec<u8>> = (0..iv_len)
