@@ -22,7 +22,8 @@ use crate::error::{Error, PeerMisbehaved};
 use crate::keys::PublicKey;
 use crate::messages::service::{ServiceAccept, ServiceRequest};
 use crate::messages::userauth::{
-    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE, METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE,
+    METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
 };
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
