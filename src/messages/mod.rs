@@ -3,5 +3,6 @@
 mod number;
 pub mod service;
 pub mod userauth;
+pub mod userauth_info;
 
 pub use number::{DisconnectReason, MessageNumber, Role};

@@ -320,7 +320,8 @@ fn every_truncation_is_an_error() {
             .string("ssh-ed25519")
             .string(key_a().public().blob());
     });
-    let cases: [(fn() -> ClientMethod, Vec<u8>); 4] = [
+    type Case = (fn() -> ClientMethod, Vec<u8>);
+    let cases: [Case; 4] = [
         (|| password("p"), failure(&["password"], false)),
         (|| password("p"), b"\x3c\0\0\0\x07expired\0\0\0\0".to_vec()),
         (|| publickey(key_a(), true), pk_ok),

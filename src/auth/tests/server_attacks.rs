@@ -176,6 +176,15 @@ fn a5_another_user_starts_from_nothing() {
 }
 
 #[test]
+fn none_after_a_partial_success_only_lists_the_methods() {
+    let mut server = Server::new();
+    server.ask(&password_request("a", b"p"), partial(&["publickey"]));
+    server.handle(&none_request("a")).unwrap();
+    assert_eq!(server.reply(), failure(&["publickey"], false));
+    server.assert_quiet();
+}
+
+#[test]
 fn a5_another_user_ends_a_dialogue() {
     let mut server = Server::new();
     let reply = server.ask(&interactive_request("a"), one_prompt());
