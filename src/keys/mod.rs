@@ -101,16 +101,43 @@ pub(crate) fn curve_name(curve: Curve) -> &'static str {
     }
 }
 
+/// What the tests of this module share.
 #[cfg(test)]
-pub(crate) mod test_random {
+pub(crate) mod test_support {
     use crate::crypto::random::Random;
+    use std::time::{Duration, Instant};
 
-    /// The system's generator, for tests of this module.
+    /// The passphrase of the encrypted fixtures.
+    pub(crate) const PASSPHRASE: &[u8] = b"correct horse";
+
+    /// The system's generator.
     pub(crate) struct TestRandom;
     impl Random for TestRandom {
         fn fill(&mut self, out: &mut [u8]) {
             getrandom::fill(out).unwrap();
         }
+    }
+
+    /// A file of `tests/fixtures/keys`.
+    pub(crate) fn fixture(name: &str) -> Vec<u8> {
+        let path = format!("{}/tests/fixtures/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The result of `work` and the time of the fastest of a few runs, which a busy machine disturbs least.
+    pub(crate) fn quickest<T>(work: impl Fn() -> T) -> (Duration, T) {
+        let mut best = Duration::MAX;
+        for _ in 0..8 {
+            let start = Instant::now();
+            work();
+            best = best.min(start.elapsed());
+        }
+        (best, work())
+    }
+
+    /// A fixture that is text.
+    pub(crate) fn text(name: &str) -> String {
+        String::from_utf8(fixture(name)).unwrap()
     }
 }
 

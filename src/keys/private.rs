@@ -252,3 +252,92 @@ impl PrivateKey {
         signature
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::TestRandom;
+
+    fn each_kind() -> impl Iterator<Item = PrivateKey> {
+        KeyKind::ALL
+            .into_iter()
+            .map(|kind| PrivateKey::generate(kind, 2048, &mut TestRandom).unwrap())
+    }
+
+    #[test]
+    fn generated_keys_sign() {
+        for key in each_kind() {
+            for algorithm in key.public().signature_algorithms() {
+                let signature = key.sign(algorithm, b"message").unwrap();
+                assert!(key.public().verify(algorithm, b"message", &signature));
+                assert!(!key.public().verify(algorithm, b"massage", &signature));
+                let parts = SignatureBlob::decode(&signature).unwrap();
+                assert_eq!(parts.algorithm, *algorithm);
+            }
+        }
+    }
+
+    #[test]
+    fn k15_a_faulty_signature_is_not_returned() {
+        for key in each_kind() {
+            let faulty = key.with_fault();
+            for algorithm in key.public().signature_algorithms() {
+                assert_eq!(
+                    faulty.sign(algorithm, b"message"),
+                    Err(KeyFault::Signing.into())
+                );
+                assert!(key.sign(algorithm, b"message").is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn only_algorithms_of_the_kind_are_signed_with() {
+        for key in each_kind() {
+            for algorithm in ["ssh-rsa", "ssh-dss", "", "SSH-ED25519"] {
+                assert!(matches!(
+                    key.sign(algorithm, b"message"),
+                    Err(Error::Key(KeyFault::Unsupported(_)))
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_of_generated_rsa_keys() {
+        let make = |bits| PrivateKey::generate(KeyKind::Rsa, bits, &mut TestRandom);
+        assert_eq!(make(0).unwrap().public().bits(), 3072);
+        assert_eq!(make(2056).unwrap().public().bits(), 2056);
+        for bits in [1, 1024, 2047, 16385, u32::MAX] {
+            assert!(matches!(
+                make(bits),
+                Err(Error::Key(KeyFault::Unsupported(_)))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_broken_generator_ends_with_an_error() {
+        struct Zeros;
+        impl Random for Zeros {
+            fn fill(&mut self, out: &mut [u8]) {
+                out.fill(0);
+            }
+        }
+        assert!(matches!(
+            PrivateKey::generate(KeyKind::EcdsaP256, 0, &mut Zeros),
+            Err(Error::Resource(_))
+        ));
+    }
+
+    #[test]
+    fn clones_share_the_key_and_not_the_comment() {
+        let key = PrivateKey::generate(KeyKind::Ed25519, 0, &mut TestRandom).unwrap();
+        assert_eq!(key.comment(), "");
+        let named = key.with_comment("name");
+        assert_eq!(named.comment(), "name");
+        assert_eq!(key.comment(), "");
+        assert_eq!(named.public(), key.public());
+        assert!(Arc::ptr_eq(&named.inner, &key.inner));
+    }
+}

@@ -289,8 +289,8 @@ mod tests {
                  581a0db248b0a77aecec196accc52973"
             }
             Curve::P521 => {
-                "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff\
-                 fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
+                "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa\
+                 51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409"
             }
         };
         (0..text.len())

@@ -33,6 +33,12 @@ struct Protection<'a> {
     rounds: u32,
 }
 
+/// What bcrypt_pbkdf makes of a passphrase.
+struct KeyAndIv {
+    key: Zeroizing<Vec<u8>>,
+    iv: Zeroizing<Vec<u8>>,
+}
+
 fn malformed(fault: DecodeError) -> Error {
     KeyFault::Malformed(match fault {
         DecodeError::Truncated => "OpenSSH private key is truncated",
@@ -125,27 +131,32 @@ fn read_protection<'a>(
 }
 
 impl Protection<'_> {
-    /// Key and IV. OpenSSH derives 64 bytes and no IV for chacha20-poly1305, of which the first half encrypts
-    /// under nonce 0 and the second, the key of packet lengths, has no use here.
-    fn derive(&self, passphrase: &[u8]) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
+    /// OpenSSH derives 64 bytes and no IV for chacha20-poly1305, of which the first half encrypts under nonce
+    /// 0 and the second, the key of packet lengths, has no use here.
+    fn derive(&self, passphrase: &[u8]) -> Result<KeyAndIv, Error> {
         const FAULT: Error = Error::Bug("lengths of key and IV");
-        let (key_len, iv_len) = match self.cipher {
-            Cipher::ChaCha20Poly1305 => (64, 0),
-            cipher => cipher.key_and_iv_size().ok_or(FAULT)?,
+        let chacha = self.cipher == Cipher::ChaCha20Poly1305;
+        let (key_len, iv_len) = if chacha {
+            (64, 0)
+        } else {
+            self.cipher.key_and_iv_size().ok_or(FAULT)?
         };
         let mut material = Zeroizing::new(vec![0; key_len + iv_len]);
         bcrypt_pbkdf::bcrypt_pbkdf(passphrase, self.salt, self.rounds, &mut material)
             .map_err(|_| KeyFault::Malformed("bad parameters of bcrypt"))?;
-        let (key, iv) = material.split_at_checked(key_len).ok_or(FAULT)?;
-        if self.cipher == Cipher::ChaCha20Poly1305 {
-            let key = key.get(..32).ok_or(FAULT)?;
-            return Ok((key.to_vec().into(), vec![0; 8].into()));
-        }
-        Ok((key.to_vec().into(), iv.to_vec().into()))
+        let (key, iv) = if chacha {
+            (material.get(..32).ok_or(FAULT)?, [0; 8].as_slice())
+        } else {
+            material.split_at_checked(key_len).ok_or(FAULT)?
+        };
+        Ok(KeyAndIv {
+            key: Zeroizing::new(key.to_vec()),
+            iv: Zeroizing::new(iv.to_vec()),
+        })
     }
 
     fn open(&self, passphrase: &[u8], secret: &mut [u8], tag: &[u8]) -> Result<(), Error> {
-        let (key, iv) = self.derive(passphrase)?;
+        let KeyAndIv { key, iv } = self.derive(passphrase)?;
         let tag = if self.cipher.has_tag() {
             Some(tag.try_into().map_err(|_| KeyFault::Malformed("bad tag"))?)
         } else {
@@ -269,10 +280,10 @@ pub(crate) fn write(
             writer.string("none").string("none").string("");
         }
         Some((protection, passphrase)) => {
-            let (cipher_key, iv) = protection.derive(passphrase)?;
+            let KeyAndIv { key: derived, iv } = protection.derive(passphrase)?;
             protection
                 .cipher
-                .encrypt(&cipher_key, &iv, &mut secret)
+                .encrypt(&derived, &iv, &mut secret)
                 .map_err(|_| Error::Bug("lengths of key and IV"))?;
             writer
                 .string(protection.cipher.as_str())
@@ -340,4 +351,176 @@ fn secret_part(
         number += 1;
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::{fixture, quickest, TestRandom, PASSPHRASE};
+    use std::time::Duration;
+
+    /// The fields of a file, each of which a test may spoil.
+    struct File {
+        cipher: &'static str,
+        kdf: &'static str,
+        options: Vec<u8>,
+        count: u32,
+        public: Vec<u8>,
+        secret: Vec<u8>,
+        trailer: Vec<u8>,
+    }
+
+    impl File {
+        fn new() -> (Self, PrivateKey) {
+            let key = PrivateKey::from_ed25519(Zeroizing::new([9; 32])).unwrap();
+            let file = File {
+                cipher: "none",
+                kdf: "none",
+                options: Vec::new(),
+                count: 1,
+                public: key.public().blob().to_vec(),
+                secret: secret_part(&key, 8, &mut TestRandom).unwrap().to_vec(),
+                trailer: Vec::new(),
+            };
+            (file, key)
+        }
+
+        fn read(&self, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+            let bytes = Writer::collect(|w| {
+                w.raw(MAGIC)
+                    .string(self.cipher)
+                    .string(self.kdf)
+                    .string(&self.options)
+                    .u32(self.count)
+                    .string(&self.public)
+                    .string(&self.secret)
+                    .raw(&self.trailer);
+            });
+            read(&bytes, passphrase)
+        }
+
+        fn fault(&self, passphrase: Option<&[u8]>) -> KeyFault {
+            match self.read(passphrase) {
+                Err(Error::Key(fault)) => fault,
+                Err(other) => panic!("{other}"),
+                Ok(_) => panic!("the file was taken"),
+            }
+        }
+    }
+
+    fn spoiled(spoil: impl FnOnce(&mut File)) -> KeyFault {
+        let (mut file, _) = File::new();
+        spoil(&mut file);
+        let (time, fault) = quickest(|| file.fault(Some(b"passphrase")));
+        assert!(time < Duration::from_millis(50));
+        fault
+    }
+
+    fn bcrypt(salt: &[u8], rounds: u32) -> impl FnOnce(&mut File) {
+        let options = Writer::collect(|w| {
+            w.string(salt).u32(rounds);
+        });
+        move |file| {
+            file.cipher = "aes256-ctr";
+            file.kdf = "bcrypt";
+            file.options = options;
+        }
+    }
+
+    #[test]
+    fn the_unspoiled_file_is_good() {
+        let (file, key) = File::new();
+        assert_eq!(file.read(None).unwrap().public(), key.public());
+    }
+
+    #[test]
+    fn y1_hostile_files_are_malformed() {
+        let salt = [1; 16];
+        for fault in [
+            spoiled(bcrypt(&salt, 0)),
+            spoiled(bcrypt(&salt, 2049)),
+            spoiled(bcrypt(&salt, u32::MAX)),
+            spoiled(bcrypt(&[], 16)),
+            spoiled(bcrypt(&[1; 65536], 16)),
+            spoiled(|file| file.count = 0),
+            spoiled(|file| file.count = 2),
+            spoiled(|file| file.count = u32::MAX),
+            spoiled(|file| file.secret[0] ^= 1),
+            spoiled(|file| *file.secret.last_mut().unwrap() ^= 1),
+            spoiled(|file| file.secret.extend([9, 10, 11, 12, 13, 14, 15, 16])),
+            spoiled(|file| file.secret.push(1)),
+            spoiled(|file| file.secret.clear()),
+            spoiled(|file| *file.public.last_mut().unwrap() ^= 1),
+            spoiled(|file| file.public.push(0)),
+            spoiled(|file| file.trailer.push(0)),
+            spoiled(|file| file.cipher = "aes256-ctr"),
+            spoiled(|file| file.options = vec![0; 4]),
+            spoiled(|file| {
+                file.kdf = "bcrypt";
+                file.options = vec![0, 0, 0, 1, 1, 0, 0, 0, 16];
+            }),
+        ] {
+            assert!(matches!(fault, KeyFault::Malformed(_)), "{fault}");
+        }
+        for fault in [
+            spoiled(|file| file.cipher = "rot13"),
+            spoiled(|file| file.kdf = "argon2"),
+        ] {
+            assert!(matches!(fault, KeyFault::Unsupported(_)), "{fault}");
+        }
+    }
+
+    #[test]
+    fn y1_caps_are_checked_before_a_passphrase_is_asked_for() {
+        let (mut file, _) = File::new();
+        bcrypt(&[1; 16], 2049)(&mut file);
+        assert!(matches!(file.fault(None), KeyFault::Malformed(_)));
+        bcrypt(&[1; 16], 2048)(&mut file);
+        file.secret.resize(160, 0);
+        assert_eq!(file.fault(None), KeyFault::PassphraseMissing);
+    }
+
+    #[test]
+    fn y1_public_and_private_part_must_agree() {
+        let other = PrivateKey::from_ed25519(Zeroizing::new([8; 32])).unwrap();
+        let fault = spoiled(|file| file.public = other.public().blob().to_vec());
+        assert_eq!(fault, DIFFERENT);
+        // The copies inside the secret part count as well: 4 + 4 + (4 + 11) + 4 bytes stand before the first,
+        // 32 + 4 + 32 more before the second.
+        assert_eq!(spoiled(|file| file.secret[27] ^= 1), DIFFERENT);
+        assert_eq!(spoiled(|file| file.secret[27 + 68] ^= 1), DIFFERENT);
+    }
+
+    #[test]
+    fn a_damaged_tag_or_ciphertext_is_a_wrong_passphrase() {
+        for name in [
+            "ed25519.openssh.aes256-gcm@openssh.com",
+            "ed25519.openssh.chacha20-poly1305@openssh.com",
+        ] {
+            let bytes = fixture(name);
+            let mut bytes = pem::Document::find(&bytes).unwrap().decode().unwrap();
+            assert!(read(&bytes, Some(PASSPHRASE)).is_ok());
+            *bytes.last_mut().unwrap() ^= 1;
+            let error = read(&bytes, Some(PASSPHRASE)).err().unwrap();
+            assert_eq!(error, KeyFault::PassphraseWrong.into());
+            bytes.pop();
+            assert!(matches!(
+                read(&bytes, Some(PASSPHRASE)),
+                Err(Error::Key(KeyFault::Malformed(_)))
+            ));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_encrypted() {
+        let key = PrivateKey::from_ed25519(Zeroizing::new([9; 32])).unwrap();
+        let text = write(&key, Some(PASSPHRASE), &mut TestRandom).unwrap();
+        let bytes = pem::Document::find(text.as_bytes())
+            .unwrap()
+            .decode()
+            .unwrap();
+        assert!(!bytes.windows(32).any(|window| window == [9; 32]));
+        let again = write(&key, Some(PASSPHRASE), &mut TestRandom).unwrap();
+        assert_ne!(*text, *again);
+    }
 }

@@ -212,3 +212,101 @@ fn encode_rsa(numbers: &rsa::Components) -> Result<Zeroizing<Vec<u8>>, der::Erro
     };
     Ok(Zeroizing::new(key.to_der()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::{fixture, quickest};
+    use std::time::Duration;
+
+    fn pbkdf2(iterations: u32) -> Parameters {
+        Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &[1; 16], [2; 16]).unwrap()
+    }
+
+    fn scrypt(cost: u64, block_size: u16, parallelization: u16) -> Parameters {
+        let mut parameters =
+            Parameters::generate_scrypt_aes256cbc(Default::default(), &[1; 16], [2; 16]).unwrap();
+        if let Kdf::Scrypt(scrypt) = &mut parameters.kdf {
+            scrypt.cost_parameter = cost;
+            scrypt.block_size = block_size;
+            scrypt.parallelization = parallelization;
+        }
+        parameters
+    }
+
+    fn fault(parameters: Parameters, passphrase: Option<&[u8]>) -> KeyFault {
+        let der = EncryptedPrivateKeyInfoRef {
+            encryption_algorithm: parameters.into(),
+            encrypted_data: OctetStringRef::new(&[0; 64]).unwrap(),
+        }
+        .to_der()
+        .unwrap();
+        match read_encrypted(&der, passphrase) {
+            Err(Error::Key(fault)) => fault,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("the key was taken"),
+        }
+    }
+
+    #[test]
+    fn cost_is_checked_before_it_is_paid() {
+        for parameters in [
+            pbkdf2(MAX_ITERATIONS + 1),
+            scrypt(1 << 20, 8, 1),
+            scrypt(1 << 63, 8, 1),
+            scrypt(1 << 14, u16::MAX, 1),
+            scrypt(1 << 14, 0, 1),
+            scrypt(1 << 14, 8, 17),
+            scrypt(1 << 14, 8, 0),
+            scrypt(1000, 8, 1),
+        ] {
+            let (time, found) = quickest(|| fault(parameters.clone(), Some(b"passphrase")));
+            assert!(matches!(found, KeyFault::Malformed(_)), "{found}");
+            assert!(time < Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn legal_cost_asks_for_the_passphrase() {
+        for parameters in [pbkdf2(1000), scrypt(1 << 14, 8, 1)] {
+            assert_eq!(fault(parameters.clone(), None), KeyFault::PassphraseMissing);
+            let found = fault(parameters, Some(b"wrong"));
+            assert_eq!(found, KeyFault::PassphraseWrong);
+        }
+    }
+
+    #[test]
+    fn keys_are_written_as_openssl_writes_them() {
+        for name in [
+            "ed25519b.pkcs8",
+            "p256.pkcs8",
+            "p384.pkcs8",
+            "p521.pkcs8",
+            "rsa.pkcs8",
+        ] {
+            let bytes = fixture(name);
+            let key = PrivateKey::load(&bytes, None).unwrap();
+            let written = encode(&key).unwrap();
+            let expected = pem::Document::find(&bytes).unwrap().decode().unwrap();
+            assert!(*written == *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn version_2_with_a_public_key_is_checked() {
+        let key = PrivateKey::from_ed25519(Zeroizing::new([3; 32])).unwrap();
+        let der = encode(&key).unwrap();
+        let mut info = PrivateKeyInfoRef::from_der(&der).unwrap();
+        let blob = key.public().blob();
+        let point = &blob[blob.len() - 32..];
+        info.public_key = Some(der::asn1::BitStringRef::from_bytes(point).unwrap());
+        assert_eq!(
+            read(&info.to_der().unwrap()).unwrap().public(),
+            key.public()
+        );
+        info.public_key = Some(der::asn1::BitStringRef::from_bytes(&[7; 32]).unwrap());
+        assert!(
+            matches!(read(&info.to_der().unwrap()), Err(Error::Key(fault)) if fault == DIFFERENT)
+        );
+    }
+}

@@ -74,3 +74,61 @@ pub(crate) fn load(bytes: &[u8]) -> Result<(PublicKey, String), Error> {
     }
     read(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::text;
+
+    fn is_malformed(result: Result<(PublicKey, String), Error>) -> bool {
+        matches!(result, Err(Error::Key(KeyFault::Malformed(_))))
+    }
+
+    #[test]
+    fn blanks_and_comments_around_the_line() {
+        let line = text("ed25519.pub");
+        let line = line.trim_end();
+        let (key, comment) = read(line).unwrap();
+        assert_eq!(comment, "ed25519 test");
+        for form in [
+            format!("  {line}\r\n"),
+            format!("# from\n\n{line}\n\n"),
+            line.replace(' ', "\t"),
+        ] {
+            assert!(load(form.as_bytes()).unwrap().0 == key, "{form:?}");
+        }
+        let (bare, comment) = read(&write(&key, "")).unwrap();
+        assert_eq!((bare == key, comment.as_str()), (true, ""));
+    }
+
+    #[test]
+    fn a_comment_cannot_make_another_line() {
+        let (key, _) = read(&text("ed25519.pub")).unwrap();
+        let line = write(&key, "a\nssh-rsa AAAA\r\0b");
+        assert!(line.ends_with(" a ssh-rsa AAAA  b"), "{line}");
+    }
+
+    #[test]
+    fn broken_lines_are_malformed() {
+        let line = text("ed25519.pub");
+        let line = line.trim_end();
+        let (name, rest) = line.split_once(' ').unwrap();
+        for bad in [
+            String::new(),
+            name.to_owned(),
+            format!("{name} "),
+            format!("{name} !!!!"),
+            format!("ssh-rsa {rest}"),
+            format!("{line}\n{line}"),
+            format!("{line}\0"),
+            format!("{line}{}", "x".repeat(MAX_LINE)),
+            line.replacen('A', "", 1),
+        ] {
+            assert!(is_malformed(read(&bad)), "{bad}");
+            assert!(is_malformed(load(bad.as_bytes())), "{bad}");
+        }
+        assert!(is_malformed(load(b"\xff\xfe")));
+        assert!(is_malformed(load(b"# nothing\n")));
+        assert!(is_malformed(load(&vec![b'a'; super::super::MAX_FILE + 1])));
+    }
+}
