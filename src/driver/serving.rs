@@ -542,6 +542,20 @@ impl Serving {
         self.jobs.len() >= MAX_JOBS
     }
 
+    /// The authentication methods that somebody is there to decide about.
+    pub(crate) fn answerable_methods(&self) -> Vec<String> {
+        let methods = [
+            (RequestKind::AuthKeyProven, "publickey"),
+            (RequestKind::AuthPassword, "password"),
+            (RequestKind::AuthInteractive, "keyboard-interactive"),
+        ];
+        methods
+            .into_iter()
+            .filter(|(kind, _)| self.pull || self.callbacks.contains_key(kind))
+            .map(|(_, method)| method.to_owned())
+            .collect()
+    }
+
     /// The host key was accepted or refused by the application.
     pub(crate) fn accept_host_key(&mut self) -> Result<(), Error> {
         match std::mem::replace(&mut self.host_key, HostKeyState::Unknown) {

@@ -211,6 +211,9 @@ impl Transport {
             if role == Role::Server && serving.options.host_keys.is_empty() {
                 return Err(Error::ApiMisuse("a server needs a host key"));
             }
+            if serving.options.server_auth.methods.is_empty() {
+                serving.options.server_auth.methods = serving.answerable_methods();
+            }
             let config = Arc::new(serving.options.transport_config(role));
             let services = Services::new(role, serving.options.service_config(role));
             serving.role = role;
