@@ -65,6 +65,10 @@ impl ConnectionLayer {
         if channel.received.eof {
             return Err(PeerMisbehaved::AfterClose.into());
         }
+        if let Some(since) = channel.agreed_at.take() {
+            self.windows
+                .observe_round_trip(context.now.saturating_duration_since(since));
+        }
         channel
             .inbound
             .window
@@ -336,6 +340,10 @@ impl ConnectionLayer {
         let number = self.next_request_number();
         let channel = self.table.addressed_open(message.recipient)?;
         channel.check_receiving()?;
+        if let Some(since) = channel.agreed_at.take() {
+            self.windows
+                .observe_round_trip(context.now.saturating_duration_since(since));
+        }
         if channel.sent.close {
             return Ok(());
         }
@@ -462,8 +470,12 @@ fn consider_request(
         ChannelRequest::XonXoff(_) if to_client => Verdict::Ask(request, Tag::Plain),
         ChannelRequest::XonXoff(_) => Verdict::Refuse,
         ChannelRequest::Eow => {
-            channel.peer_stopped_reading = true;
-            Verdict::Done(Some(ConnectionEvent::Writable))
+            let known = std::mem::replace(&mut channel.peer_stopped_reading, true);
+            Verdict::Done(if known {
+                None
+            } else {
+                Some(ConnectionEvent::Writable)
+            })
         }
         // Any reply says that we are alive.
         ChannelRequest::Keepalive => Verdict::Done(None),
