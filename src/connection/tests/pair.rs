@@ -683,7 +683,7 @@ fn a_window_fills_a_long_link_in_either_direction() {
         pair.advance(way * 2);
         pair.step(Role::Server);
         let block = vec![0; 64 << 20];
-        for _ in 0..60 {
+        for _ in 0..20 {
             let (from, to, from_id, to_id, role) = if upload {
                 (
                     &mut pair.client,
