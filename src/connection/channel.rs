@@ -246,6 +246,8 @@ impl Channel {
             kind: &self.kind,
             open: self.is_agreed() && !self.is_closed(),
             eof_received: self.received.eof || self.received.close || self.lost,
+            peer_finished: self.received.eof || self.received.close,
+            peer_closed: self.received.close,
             eof_sent: self.sent.eof || self.sent.close,
             closed: self.is_closed(),
             peer_stopped_reading: self.peer_stopped_reading,

@@ -133,6 +133,10 @@ pub struct ChannelStatus<'a> {
     pub open: bool,
     /// The peer has sent EOF or CLOSE, or the connection is gone.
     pub eof_received: bool,
+    /// The peer itself has sent EOF or CLOSE: what it sent is complete.
+    pub peer_finished: bool,
+    /// The peer itself has sent CLOSE.
+    pub peer_closed: bool,
     /// We have sent EOF or CLOSE.
     pub eof_sent: bool,
     /// One side has sent CLOSE, or the connection is gone.
@@ -149,6 +153,13 @@ pub struct ChannelStatus<'a> {
     pub local_window: u32,
     /// The peer's number; only meaningful while `open`.
     pub recipient: u32,
+}
+
+impl ChannelStatus<'_> {
+    /// Whether data may still be sent, window permitting.
+    pub fn is_writable(&self) -> bool {
+        self.open && !self.eof_sent && !self.closed
+    }
 }
 
 /// Takes data on their way into a channel's queue.
