@@ -1,6 +1,7 @@
 //! Two connection layers wired in memory, and one layer against a hostile peer.
 
 mod hostile;
+mod hostile_requests;
 mod pair;
 mod random;
 
