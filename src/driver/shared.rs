@@ -697,6 +697,7 @@ impl Shared {
             let mut serving = self.serving.lock();
             serving.alive()?;
             let services = serving.services()?;
+            services.connection.advance(Instant::now());
             services
                 .connection
                 .answer_open(id, decision, &mut services.out)?;

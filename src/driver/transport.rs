@@ -420,6 +420,7 @@ impl Transport {
         let id = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
             let id = services.connection.open(kind, &mut services.out)?;
             serving.channels.insert(id, ChannelEntry::new());
             id
@@ -514,6 +515,7 @@ impl Transport {
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
             let out = &mut services.out;
             let number = services
                 .connection
