@@ -39,6 +39,7 @@
 pub mod codec;
 pub mod crypto;
 pub mod error;
+pub mod ffi;
 pub mod keys;
 pub mod messages;
 pub mod packet;
