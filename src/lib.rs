@@ -43,6 +43,7 @@ pub mod crypto;
 pub mod driver;
 pub mod endpoint;
 pub mod error;
+pub mod ffi;
 pub mod kex;
 pub mod keys;
 pub mod messages;
