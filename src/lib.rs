@@ -36,8 +36,12 @@
     )
 )]
 
+pub mod auth;
 pub mod codec;
+pub mod connection;
 pub mod crypto;
+pub mod driver;
+pub mod endpoint;
 pub mod error;
 pub mod kex;
 pub mod keys;
