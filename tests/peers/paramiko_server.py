@@ -10,6 +10,7 @@ with a key of the file, with the password, or by answering `Password: ` (round o
 import socket
 import sys
 import threading
+import time
 
 import paramiko
 
@@ -67,6 +68,9 @@ class Server(paramiko.ServerInterface):
 
 
 def act(channel, command):
+    # paramiko answers the request only after the check has returned, and a close sent before that answer is an odd
+    # thing to test a client with.
+    time.sleep(0.05)
     status = 0
     if command == "cat":
         while True:
@@ -94,8 +98,10 @@ def serve(connection):
     transport.add_server_key(HOST_KEY)
     try:
         transport.start_server(server=Server())
+        # A channel that nobody holds is closed by paramiko at once.
+        channels = []
         while transport.is_active():
-            transport.accept(1)
+            channels.append(transport.accept(1))
     except (paramiko.SSHException, EOFError, OSError) as error:
         print("connection ended:", error)
 
