@@ -307,9 +307,9 @@ impl Error {
             Error::NoCommonAlgorithm(_) | Error::KeyExchange(_) => {
                 Some(DisconnectReason::KEY_EXCHANGE_FAILED)
             }
-            Error::HostKey(
-                HostKeyFault::WrongAlgorithm | HostKeyFault::BadSignature,
-            ) => Some(DisconnectReason::KEY_EXCHANGE_FAILED),
+            Error::HostKey(HostKeyFault::WrongAlgorithm | HostKeyFault::BadSignature) => {
+                Some(DisconnectReason::KEY_EXCHANGE_FAILED)
+            }
             Error::HostKey(_) => Some(DisconnectReason::HOST_KEY_NOT_VERIFIABLE),
             Error::AuthFailed { .. } | Error::AuthLimit(_) => {
                 Some(DisconnectReason::NO_MORE_AUTH_METHODS_AVAILABLE)

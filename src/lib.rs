@@ -36,11 +36,18 @@
     )
 )]
 
+pub mod auth;
 pub mod codec;
+pub mod connection;
 pub mod crypto;
+pub mod driver;
+pub mod endpoint;
 pub mod error;
+pub mod ffi;
+pub mod kex;
 pub mod keys;
 pub mod messages;
 pub mod packet;
+pub mod transport;
 
 pub use error::Error;

@@ -80,11 +80,29 @@ mod tests {
 
     #[test]
     fn refused_forms() {
-        for bad in [&b","[..], b"a,,b", b",a", b"a b", b"a\0", b"\x80", &[b'x'; 65]] {
-            assert_eq!(NameList::parse(bad), Err(DecodeError::BadNameList), "{bad:?}");
+        for bad in [
+            &b","[..],
+            b"a,,b",
+            b",a",
+            b"a b",
+            b"a\0",
+            b"\x80",
+            &[b'x'; 65],
+        ] {
+            assert_eq!(
+                NameList::parse(bad),
+                Err(DecodeError::BadNameList),
+                "{bad:?}"
+            );
         }
-        assert_eq!(NameList::parse(&vec![b'a'; MAX_LIST_BYTES + 1]), Err(DecodeError::TooLong));
+        assert_eq!(
+            NameList::parse(&vec![b'a'; MAX_LIST_BYTES + 1]),
+            Err(DecodeError::TooLong)
+        );
         let many = "a,".repeat(MAX_NAMES + 1);
-        assert_eq!(NameList::parse(many.as_bytes()), Err(DecodeError::BadNameList));
+        assert_eq!(
+            NameList::parse(many.as_bytes()),
+            Err(DecodeError::BadNameList)
+        );
     }
 }

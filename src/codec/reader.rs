@@ -52,14 +52,20 @@ impl<'a> Reader<'a> {
 
     /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, tail) = self.rest.split_at_checked(count).ok_or(DecodeError::Truncated)?;
+        let (head, tail) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(DecodeError::Truncated)?;
         self.rest = tail;
         Ok(head)
     }
 
     /// The next `N` bytes as an array: RFC 4251 `byte[n]`.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, tail) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+        let (head, tail) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(DecodeError::Truncated)?;
         self.rest = tail;
         Ok(*head)
     }
@@ -147,7 +153,10 @@ mod tests {
 
     #[test]
     fn a_length_past_the_end_is_truncated() {
-        assert_eq!(Reader::new(&[0xff, 0xff, 0xff, 0xff, 1]).string(), Err(DecodeError::Truncated));
+        assert_eq!(
+            Reader::new(&[0xff, 0xff, 0xff, 0xff, 1]).string(),
+            Err(DecodeError::Truncated)
+        );
         assert_eq!(Reader::new(&[0, 0, 0]).u32(), Err(DecodeError::Truncated));
     }
 

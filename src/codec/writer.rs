@@ -84,9 +84,11 @@ mod tests {
 
     #[test]
     fn mpint_examples_of_rfc_4251() {
-        let write = |digits: &[u8]| Writer::collect(|w| {
-            w.mpint(digits);
-        });
+        let write = |digits: &[u8]| {
+            Writer::collect(|w| {
+                w.mpint(digits);
+            })
+        };
         assert_eq!(write(&[]), [0, 0, 0, 0]);
         assert_eq!(write(&[0, 0]), [0, 0, 0, 0]);
         assert_eq!(write(&[0x80]), [0, 0, 0, 2, 0, 0x80]);

@@ -8,8 +8,12 @@ pub mod agreement;
 pub mod algorithms;
 pub mod cipher;
 pub mod hash;
+pub mod preferences;
 pub mod random;
 pub mod sign;
+
+#[cfg(test)]
+pub(crate) mod test_util;
 
 /// A primitive refused its input. Deliberately without detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

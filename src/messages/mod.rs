@@ -1,5 +1,13 @@
 //! One struct per SSH_MSG_*, fields in wire order, encode and decode together; one file per document.
 
+pub mod channel_request;
+pub mod connection;
+pub mod ext_info;
+pub mod global_request;
+pub mod kex;
 mod number;
+pub mod service;
+pub mod transport;
+pub mod userauth;
 
 pub use number::{DisconnectReason, MessageNumber, Role};

@@ -1,8 +1,18 @@
 //! Protection of packets: one object per direction that knows cipher, MAC and their order.
 
-use super::CryptoError;
-use crate::crypto::algorithms::{CipherAlgorithm, MacAlgorithm};
+mod aes_ctr;
+mod aes_gcm;
+mod chacha20_poly1305;
+mod hmac;
+mod plain;
+
+#[cfg(test)]
+mod tests;
+
 use zeroize::Zeroizing;
+
+use super::algorithms::{name, CipherAlgorithm, MacAlgorithm};
+use super::CryptoError;
 
 /// Keys of one direction, derived as in RFC 4253 §7.2, each exactly as long as the algorithm asks.
 #[derive(Clone)]
@@ -49,31 +59,80 @@ pub trait OpenPacket: Send {
 }
 
 /// The outgoing half for a negotiated cipher and MAC (`None` for AEAD ciphers).
+///
+/// Fails when a key is not exactly as long as its algorithm asks, or when a MAC is given to a cipher
+/// that has none or is missing for one that needs it.
 pub fn sealer(
     cipher: &CipherAlgorithm,
     mac: Option<&MacAlgorithm>,
     keys: &DirectionKeys,
 ) -> Result<Box<dyn SealPacket>, CryptoError> {
-    let _ = (cipher, mac, keys);
-    todo!()
+    check(cipher, mac, keys)?;
+    if let Some(mac) = mac {
+        return aes_ctr::sealer(cipher, mac, keys);
+    }
+    match cipher.name {
+        name::AES128_GCM | name::AES256_GCM => aes_gcm::chosen::sealer(&keys.key, &keys.iv),
+        name::CHACHA20_POLY1305 => chacha20_poly1305::chosen::sealer(&keys.key),
+        _ => Err(CryptoError),
+    }
 }
 
 /// The incoming half for a negotiated cipher and MAC (`None` for AEAD ciphers).
+///
+/// Fails as [`sealer`] does.
 pub fn opener(
     cipher: &CipherAlgorithm,
     mac: Option<&MacAlgorithm>,
     keys: &DirectionKeys,
 ) -> Result<Box<dyn OpenPacket>, CryptoError> {
-    let _ = (cipher, mac, keys);
-    todo!()
+    check(cipher, mac, keys)?;
+    if let Some(mac) = mac {
+        return aes_ctr::opener(cipher, mac, keys);
+    }
+    match cipher.name {
+        name::AES128_GCM | name::AES256_GCM => aes_gcm::chosen::opener(&keys.key, &keys.iv),
+        name::CHACHA20_POLY1305 => chacha20_poly1305::chosen::opener(&keys.key),
+        _ => Err(CryptoError),
+    }
 }
 
 /// No protection: the state before the first NEWKEYS.
 pub fn plain_sealer() -> Box<dyn SealPacket> {
-    todo!()
+    Box::new(plain::Plain)
 }
 
 /// No protection: the state before the first NEWKEYS.
 pub fn plain_opener() -> Box<dyn OpenPacket> {
-    todo!()
+    Box::new(plain::Plain)
+}
+
+/// Refuses keys of other lengths than the cipher's, and a cipher and a MAC that do not belong together.
+fn check(
+    cipher: &CipherAlgorithm,
+    mac: Option<&MacAlgorithm>,
+    keys: &DirectionKeys,
+) -> Result<(), CryptoError> {
+    let lengths_fit = keys.key.len() == cipher.key_len && keys.iv.len() == cipher.iv_len;
+    if !lengths_fit || cipher.aead == mac.is_some() {
+        return Err(CryptoError);
+    }
+    Ok(())
+}
+
+/// Takes packet_length off the front of a packet.
+fn split_length(packet: &mut [u8]) -> Result<(&mut [u8; 4], &mut [u8]), CryptoError> {
+    packet.split_first_chunk_mut().ok_or(CryptoError)
+}
+
+/// Takes a tag of `tag_len` bytes off the end of a packet.
+fn split_tag(packet: &mut [u8], tag_len: usize) -> Result<(&mut [u8], &mut [u8]), CryptoError> {
+    let end = packet.len().checked_sub(tag_len).ok_or(CryptoError)?;
+    packet.split_at_mut_checked(end).ok_or(CryptoError)
+}
+
+/// Reads packet_length in clear.
+fn read_length(head: &[u8]) -> Result<u32, CryptoError> {
+    let length = head.first_chunk().ok_or(CryptoError)?;
+    Ok(u32::from_be_bytes(*length))
 }

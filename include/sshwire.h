@@ -1,0 +1,2925 @@
+/*
+ * sshwire.h - SSH-2, client and server, for programs in any language.
+ *
+ * Generated from the sources of libsshwire; changes made here are lost.
+ *
+ * A client in ten lines, without the error handling:
+ *
+ *     ssh_error *error = NULL;
+ *     ssh_key *host_key = ssh_key_from_line("ssh-ed25519 AAAAC3Nza...", &error);
+ *     ssh_transport *transport = ssh_transport_new_address("example.org:22", 10000, &error);
+ *     ssh_transport_connect(transport, host_key, "user", "password", NULL, 10000, &error);
+ *     ssh_channel *channel = ssh_transport_open_session(transport, 10000, &error);
+ *     ssh_channel_request_exec(channel, "uname -a", 10000, &error);
+ *     char text[4096]; size_t length;
+ *     while (ssh_channel_read(channel, text, sizeof text, &length, -1) == SSH_OK)
+ *         fwrite(text, 1, length, stdout);
+ *     ssh_channel_free(channel); ssh_transport_free(transport); ssh_key_free(host_key);
+ *
+ * HANDLES. Every type below is opaque and made by a function of this library. A handle is not an address: it is
+ * checked in every call, so that NULL, a freed handle, a handle of another type or a stray value make the call
+ * fail with SSH_ERR_BAD_HANDLE (or return NULL, false or 0 where there is no status) and never harm anything.
+ * Each ssh_..._free() takes NULL, may be called in any order and from any thread, and never waits for the
+ * network.
+ *
+ * THREADS. Every function may be called from any thread, for any handle, at any time, unless its comment says
+ * otherwise. A handle behind a pointer to const is not changed by the call. The library's threads block all
+ * signals, it installs no signal handler, and it never raises SIGPIPE.
+ *
+ * RESULTS. Functions that make a handle return it, or NULL. Others return an ssh_status: 0 is success, negative
+ * is a failure, positive an ordinary outcome. Functions with several causes of failure take an ssh_error ** as
+ * last argument, which may be NULL. Outputs are set to 0 or NULL on failure.
+ *
+ * MEMORY. `const char *` and `const void *` results belong to the object they were asked of and live until it
+ * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
+ * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL; passwords,
+ * commands and data come with a length and may hold any byte.
+ *
+ * TIME. Calls that wait take timeout_ms in milliseconds: 0 does not wait, SSH_TIMEOUT_FOREVER (-1) waits as long
+ * as it takes, SSH_TIMEOUT_DEFAULT (-2) is what the comment says. When the connection ends, every call that
+ * waits for it returns at once with the cause. ssh_transport_cancel() wakes them all.
+ *
+ * QUESTIONS. What the library has to ask the program - is this host key good, may this user in - comes as an
+ * ssh_request. Nothing is trusted and nobody is let in unless the program says so.
+ *
+ * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once. They run on
+ * threads of the library with no lock held, may call any function, and must not unwind or longjmp.
+ *
+ * FORK. In a forked child, handles made before the fork fail with SSH_ERR_FORKED, except keys and errors, which
+ * may be used on, and ssh_transport_atfork(). New transports work.
+ */
+
+#ifndef SSHWIRE_H
+#define SSHWIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) && !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ < 199901L
+#error "sshwire.h needs C99 or later"
+#endif
+
+/**
+ * Major version of the header. It rises when a program must be changed or compiled anew.
+ */
+#define SSH_VERSION_MAJOR 0
+
+/**
+ * Minor version of the header. It rises when something was added.
+ */
+#define SSH_VERSION_MINOR 1
+
+/**
+ * Patch version of the header.
+ */
+#define SSH_VERSION_PATCH 0
+
+/**
+ * The version of the header as one number, 0xMMmmpp; compare with ssh_version_number().
+ */
+#define SSH_VERSION_NUMBER 256
+
+/**
+ * The call did what was asked.
+ */
+#define SSH_OK 0
+
+/**
+ * The peer has sent everything it will send; nothing was read.
+ */
+#define SSH_EOF 1
+
+/**
+ * Nothing can be done right now, and the call was asked not to wait (timeout 0).
+ */
+#define SSH_AGAIN 2
+
+/**
+ * The credentials were accepted but more are wanted: see ssh_transport_auth_methods().
+ */
+#define SSH_PARTIAL 3
+
+/**
+ * Class of misuse by the calling program.
+ */
+#define SSH_CLASS_USAGE 1
+
+/**
+ * Class of failures of the operating system.
+ */
+#define SSH_CLASS_SYSTEM 2
+
+/**
+ * Class of calls that were ended: deadline, cancellation, closed or lost connections.
+ */
+#define SSH_CLASS_ENDED 3
+
+/**
+ * Class of a peer that breaks the protocol.
+ */
+#define SSH_CLASS_PROTOCOL 4
+
+/**
+ * Class of key exchange and host key failures.
+ */
+#define SSH_CLASS_KEX 5
+
+/**
+ * Class of authentication failures.
+ */
+#define SSH_CLASS_AUTH 6
+
+/**
+ * Class of refused channels and requests.
+ */
+#define SSH_CLASS_CHANNEL 7
+
+/**
+ * Class of key and key file failures.
+ */
+#define SSH_CLASS_KEY 8
+
+/**
+ * Class of faults of this library.
+ */
+#define SSH_CLASS_INTERNAL 9
+
+/**
+ * An argument is NULL, out of range, not UTF-8 or otherwise not what the function takes.
+ */
+#define SSH_ERR_INVALID_ARG -101
+
+/**
+ * The handle is NULL, was freed, is of another type, or was never a handle.
+ */
+#define SSH_ERR_BAD_HANDLE -102
+
+/**
+ * The call does not fit the state of the object, such as authenticating twice.
+ */
+#define SSH_ERR_STATE -103
+
+/**
+ * The call was made inside a callback and would wait for something that only the return of that
+ * callback can bring about.
+ */
+#define SSH_ERR_WOULD_DEADLOCK -104
+
+/**
+ * The process was forked; the handle belongs to the parent process.
+ */
+#define SSH_ERR_FORKED -105
+
+/**
+ * The function or the algorithm is known and not supported.
+ */
+#define SSH_ERR_UNSUPPORTED -106
+
+/**
+ * A callback of the program returned what it must not.
+ */
+#define SSH_ERR_CALLBACK -107
+
+/**
+ * The system refused an operation on a socket or file: ssh_error_errno().
+ */
+#define SSH_ERR_IO -201
+
+/**
+ * The host name could not be resolved.
+ */
+#define SSH_ERR_RESOLVE -202
+
+/**
+ * The machine ran out of memory, threads or descriptors.
+ */
+#define SSH_ERR_RESOURCE -203
+
+/**
+ * The deadline passed.
+ */
+#define SSH_ERR_TIMEOUT -301
+
+/**
+ * ssh_transport_cancel() ended the call.
+ */
+#define SSH_ERR_CANCELLED -302
+
+/**
+ * The transport or channel was closed or freed by this side.
+ */
+#define SSH_ERR_CLOSED -303
+
+/**
+ * The connection ended without the peer saying goodbye.
+ */
+#define SSH_ERR_CONN_LOST -304
+
+/**
+ * The peer disconnected: ssh_error_disconnect_reason() and ssh_error_peer_text().
+ */
+#define SSH_ERR_DISCONNECTED -305
+
+/**
+ * The peer broke the protocol.
+ */
+#define SSH_ERR_PROTOCOL -401
+
+/**
+ * The peer's identification line was refused, or it speaks another version.
+ */
+#define SSH_ERR_VERSION -402
+
+/**
+ * A packet failed its authentication check: it was changed on the way.
+ */
+#define SSH_ERR_MAC -403
+
+/**
+ * Compressed data were corrupt or grew past the limit.
+ */
+#define SSH_ERR_COMPRESSION -404
+
+/**
+ * A limit set against hostile peers was reached.
+ */
+#define SSH_ERR_LIMIT -405
+
+/**
+ * The peer sent more than the channel's window allows.
+ */
+#define SSH_ERR_WINDOW -406
+
+/**
+ * The peer does not offer the service that was asked for.
+ */
+#define SSH_ERR_SERVICE -407
+
+/**
+ * The two sides have no algorithm in common: ssh_error_algorithm_list().
+ */
+#define SSH_ERR_NEGOTIATION -501
+
+/**
+ * Key exchange failed.
+ */
+#define SSH_ERR_KEX -502
+
+/**
+ * The host key was refused, is not the expected one, did not prove itself, or nobody accepted it.
+ */
+#define SSH_ERR_HOSTKEY -503
+
+/**
+ * The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
+ */
+#define SSH_ERR_AUTH -601
+
+/**
+ * The peer refused to open the channel: ssh_error_channel_reason() and ssh_error_peer_text().
+ */
+#define SSH_ERR_CHANNEL -701
+
+/**
+ * The peer answered the request with a failure.
+ */
+#define SSH_ERR_DENIED -702
+
+/**
+ * The bytes are no key, or a broken one.
+ */
+#define SSH_ERR_KEY_MALFORMED -801
+
+/**
+ * The format or type of the key is known and not supported.
+ */
+#define SSH_ERR_KEY_UNSUPPORTED -802
+
+/**
+ * The key is encrypted and no passphrase was given.
+ */
+#define SSH_ERR_PASSPHRASE_MISSING -803
+
+/**
+ * The passphrase does not fit the key.
+ */
+#define SSH_ERR_PASSPHRASE_WRONG -804
+
+/**
+ * Signing failed, or the signature does not verify.
+ */
+#define SSH_ERR_SIGNATURE -805
+
+/**
+ * A fault of this library, never of the program or the peer. Please report it.
+ */
+#define SSH_ERR_INTERNAL -901
+
+/**
+ * Kind of key: ssh-ed25519. The best choice for a new key.
+ */
+#define SSH_KEY_ED25519 1
+
+/**
+ * Kind of key: ecdsa-sha2-nistp256.
+ */
+#define SSH_KEY_ECDSA_P256 2
+
+/**
+ * Kind of key: ecdsa-sha2-nistp384.
+ */
+#define SSH_KEY_ECDSA_P384 3
+
+/**
+ * Kind of key: ecdsa-sha2-nistp521.
+ */
+#define SSH_KEY_ECDSA_P521 4
+
+/**
+ * Kind of key: RSA, signing with rsa-sha2-512 and rsa-sha2-256.
+ */
+#define SSH_KEY_RSA 5
+
+/**
+ * File format: OpenSSH's own ("BEGIN OPENSSH PRIVATE KEY"), encrypted with aes256-ctr and bcrypt.
+ */
+#define SSH_KEY_FORMAT_OPENSSH 1
+
+/**
+ * File format: PKCS#8 PEM ("BEGIN PRIVATE KEY"), as other programs than SSH read it.
+ */
+#define SSH_KEY_FORMAT_PKCS8 2
+
+/**
+ * Preset: nothing that ssh-audit fails or warns of. For both ends under your control.
+ */
+#define SSH_PRESET_MODERN 1
+
+/**
+ * Preset: the default. Safe, and understood by all peers of the last ten years.
+ */
+#define SSH_PRESET_COMPATIBLE 2
+
+/**
+ * Preset: the default, and behind it SHA-1, CBC and small groups for old network gear.
+ */
+#define SSH_PRESET_LEGACY 3
+
+/**
+ * As timeout_ms: wait as long as it takes.
+ */
+#define SSH_TIMEOUT_FOREVER -1
+
+/**
+ * As timeout_ms: the timeout set on the channel with ssh_channel_set_timeout(), or on the transport with
+ * ssh_transport_set_timeout(), for this kind of call.
+ */
+#define SSH_TIMEOUT_DEFAULT -2
+
+/**
+ * Which timeout: until the peer's identification has come; 15,000 ms at first.
+ */
+#define SSH_TIMEOUT_KIND_BANNER 1
+
+/**
+ * Which timeout: from the peer's identification to the end of the first key exchange; 15,000 ms at first.
+ */
+#define SSH_TIMEOUT_KIND_HANDSHAKE 2
+
+/**
+ * Which timeout: each authentication call of a client; 30,000 ms at first.
+ */
+#define SSH_TIMEOUT_KIND_AUTH 3
+
+/**
+ * Which timeout: opening a channel, and requests on channels that wait for an answer; 60,000 ms at first.
+ */
+#define SSH_TIMEOUT_KIND_CHANNEL 4
+
+/**
+ * Log level: nothing.
+ */
+#define SSH_LOG_NONE 0
+
+/**
+ * Log level: what ends a connection.
+ */
+#define SSH_LOG_ERROR 1
+
+/**
+ * Log level: what is odd and does not end it.
+ */
+#define SSH_LOG_WARNING 2
+
+/**
+ * Log level: what a connection does, a few lines each.
+ */
+#define SSH_LOG_INFO 3
+
+/**
+ * Log level: what helps to find a fault; with ssh_transport_set_hexdump() all packets.
+ */
+#define SSH_LOG_DEBUG 4
+
+/**
+ * Condition of a channel: reading would return data or SSH_EOF at once.
+ */
+#define SSH_CHANNEL_READABLE 1
+
+/**
+ * Condition of a channel: reading from stderr would return data or SSH_EOF at once.
+ */
+#define SSH_CHANNEL_STDERR_READABLE 2
+
+/**
+ * Condition of a channel: writing would take at least one byte, or fail, at once.
+ */
+#define SSH_CHANNEL_WRITABLE 4
+
+/**
+ * Condition of a channel: the peer has sent EOF; there may be data left to read.
+ */
+#define SSH_CHANNEL_EOF 8
+
+/**
+ * Condition of a channel: it is closed; there may be data left to read.
+ */
+#define SSH_CHANNEL_CLOSED 16
+
+/**
+ * How a command ended: not known, because it runs, or because the server did not say.
+ */
+#define SSH_EXIT_NONE 0
+
+/**
+ * How a command ended: by itself, with a status.
+ */
+#define SSH_EXIT_STATUS 1
+
+/**
+ * How a command ended: by a signal, see ssh_channel_exit_signal().
+ */
+#define SSH_EXIT_SIGNAL 2
+
+/**
+ * All kinds at once, where a kind is set up.
+ */
+#define SSH_REQUEST_ANY 0
+
+/**
+ * Client: is this the server's host key? ssh_request_key().
+ */
+#define SSH_REQUEST_HOST_KEY 1
+
+/**
+ * Client: the server's prompts for keyboard-interactive. ssh_request_title(), ssh_request_instructions(),
+ * ssh_request_prompt(); answer with ssh_request_answer_prompts().
+ */
+#define SSH_REQUEST_PROMPTS 2
+
+/**
+ * Server: may this user in without credentials? ssh_request_username().
+ */
+#define SSH_REQUEST_AUTH_NONE 10
+
+/**
+ * Server: may this user in with this password? ssh_request_username(), ssh_request_password().
+ */
+#define SSH_REQUEST_AUTH_PASSWORD 11
+
+/**
+ * Server: would this user be let in with this key? The client has not proven that it holds the key, and
+ * accepting lets nobody in. ssh_request_username(), ssh_request_key(). Without a callback of its own,
+ * the question is put as SSH_REQUEST_AUTH_KEY_PROVEN only, once the proof is there.
+ */
+#define SSH_REQUEST_AUTH_KEY_ASKED 12
+
+/**
+ * Server: may this user in with this key? The client has proven that it holds it. ssh_request_username(),
+ * ssh_request_key(), ssh_request_algorithm().
+ */
+#define SSH_REQUEST_AUTH_KEY_PROVEN 13
+
+/**
+ * Server: the user wants keyboard-interactive; answer with ssh_request_ask() or refuse.
+ * ssh_request_username(), ssh_request_submethods().
+ */
+#define SSH_REQUEST_AUTH_INTERACTIVE 14
+
+/**
+ * Server: the user's answers to ssh_request_ask(); accept, refuse, or ask again. ssh_request_username(),
+ * ssh_request_answer_count(), ssh_request_answer().
+ */
+#define SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS 15
+
+/**
+ * May the peer open this channel? ssh_request_channel_kind(), ssh_request_data(). Once accepted it comes out
+ * of ssh_transport_accept(), or of ssh_request_accept_channel().
+ */
+#define SSH_REQUEST_CHANNEL_OPEN 20
+
+/**
+ * Server: a terminal for this channel? ssh_request_channel(), ssh_request_term(),
+ * ssh_request_terminal_size(), ssh_request_terminal_modes().
+ */
+#define SSH_REQUEST_PTY 21
+
+/**
+ * Server: start the user's shell? ssh_request_channel().
+ */
+#define SSH_REQUEST_SHELL 22
+
+/**
+ * Server: run a command? ssh_request_channel(), ssh_request_command().
+ */
+#define SSH_REQUEST_EXEC 23
+
+/**
+ * Server: start a subsystem? ssh_request_channel(), ssh_request_name().
+ */
+#define SSH_REQUEST_SUBSYSTEM 24
+
+/**
+ * Server: set an environment variable? ssh_request_channel(), ssh_request_name(), ssh_request_value().
+ */
+#define SSH_REQUEST_ENV 25
+
+/**
+ * Server: the client's terminal has another size. ssh_request_channel(), ssh_request_terminal_size().
+ */
+#define SSH_REQUEST_WINDOW_CHANGE 26
+
+/**
+ * Server: a signal for the command. ssh_request_channel(), ssh_request_name() such as "TERM".
+ */
+#define SSH_REQUEST_SIGNAL 27
+
+/**
+ * Server: a break for the command (RFC 4335). ssh_request_channel(), ssh_request_break_length_ms().
+ */
+#define SSH_REQUEST_BREAK 28
+
+/**
+ * Any other request on a channel. ssh_request_channel(), ssh_request_name(), ssh_request_data().
+ */
+#define SSH_REQUEST_CHANNEL_REQUEST 29
+
+/**
+ * Any global request the library does not know. ssh_request_name(), ssh_request_data().
+ */
+#define SSH_REQUEST_GLOBAL_REQUEST 30
+
+/**
+ * One stream in each direction, and a second one (stderr) beside it, within a transport. Reading and writing
+ * may go on at once in two threads; two readers, or two writers, take turns. A channel keeps what it needs of
+ * its transport, so the two may be freed in any order.
+ */
+typedef struct ssh_channel ssh_channel;
+
+/**
+ * What went wrong with one call: a code, words for a person, and the details that go with the code.
+ *
+ * Functions with several causes of failure take an `ssh_error **` as their last argument. It may be
+ * NULL. Otherwise it is set to NULL on success, and on failure to an error of the caller's, freed with
+ * ssh_error_free(). The strings asked of an error belong to it and live until it is freed. An error
+ * does not change, so any number of threads may read it.
+ */
+typedef struct ssh_error ssh_error;
+
+/**
+ * A flag that a call or the connection sets and that a thread or a poll loop waits for.
+ *
+ * Functions that take an `ssh_event *` return at once when it is not NULL, and set the event when what
+ * they began has succeeded or failed. One event may be given to any number of calls. The calls keep what
+ * they need of it, so it may be freed at any time.
+ */
+typedef struct ssh_event ssh_event;
+
+/**
+ * A public key, or a private key with its public half. A key does not change, so any number of threads
+ * may use it; whoever is given one copies what it needs, so it may be freed right after the call. Private
+ * keys are wiped when the last user lets go.
+ */
+typedef struct ssh_key ssh_key;
+
+/**
+ * A question to the program: is this host key good, may this user in, may this command run?
+ *
+ * Whoever receives a request, as argument of a callback or from ssh_transport_next_request(), owns it: it is
+ * answered once, with ssh_request_accept(), ssh_request_refuse() or another answer that fits its kind, and
+ * freed with ssh_request_free(). Both may happen inside the callback or later, on any thread. A request that
+ * is freed without an answer, or that nobody is set up to receive, is refused. Strings and bytes asked of
+ * a request belong to it, end in a NUL byte, and live until it is freed.
+ */
+typedef struct ssh_request ssh_request;
+
+/**
+ * The algorithms a transport may use, in order of preference: a list of its own, or the list of one
+ * transport (ssh_transport_security_options()), which may be changed until that transport is started.
+ *
+ * Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
+ * appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
+ * Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
+ * list in the same form.
+ */
+typedef struct ssh_security_options ssh_security_options;
+
+/**
+ * The callbacks and options of a server. One may serve any number of transports
+ * (ssh_transport_start_server()); each takes the options as they are when it starts, and asks the callbacks
+ * as they are when it asks. Everything that has no callback is refused.
+ */
+typedef struct ssh_server ssh_server;
+
+/**
+ * One SSH connection over one stream, as client or as server: it negotiates, authenticates, and carries any
+ * number of channels. Every function may be called from any thread, also several at once.
+ */
+typedef struct ssh_transport ssh_transport;
+
+/**
+ * What a call came to: 0 is success, a negative number is a failure, a positive one an ordinary
+ * outcome that is neither (end of data, nothing there yet).
+ *
+ * Numbers are never given a second meaning. New ones may appear in a later release, so treat an
+ * unknown negative number as a failure of its class; the class is -(status / 100).
+ */
+typedef int32_t ssh_status;
+
+/**
+ * Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
+ * object is gone, and never while the callback runs.
+ *
+ * The thread is any; no lock of the library is held; it may call any function of the library and must
+ * not unwind or longjmp.
+ */
+typedef void (*ssh_destroy_callback)(void *userdata);
+
+/**
+ * Reports one round of keepalive.
+ *
+ * Called on a thread of the library with no lock held, one at a time. It may call any function of the
+ * library, and must not unwind or longjmp.
+ *
+ * @param transport      the transport; lives during the call, do not free it here for the library
+ * @param round_trip_us  microseconds until the peer answered, or -1 when it has not
+ * @param missed         how many in a row it has not answered
+ * @param userdata       as set
+ */
+typedef void (*ssh_keepalive_callback)(ssh_transport *transport,
+                                       int64_t round_trip_us,
+                                       uint32_t missed,
+                                       void *userdata);
+
+/**
+ * Receives one line of log. No secret and no control character of the peer's is in it.
+ *
+ * Called on a thread of the library, or of the program inside a call, with no lock held; lines of one
+ * transport come one at a time and in order. It may call any function of the library, and must not unwind
+ * or longjmp.
+ *
+ * @param level     SSH_LOG_ERROR to SSH_LOG_DEBUG
+ * @param channel   the log channel's name, see ssh_transport_set_log_channel(); lives during the call
+ * @param message   the line without a newline, UTF-8; lives during the call
+ * @param userdata  as set
+ */
+typedef void (*ssh_log_callback)(int32_t level,
+                                 const char *channel,
+                                 const char *message,
+                                 void *userdata);
+
+/**
+ * Receives questions.
+ *
+ * Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
+ * and in order. It may call any function of the library, also ssh_transport_free(). A call that
+ * could only be ended by a further callback of the same transport fails with SSH_ERR_WOULD_DEADLOCK; rather
+ * answer later, from another thread. It must not unwind or longjmp.
+ *
+ * @param request   the question; now the callback's, to answer and to free with ssh_request_free()
+ * @param userdata  as set
+ */
+typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library that is loaded, as one number 0xMMmmpp.
+ *
+ * A program compiled with SSH_VERSION_NUMBER v works with every library of the same major version
+ * whose number is at least v.
+ *
+ * @return the number. Any thread. Since 0.1.
+ */
+uint32_t ssh_version_number(void);
+
+/**
+ * The version of the library that is loaded, as text such as "0.1.0".
+ *
+ * @return a constant string. Any thread. Since 0.1.
+ */
+const char *ssh_version_string(void);
+
+/**
+ * The name of a status, such as "SSH_ERR_TIMEOUT"; "SSH_ERR_UNKNOWN" for a number without one.
+ *
+ * @param status  any number
+ * @return a constant string, never NULL. Any thread. Since 0.1.
+ */
+const char *ssh_status_name(ssh_status status);
+
+/**
+ * Wipes and frees what a function of this library returned as `char *` or through a `void **`.
+ *
+ * @param memory  the pointer as it was handed out; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_memory_free(void *memory);
+
+/**
+ * Frees an error and the strings asked of it.
+ *
+ * @param error  the error; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_error_free(ssh_error *error);
+
+/**
+ * The status the failed call returned, or would have returned if it returns a handle.
+ *
+ * @return the status; SSH_ERR_BAD_HANDLE when `error` is no error. Any thread. Since 0.1.
+ */
+ssh_status ssh_error_code(const ssh_error *error);
+
+/**
+ * The class of the code: SSH_CLASS_USAGE, SSH_CLASS_SYSTEM, ...
+ *
+ * @return the class; 0 when `error` is no error. Any thread. Since 0.1.
+ */
+int32_t ssh_error_class(const ssh_error *error);
+
+/**
+ * One line in English that says what went wrong. Text of the peer's in it has its control characters
+ * escaped, so it may be shown on a terminal.
+ *
+ * @return a string of the error's, never NULL; "no error" when `error` is no error.
+ *
+ * Any thread. Since 0.1.
+ */
+const char *ssh_error_message(const ssh_error *error);
+
+/**
+ * Whether trying again in a while, with nothing changed, may succeed: after a timeout, a lost
+ * connection, or a shortage.
+ *
+ * @return false also when `error` is no error. Any thread. Since 0.1.
+ */
+bool ssh_error_is_retryable(const ssh_error *error);
+
+/**
+ * The system's error number, for SSH_ERR_IO.
+ *
+ * @return an errno value, or 0. Any thread. Since 0.1.
+ */
+int32_t ssh_error_errno(const ssh_error *error);
+
+/**
+ * The reason number the peer disconnected with (RFC 4253 section 11.1), for SSH_ERR_DISCONNECTED.
+ *
+ * @return the number as sent, or 0. Any thread. Since 0.1.
+ */
+uint32_t ssh_error_disconnect_reason(const ssh_error *error);
+
+/**
+ * The reason number the peer refused a channel with (RFC 4254 section 5.1), for SSH_ERR_CHANNEL.
+ *
+ * @return the number as sent, or 0. Any thread. Since 0.1.
+ */
+uint32_t ssh_error_channel_reason(const ssh_error *error);
+
+/**
+ * The text the peer sent with its disconnect or its refusal, shortened and with control characters
+ * escaped.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_peer_text(const ssh_error *error);
+
+/**
+ * Which list had no algorithm in common, in words such as "key exchange", for SSH_ERR_NEGOTIATION.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_algorithm_list(const ssh_error *error);
+
+/**
+ * Our names on that list, separated by commas, in order of preference.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_local_algorithms(const ssh_error *error);
+
+/**
+ * The peer's names on that list, separated by commas, in order of preference.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_peer_algorithms(const ssh_error *error);
+
+/**
+ * The authentication methods that the server says may be tried, separated by commas, for SSH_ERR_AUTH.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_auth_methods(const ssh_error *error);
+
+/**
+ * The fingerprint of the host key that was expected, for SSH_ERR_HOSTKEY.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_expected_fingerprint(const ssh_error *error);
+
+/**
+ * The fingerprint of the host key that the server showed instead, for SSH_ERR_HOSTKEY.
+ *
+ * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
+ */
+const char *ssh_error_found_fingerprint(const ssh_error *error);
+
+/**
+ * Makes an event that is not set.
+ *
+ * @return an event, freed with ssh_event_free(), or NULL when the machine has no descriptors left.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_event *ssh_event_new(void);
+
+/**
+ * Frees an event. Threads that wait for it return with SSH_ERR_CLOSED.
+ *
+ * @param event  the event; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_event_free(ssh_event *event);
+
+/**
+ * Waits until the event is set. The event stays set.
+ *
+ * @param event       the event
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+ * @return SSH_OK when it is set, SSH_AGAIN when it is not and timeout_ms is 0, SSH_ERR_TIMEOUT,
+ *         SSH_ERR_CLOSED when it was freed meanwhile.
+ *
+ * Any thread, any number at once. Since 0.1.
+ */
+ssh_status ssh_event_wait(const ssh_event *event,
+                          int32_t timeout_ms);
+
+/**
+ * Whether the event is set.
+ *
+ * @return false also when `event` is no event. Any thread. Since 0.1.
+ */
+bool ssh_event_is_set(const ssh_event *event);
+
+/**
+ * Sets the event from the program's side, to wake its own waiters.
+ *
+ * @return SSH_OK. Any thread. Since 0.1.
+ */
+ssh_status ssh_event_set(ssh_event *event);
+
+/**
+ * Takes the event back to not set, to be used again.
+ *
+ * @return SSH_OK. Any thread. Since 0.1.
+ */
+ssh_status ssh_event_reset(ssh_event *event);
+
+/**
+ * A descriptor that is readable (POLLIN) exactly while the event is set, for poll(), epoll and the like.
+ * Do not read from, write to or close it.
+ *
+ * @return a descriptor that lives until the event is freed, or -1 when `event` is no event.
+ *
+ * Any thread. Since 0.1.
+ */
+int32_t ssh_event_fd(const ssh_event *event);
+
+/**
+ * Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1 and
+ * PKCS#8, each plain or encrypted.
+ *
+ * @param data        the text of the key file
+ * @param length      its length in bytes, at most 1 MiB
+ * @param passphrase  the passphrase, or NULL; not looked at when the key is not encrypted
+ * @param error       receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED,
+ *                    SSH_ERR_PASSPHRASE_MISSING, SSH_ERR_PASSPHRASE_WRONG
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread; takes as long as the passphrase's rounds want, often 100 ms. Since 0.1.
+ */
+ssh_key *ssh_key_load(const void *data,
+                      size_t length,
+                      const char *passphrase,
+                      ssh_error **error);
+
+/**
+ * Reads a private key from a file, as ssh_key_load() does from memory.
+ *
+ * @param path        the file, which must be a regular one of at most 1 MiB
+ * @param passphrase  the passphrase, or NULL
+ * @param error       receives the detail, or NULL: as for ssh_key_load(), and SSH_ERR_IO
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_load_file(const char *path, const char *passphrase, ssh_error **error);
+
+/**
+ * Makes a new private key.
+ *
+ * @param kind     SSH_KEY_ED25519, SSH_KEY_ECDSA_P256, ..., SSH_KEY_RSA
+ * @param bits     for SSH_KEY_RSA the size, 2048 to 16384, 0 for the usual 3072; for others 0
+ * @param comment  the comment to store with the key, often user@host, or NULL for none
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread; large RSA keys take seconds. Since 0.1.
+ */
+ssh_key *ssh_key_generate(int32_t kind, uint32_t bits, const char *comment, ssh_error **error);
+
+/**
+ * Reads a public key from its one-line form, `type base64 [comment]`, as in a .pub file.
+ *
+ * @param line   the line, with or without a newline
+ * @param error  receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_from_line(const char *line, ssh_error **error);
+
+/**
+ * Reads a public key from its blob, the form it has on the wire (RFC 4253 section 6.6).
+ *
+ * @param blob    the bytes
+ * @param length  how many
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_from_blob(const void *blob, size_t length, ssh_error **error);
+
+/**
+ * Frees a key.
+ *
+ * @param key  the key; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_key_free(ssh_key *key);
+
+/**
+ * The public half of a key, as a key of its own.
+ *
+ * @return a key, freed with ssh_key_free(), or NULL when `key` is no key. Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_public(const ssh_key *key);
+
+/**
+ * Whether the key can sign.
+ *
+ * @return false also when `key` is no key. Any thread. Since 0.1.
+ */
+bool ssh_key_is_private(const ssh_key *key);
+
+/**
+ * Whether two keys have the same public half.
+ *
+ * @return false also when one of them is no key. Any thread. Since 0.1.
+ */
+bool ssh_key_equals(const ssh_key *key, const ssh_key *other);
+
+/**
+ * The kind of the key: SSH_KEY_ED25519, ...
+ *
+ * @return the kind, or 0 when `key` is no key. Any thread. Since 0.1.
+ */
+int32_t ssh_key_kind(const ssh_key *key);
+
+/**
+ * The type name that stands in the key, such as "ssh-ed25519" or "ssh-rsa".
+ *
+ * @return a constant string, or NULL when `key` is no key. Any thread. Since 0.1.
+ */
+const char *ssh_key_type(const ssh_key *key);
+
+/**
+ * The size in bits as ssh-keygen shows it.
+ *
+ * @return bits, or 0 when `key` is no key. Any thread. Since 0.1.
+ */
+uint32_t ssh_key_bits(const ssh_key *key);
+
+/**
+ * The fingerprint: "SHA256:" and 43 characters, as ssh-keygen -l shows it.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when `key` is no key. Any thread. Since 0.1.
+ */
+char *ssh_key_fingerprint(const ssh_key *key);
+
+/**
+ * The comment stored with the key.
+ *
+ * @return a string, possibly empty, freed with ssh_memory_free(), or NULL when `key` is no key.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_key_comment(const ssh_key *key);
+
+/**
+ * The public half as one line, `type base64 comment` without a newline, as in .pub and authorized_keys
+ * files.
+ *
+ * @param key      the key
+ * @param comment  the comment to put there, or NULL for the one stored with the key
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_public_line(const ssh_key *key,
+                          const char *comment);
+
+/**
+ * The blob of the public half, the form it has on the wire.
+ *
+ * @param key     the key
+ * @param blob    receives the bytes, freed with ssh_memory_free()
+ * @param length  receives how many
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_key_blob(const ssh_key *key, void **blob, size_t *length);
+
+/**
+ * The private key as the text of a key file.
+ *
+ * @param key         a private key
+ * @param format      SSH_KEY_FORMAT_OPENSSH or SSH_KEY_FORMAT_PKCS8
+ * @param passphrase  encrypts the text, or NULL for plain text
+ * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG for a public key
+ * @return a string, wiped and freed with ssh_memory_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_key_private_text(const ssh_key *key,
+                           int32_t format,
+                           const char *passphrase,
+                           ssh_error **error);
+
+/**
+ * Writes the private key to a new file that only its owner may read (mode 0600). The file appears whole
+ * or not at all, and an existing one is never overwritten: SSH_ERR_IO with errno EEXIST.
+ *
+ * @param key         a private key
+ * @param path        the file to make
+ * @param format      SSH_KEY_FORMAT_OPENSSH or SSH_KEY_FORMAT_PKCS8
+ * @param passphrase  encrypts the file, or NULL for plain text
+ * @param error       receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG for a public key
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_key_save_file(const ssh_key *key,
+                             const char *path,
+                             int32_t format,
+                             const char *passphrase,
+                             ssh_error **error);
+
+/**
+ * Signs data.
+ *
+ * @param key        a private key
+ * @param algorithm  a signature algorithm such as "rsa-sha2-512", or NULL for the key's strongest
+ * @param data       what to sign
+ * @param length     how many bytes
+ * @param signature  receives the signature blob (RFC 4253 section 6.6), freed with ssh_memory_free()
+ * @param signature_length  receives its length
+ * @param error      receives the detail, or NULL: SSH_ERR_SIGNATURE, SSH_ERR_INVALID_ARG
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_key_sign(const ssh_key *key,
+                        const char *algorithm,
+                        const void *data,
+                        size_t length,
+                        void **signature,
+                        size_t *signature_length,
+                        ssh_error **error);
+
+/**
+ * Checks a signature made by ssh_key_sign() or by a peer.
+ *
+ * @param key               a public or private key
+ * @param algorithm         the signature algorithm that must have been used
+ * @param data              what was signed
+ * @param length            how many bytes
+ * @param signature         the signature blob
+ * @param signature_length  its length
+ * @return SSH_OK when it is good, SSH_ERR_SIGNATURE when it is not, or another failure.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_key_verify(const ssh_key *key,
+                          const char *algorithm,
+                          const void *data,
+                          size_t length,
+                          const void *signature,
+                          size_t signature_length);
+
+/**
+ * Makes a set of options with the defaults.
+ *
+ * @return options, freed with ssh_security_options_free(), or NULL when memory is short.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_security_options *ssh_security_options_new(void);
+
+/**
+ * Frees the handle. A transport whose options these are keeps them.
+ *
+ * @param options  the options; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_security_options_free(ssh_security_options *options);
+
+/**
+ * Sets all lists to those of a preset.
+ *
+ * @param options  the options
+ * @param preset   SSH_PRESET_MODERN, SSH_PRESET_COMPATIBLE or SSH_PRESET_LEGACY
+ * @param error    receives the detail, or NULL: SSH_ERR_STATE once the transport is started,
+ *                 SSH_ERR_UNSUPPORTED for SSH_PRESET_LEGACY in this release
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_preset(ssh_security_options *options,
+                                           int32_t preset,
+                                           ssh_error **error);
+
+/**
+ * Sets the key exchange methods.
+ *
+ * @param options  the options
+ * @param names    names such as "curve25519-sha256", or one of the forms above
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+ *                 the transport is started
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_kex(ssh_security_options *options,
+                                        const char *names,
+                                        ssh_error **error);
+
+/**
+ * The key exchange methods in order of preference.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_security_options_kex(const ssh_security_options *options);
+
+/**
+ * Sets the host key algorithms.
+ *
+ * @param options  the options
+ * @param names    names such as "ssh-ed25519,rsa-sha2-512", or one of the forms above
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+ *                 the transport is started
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_key_types(ssh_security_options *options,
+                                              const char *names,
+                                              ssh_error **error);
+
+/**
+ * The host key algorithms in order of preference.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_security_options_key_types(const ssh_security_options *options);
+
+/**
+ * Sets the ciphers, for both directions.
+ *
+ * @param options  the options
+ * @param names    names such as "aes256-gcm@openssh.com", or one of the forms above
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+ *                 the transport is started
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_ciphers(ssh_security_options *options,
+                                            const char *names,
+                                            ssh_error **error);
+
+/**
+ * The ciphers, for both directions in order of preference.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_security_options_ciphers(const ssh_security_options *options);
+
+/**
+ * Sets the message authentication codes, for both directions.
+ *
+ * @param options  the options
+ * @param names    names such as "hmac-sha2-256-etm@openssh.com", or one of the forms above
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+ *                 the transport is started
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_digests(ssh_security_options *options,
+                                            const char *names,
+                                            ssh_error **error);
+
+/**
+ * The message authentication codes, for both directions in order of preference.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_security_options_digests(const ssh_security_options *options);
+
+/**
+ * Sets the compression methods, for both directions.
+ *
+ * @param options  the options
+ * @param names    names such as "zlib@openssh.com,none", or one of the forms above
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+ *                 the transport is started
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_security_options_set_compression(ssh_security_options *options,
+                                                const char *names,
+                                                ssh_error **error);
+
+/**
+ * The compression methods, for both directions in order of preference.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_security_options_compression(const ssh_security_options *options);
+
+/**
+ * Makes a transport over a connected stream socket. Nothing is sent before ssh_transport_start_client() or
+ * ssh_transport_start_server().
+ *
+ * @param fd     a connected stream socket, blocking or not. On success it belongs to the transport, which
+ *               makes it non-blocking and closes it; on failure it stays the caller's.
+ * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG when it is no connected stream socket
+ * @return a transport, freed with ssh_transport_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_transport *ssh_transport_new(int32_t fd,
+                                 ssh_error **error);
+
+/**
+ * Makes a transport over a new TCP connection. All addresses of the host are tried, IPv6 and IPv4.
+ *
+ * @param address     "host", "host:port", "[v6]:port" or a bare address; the port is 22 if not given
+ * @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_FOREVER leaves it to
+ *                    the system, SSH_TIMEOUT_DEFAULT is 30 s
+ * @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT
+ * @return a transport, freed with ssh_transport_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_transport *ssh_transport_new_address(const char *address,
+                                         int32_t timeout_ms,
+                                         ssh_error **error);
+
+/**
+ * Ends the transport: closes it if it is not closed, without waiting for the network, and frees the handle.
+ * Calls that are blocked on it in other threads return with SSH_ERR_CLOSED. Channels, requests and events
+ * keep what they need and are freed by their owners, before or after.
+ *
+ * @param transport  the transport; NULL is fine
+ *
+ * Any thread, also inside its own callbacks. Since 0.1.
+ */
+void ssh_transport_free(ssh_transport *transport);
+
+/**
+ * Begins the session as client: exchanges identifications and keys. The server's host key is then known
+ * (ssh_transport_get_remote_server_key()) and has proven itself; whether it is the right one is decided by
+ * the expected key, the SSH_REQUEST_HOST_KEY callback, ssh_transport_accept_host_key() or
+ * ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
+ *
+ * @param transport   the transport
+ * @param event       NULL to wait until it is done; otherwise the call returns at once and the event is set
+ *                    when it is done: then see ssh_transport_is_active() and ssh_transport_get_exception()
+ * @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_NEGOTIATION, SSH_ERR_KEX, SSH_ERR_HOSTKEY,
+ *                    SSH_ERR_VERSION, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_start_client(ssh_transport *transport,
+                                      ssh_event *event,
+                                      int32_t timeout_ms,
+                                      ssh_error **error);
+
+/**
+ * Begins the session as server. Authentication and channels then go through the questions of `server`
+ * (ssh_server_set_callback()), and channels arrive at ssh_transport_accept().
+ *
+ * @param transport   the transport, with at least one key (ssh_transport_add_server_key() or
+ *                    ssh_server_add_key())
+ * @param server      the callbacks and options, kept as long as the transport needs them; NULL refuses every
+ *                    question
+ * @param event       NULL to wait until the keys are exchanged; otherwise as for ssh_transport_start_client()
+ * @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_STATE without a key, SSH_ERR_NEGOTIATION, ...
+ * @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_start_server(ssh_transport *transport,
+                                      ssh_server *server,
+                                      ssh_event *event,
+                                      int32_t timeout_ms,
+                                      ssh_error **error);
+
+/**
+ * Begins the session as client and authenticates, in one call: ssh_transport_start_client(), the check of
+ * the host key, and then publickey if a private key is given, or else password, or else nothing.
+ *
+ * @param transport          the transport
+ * @param expected_host_key  the key the server must have, or NULL for what was set up before the call
+ * @param username           whom to authenticate as; NULL only when neither password nor key is given
+ * @param password           a C string, or NULL
+ * @param private_key        a private key, or NULL
+ * @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
+ * @param error              receives the detail, or NULL: those of the calls named
+ * @return SSH_OK, SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()), or a failure. After
+ *         SSH_ERR_AUTH the transport lives and another ssh_transport_auth_...() may be tried.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_connect(ssh_transport *transport,
+                                 const ssh_key *expected_host_key,
+                                 const char *username,
+                                 const char *password,
+                                 const ssh_key *private_key,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Closes the session: says goodbye to the peer, closes all channels and the stream. Does nothing when it is
+ * closed. Waits no longer than one second for the goodbye to leave.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread, also inside callbacks. Since 0.1.
+ */
+ssh_status ssh_transport_close(ssh_transport *transport);
+
+/**
+ * Ends the transport's work in the background at once: like ssh_transport_close(), without the goodbye.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_stop_thread(ssh_transport *transport);
+
+/**
+ * Wakes every call that is blocked on the transport or one of its channels now, with SSH_ERR_CANCELLED. The
+ * session goes on; later calls are not touched.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread; not in signal handlers. Since 0.1.
+ */
+ssh_status ssh_transport_cancel(ssh_transport *transport);
+
+/**
+ * In a forked child: drops the child's copy of an inherited transport, closing its copy of the descriptor,
+ * and frees the handle. The parent's session goes on undisturbed. In the process that made the transport it
+ * does the same: the session ends for us without a word to the peer.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Since 0.1.
+ */
+ssh_status ssh_transport_atfork(ssh_transport *transport);
+
+/**
+ * Waits until the transport has ended and nothing of it runs any more.
+ *
+ * @param transport   the transport
+ * @param timeout_ms  milliseconds to wait at most
+ * @return SSH_OK when it has ended, SSH_AGAIN or SSH_ERR_TIMEOUT when not, SSH_ERR_WOULD_DEADLOCK inside its
+ *         own callback. Any other thread. Since 0.1.
+ */
+ssh_status ssh_transport_join(ssh_transport *transport,
+                              int32_t timeout_ms);
+
+/**
+ * Whether the transport was started and has not ended.
+ *
+ * @return false also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_is_alive(const ssh_transport *transport);
+
+/**
+ * Whether the session is open: keys were exchanged and nothing has ended it.
+ *
+ * @return false also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_is_active(const ssh_transport *transport);
+
+/**
+ * Whether the session is open and authenticated.
+ *
+ * @return false also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_is_authenticated(const ssh_transport *transport);
+
+/**
+ * The name of the user that is authenticated, in either role.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when nobody is. Any thread. Since 0.1.
+ */
+char *ssh_transport_get_username(const ssh_transport *transport);
+
+/**
+ * The address of the other side.
+ *
+ * @param transport  the transport
+ * @param port       receives the port, 0 when there is none; or NULL
+ * @return the address as text, "unknown" when the stream has none; freed with ssh_memory_free(). NULL when
+ *         `transport` is none. Any thread. Since 0.1.
+ */
+char *ssh_transport_getpeername(const ssh_transport *transport,
+                                uint16_t *port);
+
+/**
+ * One line about the transport for logs and debuggers: role, state, algorithms in use, channels.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when `transport` is none. Any thread. Since 0.1.
+ */
+char *ssh_transport_describe(const ssh_transport *transport);
+
+/**
+ * Hands out the last saved error and forgets it: the failure of an operation that was given an event, or
+ * what ended the session.
+ *
+ * @return an error, freed with ssh_error_free(), or NULL when none is saved. Any thread. Since 0.1.
+ */
+ssh_error *ssh_transport_get_exception(ssh_transport *transport);
+
+/**
+ * What ended the session. It is kept: every call returns it anew.
+ *
+ * @return an error, freed with ssh_error_free(), or NULL while the session has not ended.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_error *ssh_transport_error(const ssh_transport *transport);
+
+/**
+ * Gives the transport a name, for logs. At first "Transport-" and a number.
+ *
+ * @param transport  the transport
+ * @param name       the name, copied
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_name(ssh_transport *transport, const char *name);
+
+/**
+ * The name of the transport.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when `transport` is none. Any thread. Since 0.1.
+ */
+char *ssh_transport_get_name(const ssh_transport *transport);
+
+/**
+ * Attaches a pointer of the program's to the transport.
+ *
+ * @param transport  the transport
+ * @param userdata   the pointer
+ * @param destroy    ends its life once it is replaced or the transport is gone, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_userdata(ssh_transport *transport,
+                                      void *userdata,
+                                      ssh_destroy_callback destroy);
+
+/**
+ * The pointer attached with ssh_transport_set_userdata().
+ *
+ * @return the pointer, or NULL. Any thread. Since 0.1.
+ */
+void *ssh_transport_get_userdata(const ssh_transport *transport);
+
+/**
+ * Adds a host key for the server role. One key of each kind is used; the last one added wins.
+ *
+ * @param transport  a transport that is not started
+ * @param key        a private key
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for a public key, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_add_server_key(ssh_transport *transport, const ssh_key *key);
+
+/**
+ * In the server role: the host key that was negotiated.
+ *
+ * @return its public half, freed with ssh_key_free(), or NULL before keys were exchanged.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_transport_get_server_key(const ssh_transport *transport);
+
+/**
+ * In the client role: the host key of the server, which has proven that it holds the private half.
+ *
+ * @param transport  the transport
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE before keys were exchanged
+ * @return a public key, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_key *ssh_transport_get_remote_server_key(const ssh_transport *transport, ssh_error **error);
+
+/**
+ * Says which host key the server must have. Another key ends the session with SSH_ERR_HOSTKEY, which shows
+ * both fingerprints. Host key algorithms that do not fit the key are no longer offered.
+ *
+ * @param transport  a transport that is not started
+ * @param key        the key; NULL takes the expectation back
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_expected_host_key(ssh_transport *transport,
+                                               const ssh_key *key);
+
+/**
+ * Accepts the host key that the server showed, after the program has checked it by its own means:
+ * ssh_transport_start_client(), ssh_transport_get_remote_server_key(), the check, and then this call.
+ *
+ * @param transport  a client transport whose keys were exchanged
+ * @return SSH_OK, SSH_ERR_STATE before keys were exchanged, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_accept_host_key(ssh_transport *transport);
+
+/**
+ * Accepts every host key without looking. INSECURE: whoever sits between the two sides can read and change
+ * everything. For tests, and for networks that are secured otherwise.
+ *
+ * @param transport  a transport that is not started
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_insecure_accept_any_host_key(ssh_transport *transport);
+
+/**
+ * The algorithms of this transport, to be read and, until it is started, changed.
+ *
+ * @return options, freed with ssh_security_options_free(), or NULL when `transport` is none.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_security_options *ssh_transport_security_options(ssh_transport *transport);
+
+/**
+ * Copies algorithms into the transport.
+ *
+ * @param transport  a transport that is not started
+ * @param options    the options, copied
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_security_options(ssh_transport *transport,
+                                              const ssh_security_options *options);
+
+/**
+ * Sets one of the timeouts that calls with SSH_TIMEOUT_DEFAULT and the session itself use.
+ *
+ * @param transport   the transport
+ * @param kind        SSH_TIMEOUT_KIND_BANNER, ...
+ * @param timeout_ms  milliseconds, above 0; SSH_TIMEOUT_FOREVER for none
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_timeout(ssh_transport *transport, int32_t kind, int32_t timeout_ms);
+
+/**
+ * Asks the peer now and then whether it is still there, and ends the session with SSH_ERR_TIMEOUT when it is
+ * not. Any answer counts, also a refusal.
+ *
+ * @param transport    the transport
+ * @param interval_ms  milliseconds of silence after which to ask, and between questions; 0 turns it off
+ * @param max_missed   how many unanswered questions end the session; 0 asks and never ends it
+ * @param callback     hears of every answer and every missing one, or NULL
+ * @param userdata     passed to the callback
+ * @param destroy      ends userdata's life once it is replaced or the transport is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_keepalive(ssh_transport *transport,
+                                       int32_t interval_ms,
+                                       uint32_t max_missed,
+                                       ssh_keepalive_callback callback,
+                                       void *userdata,
+                                       ssh_destroy_callback destroy);
+
+/**
+ * Whether to compress: true puts zlib@openssh.com and zlib before none in the list, false leaves none alone.
+ *
+ * @param transport  a transport that is not started
+ * @param enabled    whether to compress
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_use_compression(ssh_transport *transport,
+                                         bool enabled);
+
+/**
+ * Sets when new keys are negotiated, in either direction, besides what the cipher itself demands.
+ *
+ * @param transport   the transport
+ * @param bytes       after so many bytes; 0 keeps the default of 1 GiB
+ * @param packets     after so many packets; 0 keeps the default of 2^31
+ * @param seconds     after so many seconds; 0 keeps the default of 3600
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_rekey_limits(ssh_transport *transport,
+                                          uint64_t bytes,
+                                          uint64_t packets,
+                                          uint32_t seconds);
+
+/**
+ * Sets how far the receive window of one channel may grow, which bounds the memory of a channel that is not
+ * read.
+ *
+ * @param transport  the transport
+ * @param bytes      at least 32,768; 64 MiB at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_window_cap(ssh_transport *transport,
+                                        uint32_t bytes);
+
+/**
+ * Sets how many channels may be open at once.
+ *
+ * @param transport  the transport
+ * @param channels   at least 1; 1,000 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_channel_limit(ssh_transport *transport, uint32_t channels);
+
+/**
+ * Refuses peers that do not know strict key exchange, the remedy against CVE-2023-48795 (Terrapin). Without
+ * this it is used with every peer that knows it.
+ *
+ * @param transport  a transport that is not started
+ * @param required   whether to refuse
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_require_strict_kex(ssh_transport *transport,
+                                            bool required);
+
+/**
+ * Sets how many threads wait on the sockets of all transports of the process. Without it there is one for
+ * each core, at most 4.
+ *
+ * @param threads  1 to 64
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE once the first transport was made. Any thread. Since 0.1.
+ */
+ssh_status ssh_set_io_threads(uint32_t threads);
+
+/**
+ * Sets where the log of all transports goes that have no log callback of their own. There is none at first.
+ *
+ * @param callback  receives the lines, or NULL for nobody
+ * @param level     the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
+ * @param userdata  passed to the callback
+ * @param destroy   ends userdata's life once it is replaced, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG. Any thread. Since 0.1.
+ */
+ssh_status ssh_set_log_callback(ssh_log_callback callback,
+                                int32_t level,
+                                void *userdata,
+                                ssh_destroy_callback destroy);
+
+/**
+ * Sets where the log of one transport goes.
+ *
+ * @param transport  the transport
+ * @param callback   receives the lines, or NULL to go back to the process's callback
+ * @param level      the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
+ * @param userdata   passed to the callback
+ * @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_log_callback(ssh_transport *transport,
+                                          ssh_log_callback callback,
+                                          int32_t level,
+                                          void *userdata,
+                                          ssh_destroy_callback destroy);
+
+/**
+ * Names the log channel of a transport. The name comes with every line. At first "sshwire.transport".
+ *
+ * @param transport  the transport
+ * @param name       the name, copied
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_log_channel(ssh_transport *transport,
+                                         const char *name);
+
+/**
+ * The name of the log channel.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when `transport` is none. Any thread. Since 0.1.
+ */
+char *ssh_transport_get_log_channel(const ssh_transport *transport);
+
+/**
+ * Logs every packet in hexadecimal at SSH_LOG_DEBUG. Messages that carry passwords or answers show their
+ * number and length only.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_hexdump(ssh_transport *transport,
+                                     bool enabled);
+
+/**
+ * Whether packets are logged in hexadecimal.
+ *
+ * @return false also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_get_hexdump(const ssh_transport *transport);
+
+/**
+ * Authenticates with no credentials. Servers that want some refuse, and say which methods they allow: the
+ * usual way to find out.
+ *
+ * @param transport   a client transport that was started
+ * @param username    whom to authenticate as
+ * @param event       NULL to wait for the outcome; otherwise the call returns SSH_OK at once and the event is
+ *                    set when there is an outcome: ssh_transport_auth_status()
+ * @param timeout_ms  milliseconds until the outcome; SSH_TIMEOUT_DEFAULT is the auth timeout
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK when authenticated, SSH_PARTIAL, SSH_ERR_AUTH with the methods allowed, SSH_ERR_HOSTKEY when
+ *         nobody has accepted the host key, or another failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_none(ssh_transport *transport,
+                                   const char *username,
+                                   ssh_event *event,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Authenticates with a password.
+ *
+ * @param transport        a client transport that was started
+ * @param username         whom to authenticate as
+ * @param password         the password, UTF-8 by the standard, but any bytes are sent as they are
+ * @param password_length  its length in bytes
+ * @param fallback         whether to answer a single hidden prompt with the password when the server allows
+ *                         keyboard-interactive and not password
+ * @param event            NULL to wait, as for ssh_transport_auth_none()
+ * @param timeout_ms       milliseconds until the outcome; SSH_TIMEOUT_DEFAULT is the auth timeout
+ * @param error            receives the detail, or NULL
+ * @return SSH_OK when authenticated, SSH_PARTIAL when more is wanted, SSH_ERR_AUTH with the methods allowed,
+ *         SSH_ERR_HOSTKEY when nobody has accepted the host key, or another failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_password(ssh_transport *transport,
+                                       const char *username,
+                                       const char *password,
+                                       size_t password_length,
+                                       bool fallback,
+                                       ssh_event *event,
+                                       int32_t timeout_ms,
+                                       ssh_error **error);
+
+/**
+ * Authenticates with a private key.
+ *
+ * @param transport   a client transport that was started
+ * @param username    whom to authenticate as
+ * @param key         a private key
+ * @param event       NULL to wait, as for ssh_transport_auth_none()
+ * @param timeout_ms  milliseconds until the outcome; SSH_TIMEOUT_DEFAULT is the auth timeout
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK when authenticated, SSH_PARTIAL when more is wanted, SSH_ERR_AUTH with the methods allowed,
+ *         SSH_ERR_HOSTKEY when nobody has accepted the host key, or another failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_publickey(ssh_transport *transport,
+                                        const char *username,
+                                        const ssh_key *key,
+                                        ssh_event *event,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Authenticates by answering the server's prompts (keyboard-interactive, RFC 4256). The prompts come as
+ * requests of kind SSH_REQUEST_PROMPTS, any number of rounds, to the callback set for them or to
+ * ssh_transport_next_request().
+ *
+ * @param transport   a client transport that was started
+ * @param username    whom to authenticate as
+ * @param submethods  hints for the server separated by commas, or NULL for none
+ * @param event       NULL to wait, as for ssh_transport_auth_none()
+ * @param timeout_ms  milliseconds until the outcome, which includes the person at the keyboard
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK when authenticated, SSH_PARTIAL when more is wanted, SSH_ERR_AUTH with the methods allowed,
+ *         SSH_ERR_HOSTKEY when nobody has accepted the host key, or another failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_interactive(ssh_transport *transport,
+                                          const char *username,
+                                          const char *submethods,
+                                          ssh_event *event,
+                                          int32_t timeout_ms,
+                                          ssh_error **error);
+
+/**
+ * How the last authentication call ended: what it returned, or would have returned without its event.
+ *
+ * @param transport  the transport
+ * @param error      receives the detail, or NULL
+ * @return SSH_OK, SSH_PARTIAL, SSH_ERR_AUTH or another failure; SSH_AGAIN while it runs or before the first.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_status(const ssh_transport *transport,
+                                     ssh_error **error);
+
+/**
+ * The methods that the server said may continue, after SSH_PARTIAL or SSH_ERR_AUTH.
+ *
+ * @return names separated by commas, freed with ssh_memory_free(), or NULL when nothing was said.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_transport_auth_methods(const ssh_transport *transport);
+
+/**
+ * The banner that the server wants shown before authentication. Control characters except newlines and tabs
+ * are escaped.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when there was none. Any thread. Since 0.1.
+ */
+char *ssh_transport_auth_banner(const ssh_transport *transport);
+
+/**
+ * Opens a session channel, to run a command, a shell or a subsystem.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param timeout_ms  milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_session(ssh_transport *transport,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Opens a channel of any kind.
+ *
+ * @param transport    a transport that is authenticated
+ * @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", or a name of your own
+ * @param destination  for direct-tcpip the host to connect to, for forwarded-tcpip the address listened on;
+ *                     else NULL
+ * @param destination_port  its port
+ * @param source       for direct-tcpip, forwarded-tcpip and x11 where the connection comes from; else NULL
+ * @param source_port  its port
+ * @param timeout_ms   milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error        receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_INVALID_ARG when the kind wants
+ *                     addresses that are missing, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
+                                        const char *kind,
+                                        const char *destination,
+                                        uint16_t destination_port,
+                                        const char *source,
+                                        uint16_t source_port,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
+ * SSH_REQUEST_CHANNEL_OPEN.
+ *
+ * @param transport   the transport
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
+ *                    set to NULL when timeout_ms is 0 and there is no channel
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_accept(ssh_transport *transport,
+                                  int32_t timeout_ms,
+                                  ssh_error **error);
+
+/**
+ * Sends a global request (RFC 4254 section 4). Any number may be under way; each caller gets its own reply.
+ *
+ * @param transport     a transport that is authenticated
+ * @param name          the request's name
+ * @param data          what follows `want reply` in the message, or NULL
+ * @param length        how many bytes
+ * @param want_reply    whether to ask for a reply and wait for it
+ * @param timeout_ms    milliseconds to wait for the reply; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param reply         receives the data in the reply, freed with ssh_memory_free(); or NULL
+ * @param reply_length  receives how many bytes; or NULL
+ * @param error         receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_global_request(ssh_transport *transport,
+                                        const char *name,
+                                        const void *data,
+                                        size_t length,
+                                        bool want_reply,
+                                        int32_t timeout_ms,
+                                        void **reply,
+                                        size_t *reply_length,
+                                        ssh_error **error);
+
+/**
+ * Sends a packet that the peer ignores, to hide the pattern of the traffic.
+ *
+ * @param transport  a transport that is active
+ * @param length     how many random bytes, at most 32,768; 0 for a random number of them
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, or what ended the session. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_send_ignore(ssh_transport *transport, size_t length);
+
+/**
+ * Negotiates new keys now. Data in both directions go on before and after.
+ *
+ * @param transport   a transport that is active
+ * @param event       NULL to wait until both directions use the new keys; otherwise the call returns at once
+ *                    and the event is set then
+ * @param timeout_ms  milliseconds to wait; SSH_TIMEOUT_DEFAULT is the handshake timeout
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure, which is also the end of the session unless it is SSH_ERR_TIMEOUT or
+ *         SSH_ERR_CANCELLED. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_renegotiate_keys(ssh_transport *transport,
+                                          ssh_event *event,
+                                          int32_t timeout_ms,
+                                          ssh_error **error);
+
+/**
+ * Reads what has come, waiting for at least one byte.
+ *
+ * @param channel     the channel
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes; 0 is fine and reads nothing
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return SSH_OK, SSH_EOF when the peer has sent all, SSH_AGAIN when timeout_ms is 0 and nothing is there,
+ *         SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, or what ended the session. Data that came before the end are
+ *         returned first. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_read(ssh_channel *channel,
+                            void *buffer,
+                            size_t capacity,
+                            size_t *done,
+                            int32_t timeout_ms);
+
+/**
+ * Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
+ * ends up stopping the other.
+ *
+ * @param channel     the channel
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return as ssh_channel_read(). Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_read_stderr(ssh_channel *channel,
+                                   void *buffer,
+                                   size_t capacity,
+                                   size_t *done,
+                                   int32_t timeout_ms);
+
+/**
+ * Writes as much as fits, waiting until at least one byte does.
+ *
+ * @param channel     the channel
+ * @param data        what to write, copied or sent before the call returns
+ * @param length      how many bytes; 0 is fine and writes nothing
+ * @param done        receives how many bytes were taken, from 1 to length; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return SSH_OK, SSH_AGAIN when timeout_ms is 0 and nothing fits, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED after
+ *         ssh_channel_send_eof() or when the channel is closed, or what ended the session.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_write(ssh_channel *channel,
+                             const void *data,
+                             size_t length,
+                             size_t *done,
+                             int32_t timeout_ms);
+
+/**
+ * Writes to stderr, otherwise as ssh_channel_write(). Only servers have reason to.
+ *
+ * @param channel     the channel
+ * @param data        what to write
+ * @param length      how many bytes
+ * @param done        receives how many bytes were taken
+ * @param timeout_ms  milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return as ssh_channel_write(). Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_write_stderr(ssh_channel *channel,
+                                    const void *data,
+                                    size_t length,
+                                    size_t *done,
+                                    int32_t timeout_ms);
+
+/**
+ * Writes everything.
+ *
+ * @param channel     the channel
+ * @param data        what to write
+ * @param length      how many bytes
+ * @param done        receives how many bytes were taken, also on failure; or NULL
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return SSH_OK when all were taken, or as ssh_channel_write(). Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_write_all(ssh_channel *channel,
+                                 const void *data,
+                                 size_t length,
+                                 size_t *done,
+                                 int32_t timeout_ms);
+
+/**
+ * Writes everything to stderr, otherwise as ssh_channel_write_all().
+ *
+ * @param channel     the channel
+ * @param data        what to write
+ * @param length      how many bytes
+ * @param done        receives how many bytes were taken, also on failure; or NULL
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @return SSH_OK when all were taken, or as ssh_channel_write(). Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_write_all_stderr(ssh_channel *channel,
+                                        const void *data,
+                                        size_t length,
+                                        size_t *done,
+                                        int32_t timeout_ms);
+
+/**
+ * Sets the timeout that reads and writes with SSH_TIMEOUT_DEFAULT use. At first SSH_TIMEOUT_FOREVER.
+ *
+ * @param channel     the channel
+ * @param timeout_ms  milliseconds, 0 or SSH_TIMEOUT_FOREVER
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_set_timeout(ssh_channel *channel,
+                                   int32_t timeout_ms);
+
+/**
+ * The timeout set with ssh_channel_set_timeout().
+ *
+ * @return milliseconds, or SSH_TIMEOUT_FOREVER. Any thread. Since 0.1.
+ */
+int32_t ssh_channel_get_timeout(const ssh_channel *channel);
+
+/**
+ * Puts what comes on stderr into the main stream, in the order of arrival; what waits on stderr already goes
+ * first.
+ *
+ * @param channel  the channel
+ * @param combine  whether to
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_set_combine_stderr(ssh_channel *channel,
+                                          bool combine);
+
+/**
+ * Whether ssh_channel_read() would return data or SSH_EOF at once.
+ *
+ * @return false also when `channel` is none. Any thread. Since 0.1.
+ */
+bool ssh_channel_read_ready(const ssh_channel *channel);
+
+/**
+ * Whether ssh_channel_read_stderr() would return data or SSH_EOF at once.
+ *
+ * @return false also when `channel` is none. Any thread. Since 0.1.
+ */
+bool ssh_channel_read_stderr_ready(const ssh_channel *channel);
+
+/**
+ * Whether ssh_channel_write() would take a byte, or fail, at once.
+ *
+ * @return false also when `channel` is none. Any thread. Since 0.1.
+ */
+bool ssh_channel_write_ready(const ssh_channel *channel);
+
+/**
+ * Which conditions hold now.
+ *
+ * @return SSH_CHANNEL_READABLE and the others, or'ed; 0 when `channel` is none. Any thread. Since 0.1.
+ */
+uint32_t ssh_channel_conditions(const ssh_channel *channel);
+
+/**
+ * Has an event set whenever one of some conditions begins to hold, and at once if one holds now. For poll
+ * loops: when ssh_event_fd() is readable, reset the event, then read and write with timeout 0 until SSH_AGAIN.
+ *
+ * @param channel  the channel
+ * @param event    the event, which may serve many channels; NULL for none
+ * @param mask     SSH_CHANNEL_READABLE and the others, or'ed
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_set_event(ssh_channel *channel,
+                                 ssh_event *event,
+                                 uint32_t mask);
+
+/**
+ * Tells the peer that nothing more will be written. Reading goes on.
+ *
+ * @return SSH_OK, also when it was told before; SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_send_eof(ssh_channel *channel);
+
+/**
+ * Ends one or both directions, as shutdown(2) does.
+ *
+ * @param channel  the channel
+ * @param read     whether to end reading: data that come are thrown away, and reads return SSH_EOF
+ * @param write    whether to end writing: as ssh_channel_send_eof()
+ * @return SSH_OK, SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_shutdown(ssh_channel *channel, bool read, bool write);
+
+/**
+ * Closes the channel. Calls blocked on it return, writes with SSH_ERR_CLOSED, reads once the data that have
+ * come are read. Does not wait for the network. Does nothing when it is closed.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_close(ssh_channel *channel);
+
+/**
+ * Closes the channel if it is not closed, and frees the handle. Calls blocked on it in other threads return
+ * with SSH_ERR_CLOSED.
+ *
+ * @param channel  the channel; NULL is fine
+ *
+ * Any thread, also inside callbacks. Since 0.1.
+ */
+void ssh_channel_free(ssh_channel *channel);
+
+/**
+ * Whether the channel is closed.
+ *
+ * @return true also when `channel` is none. Any thread. Since 0.1.
+ */
+bool ssh_channel_is_closed(const ssh_channel *channel);
+
+/**
+ * The number by which this side knows the channel, for logs.
+ *
+ * @return the number; 0 also when `channel` is none. Any thread. Since 0.1.
+ */
+uint32_t ssh_channel_id(const ssh_channel *channel);
+
+/**
+ * The transport of the channel.
+ *
+ * @return the handle the program made; it stays the program's. NULL once that is freed. Any thread. Since 0.1.
+ */
+ssh_transport *ssh_channel_transport(const ssh_channel *channel);
+
+/**
+ * Attaches a pointer of the program's to the channel, such as the state of a session that its requests
+ * (ssh_request_channel()) then find.
+ *
+ * @param channel   the channel
+ * @param userdata  the pointer
+ * @param destroy   ends its life once it is replaced or the channel is gone, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_set_userdata(ssh_channel *channel,
+                                    void *userdata,
+                                    ssh_destroy_callback destroy);
+
+/**
+ * The pointer attached with ssh_channel_set_userdata().
+ *
+ * @return the pointer, or NULL. Any thread. Since 0.1.
+ */
+void *ssh_channel_get_userdata(const ssh_channel *channel);
+
+/**
+ * Asks for a terminal, before a shell or command is started.
+ *
+ * @param channel        a session channel
+ * @param term           the terminal's type such as "xterm-256color"; NULL for "vt100"
+ * @param columns        width in characters
+ * @param rows           height in characters
+ * @param width_pixels   width in pixels, or 0
+ * @param height_pixels  height in pixels, or 0
+ * @param modes          terminal modes in the encoding of RFC 4254 section 8, or NULL for none
+ * @param modes_length   their length in bytes
+ * @param timeout_ms     milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error          receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_pty(ssh_channel *channel,
+                                   const char *term,
+                                   uint32_t columns,
+                                   uint32_t rows,
+                                   uint32_t width_pixels,
+                                   uint32_t height_pixels,
+                                   const void *modes,
+                                   size_t modes_length,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Starts the user's shell.
+ *
+ * @param channel     a session channel on which nothing was started
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_shell(ssh_channel *channel,
+                                     int32_t timeout_ms,
+                                     ssh_error **error);
+
+/**
+ * Runs a command. Its output comes from ssh_channel_read() and ssh_channel_read_stderr(), its end from
+ * ssh_channel_wait_exit().
+ *
+ * @param channel     a session channel on which nothing was started
+ * @param command     the command line, for the user's shell
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_exec(ssh_channel *channel,
+                                    const char *command,
+                                    int32_t timeout_ms,
+                                    ssh_error **error);
+
+/**
+ * Starts a subsystem such as "sftp".
+ *
+ * @param channel     a session channel on which nothing was started
+ * @param name        the subsystem
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_subsystem(ssh_channel *channel,
+                                         const char *name,
+                                         int32_t timeout_ms,
+                                         ssh_error **error);
+
+/**
+ * Sets an environment variable for what is started afterwards. Servers refuse most names, and no answer is
+ * asked for.
+ *
+ * @param channel  a session channel on which nothing was started
+ * @param name     the variable
+ * @param value    its value
+ * @return SSH_OK once it is on its way, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_env(ssh_channel *channel,
+                                   const char *name,
+                                   const char *value);
+
+/**
+ * Tells the server the terminal's new size.
+ *
+ * @param channel        a session channel with a terminal
+ * @param columns        width in characters
+ * @param rows           height in characters
+ * @param width_pixels   width in pixels, or 0
+ * @param height_pixels  height in pixels, or 0
+ * @return SSH_OK once it is on its way, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_window_change(ssh_channel *channel,
+                                     uint32_t columns,
+                                     uint32_t rows,
+                                     uint32_t width_pixels,
+                                     uint32_t height_pixels);
+
+/**
+ * Sends the command a signal.
+ *
+ * @param channel  a session channel on which something runs
+ * @param name     the signal without SIG: "TERM", "INT", "HUP", ...
+ * @return SSH_OK once it is on its way, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_signal(ssh_channel *channel, const char *name);
+
+/**
+ * Sends a break (RFC 4335), for consoles behind serial lines.
+ *
+ * @param channel     a session channel on which something runs
+ * @param length_ms   how long the break shall last; 0 for the usual
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_break(ssh_channel *channel,
+                             uint32_t length_ms,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Sends a channel request of any name.
+ *
+ * @param channel     the channel
+ * @param name        the request's name
+ * @param data        what follows `want reply` in the message, or NULL
+ * @param length      how many bytes
+ * @param want_reply  whether to ask for an answer and wait for it
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request(ssh_channel *channel,
+                               const char *name,
+                               const void *data,
+                               size_t length,
+                               bool want_reply,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Server: tells the client the command's exit status. Close the channel afterwards.
+ *
+ * @param channel  a session channel
+ * @param status   the status
+ * @return SSH_OK once it is on its way, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_send_exit_status(ssh_channel *channel, uint32_t status);
+
+/**
+ * Server: tells the client that a signal ended the command. Close the channel afterwards.
+ *
+ * @param channel      a session channel
+ * @param name         the signal without SIG: "KILL", "SEGV", ...
+ * @param core_dumped  whether a core was dumped
+ * @param message      a text for the user, or NULL
+ * @return SSH_OK once it is on its way, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_send_exit_signal(ssh_channel *channel,
+                                        const char *name,
+                                        bool core_dumped,
+                                        const char *message);
+
+/**
+ * Waits until the server has said how the command ended, or closed the channel without saying. It goes on
+ * being known after the channel is closed. Read the output first, or in another thread: a command that cannot
+ * write does not end.
+ *
+ * @param channel      a session channel
+ * @param timeout_ms   milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
+ * @param kind         receives SSH_EXIT_NONE, SSH_EXIT_STATUS or SSH_EXIT_SIGNAL
+ * @param exit_status  receives the status for SSH_EXIT_STATUS, otherwise 0; or NULL
+ * @return SSH_OK, also with SSH_EXIT_NONE when the channel was closed without it; SSH_AGAIN, SSH_ERR_TIMEOUT,
+ *         or what ended the session. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_wait_exit(ssh_channel *channel,
+                                 int32_t timeout_ms,
+                                 int32_t *kind,
+                                 uint32_t *exit_status);
+
+/**
+ * The signal that ended the command, without SIG.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when none did. Any thread. Since 0.1.
+ */
+char *ssh_channel_exit_signal(const ssh_channel *channel);
+
+/**
+ * The text that came with the signal. Control characters are escaped.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_channel_exit_message(const ssh_channel *channel);
+
+/**
+ * Whether the signal left a core dump.
+ *
+ * @return false also when no signal did. Any thread. Since 0.1.
+ */
+bool ssh_channel_exit_core_dumped(const ssh_channel *channel);
+
+/**
+ * Sets who receives the questions of one kind.
+ *
+ * @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
+ * @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+ * @param callback   receives the requests, or NULL: then they are refused
+ * @param userdata   passed to the callback
+ * @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_callback(ssh_transport *transport,
+                                      int32_t kind,
+                                      ssh_request_callback callback,
+                                      void *userdata,
+                                      ssh_destroy_callback destroy);
+
+/**
+ * Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+ *
+ * @param transport  the transport
+ * @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_pull_requests(ssh_transport *transport,
+                                       int32_t kind);
+
+/**
+ * Takes the next question of the kinds given to ssh_transport_pull_requests() or ssh_server_pull_requests().
+ *
+ * @param transport   the transport
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
+ *                    set to NULL when timeout_ms is 0 and there is no question
+ * @return a request, freed with ssh_request_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_request *ssh_transport_next_request(ssh_transport *transport,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Has an event set whenever a question begins to wait for ssh_transport_next_request(), for poll loops: reset
+ * the event, then take questions with timeout 0 until there is none.
+ *
+ * @param transport  the transport
+ * @param event      the event, or NULL for none
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_request_event(ssh_transport *transport,
+                                           ssh_event *event);
+
+/**
+ * Frees a request. One without an answer is refused.
+ *
+ * @param request  the request; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_request_free(ssh_request *request);
+
+/**
+ * The kind of the question: SSH_REQUEST_HOST_KEY, ...
+ *
+ * @return the kind, or 0 when `request` is none. Any thread. Since 0.1.
+ */
+int32_t ssh_request_kind(const ssh_request *request);
+
+/**
+ * The transport that asks.
+ *
+ * @return the handle the program made; it stays the program's. NULL once that is freed. Any thread. Since 0.1.
+ */
+ssh_transport *ssh_request_transport(const ssh_request *request);
+
+/**
+ * The channel the request is about.
+ *
+ * @return the channel's one handle: the same for all its requests, and the same that ssh_transport_accept()
+ *         returns. It belongs to whoever accepts the channel; do not free it for having asked here. NULL for
+ *         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_request_channel(const ssh_request *request);
+
+/**
+ * The user who wants in, for the SSH_REQUEST_AUTH_... kinds.
+ *
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_username(const ssh_request *request);
+
+/**
+ * The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
+ *
+ * @param request  the request
+ * @param length   receives its length; it may hold any bytes. Or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_password(const ssh_request *request, size_t *length);
+
+/**
+ * The key in question, for SSH_REQUEST_HOST_KEY and the SSH_REQUEST_AUTH_KEY_... kinds.
+ *
+ * @return a public key, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_key *ssh_request_key(const ssh_request *request);
+
+/**
+ * The signature algorithm the key was used with, or would be, for the kinds that have a key.
+ *
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_algorithm(const ssh_request *request);
+
+/**
+ * The submethods the client hinted at, for SSH_REQUEST_AUTH_INTERACTIVE.
+ *
+ * @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_submethods(const ssh_request *request);
+
+/**
+ * The title to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters are escaped.
+ *
+ * @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_title(const ssh_request *request);
+
+/**
+ * The instructions to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters except newlines are
+ * escaped.
+ *
+ * @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_instructions(const ssh_request *request);
+
+/**
+ * How many prompts there are, for SSH_REQUEST_PROMPTS. May be 0: then show the title and instructions.
+ *
+ * @return the number. Any thread. Since 0.1.
+ */
+size_t ssh_request_prompt_count(const ssh_request *request);
+
+/**
+ * One prompt, for SSH_REQUEST_PROMPTS. Control characters are escaped.
+ *
+ * @param request  the request
+ * @param index    which one, from 0
+ * @param echo     receives whether what is typed may be seen; or NULL
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_prompt(const ssh_request *request, size_t index, bool *echo);
+
+/**
+ * How many answers there are, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS: as many as there were prompts.
+ *
+ * @return the number. Any thread. Since 0.1.
+ */
+size_t ssh_request_answer_count(const ssh_request *request);
+
+/**
+ * One answer of the user's, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. Wiped when the request is freed.
+ *
+ * @param request  the request
+ * @param index    which one, from 0
+ * @param length   receives its length; it may hold any bytes. Or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_answer(const ssh_request *request,
+                               size_t index,
+                               size_t *length);
+
+/**
+ * The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
+ *
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_channel_kind(const ssh_request *request);
+
+/**
+ * The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
+ * SSH_REQUEST_CHANNEL_OPEN.
+ *
+ * @param request  the request
+ * @param port     receives the port; or NULL
+ * @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+ */
+const char *ssh_request_destination(const ssh_request *request,
+                                    uint16_t *port);
+
+/**
+ * Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
+ * peer tells it, for SSH_REQUEST_CHANNEL_OPEN.
+ *
+ * @param request  the request
+ * @param port     receives the port; or NULL
+ * @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+ */
+const char *ssh_request_origin(const ssh_request *request,
+                               uint16_t *port);
+
+/**
+ * The command to run, for SSH_REQUEST_EXEC.
+ *
+ * @param request  the request
+ * @param length   receives its length; it may hold any bytes. Or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_command(const ssh_request *request, size_t *length);
+
+/**
+ * The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
+ * request itself for SSH_REQUEST_CHANNEL_REQUEST and SSH_REQUEST_GLOBAL_REQUEST.
+ *
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_name(const ssh_request *request);
+
+/**
+ * The value of the environment variable, for SSH_REQUEST_ENV.
+ *
+ * @param request  the request
+ * @param length   receives its length; it may hold any bytes. Or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_value(const ssh_request *request, size_t *length);
+
+/**
+ * The rest of the message as it came, for SSH_REQUEST_CHANNEL_OPEN, SSH_REQUEST_CHANNEL_REQUEST and
+ * SSH_REQUEST_GLOBAL_REQUEST.
+ *
+ * @param request  the request
+ * @param length   receives its length; or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const void *ssh_request_data(const ssh_request *request, size_t *length);
+
+/**
+ * Whether the peer waits for an answer, for requests on channels and global requests. Answer in any case.
+ *
+ * @return false also when `request` is none. Any thread. Since 0.1.
+ */
+bool ssh_request_wants_reply(const ssh_request *request);
+
+/**
+ * The terminal's type, such as "xterm-256color", for SSH_REQUEST_PTY.
+ *
+ * @return a string of the request's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_request_term(const ssh_request *request);
+
+/**
+ * The terminal's size, for SSH_REQUEST_PTY and SSH_REQUEST_WINDOW_CHANGE. The numbers are the peer's and may
+ * be absurd. Each output may be NULL.
+ *
+ * @param request       the request
+ * @param columns       receives the width in characters
+ * @param rows          receives the height in characters
+ * @param width_pixels  receives the width in pixels, 0 when not known
+ * @param height_pixels receives the height in pixels, 0 when not known
+ * @return SSH_OK, SSH_ERR_STATE for other kinds, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_terminal_size(const ssh_request *request,
+                                     uint32_t *columns,
+                                     uint32_t *rows,
+                                     uint32_t *width_pixels,
+                                     uint32_t *height_pixels);
+
+/**
+ * The terminal's modes in the encoding of RFC 4254 section 8, for SSH_REQUEST_PTY.
+ *
+ * @param request  the request
+ * @param length   receives its length; or NULL
+ * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ */
+const void *ssh_request_terminal_modes(const ssh_request *request, size_t *length);
+
+/**
+ * How long the break shall last, for SSH_REQUEST_BREAK.
+ *
+ * @return milliseconds, 0 for the usual. Any thread. Since 0.1.
+ */
+uint32_t ssh_request_break_length_ms(const ssh_request *request);
+
+/**
+ * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
+ *
+ * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept(ssh_request *request);
+
+/**
+ * Says no.
+ *
+ * @param request  a request that has no answer yet
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_request_refuse(ssh_request *request);
+
+/**
+ * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds.
+ *
+ * @param request  a request that has no answer yet
+ * @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_partial(ssh_request *request,
+                                      const char *methods);
+
+/**
+ * Says no, and which methods this user may try, for the SSH_REQUEST_AUTH_... kinds. ssh_request_refuse() says
+ * those set with ssh_server_set_auth_methods().
+ *
+ * @param request  a request that has no answer yet
+ * @param methods  the methods that may continue, separated by commas
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_refuse_with_methods(ssh_request *request,
+                                           const char *methods);
+
+/**
+ * Puts prompts to the user, for SSH_REQUEST_AUTH_INTERACTIVE and SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. The
+ * answers come as a new request of kind SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS.
+ *
+ * @param request       a request that has no answer yet
+ * @param title         a title to show, or NULL
+ * @param instructions  a text to show, or NULL
+ * @param prompts       `count` strings
+ * @param echo          `count` times whether what is typed may be seen, or NULL for never
+ * @param count         how many prompts, 0 to 256
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_ask(ssh_request *request,
+                           const char *title,
+                           const char *instructions,
+                           const char *const *prompts,
+                           const bool *echo,
+                           size_t count);
+
+/**
+ * Answers the server's prompts, for SSH_REQUEST_PROMPTS.
+ *
+ * @param request  a request that has no answer yet
+ * @param answers  `count` C strings, copied; the copies are wiped after use
+ * @param count    how many; it must be ssh_request_prompt_count()
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_answer_prompts(ssh_request *request,
+                                      const char *const *answers,
+                                      size_t count);
+
+/**
+ * Notes the answer to one prompt, for SSH_REQUEST_PROMPTS; ssh_request_accept() then sends them all. Prompts
+ * without a note are answered with nothing.
+ *
+ * @param request  a request that has no answer yet
+ * @param index    which prompt, from 0
+ * @param answer   the answer, any bytes, copied; the copy is wiped after use
+ * @param length   its length in bytes
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_set_answer(ssh_request *request,
+                                  size_t index,
+                                  const char *answer,
+                                  size_t length);
+
+/**
+ * Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
+ *
+ * @param request  a request that has no answer yet
+ * @param error    receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_CLOSED
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_request_accept_channel(ssh_request *request,
+                                        ssh_error **error);
+
+/**
+ * Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
+ *
+ * @param request  a request that has no answer yet
+ * @param reason   1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage
+ * @param text     a text for the peer's user, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_refuse_channel(ssh_request *request,
+                                      uint32_t reason,
+                                      const char *text);
+
+/**
+ * Grants a global request with data in the reply, for SSH_REQUEST_GLOBAL_REQUEST.
+ *
+ * @param request  a request that has no answer yet
+ * @param data     the data, copied
+ * @param length   how many bytes
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_with_data(ssh_request *request, const void *data, size_t length);
+
+/**
+ * Makes a server that refuses everything.
+ *
+ * @return a server, freed with ssh_server_free(), or NULL when memory is short. Any thread. Since 0.1.
+ */
+ssh_server *ssh_server_new(void);
+
+/**
+ * Frees the handle. Transports that were started with the server keep what they need of it.
+ *
+ * @param server  the server; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_server_free(ssh_server *server);
+
+/**
+ * Sets who receives the questions of one kind, for all transports of the server. A callback set on the
+ * transport itself goes first.
+ *
+ * @param server    the server
+ * @param kind      SSH_REQUEST_AUTH_PASSWORD, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+ * @param callback  receives the requests, or NULL: then they are refused
+ * @param userdata  passed to the callback, from the threads of all its transports, also at once
+ * @param destroy   ends userdata's life once it is replaced or the server and its transports are gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_callback(ssh_server *server,
+                                   int32_t kind,
+                                   ssh_request_callback callback,
+                                   void *userdata,
+                                   ssh_destroy_callback destroy);
+
+/**
+ * Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+ *
+ * @param server  the server
+ * @param kind    SSH_REQUEST_AUTH_PASSWORD, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_pull_requests(ssh_server *server,
+                                    int32_t kind);
+
+/**
+ * Adds a host key for every transport started from now on. One key of each kind is used; the last added wins.
+ *
+ * @param server  the server
+ * @param key     a private key
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for a public key, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_add_key(ssh_server *server,
+                              const ssh_key *key);
+
+/**
+ * Sets the methods that clients are told they may try. Without this, those whose kinds have a callback:
+ * "publickey", "password", "keyboard-interactive".
+ *
+ * @param server   the server
+ * @param methods  names separated by commas, or NULL to go back to that
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_auth_methods(ssh_server *server,
+                                       const char *methods);
+
+/**
+ * Sets a text that is shown to users before they authenticate.
+ *
+ * @param server  the server
+ * @param text    the text with its newlines, or NULL for none
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_banner(ssh_server *server, const char *text);
+
+/**
+ * Sets how much a client may try before it is disconnected.
+ *
+ * @param server          the server
+ * @param max_failures    failed attempts, 1 to 100; 6 at first
+ * @param login_grace_ms  milliseconds from the start until the user is in; 120,000 at first, 0 for no limit
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_auth_limits(ssh_server *server,
+                                      uint32_t max_failures,
+                                      uint32_t login_grace_ms);
+
+/**
+ * Copies algorithms into the server, for transports started from now on whose own options were not touched.
+ *
+ * @param server   the server
+ * @param options  the options, copied
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_security_options(ssh_server *server,
+                                           const ssh_security_options *options);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SSHWIRE_H */
+
+

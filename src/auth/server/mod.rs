@@ -1,0 +1,475 @@
+//! The server's side of user authentication.
+//!
+//! One request at a time: each becomes a question, and no reply is sent before the question is answered.
+//! Limits count for the whole connection; what was achieved counts for one user name only.
+
+mod questions;
+mod requests;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+pub use questions::{
+    AuthDecision, AuthQuestion, AuthQuestionKind, ServerAuthConfig, ServerAuthEvent, VerifyJob,
+};
+
+use super::methods::keyboard_interactive;
+use super::SERVICE_USERAUTH;
+use crate::codec::printable;
+use crate::error::{Error, PeerMisbehaved};
+use crate::keys::PublicKey;
+use crate::messages::service::{ServiceAccept, ServiceRequest};
+use crate::messages::userauth::{
+    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE, METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+};
+use crate::messages::MessageNumber;
+use crate::packet::PayloadQueue;
+
+/// Most requests that wait while one is being answered. RFC 4252 §5 lets clients send ahead; hardly any does.
+const MAX_WAITING: usize = 8;
+/// Most bytes of requests that wait.
+const MAX_WAITING_BYTES: usize = 64 * 1024;
+/// How much of a name of the peer gets into an error.
+const MAX_NAME_SHOWN: usize = 64;
+
+/// The server's side of user authentication.
+pub struct ServerAuth {
+    config: ServerAuthConfig,
+    session_id: Vec<u8>,
+    deadline: Option<Instant>,
+    state: State,
+    progress: Progress,
+    counts: Counts,
+    next_id: u64,
+    /// Requests that came while another one was being answered. They may hold passwords.
+    waiting: VecDeque<Zeroizing<Vec<u8>>>,
+}
+
+/// What is awaited.
+enum State {
+    /// SERVICE_REQUEST for `ssh-userauth`.
+    ExpectServiceRequest,
+    /// USERAUTH_REQUEST.
+    ExpectRequest,
+    /// The application's answer.
+    ExpectDecision { id: u64, asked: Asked },
+    /// The result of a signature's verification.
+    ExpectVerified {
+        id: u64,
+        key: PublicKey,
+        algorithm: String,
+    },
+    /// INFO_RESPONSE to so many prompts, or another request in its place.
+    ExpectInfoResponse { prompts: usize },
+    /// Nothing more.
+    Authenticated,
+}
+
+/// What the application was asked, and what its answer needs.
+enum Asked {
+    None,
+    Password,
+    KeyAsked { algorithm: String, blob: Vec<u8> },
+    KeyProven { blob: Vec<u8> },
+    Interactive,
+}
+
+/// What one user name has achieved. Another name starts from nothing (RFC 4252 §5).
+#[derive(Default)]
+struct Progress {
+    user: String,
+    /// The methods that may follow a partial success; `None` before the first.
+    follow: Option<Vec<String>>,
+    /// Blobs of the keys that had a part in it: none counts twice.
+    used_keys: Vec<Vec<u8>>,
+}
+
+/// What the limits count.
+#[derive(Default)]
+struct Counts {
+    failures: u32,
+    key_queries: u32,
+    requests: u32,
+    service_requests: u32,
+    none_requests: u32,
+}
+
+/// Where replies and events go: the arguments that all steps share.
+struct Sink<'a> {
+    out: &'a mut PayloadQueue,
+    events: &'a mut VecDeque<ServerAuthEvent>,
+}
+
+impl ServerAuth {
+    /// A server that waits for SERVICE_REQUEST. The login grace time runs from `now`.
+    pub fn new(config: ServerAuthConfig, session_id: &[u8], now: Instant) -> Self {
+        let deadline = config.login_grace.and_then(|grace| now.checked_add(grace));
+        ServerAuth {
+            config,
+            session_id: session_id.to_vec(),
+            deadline,
+            state: State::ExpectServiceRequest,
+            progress: Progress::default(),
+            counts: Counts::default(),
+            next_id: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Replaces the methods that are offered, e.g. before a refusal, by those of the user in question. What
+    /// follows a partial success stays as decided.
+    pub fn set_methods(&mut self, methods: Vec<String>) {
+        self.config.methods = methods;
+    }
+
+    /// Whether SUCCESS was sent.
+    pub fn is_authenticated(&self) -> bool {
+        matches!(self.state, State::Authenticated)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_authenticated() {
+            None
+        } else {
+            self.deadline
+        }
+    }
+
+    /// Ends the connection when the login grace time is over, whatever is under way.
+    ///
+    /// # Errors
+    /// [`Error::AuthLimit`], fatal.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        match self.poll_timeout() {
+            Some(deadline) if now >= deadline => Err(Error::AuthLimit("login grace time")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a message of the client.
+    ///
+    /// # Errors
+    /// All are fatal for the connection. What is in `out` is to be sent before the disconnect: it may end
+    /// with the FAILURE that reached a limit.
+    pub fn handle(
+        &mut self,
+        payload: &[u8],
+        now: Instant,
+        out: &mut PayloadQueue,
+        events: &mut VecDeque<ServerAuthEvent>,
+    ) -> Result<(), Error> {
+        self.handle_timeout(now)?;
+        let number = MessageNumber(*payload.first().ok_or(PeerMisbehaved::EmptyPayload)?);
+        let sink = &mut Sink { out, events };
+        match (&self.state, number) {
+            // RFC 4252 §5.3: requests after success are silently ignored.
+            (State::Authenticated, MessageNumber::USERAUTH_REQUEST) => Ok(()),
+            (State::Authenticated, _) => Err(unexpected(number)),
+            (_, MessageNumber::SERVICE_REQUEST) => self.service_request(payload, sink),
+            (State::ExpectServiceRequest, _) => Err(unexpected(number)),
+            (_, MessageNumber::USERAUTH_REQUEST) => self.next_request(payload, sink),
+            (State::ExpectInfoResponse { prompts }, MessageNumber::USERAUTH_INFO_RESPONSE) => {
+                let prompts = *prompts;
+                self.info_response(payload, prompts, sink)
+            }
+            // Everything else is a message of the other role, of no method that is used here, or a response
+            // that nobody asked for.
+            _ => Err(unexpected(number)),
+        }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] for a question that is not open (the client has gone on) and for prompts where
+    /// none may be; nothing else happens then, and an open question stays open. All others are fatal.
+    pub fn answer(
+        &mut self,
+        question: u64,
+        decision: AuthDecision,
+        now: Instant,
+        out: &mut PayloadQueue,
+        events: &mut VecDeque<ServerAuthEvent>,
+    ) -> Result<(), Error> {
+        match &self.state {
+            State::ExpectDecision { id, asked } if *id == question => {
+                check_decision(asked, &decision)?;
+            }
+            _ => return Err(Error::ApiMisuse("this question is not open")),
+        }
+        self.handle_timeout(now)?;
+        let sink = &mut Sink { out, events };
+        if let State::ExpectDecision { asked, .. } = self.take_state() {
+            match decision {
+                AuthDecision::Refuse => self.refuse(&asked, sink)?,
+                AuthDecision::Prompts(prompts) => {
+                    sink.out
+                        .push_vec(keyboard_interactive::write_prompts(&prompts));
+                    self.state = State::ExpectInfoResponse {
+                        prompts: prompts.prompts.len(),
+                    };
+                }
+                AuthDecision::Accept => self.accept(asked, sink),
+                AuthDecision::Partial { methods } => self.accept_partly(asked, methods, sink),
+            }
+        }
+        self.go_on(sink)
+    }
+
+    /// Hands in the result of a [`VerifyJob`].
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] for a job that is not waited for; nothing else happens then. All others are fatal.
+    pub fn verified(
+        &mut self,
+        job: u64,
+        good: bool,
+        now: Instant,
+        out: &mut PayloadQueue,
+        events: &mut VecDeque<ServerAuthEvent>,
+    ) -> Result<(), Error> {
+        if !matches!(&self.state, State::ExpectVerified { id, .. } if *id == job) {
+            return Err(Error::ApiMisuse("this verification is not waited for"));
+        }
+        self.handle_timeout(now)?;
+        let sink = &mut Sink { out, events };
+        if let State::ExpectVerified { key, algorithm, .. } = self.take_state() {
+            if good {
+                // Only here may a key be called proven: its own signature, under its own algorithm.
+                let asked = Asked::KeyProven {
+                    blob: key.blob().to_vec(),
+                };
+                self.ask(asked, AuthQuestionKind::KeyProven { key, algorithm }, sink);
+            } else {
+                self.fail(sink)?;
+            }
+        }
+        self.go_on(sink)
+    }
+
+    /// Takes the state out; what is left behind is right whenever a request was answered.
+    fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::ExpectRequest)
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The methods to offer.
+    fn offered(&self) -> &[String] {
+        self.progress
+            .follow
+            .as_ref()
+            .unwrap_or(&self.config.methods)
+    }
+
+    fn ask(&mut self, asked: Asked, kind: AuthQuestionKind, sink: &mut Sink<'_>) {
+        let id = self.new_id();
+        self.state = State::ExpectDecision { id, asked };
+        let user = self.progress.user.clone();
+        sink.events
+            .push_back(ServerAuthEvent::Question(AuthQuestion { id, user, kind }));
+    }
+
+    /// FAILURE that is held against nobody.
+    fn fail_uncounted(&mut self, sink: &mut Sink<'_>) {
+        self.state = State::ExpectRequest;
+        let methods = self.offered();
+        sink.out
+            .push(|w| UserauthFailure::encode(w, methods, false));
+    }
+
+    /// FAILURE that counts.
+    fn fail(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        self.fail_uncounted(sink);
+        self.count_failure()
+    }
+
+    fn count_failure(&mut self) -> Result<(), Error> {
+        self.counts.failures = self.counts.failures.saturating_add(1);
+        if self.counts.failures >= self.config.max_failures {
+            return Err(Error::AuthLimit("failed attempts"));
+        }
+        Ok(())
+    }
+
+    /// SERVICE_REQUEST. Some clients send one before every attempt, which does no harm.
+    fn service_request(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+        let request = ServiceRequest::decode(payload)
+            .map_err(Error::invalid(MessageNumber::SERVICE_REQUEST))?;
+        if request.service != SERVICE_USERAUTH {
+            return Err(service_not_available(request.service));
+        }
+        count(
+            &mut self.counts.service_requests,
+            self.config.max_requests,
+            "service requests",
+        )?;
+        sink.out.push(|w| {
+            ServiceAccept {
+                service: SERVICE_USERAUTH,
+            }
+            .encode(w)
+        });
+        if let State::ExpectServiceRequest = self.state {
+            self.state = State::ExpectRequest;
+            if let Some((message, language)) = &self.config.banner {
+                let (message, language) = (message.as_bytes(), language.as_bytes());
+                sink.out
+                    .push(|w| UserauthBanner { message, language }.encode(w));
+            }
+        }
+        Ok(())
+    }
+
+    /// A request that is handled now, or kept until the one before it is answered.
+    fn next_request(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+        match &self.state {
+            State::ExpectDecision {
+                asked: Asked::Interactive,
+                ..
+            }
+            | State::ExpectInfoResponse { .. } => {
+                // RFC 4252 §5.1: the new request ends the dialogue, without a reply to the old one. It counts
+                // as failed, or guesses would be free.
+                self.state = State::ExpectRequest;
+                self.count_failure()?;
+            }
+            State::ExpectDecision { .. } | State::ExpectVerified { .. } => {
+                let bytes: usize = self.waiting.iter().map(|request| request.len()).sum();
+                if self.waiting.len() >= MAX_WAITING || bytes + payload.len() > MAX_WAITING_BYTES {
+                    return Err(Error::Limit("authentication requests sent ahead"));
+                }
+                self.waiting.push_back(Zeroizing::new(payload.to_vec()));
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.request(payload, sink)?;
+        self.go_on(sink)
+    }
+
+    /// Handles what has waited, until one request needs an answer again.
+    fn go_on(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
+        loop {
+            match self.state {
+                State::ExpectRequest => {}
+                State::Authenticated => {
+                    self.waiting.clear();
+                    return Ok(());
+                }
+                // The next request came before the dialogue even began, and ends it all the same.
+                State::ExpectDecision {
+                    asked: Asked::Interactive,
+                    ..
+                } if !self.waiting.is_empty() => {
+                    self.state = State::ExpectRequest;
+                    self.count_failure()?;
+                }
+                _ => return Ok(()),
+            }
+            match self.waiting.pop_front() {
+                Some(payload) => self.request(&payload, sink)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn refuse(&mut self, asked: &Asked, sink: &mut Sink<'_>) -> Result<(), Error> {
+        match asked {
+            Asked::KeyAsked { .. } => {
+                self.fail_uncounted(sink);
+                Ok(())
+            }
+            Asked::None if self.counts.none_requests <= 1 => {
+                self.fail_uncounted(sink);
+                Ok(())
+            }
+            _ => self.fail(sink),
+        }
+    }
+
+    fn accept(&mut self, asked: Asked, sink: &mut Sink<'_>) {
+        if let Asked::KeyAsked { algorithm, blob } = asked {
+            return key_would_do(&algorithm, &blob, sink);
+        }
+        sink.out.push(|w| UserauthSuccess.encode(w));
+        self.state = State::Authenticated;
+        sink.events.push_back(ServerAuthEvent::Authenticated {
+            user: std::mem::take(&mut self.progress.user),
+            method: asked.method().to_owned(),
+        });
+    }
+
+    fn accept_partly(&mut self, asked: Asked, methods: Vec<String>, sink: &mut Sink<'_>) {
+        match asked {
+            Asked::KeyAsked { algorithm, blob } => return key_would_do(&algorithm, &blob, sink),
+            Asked::KeyProven { blob } => self.progress.used_keys.push(blob),
+            Asked::None | Asked::Password | Asked::Interactive => {}
+        }
+        sink.out
+            .push(|w| UserauthFailure::encode(w, &methods, true));
+        self.progress.follow = Some(methods);
+    }
+}
+
+impl Asked {
+    fn method(&self) -> &'static str {
+        match self {
+            Asked::None => METHOD_NONE,
+            Asked::Password => METHOD_PASSWORD,
+            Asked::KeyAsked { .. } | Asked::KeyProven { .. } => METHOD_PUBLICKEY,
+            Asked::Interactive => METHOD_KEYBOARD_INTERACTIVE,
+        }
+    }
+}
+
+/// PK_OK. It echoes the query and grants nothing (RFC 4252 §7).
+fn key_would_do(algorithm: &str, blob: &[u8], sink: &mut Sink<'_>) {
+    sink.out.push(|w| {
+        UserauthPkOk {
+            algorithm: algorithm.as_bytes(),
+            blob,
+        }
+        .encode(w)
+    });
+}
+
+/// Whether a decision can be given to what was asked.
+fn check_decision(asked: &Asked, decision: &AuthDecision) -> Result<(), Error> {
+    match (asked, decision) {
+        (Asked::Interactive, AuthDecision::Prompts(prompts)) => {
+            if keyboard_interactive::may_be_sent(prompts) {
+                Ok(())
+            } else {
+                Err(Error::ApiMisuse("too many prompts or too much text"))
+            }
+        }
+        (_, AuthDecision::Prompts(_)) => Err(Error::ApiMisuse(
+            "prompts belong to keyboard-interactive only",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Counts one more; past `limit` the connection ends.
+fn count(counter: &mut u32, limit: u32, what: &'static str) -> Result<(), Error> {
+    *counter = counter.saturating_add(1);
+    if *counter > limit {
+        return Err(Error::AuthLimit(what));
+    }
+    Ok(())
+}
+
+fn service_not_available(name: &str) -> Error {
+    Error::ServiceNotAvailable(printable(name.as_bytes(), MAX_NAME_SHOWN))
+}
+
+fn unexpected(number: MessageNumber) -> Error {
+    PeerMisbehaved::UnexpectedMessage(number).into()
+}

@@ -1,0 +1,129 @@
+//! What the server's side of user authentication says to the application, and hears from it.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::auth::Prompts;
+use crate::keys::PublicKey;
+
+/// What a server allows.
+#[derive(Debug, Clone)]
+pub struct ServerAuthConfig {
+    /// The failure after which the connection ends.
+    pub max_failures: u32,
+    /// Queries about keys (requests without a signature) that are answered.
+    pub max_key_queries: u32,
+    /// Requests of all sorts that are answered.
+    pub max_requests: u32,
+    /// Time from the start to success, whatever happens in between; `None` for no limit.
+    pub login_grace: Option<Duration>,
+    /// The methods that FAILURE names. What is not named here is refused without a question; only `none` is
+    /// always asked about.
+    pub methods: Vec<String>,
+    /// Text for the user and its language tag.
+    pub banner: Option<(String, String)>,
+    /// The signature algorithms that are accepted.
+    pub sig_algs: Vec<&'static str>,
+}
+
+impl Default for ServerAuthConfig {
+    fn default() -> Self {
+        ServerAuthConfig {
+            max_failures: 6,
+            max_key_queries: 15,
+            max_requests: 128,
+            login_grace: Some(Duration::from_secs(120)),
+            methods: Vec::new(),
+            banner: None,
+            sig_algs: Vec::new(),
+        }
+    }
+}
+
+/// Something the application must decide. Unanswered means no.
+pub struct AuthQuestion {
+    /// Handed back with the decision.
+    pub id: u64,
+    /// The user name as the client sent it.
+    pub user: String,
+    /// What is asked.
+    pub kind: AuthQuestionKind,
+}
+
+/// What an [`AuthQuestion`] is about.
+pub enum AuthQuestionKind {
+    /// May the user in without any credential?
+    None,
+    /// Is this the user's password?
+    Password(Zeroizing<Vec<u8>>),
+    /// Would this key do? Nothing is proven yet, and accepting lets nobody in.
+    KeyAsked {
+        /// The key that was named.
+        key: PublicKey,
+        /// The signature algorithm it would be used with.
+        algorithm: String,
+    },
+    /// May the user in with this key? The client has proven that it holds it.
+    KeyProven {
+        /// The key whose signature was verified.
+        key: PublicKey,
+        /// The signature algorithm that was used.
+        algorithm: String,
+    },
+    /// A keyboard-interactive dialogue begins: give prompts, or decide at once.
+    InteractiveStart {
+        /// The client's hint, mostly empty.
+        submethods: String,
+    },
+    /// The answers to the last prompts, as many as there were prompts.
+    InteractiveAnswers {
+        /// In the order of the prompts.
+        answers: Vec<Zeroizing<Vec<u8>>>,
+    },
+}
+
+/// The answer to an [`AuthQuestion`].
+pub enum AuthDecision {
+    /// Yes. For [`AuthQuestionKind::KeyAsked`] this invites a signature, for all others it lets the user in.
+    Accept,
+    /// Good, but more is wanted.
+    Partial {
+        /// The methods that may follow.
+        methods: Vec<String>,
+    },
+    /// No.
+    Refuse,
+    /// Another round of prompts; only within a keyboard-interactive dialogue.
+    Prompts(Prompts),
+}
+
+/// A signature that the caller verifies, on a thread where it may take time:
+/// `key.verify(&algorithm, &data, &signature)`.
+pub struct VerifyJob {
+    /// Handed back with the result.
+    pub id: u64,
+    /// The key that is said to have signed.
+    pub key: PublicKey,
+    /// The signature algorithm.
+    pub algorithm: String,
+    /// What must have been signed.
+    pub data: Vec<u8>,
+    /// The signature blob.
+    pub signature: Vec<u8>,
+}
+
+/// What happened, or is wanted from the caller.
+pub enum ServerAuthEvent {
+    /// Answer with [`super::ServerAuth::answer`].
+    Question(AuthQuestion),
+    /// Answer with [`super::ServerAuth::verified`].
+    Verify(VerifyJob),
+    /// SUCCESS was queued. The connection protocol may begin.
+    Authenticated {
+        /// Who.
+        user: String,
+        /// By which method, the last one where several were needed.
+        method: String,
+    },
+}

@@ -1,0 +1,302 @@
+//! `chacha20-poly1305@openssh.com`: ChaCha20 with a 64-bit nonce, which is the sequence number, under
+//! two keys. The second key encrypts packet_length alone, the first one the rest; Poly1305, keyed for
+//! each packet with the first block of the first key's stream, covers both.
+
+use super::{split_length, OpenPacket, SealPacket};
+use crate::crypto::CryptoError;
+
+#[cfg(feature = "fast-crypto")]
+pub(super) use fast as chosen;
+#[cfg(not(feature = "fast-crypto"))]
+pub(super) use portable as chosen;
+
+/// Packets are padded to 8 bytes, as with every stream cipher (RFC 4253 §6).
+const BLOCK_LEN: usize = 8;
+const TAG_LEN: usize = 16;
+const KEY_LEN: usize = 64;
+
+/// What a provider does with the keys of the outgoing direction.
+trait Seal: Send + Sized + 'static {
+    fn new(key: &[u8; KEY_LEN]) -> Self;
+    /// Encrypts the packet, packet_length first, and writes its tag.
+    fn seal(
+        &self,
+        sequence: u32,
+        packet: &mut [u8],
+        tag: &mut [u8; TAG_LEN],
+    ) -> Result<(), CryptoError>;
+}
+
+/// What a provider does with the keys of the incoming direction.
+trait Open: Send + Sized + 'static {
+    fn new(key: &[u8; KEY_LEN]) -> Self;
+    /// Decrypts packet_length, which nothing vouches for yet.
+    fn length(&self, sequence: u32, encrypted: [u8; 4]) -> Result<[u8; 4], CryptoError>;
+    /// Checks the tag, then decrypts all but packet_length.
+    fn open(
+        &self,
+        sequence: u32,
+        packet: &mut [u8],
+        tag: &[u8; TAG_LEN],
+    ) -> Result<(), CryptoError>;
+}
+
+struct Sealer<S>(S);
+struct Opener<O>(O);
+
+impl<S: Seal> Sealer<S> {
+    fn boxed(key: &[u8]) -> Result<Box<dyn SealPacket>, CryptoError> {
+        let key = key.try_into().map_err(|_| CryptoError)?;
+        Ok(Box::new(Sealer(S::new(key))))
+    }
+}
+
+impl<O: Open> Opener<O> {
+    fn boxed(key: &[u8]) -> Result<Box<dyn OpenPacket>, CryptoError> {
+        let key = key.try_into().map_err(|_| CryptoError)?;
+        Ok(Box::new(Opener(O::new(key))))
+    }
+}
+
+impl<S: Seal> SealPacket for Sealer<S> {
+    fn block_len(&self) -> usize {
+        BLOCK_LEN
+    }
+
+    fn length_is_aligned(&self) -> bool {
+        false
+    }
+
+    fn tag_len(&self) -> usize {
+        TAG_LEN
+    }
+
+    fn seal(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
+        let (packet, tag) = split_packet(packet)?;
+        self.0.seal(sequence, packet, tag)
+    }
+}
+
+impl<O: Open> OpenPacket for Opener<O> {
+    fn block_len(&self) -> usize {
+        BLOCK_LEN
+    }
+
+    fn length_is_aligned(&self) -> bool {
+        false
+    }
+
+    fn tag_len(&self) -> usize {
+        TAG_LEN
+    }
+
+    fn head_len(&self) -> usize {
+        4
+    }
+
+    /// Leaves the head as it is, for the tag covers the encrypted length.
+    fn open_length(&mut self, sequence: u32, head: &mut [u8]) -> Result<u32, CryptoError> {
+        let encrypted = head.first_chunk().ok_or(CryptoError)?;
+        Ok(u32::from_be_bytes(self.0.length(sequence, *encrypted)?))
+    }
+
+    fn open(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
+        let (packet, tag) = split_packet(packet)?;
+        self.0.open(sequence, packet, tag)
+    }
+}
+
+/// The packet, which begins with at least packet_length, and its tag.
+fn split_packet(packet: &mut [u8]) -> Result<(&mut [u8], &mut [u8; TAG_LEN]), CryptoError> {
+    let (packet, tag) = packet.split_last_chunk_mut().ok_or(CryptoError)?;
+    split_length(packet)?;
+    Ok((packet, tag))
+}
+
+/// The portable provider: `chacha20` and `poly1305`.
+#[cfg_attr(feature = "fast-crypto", allow(dead_code))]
+pub(super) mod portable {
+    use chacha20::cipher::{KeyIvInit, StreamCipher};
+    use chacha20::ChaCha20Legacy;
+    use poly1305::universal_hash::KeyInit;
+    use poly1305::Poly1305;
+    use subtle::ConstantTimeEq;
+    use zeroize::Zeroizing;
+
+    use super::{
+        split_length, CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN,
+        TAG_LEN,
+    };
+
+    /// The outgoing half.
+    pub(in super::super) fn sealer(key: &[u8]) -> Result<Box<dyn SealPacket>, CryptoError> {
+        Sealer::<Keys>::boxed(key)
+    }
+
+    /// The incoming half.
+    pub(in super::super) fn opener(key: &[u8]) -> Result<Box<dyn OpenPacket>, CryptoError> {
+        Opener::<Keys>::boxed(key)
+    }
+
+    struct Keys {
+        body: Zeroizing<[u8; 32]>,
+        length: Zeroizing<[u8; 32]>,
+    }
+
+    impl Keys {
+        fn from_bytes(key: &[u8; KEY_LEN]) -> Self {
+            let mut keys = Keys {
+                body: Zeroizing::new([0; 32]),
+                length: Zeroizing::new([0; 32]),
+            };
+            let halves = keys.body.iter_mut().chain(keys.length.iter_mut());
+            for (to, from) in halves.zip(key) {
+                *to = *from;
+            }
+            keys
+        }
+
+        fn apply_to_length(&self, sequence: u32, length: &mut [u8; 4]) -> Result<(), CryptoError> {
+            stream(&self.length, sequence)
+                .try_apply_keystream(length)
+                .map_err(|_| CryptoError)
+        }
+
+        /// The packet's Poly1305, and the stream for its body, which begins at the second block.
+        fn packet_keys(&self, sequence: u32) -> Result<(Poly1305, ChaCha20Legacy), CryptoError> {
+            let mut stream = stream(&self.body, sequence);
+            let mut block = Zeroizing::new([0; 64]);
+            stream
+                .try_apply_keystream(&mut *block)
+                .map_err(|_| CryptoError)?;
+            let key = block.first_chunk::<32>().ok_or(CryptoError)?;
+            Ok((Poly1305::new(key.into()), stream))
+        }
+    }
+
+    fn stream(key: &[u8; 32], sequence: u32) -> ChaCha20Legacy {
+        ChaCha20Legacy::new(key.into(), &u64::from(sequence).to_be_bytes().into())
+    }
+
+    impl Seal for Keys {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            Keys::from_bytes(key)
+        }
+
+        fn seal(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &mut [u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            let (mac, mut stream) = self.packet_keys(sequence)?;
+            let (length, body) = split_length(packet)?;
+            self.apply_to_length(sequence, length)?;
+            stream.try_apply_keystream(body).map_err(|_| CryptoError)?;
+            *tag = mac.compute_unpadded(packet).into();
+            Ok(())
+        }
+    }
+
+    impl Open for Keys {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            Keys::from_bytes(key)
+        }
+
+        fn length(&self, sequence: u32, encrypted: [u8; 4]) -> Result<[u8; 4], CryptoError> {
+            let mut length = encrypted;
+            self.apply_to_length(sequence, &mut length)?;
+            Ok(length)
+        }
+
+        fn open(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &[u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            let (mac, mut stream) = self.packet_keys(sequence)?;
+            let expected: [u8; TAG_LEN] = mac.compute_unpadded(packet).into();
+            if !bool::from(expected.ct_eq(tag)) {
+                return Err(CryptoError);
+            }
+            let (_, body) = split_length(packet)?;
+            stream.try_apply_keystream(body).map_err(|_| CryptoError)
+        }
+    }
+}
+
+/// The fast provider: aws-lc-rs.
+#[cfg(feature = "fast-crypto")]
+pub(super) mod fast {
+    use aws_lc_rs::aead::chacha20_poly1305_openssh::{OpeningKey, SealingKey};
+
+    use super::{
+        CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN, TAG_LEN,
+    };
+
+    /// The outgoing half.
+    pub(in super::super) fn sealer(key: &[u8]) -> Result<Box<dyn SealPacket>, CryptoError> {
+        Sealer::<SealingKey>::boxed(key)
+    }
+
+    /// The incoming half.
+    pub(in super::super) fn opener(key: &[u8]) -> Result<Box<dyn OpenPacket>, CryptoError> {
+        Opener::<OpeningKey>::boxed(key)
+    }
+
+    impl Seal for SealingKey {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            SealingKey::new(key)
+        }
+
+        fn seal(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &mut [u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            self.seal_in_place(sequence, packet, tag);
+            Ok(())
+        }
+    }
+
+    impl Open for OpeningKey {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            OpeningKey::new(key)
+        }
+
+        fn length(&self, sequence: u32, encrypted: [u8; 4]) -> Result<[u8; 4], CryptoError> {
+            Ok(self.decrypt_packet_length(sequence, encrypted))
+        }
+
+        fn open(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &[u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            self.open_in_place(sequence, packet, tag)
+                .map_err(|_| CryptoError)?;
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_lengths() {
+        for len in [0, 32, 63, 65] {
+            let key = vec![0; len];
+            assert!(portable::sealer(&key).is_err());
+            assert!(portable::opener(&key).is_err());
+            assert!(chosen::sealer(&key).is_err());
+            assert!(chosen::opener(&key).is_err());
+        }
+        let mut sealer = chosen::sealer(&[0; KEY_LEN]).unwrap();
+        assert!(sealer.seal(0, &mut [0; TAG_LEN + 3]).is_err());
+    }
+}

@@ -1,0 +1,467 @@
+//! A channel as the application sees it: blocking calls with deadlines, usable from any thread.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::event::Event;
+use super::serving::{ChannelInterest, ChannelWaits, Serving};
+use super::shared::{Shared, MAX_PENDING_BYTES};
+use super::sys::lent;
+use super::transport::Transport;
+use super::wait::{Deadline, Timeout};
+use crate::connection::{
+    ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, Stream,
+};
+use crate::error::Error;
+
+/// Bytes sealed and written at a time: small enough to stay in the cache between the two.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes, at least one unless the buffer was empty.
+    Data(usize),
+    /// The peer sends no more, and everything it sent was read.
+    Eof,
+}
+
+/// A handle of a channel. Clones are the same handle; when the last one goes, the channel is closed.
+#[derive(Clone)]
+pub struct Channel {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+    id: ChannelId,
+    waits: Arc<ChannelWaits>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.shared.check_process().is_err() {
+            return;
+        }
+        {
+            let mut serving = self.shared.serving.lock();
+            let serving = &mut *serving;
+            let last = match serving.channels.get_mut(&self.id) {
+                Some(entry) => {
+                    entry.handles = entry.handles.saturating_sub(1);
+                    entry.handles == 0 && !entry.unclaimed
+                }
+                None => false,
+            };
+            if !last {
+                return;
+            }
+            serving.channels.remove(&self.id);
+            if let Some(services) = &mut serving.services {
+                services.connection.release(self.id, &mut services.out);
+            }
+        }
+        self.shared.flush();
+    }
+}
+
+/// How far a write came in one go.
+enum Step {
+    Wrote(usize),
+    /// The socket or a key exchange holds it up.
+    NoRoom(u64),
+    /// The peer's window is used up.
+    NoWindow,
+}
+
+impl Channel {
+    pub(crate) fn new(shared: Arc<Shared>, id: ChannelId, waits: Arc<ChannelWaits>) -> Self {
+        Channel { handle: Arc::new(Handle { shared, id, waits }) }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// Our number for the channel.
+    pub fn id(&self) -> u32 {
+        self.handle.id.0
+    }
+
+    /// The transport that carries the channel.
+    pub fn transport(&self) -> Transport {
+        Transport::of(Arc::clone(self.shared()))
+    }
+
+    /// Reads into `buffer`. Data that had arrived can be read after the channel and the transport have ended.
+    pub fn read(
+        &self,
+        stream: Stream,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Read, Error> {
+        self.shared().check_process()?;
+        if buffer.is_empty() {
+            return Ok(Read::Data(0));
+        }
+        let deadline = timeout.deadline();
+        let outcome = self.read_blocking(stream, buffer, deadline);
+        if matches!(outcome, Ok(Read::Data(_))) {
+            self.send_adjustment();
+        }
+        outcome
+    }
+
+    /// Reading may have queued a WINDOW_ADJUST.
+    fn send_adjustment(&self) {
+        let queued = {
+            let serving = self.shared().serving.lock();
+            serving.services.as_ref().is_some_and(|services| !services.out.is_empty())
+        };
+        if queued {
+            self.shared().flush();
+        }
+    }
+
+    fn read_blocking(
+        &self,
+        stream: Stream,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<Read, Error> {
+        let id = self.handle.id;
+        let cancels = self.shared().cancels();
+        let mut serving = self.shared().serving.lock();
+        loop {
+            let services = serving.services()?;
+            match services.connection.read(id, stream, buffer, Instant::now(), &mut services.out)? {
+                ReadOutcome::Data(count) => return Ok(Read::Data(count)),
+                ReadOutcome::Eof => {
+                    // End of file and end of transport are told apart: a lost connection may have lost data.
+                    return match serving.ended.clone() {
+                        Some(cause) if !self.peer_finished(&mut serving) => Err(cause),
+                        _ => Ok(Read::Eof),
+                    };
+                }
+                ReadOutcome::WouldBlock => {}
+            }
+            serving.alive()?;
+            if self.shared().cancels() != cancels {
+                return Err(Error::Cancelled);
+            }
+            if deadline.has_passed() {
+                return Err(Error::Timeout("read"));
+            }
+            let condition = &self.handle.waits.readable;
+            let filled = lent::lend(
+                &mut serving,
+                buffer,
+                |serving: &mut Serving| {
+                    serving.channels.get_mut(&id).map(|entry| entry.slot(stream))
+                },
+                |serving| {
+                    deadline.wait(condition, serving);
+                },
+            );
+            if filled > 0 {
+                let services = serving.services()?;
+                services.connection.consumed(id, filled, Instant::now(), &mut services.out);
+                return Ok(Read::Data(filled));
+            }
+        }
+    }
+
+    fn peer_finished(&self, serving: &mut Serving) -> bool {
+        serving
+            .services
+            .as_ref()
+            .and_then(|services| services.connection.status(self.handle.id))
+            .is_some_and(|status| status.peer_finished)
+    }
+
+    /// Writes `data`, all of it unless time runs out or the channel ends first; returns how much was written.
+    /// An error is returned only when nothing was.
+    pub fn write(&self, stream: Stream, data: &[u8], timeout: Timeout) -> Result<usize, Error> {
+        self.shared().check_process()?;
+        let deadline = timeout.deadline();
+        let cancels = self.shared().cancels();
+        let mut written = 0;
+        loop {
+            let rest = data.get(written..).unwrap_or_default();
+            let outcome = match self.write_step(stream, rest) {
+                Ok(Step::Wrote(count)) => {
+                    written += count;
+                    if written >= data.len() {
+                        return Ok(written);
+                    }
+                    Ok(())
+                }
+                Ok(Step::NoRoom(mark)) => self.wait_for_room(mark, deadline, cancels),
+                Ok(Step::NoWindow) => self.wait_for_window(deadline, cancels),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                return if written > 0 { Ok(written) } else { Err(error) };
+            }
+        }
+    }
+
+    fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
+        let shared = self.shared();
+        let mark = shared.room_mark();
+        let step = shared.with_sending(|sending| {
+            let Some(outbound) = &sending.outbound else {
+                return Err(Error::ApiMisuse("the transport has not been started"));
+            };
+            if outbound.is_held() || outbound.pending().len() >= MAX_PENDING_BYTES {
+                shared.serving.lock().alive()?;
+                return Ok(Step::NoRoom(mark));
+            }
+            // What was queued before this write leaves before it.
+            shared.seal_replies(sending)?;
+            let reservation = {
+                let mut serving = shared.serving.lock();
+                serving.alive()?;
+                let wanted = data.len().min(WRITE_BYTES);
+                serving.services()?.connection.reserve(self.handle.id, stream, wanted)?
+            };
+            let part = data.get(..reservation.bytes).unwrap_or_default();
+            if part.is_empty() {
+                shared.send(sending)?;
+                return Ok(if data.is_empty() { Step::Wrote(0) } else { Step::NoWindow });
+            }
+            if let Some(outbound) = &mut sending.outbound {
+                outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
+            }
+            shared.send(sending)?;
+            shared.note_used_keys(sending);
+            Ok(Step::Wrote(part.len()))
+        });
+        if let Err(error @ (Error::Bug(_) | Error::Io { .. })) = &step {
+            shared.end(error.clone());
+        }
+        step
+    }
+
+    fn wait_for_room(&self, mark: u64, deadline: Deadline, cancels: u64) -> Result<(), Error> {
+        let in_time = self.shared().wait_for_room(mark, deadline);
+        if self.shared().cancels() != cancels {
+            return Err(Error::Cancelled);
+        }
+        self.shared().serving.lock().alive()?;
+        if in_time {
+            Ok(())
+        } else {
+            Err(Error::Timeout("write"))
+        }
+    }
+
+    fn wait_for_window(&self, deadline: Deadline, cancels: u64) -> Result<(), Error> {
+        let shared = self.shared();
+        let mut serving = shared.serving.lock();
+        loop {
+            serving.alive()?;
+            let status = serving.services()?.connection.status(self.handle.id);
+            match status {
+                Some(status) if status.is_writable() && status.remote_window == 0 => {}
+                // Window, or the end: the next step finds out which.
+                _ => return Ok(()),
+            }
+            if shared.cancels() != cancels {
+                return Err(Error::Cancelled);
+            }
+            if !deadline.wait(&self.handle.waits.writable, &mut serving) {
+                return Err(Error::Timeout("write: the peer's window is used up"));
+            }
+        }
+    }
+
+    /// Sends a channel request; with `want_reply` waits for the answer, and a refusal is
+    /// [`Error::RequestDenied`].
+    pub fn request(
+        &self,
+        request: &ChannelRequest,
+        want_reply: bool,
+        timeout: Timeout,
+    ) -> Result<(), Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let id = self.handle.id;
+        let number = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            let number = services.connection.request(id, request, want_reply, &mut services.out)?;
+            if want_reply {
+                serving.request_replies.insert(number, None);
+            }
+            number
+        };
+        shared.flush();
+        if !want_reply {
+            return Ok(());
+        }
+        let mut serving = shared.serving.lock();
+        let changed = &self.handle.waits.changed;
+        let outcome = shared.wait_for(&mut serving, changed, deadline, "channel request", |serving| {
+            if let Some(Some(ok)) = serving.request_replies.get(&number) {
+                return Some(if *ok { Ok(()) } else { Err(Error::RequestDenied) });
+            }
+            let closed = serving
+                .services
+                .as_ref()
+                .and_then(|services| services.connection.status(id))
+                .is_none_or(|status| status.peer_closed || status.closed);
+            if closed && serving.ended.is_none() {
+                Some(Err(Error::Closed))
+            } else {
+                None
+            }
+        });
+        if serving.request_replies.remove(&number) == Some(None) {
+            if let Some(services) = &mut serving.services {
+                services.connection.abandon(number);
+            }
+        }
+        outcome
+    }
+
+    fn serve(
+        &self,
+        run: impl FnOnce(&mut crate::endpoint::Services, ChannelId) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.shared().check_process()?;
+        let id = self.handle.id;
+        self.shared().serve(|services| run(services, id))
+    }
+
+    /// Says that we will send no more data. Idempotent.
+    pub fn send_eof(&self) -> Result<(), Error> {
+        self.serve(|services, id| services.connection.eof(id, &mut services.out))
+    }
+
+    /// Reads return end of file from now on; what still comes is thrown away.
+    pub fn shutdown_read(&self) -> Result<(), Error> {
+        self.serve(|services, id| services.connection.shutdown_read(id, Instant::now(), &mut services.out))?;
+        self.handle.waits.readable.notify_all();
+        Ok(())
+    }
+
+    /// Closes the channel in both directions. Data that arrived can still be read. Idempotent.
+    pub fn close(&self) -> Result<(), Error> {
+        self.shared().check_process()?;
+        let id = self.handle.id;
+        {
+            let mut serving = self.shared().serving.lock();
+            if serving.ended.is_some() {
+                return Ok(());
+            }
+            let services = serving.services()?;
+            services.connection.close(id, &mut services.out)?;
+            if let Some(entry) = serving.channels.get(&id) {
+                entry.ended();
+            }
+        }
+        self.shared().flush();
+        Ok(())
+    }
+
+    /// Moves standard error into the data stream, or stops doing so; returns the old setting.
+    pub fn set_combine_stderr(&self, combine: bool) -> Result<bool, Error> {
+        let mut serving = self.shared().serving.lock();
+        let id = self.handle.id;
+        let before = serving.services()?.connection.set_combine_stderr(id, combine)?;
+        self.handle.waits.readable.notify_all();
+        Ok(before)
+    }
+
+    /// Waits for the end of the remote program; `None` when the channel closed without saying how it ended.
+    pub fn wait_exit(&self, timeout: Timeout) -> Result<Option<ExitOutcome>, Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let id = self.handle.id;
+        let mut serving = shared.serving.lock();
+        let changed = &self.handle.waits.changed;
+        shared.wait_for(&mut serving, changed, deadline, "exit status", |serving| {
+            let services = serving.services.as_ref()?;
+            match services.connection.status(id) {
+                None => Some(Ok(None)),
+                Some(status) if status.exit.is_some() => Some(Ok(status.exit.cloned())),
+                Some(status) if status.peer_closed || (status.closed && serving.ended.is_none()) => {
+                    Some(Ok(None))
+                }
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// Waits until the peer has closed the channel.
+    pub fn wait_closed(&self, timeout: Timeout) -> Result<(), Error> {
+        let shared = self.shared();
+        let deadline = timeout.deadline();
+        let id = self.handle.id;
+        let mut serving = shared.serving.lock();
+        let changed = &self.handle.waits.changed;
+        shared.wait_for(&mut serving, changed, deadline, "channel close", |serving| {
+            let services = serving.services.as_ref()?;
+            match services.connection.status(id) {
+                Some(status) if !status.peer_closed => None,
+                _ => Some(Ok(())),
+            }
+        })
+    }
+
+    /// Looks at the state of the channel now; `None` when the connection layer has forgotten it.
+    pub fn status<R>(&self, look: impl FnOnce(&ChannelStatus<'_>) -> R) -> Option<R> {
+        let serving = self.shared().serving.lock();
+        let status = serving.services.as_ref()?.connection.status(self.handle.id)?;
+        Some(look(&status))
+    }
+
+    /// Bytes that can be read at once.
+    pub fn buffered(&self, stream: Stream) -> usize {
+        let serving = self.shared().serving.lock();
+        serving
+            .services
+            .as_ref()
+            .map_or(0, |services| services.connection.buffered(self.handle.id, stream))
+    }
+
+    /// Bytes that can be written without waiting, as far as window and socket are known now.
+    pub fn writable(&self) -> usize {
+        let window = self.status(|status| if status.is_writable() { status.remote_window } else { 0 });
+        usize::try_from(window.unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// Has `event` set at the changes in `interest`, and at once if one of them holds already. An empty
+    /// interest takes the event away.
+    pub fn set_event(&self, event: &Event, interest: ChannelInterest) -> Result<(), Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let mut serving = shared.serving.lock();
+        let id = self.handle.id;
+        let status = serving.services.as_ref().and_then(|s| s.connection.status(id));
+        let eof = status.as_ref().is_none_or(|status| status.eof_received);
+        let closed = serving.ended.is_some() || status.as_ref().is_none_or(|s| s.closed);
+        let window = status.as_ref().is_some_and(|s| s.is_writable() && s.remote_window > 0);
+        let buffered = serving.services.as_ref().map_or(0, |services| {
+            services.connection.buffered(id, Stream::Data)
+                + services.connection.buffered(id, Stream::Stderr)
+        });
+        let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
+        entry.watchers.retain(|(known, _)| !known.is_same(event));
+        if interest == ChannelInterest::default() {
+            return Ok(());
+        }
+        entry.watchers.push((event.clone(), interest));
+        if (interest.readable && (buffered > 0 || eof || closed))
+            || (interest.writable && (window || closed))
+            || (interest.eof && eof)
+            || (interest.closed && closed)
+        {
+            event.set();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! The process's few I/O threads. Each waits on an epoll instance of its own for the transports it was
+//! given; a transport stays with its thread, so its packets never wander between caches.
+
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
+use rustix::io::Errno;
+
+use super::pool::Pool;
+use super::shared::Shared;
+use super::sys::{fork::PerProcess, thread};
+use crate::error::Error;
+
+/// Most I/O threads by default.
+const MAX_DEFAULT_THREADS: usize = 4;
+/// Most events taken from the kernel at a time.
+const EVENTS_AT_A_TIME: usize = 64;
+/// Key of the wake-up descriptor among the transports' keys.
+const WAKE_KEY: u64 = 0;
+
+static ENGINE: PerProcess<Engine> = PerProcess::new();
+static WANTED_THREADS: AtomicUsize = AtomicUsize::new(0);
+static NEXT_KEY: AtomicU64 = AtomicU64::new(WAKE_KEY + 1);
+
+/// The I/O threads and the callback pool of this process.
+pub(crate) struct Engine {
+    workers: Vec<Arc<Worker>>,
+    next: AtomicUsize,
+    pool: Pool,
+}
+
+/// What an I/O thread can be asked to do.
+enum Command {
+    /// Take care of a transport from now on.
+    Register(Arc<Shared>),
+    /// Look at its deadlines and at what waits to be sent.
+    Attend(u64),
+}
+
+/// The part of an I/O thread that others see.
+pub(crate) struct Worker {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+    commands: Mutex<Vec<Command>>,
+}
+
+/// What a poll found out about a transport.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ready {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// What a transport wants of its I/O thread next.
+pub(crate) enum Next {
+    /// To be attended at this moment at the latest.
+    At(Option<Instant>),
+    /// To be forgotten: its descriptor is closed.
+    Gone,
+}
+
+/// Sets the number of I/O threads; has an effect before the first transport starts.
+pub fn set_io_threads(count: usize) -> Result<(), Error> {
+    if count == 0 || count > 64 {
+        return Err(Error::ApiMisuse("the number of I/O threads is 1 to 64"));
+    }
+    WANTED_THREADS.store(count, Ordering::Relaxed);
+    Ok(())
+}
+
+fn failed(operation: &'static str) -> impl Fn(Errno) -> Error {
+    move |errno| Error::Io { operation, errno: errno.raw_os_error() }
+}
+
+impl Engine {
+    /// The engine of this process, started at first use.
+    pub(crate) fn get() -> Result<&'static Engine, Error> {
+        ENGINE.get_or_try_init(Engine::start)
+    }
+
+    fn start() -> Result<Engine, Error> {
+        let count = match WANTED_THREADS.load(Ordering::Relaxed) {
+            0 => std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().min(MAX_DEFAULT_THREADS)),
+            wanted => wanted,
+        };
+        let workers = (0..count).map(|_| Worker::start()).collect::<Result<Vec<_>, _>>()?;
+        Ok(Engine { workers, next: AtomicUsize::new(0), pool: Pool::default() })
+    }
+
+    /// A number that names a transport to its I/O thread.
+    pub(crate) fn new_key() -> u64 {
+        NEXT_KEY.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The I/O thread whose turn it is to get a transport.
+    pub(crate) fn assign(&self) -> Result<Arc<Worker>, Error> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        turn.checked_rem(self.workers.len())
+            .and_then(|index| self.workers.get(index))
+            .cloned()
+            .ok_or(Error::Bug("no I/O thread"))
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+fn flags(read: bool, write: bool) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN | epoll::EventFlags::RDHUP, read);
+    flags.set(epoll::EventFlags::OUT, write);
+    flags
+}
+
+impl Worker {
+    fn start() -> Result<Arc<Worker>, Error> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed("epoll"))?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(failed("eventfd"))?;
+        let data = epoll::EventData::new_u64(WAKE_KEY);
+        epoll::add(&epoll, &wake, data, epoll::EventFlags::IN).map_err(failed("epoll"))?;
+        let worker = Arc::new(Worker { epoll, wake, commands: Mutex::default() });
+        let mut run = Run { worker: Arc::clone(&worker), transports: HashMap::new(), timers: BTreeSet::new() };
+        thread::spawn("sshwire-io", move || run.forever())
+            .map_err(|_| Error::Resource("an I/O thread could not be started"))?;
+        Ok(worker)
+    }
+
+    fn tell(&self, command: Command) {
+        let mut commands = self.commands.lock();
+        commands.push(command);
+        if commands.len() == 1 {
+            // The counter is far from overflowing: it is read whenever it is not zero.
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Takes care of a transport from now on.
+    pub(crate) fn register(&self, shared: &Arc<Shared>) -> Result<(), Error> {
+        // Commands are looked at before events, so the transport is known when its first event comes.
+        self.tell(Command::Register(Arc::clone(shared)));
+        let data = epoll::EventData::new_u64(shared.key);
+        shared.stream.with_descriptor(|fd| epoll::add(&self.epoll, fd, data, flags(true, false)))
+    }
+
+    /// Has the I/O thread look at a transport's deadlines and at what it wants to send.
+    pub(crate) fn attend(&self, key: u64) {
+        self.tell(Command::Attend(key));
+    }
+
+    /// Changes what a transport waits for.
+    pub(crate) fn interest(&self, shared: &Shared, read: bool, write: bool) -> Result<(), Error> {
+        let data = epoll::EventData::new_u64(shared.key);
+        shared.stream.with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
+    }
+}
+
+/// The part of an I/O thread that only it sees.
+struct Run {
+    worker: Arc<Worker>,
+    transports: HashMap<u64, Entry>,
+    timers: BTreeSet<(Instant, u64)>,
+}
+
+struct Entry {
+    shared: Arc<Shared>,
+    timer: Option<Instant>,
+}
+
+impl Run {
+    fn forever(&mut self) {
+        let mut scratch = Vec::new();
+        let mut events = Vec::with_capacity(EVENTS_AT_A_TIME);
+        loop {
+            let timeout = self.timers.first().map(|(at, _)| {
+                at.saturating_duration_since(Instant::now())
+            });
+            events.clear();
+            self.wait(&mut events, timeout);
+            let mut ready: Vec<(u64, Ready)> = Vec::with_capacity(events.len());
+            for event in &events {
+                let key = event.data.u64();
+                if key == WAKE_KEY {
+                    let _ = rustix::io::read(&self.worker.wake, &mut [0; 8]);
+                    continue;
+                }
+                let flags = event.flags;
+                let writable = flags.intersects(
+                    epoll::EventFlags::OUT | epoll::EventFlags::ERR | epoll::EventFlags::HUP,
+                );
+                let readable = flags.intersects(
+                    epoll::EventFlags::IN
+                        | epoll::EventFlags::RDHUP
+                        | epoll::EventFlags::ERR
+                        | epoll::EventFlags::HUP,
+                );
+                ready.push((key, Ready { readable, writable }));
+            }
+            let commands = std::mem::take(&mut *self.worker.commands.lock());
+            for command in commands {
+                match command {
+                    Command::Register(shared) => {
+                        let key = shared.key;
+                        self.transports.insert(key, Entry { shared, timer: None });
+                        self.attend(key, Ready::default(), &mut scratch);
+                    }
+                    Command::Attend(key) => self.attend(key, Ready::default(), &mut scratch),
+                }
+            }
+            for (key, ready) in ready {
+                self.attend(key, ready, &mut scratch);
+            }
+            let now = Instant::now();
+            while let Some((at, key)) = self.timers.first().copied() {
+                if at > now {
+                    break;
+                }
+                self.timers.remove(&(at, key));
+                if let Some(entry) = self.transports.get_mut(&key) {
+                    entry.timer = None;
+                }
+                self.attend(key, Ready::default(), &mut scratch);
+            }
+        }
+    }
+
+    fn wait(&self, events: &mut Vec<epoll::Event>, timeout: Option<Duration>) {
+        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        let spare = rustix::buffer::spare_capacity(events);
+        // EINTR is an empty round. Nothing else can fail here but for want of kernel memory, which passes.
+        if let Err(errno) = epoll::wait(&self.worker.epoll, spare, timeout.as_ref()) {
+            if errno != Errno::INTR {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn attend(&mut self, key: u64, ready: Ready, scratch: &mut Vec<u8>) {
+        let Some(entry) = self.transports.get_mut(&key) else { return };
+        let shared = Arc::clone(&entry.shared);
+        let attended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            shared.attend(ready, scratch)
+        }));
+        let next = attended.unwrap_or_else(|_| {
+            shared.end(Error::Bug("panic in the protocol"));
+            Next::At(Some(Instant::now()))
+        });
+        let timer = match next {
+            Next::At(timer) => timer,
+            Next::Gone => {
+                if let Some(at) = entry.timer {
+                    self.timers.remove(&(at, key));
+                }
+                self.transports.remove(&key);
+                return;
+            }
+        };
+        // An earlier timer than needed is harmless; leaving it saves work for every packet.
+        let earlier = match (entry.timer, timer) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(old), Some(new)) => new < old,
+        };
+        if earlier {
+            if let Some(old) = entry.timer.take() {
+                self.timers.remove(&(old, key));
+            }
+            if let Some(at) = timer {
+                self.timers.insert((at, key));
+            }
+            entry.timer = timer;
+        }
+    }
+}

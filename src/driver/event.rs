@@ -1,0 +1,128 @@
+//! A flag that threads and poll loops can wait for: the seeds' `event`.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
+use parking_lot::{Condvar, Mutex};
+use rustix::event::{eventfd, EventfdFlags};
+
+use super::wait::Timeout;
+use crate::error::Error;
+
+/// A flag that stays set until it is reset. Clones are the same flag.
+///
+/// Its lock is a leaf: nothing else is locked while it is held.
+#[derive(Clone, Default)]
+pub struct Event {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    set: Mutex<bool>,
+    changed: Condvar,
+    /// Made at the first question for it; readable exactly while the flag is set.
+    descriptor: OnceCell<OwnedFd>,
+}
+
+impl Event {
+    /// A flag that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flag and wakes who waits.
+    pub fn set(&self) {
+        let mut set = self.inner.set.lock();
+        if !*set {
+            *set = true;
+            if let Some(descriptor) = self.inner.descriptor.get() {
+                // The counter cannot overflow: it goes from 0 to 1 and back.
+                let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
+            }
+        }
+        self.inner.changed.notify_all();
+    }
+
+    /// Clears the flag.
+    pub fn reset(&self) {
+        let mut set = self.inner.set.lock();
+        if *set {
+            *set = false;
+            if let Some(descriptor) = self.inner.descriptor.get() {
+                let _ = rustix::io::read(descriptor, &mut [0; 8]);
+            }
+        }
+    }
+
+    /// Whether both are the same flag.
+    pub fn is_same(&self, other: &Event) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Whether the flag is set.
+    pub fn is_set(&self) -> bool {
+        *self.inner.set.lock()
+    }
+
+    /// Waits until the flag is set; false when the time ran out first.
+    pub fn wait(&self, timeout: Timeout) -> bool {
+        let deadline = timeout.deadline();
+        let mut set = self.inner.set.lock();
+        while !*set {
+            if !deadline.wait(&self.inner.changed, &mut set) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A descriptor for a poll loop: readable while the flag is set. It belongs to the event; only poll it.
+    pub fn descriptor(&self) -> Result<RawFd, Error> {
+        let set = self.inner.set.lock();
+        let made = self.inner.descriptor.get_or_try_init(|| {
+            eventfd(u32::from(*set), EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        });
+        made.map(AsRawFd::as_raw_fd).map_err(|errno| Error::Io {
+            operation: "eventfd",
+            errno: errno.raw_os_error(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn set_wakes_and_reset_clears() {
+        let event = Event::new();
+        assert!(!event.wait(Timeout::After(Duration::from_millis(1))));
+        let other = event.clone();
+        let thread = std::thread::spawn(move || other.wait(Timeout::Forever));
+        event.set();
+        assert!(thread.join().unwrap());
+        event.reset();
+        assert!(!event.is_set());
+    }
+
+    #[test]
+    fn the_descriptor_is_readable_while_set() {
+        let event = Event::new();
+        event.set();
+        let fd = event.descriptor().unwrap();
+        assert!(fd >= 0);
+        let readable = |event: &Event| {
+            let owned = event.inner.descriptor.get().unwrap();
+            let mut polled = [rustix::event::PollFd::new(owned, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())).unwrap() == 1
+        };
+        assert!(readable(&event));
+        event.reset();
+        assert!(!readable(&event));
+        event.set();
+        assert!(readable(&event));
+    }
+}

@@ -1,0 +1,33 @@
+//! Knowing that a call comes from inside a callback of a transport.
+
+use std::cell::Cell;
+
+use crate::error::Error;
+
+thread_local! {
+    static INSIDE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Ends the knowledge when dropped.
+pub(crate) struct Inside(u64);
+
+/// This thread runs callbacks of the transport with this key from now on.
+pub(crate) fn enter(key: u64) -> Inside {
+    Inside(INSIDE.replace(key))
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+/// Refuses a call that waits for a callback of the transport while one is running: callbacks of a transport
+/// run one after another, so that one would never come.
+pub(crate) fn refuse(key: u64, what: &'static str) -> Result<(), Error> {
+    if INSIDE.get() == key {
+        Err(Error::WouldDeadlock(what))
+    } else {
+        Ok(())
+    }
+}

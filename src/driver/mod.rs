@@ -1,0 +1,33 @@
+//! The threaded transport: sockets, timers, locks and deadlines around the sans-I/O endpoint.
+//!
+//! [`Transport`] and [`Channel`] are cheap clones of shared objects; every method may be called from any
+//! thread. What blocks takes a [`Timeout`], ends with the cause when the transport dies, and can be cancelled
+//! with [`Transport::cancel`]. Questions to the application are [`Request`]s.
+
+mod channel;
+mod connect;
+mod engine;
+mod event;
+mod inside;
+mod keepalive;
+mod log;
+mod options;
+mod pool;
+mod receive;
+mod request;
+mod serving;
+mod shared;
+pub mod sys;
+mod transport;
+mod wait;
+
+pub use channel::{Channel, Read};
+pub use engine::set_io_threads;
+pub use event::Event;
+pub use keepalive::KeepaliveCallback;
+pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
+pub use options::TransportOptions;
+pub use request::{Question, Request, RequestKind};
+pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
+pub use transport::Transport;
+pub use wait::Timeout;

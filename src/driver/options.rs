@@ -1,0 +1,115 @@
+//! What a transport is told before it starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::ServerAuthConfig;
+use crate::connection::ConnectionLimits;
+use crate::crypto::algorithms::Preferences;
+use crate::endpoint::ServiceConfig;
+use crate::keys::{PrivateKey, PublicKey};
+use crate::kex::Moduli;
+use crate::messages::Role;
+use crate::packet::RekeyLimits;
+use crate::transport::TransportConfig;
+
+/// Settings with their defaults. All times are limits on waiting.
+#[derive(Clone)]
+pub struct TransportOptions {
+    /// Algorithms by preference; `None` means the default lists of the role.
+    pub preferences: Option<Preferences>,
+    /// Whether compression is offered first.
+    pub compress: Option<bool>,
+    /// Server: host keys, one per type.
+    pub host_keys: Vec<PrivateKey>,
+    /// Client: the only host key that is accepted.
+    pub expected_host_key: Option<PublicKey>,
+    /// Client: the application chose to trust any host key.
+    pub insecure_accept_any_host_key: bool,
+    /// Groups for `diffie-hellman-group-exchange-*` (server).
+    pub moduli: Option<Arc<Moduli>>,
+    /// When keys are changed.
+    pub rekey: RekeyLimits,
+    /// Refuse peers without strict key exchange.
+    pub require_strict_kex: bool,
+    /// `softwareversion` of our identification line.
+    pub software: String,
+    /// From the start to the end of the first key exchange (15 s).
+    pub handshake_timeout: Duration,
+    /// One authentication attempt of a client (30 s), unless the call says otherwise.
+    pub auth_timeout: Duration,
+    /// The peer's part of a later key exchange (60 s).
+    pub kex_timeout: Duration,
+    /// Server: from the start until a user is in (120 s), whatever the peer does.
+    pub login_grace: Option<Duration>,
+    /// Server: limits and texts of authentication.
+    pub server_auth: ServerAuthConfig,
+    /// Limits of channels and windows.
+    pub connection: ConnectionLimits,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        TransportOptions {
+            preferences: None,
+            compress: None,
+            host_keys: Vec::new(),
+            expected_host_key: None,
+            insecure_accept_any_host_key: false,
+            moduli: None,
+            rekey: RekeyLimits::default(),
+            require_strict_kex: false,
+            software: concat!("libsshwire_", env!("CARGO_PKG_VERSION")).to_owned(),
+            handshake_timeout: Duration::from_secs(15),
+            auth_timeout: Duration::from_secs(30),
+            kex_timeout: Duration::from_secs(60),
+            login_grace: Some(Duration::from_secs(120)),
+            server_auth: ServerAuthConfig::default(),
+            connection: ConnectionLimits::default(),
+        }
+    }
+}
+
+impl TransportOptions {
+    /// The algorithm lists that hold for `role` with these options.
+    pub fn preferences_for(&self, role: Role) -> Preferences {
+        let mut preferences = self.preferences.clone().unwrap_or_else(|| match role {
+            Role::Client => Preferences::default_client(),
+            Role::Server => Preferences::default_server(),
+        });
+        match self.compress {
+            Some(true) => preferences.compression = vec!["zlib@openssh.com", "zlib", "none"],
+            Some(false) => preferences.compression = vec!["none"],
+            None => {}
+        }
+        preferences
+    }
+
+    pub(crate) fn transport_config(&self, role: Role) -> TransportConfig {
+        TransportConfig {
+            role,
+            software: self.software.clone(),
+            preferences: self.preferences_for(role),
+            host_keys: self.host_keys.clone(),
+            moduli: self.moduli.clone(),
+            rekey: self.rekey.clone(),
+            require_strict_kex: self.require_strict_kex,
+            kex_timeout: self.kex_timeout,
+            expected_host_key: self.expected_host_key.clone(),
+            signature_algorithms: self.server_auth.sig_algs.clone(),
+            ..TransportConfig::new(role)
+        }
+    }
+
+    pub(crate) fn service_config(&self, role: Role) -> ServiceConfig {
+        let mut server_auth = self.server_auth.clone();
+        // The driver counts login grace from the start of the transport, this layer only from the first
+        // key exchange.
+        server_auth.login_grace = None;
+        ServiceConfig {
+            server_auth,
+            signature_algorithms: self.preferences_for(role).host_key.clone(),
+            connection: self.connection.clone(),
+        }
+    }
+}

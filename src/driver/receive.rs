@@ -1,0 +1,210 @@
+//! The receiving path: from the socket into the channels, in batches.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::serving::{LentSink, Serving};
+use super::shared::{Receiving, Shared};
+use super::sys::stream::Progress;
+use crate::endpoint::Step;
+use crate::error::Error;
+use crate::messages::MessageNumber;
+use crate::packet::{OpenedPacket, PayloadPlace};
+
+/// Most bytes read with one system call.
+const READ_BYTES: usize = 256 * 1024;
+/// Most reads for one transport before the others have their turn.
+const READS_PER_TURN: usize = 4;
+
+impl Shared {
+    /// Reads what there is, opens it and hands it out. `scratch` is the I/O thread's buffer, so that an idle
+    /// transport has none.
+    pub(crate) fn receive(
+        self: &Arc<Self>,
+        scratch: &mut Vec<u8>,
+        broken: bool,
+    ) -> Result<(), Error> {
+        let mut receiving = self.receiving.lock();
+        let receiving = &mut *receiving;
+        for _ in 0..READS_PER_TURN {
+            let kept = receiving.unopened.len();
+            if scratch.len() < kept.saturating_add(READ_BYTES) {
+                scratch.resize(kept.saturating_add(READ_BYTES), 0);
+            }
+            let (front, back) = scratch.split_at_mut(kept);
+            front.copy_from_slice(&receiving.unopened);
+            let count = match self.stream.receive(back)? {
+                Progress::WouldBlock if broken => return Err(Error::ConnectionLost),
+                Progress::WouldBlock => break,
+                Progress::Moved(0) => return Err(Error::ConnectionLost),
+                Progress::Moved(count) => count,
+            };
+            let filled = scratch.get_mut(..kept.saturating_add(count)).unwrap_or_default();
+            let used = self.open_all(receiving, filled)?;
+            receiving.unopened.clear();
+            let rest = filled.get(used..).unwrap_or_default();
+            if rest.is_empty() {
+                receiving.unopened.shrink_to(0);
+            } else {
+                receiving.unopened.extend_from_slice(rest);
+            }
+            if count < READ_BYTES {
+                break;
+            }
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Opens the packets in `bytes` and hands them out; returns the bytes used up. Before an error is
+    /// returned everything in front of it has been handed out.
+    fn open_all(
+        self: &Arc<Self>,
+        receiving: &mut Receiving,
+        bytes: &mut [u8],
+    ) -> Result<usize, Error> {
+        let now = Instant::now();
+        let mut start = 0;
+        // Payloads for the services, as ranges of `bytes`.
+        let mut batch: Vec<std::ops::Range<usize>> = Vec::new();
+        loop {
+            let Some(inbound) = &mut receiving.inbound else {
+                return Err(Error::Bug("bytes before the start"));
+            };
+            if self.is_authenticated_now() {
+                inbound.start_decompression();
+            }
+            let unread = bytes.get_mut(start..).unwrap_or_default();
+            let step = match inbound.next(unread, now, &mut receiving.actions) {
+                Ok(step) => step,
+                Err(error) => {
+                    self.hand_out(bytes, &mut batch, now)?;
+                    self.apply(receiving, now)?;
+                    return Err(error);
+                }
+            };
+            match step {
+                Step::NeedMore => break,
+                Step::Ident(count) => start += count,
+                Step::Transport(packet) => {
+                    self.dump_packet(unread, &packet);
+                    start += packet.consumed;
+                }
+                Step::Service(packet) => {
+                    let end = start + packet.consumed;
+                    match &packet.payload {
+                        PayloadPlace::InPlace(range) => {
+                            let range = start + range.start..start + range.end;
+                            let first = bytes.get(range.start).copied();
+                            batch.push(range);
+                            if first == Some(MessageNumber::USERAUTH_SUCCESS.0) {
+                                self.hand_out_success(receiving, bytes, &mut batch, now)?;
+                            }
+                        }
+                        PayloadPlace::Inflated => {
+                            self.hand_out(bytes, &mut batch, now)?;
+                            let Some(inbound) = &receiving.inbound else { continue };
+                            self.hand_out_one(inbound.inflated(), now)?;
+                        }
+                    }
+                    start = end;
+                    continue;
+                }
+            }
+            if !receiving.actions.is_empty() {
+                self.hand_out(bytes, &mut batch, now)?;
+                self.apply(receiving, now)?;
+            }
+        }
+        self.hand_out(bytes, &mut batch, now)?;
+        Ok(start)
+    }
+
+    /// Hands the payloads of a batch to the services, under one lock.
+    fn hand_out(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        batch: &mut Vec<std::ops::Range<usize>>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut after = Vec::new();
+        let mut outcome = Ok(());
+        {
+            let mut serving = self.serving.lock();
+            let serving = &mut *serving;
+            for range in batch.drain(..) {
+                let payload = bytes.get(range).unwrap_or_default();
+                self.dump("IN", payload);
+                outcome = serve_one(serving, payload, now);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            serving.settle(self, &mut after);
+            if outcome.is_ok() {
+                outcome = serving.services().and_then(|services| services.check_bound());
+            }
+        }
+        self.after(after);
+        outcome
+    }
+
+    fn hand_out_one(self: &Arc<Self>, payload: &[u8], now: Instant) -> Result<(), Error> {
+        // A payload of its own is a batch of one.
+        self.hand_out(payload, &mut vec![0..payload.len()], now)
+    }
+
+    /// USERAUTH_SUCCESS changes the compression of both directions: from the next packet of the peer, and
+    /// from the next packet of ours, which nobody may seal in between.
+    fn hand_out_success(
+        self: &Arc<Self>,
+        receiving: &mut Receiving,
+        bytes: &[u8],
+        batch: &mut Vec<std::ops::Range<usize>>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let mut after = Vec::new();
+        let outcome = self.with_sending(|sending| {
+            let mut serving = self.serving.lock();
+            let serving = &mut *serving;
+            let mut outcome = Ok(());
+            for range in batch.drain(..) {
+                outcome = serve_one(serving, bytes.get(range).unwrap_or_default(), now);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            if serving.services.as_ref().is_some_and(|services| services.is_authenticated()) {
+                if let Some(outbound) = &mut sending.outbound {
+                    outbound.peer_authenticated();
+                }
+                self.authenticated();
+            }
+            serving.settle(self, &mut after);
+            outcome
+        });
+        if self.is_authenticated_now() {
+            if let Some(inbound) = &mut receiving.inbound {
+                inbound.start_decompression();
+            }
+        }
+        self.after(after);
+        outcome
+    }
+
+    fn dump_packet(&self, unread: &[u8], packet: &OpenedPacket) {
+        if let PayloadPlace::InPlace(range) = &packet.payload {
+            self.dump("IN", unread.get(range.clone()).unwrap_or_default());
+        }
+    }
+}
+
+fn serve_one(serving: &mut Serving, payload: &[u8], now: Instant) -> Result<(), Error> {
+    let Some(services) = &mut serving.services else {
+        return Err(Error::Bug("payload before the start"));
+    };
+    services.handle(payload, now, &mut LentSink { channels: &mut serving.channels })
+}

@@ -1,0 +1,334 @@
+//! Questions to the application: one noun for all of them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::channel::Channel;
+use super::shared::Shared;
+use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
+use crate::connection::{ChannelId, ChannelRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId};
+use crate::error::{Error, HostKeyFault};
+use crate::keys::PublicKey;
+
+/// What kind of question a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RequestKind {
+    /// Client: is this host key good?
+    HostKey,
+    /// Client: answer these prompts of keyboard-interactive.
+    Prompts,
+    /// Server: may this user in without credentials?
+    AuthNone,
+    /// Server: may this user in with this password?
+    AuthPassword,
+    /// Server: would this key be looked at? Accepting grants nothing.
+    AuthKeyAsked,
+    /// Server: may this user in with this key, whose possession was proven?
+    AuthKeyProven,
+    /// Server: which prompts shall this user answer?
+    AuthInteractive,
+    /// Server: are these answers good?
+    AuthInteractiveAnswers,
+    /// May this channel be opened?
+    ChannelOpen,
+    /// Server: a terminal for this session?
+    Pty,
+    /// Server: start a shell?
+    Shell,
+    /// Server: run this command?
+    Exec,
+    /// Server: start this subsystem?
+    Subsystem,
+    /// Server: set this environment variable?
+    Env,
+    /// Server: the terminal has a new size.
+    WindowChange,
+    /// Server: deliver this signal.
+    Signal,
+    /// Server: send a break.
+    Break,
+    /// Another channel request.
+    ChannelRequest,
+    /// A global request.
+    GlobalRequest,
+}
+
+/// The content of a question.
+pub enum Question {
+    /// See [`RequestKind::HostKey`].
+    HostKey(PublicKey),
+    /// See [`RequestKind::Prompts`].
+    Prompts(Prompts),
+    /// A question of authentication, with the name the user claims.
+    Auth {
+        /// Number for the answer.
+        id: u64,
+        /// Claimed user name.
+        user: String,
+        /// Which credentials.
+        kind: AuthQuestionKind,
+    },
+    /// See [`RequestKind::ChannelOpen`].
+    ChannelOpen {
+        /// Our number for it.
+        id: ChannelId,
+        /// Type and its fields.
+        kind: OpenKind,
+    },
+    /// A request on a channel.
+    Channel {
+        /// The channel.
+        id: ChannelId,
+        /// Number for the answer.
+        request_id: RequestId,
+        /// What is asked.
+        request: ChannelRequest,
+        /// Whether the peer waits for the answer.
+        want_reply: bool,
+    },
+    /// See [`RequestKind::GlobalRequest`].
+    Global {
+        /// Number for the answer.
+        id: GlobalRequestId,
+        /// Name of the request.
+        name: String,
+        /// What follows the name.
+        data: Vec<u8>,
+        /// Whether the peer waits for the answer.
+        want_reply: bool,
+    },
+}
+
+impl Question {
+    /// The kind of this question.
+    pub fn kind(&self) -> RequestKind {
+        match self {
+            Question::HostKey(_) => RequestKind::HostKey,
+            Question::Prompts(_) => RequestKind::Prompts,
+            Question::Auth { kind, .. } => match kind {
+                AuthQuestionKind::None => RequestKind::AuthNone,
+                AuthQuestionKind::Password(_) => RequestKind::AuthPassword,
+                AuthQuestionKind::KeyAsked { .. } => RequestKind::AuthKeyAsked,
+                AuthQuestionKind::KeyProven { .. } => RequestKind::AuthKeyProven,
+                AuthQuestionKind::InteractiveStart { .. } => RequestKind::AuthInteractive,
+                AuthQuestionKind::InteractiveAnswers { .. } => RequestKind::AuthInteractiveAnswers,
+            },
+            Question::ChannelOpen { .. } => RequestKind::ChannelOpen,
+            Question::Channel { request, .. } => match request {
+                ChannelRequest::Pty { .. } => RequestKind::Pty,
+                ChannelRequest::Shell => RequestKind::Shell,
+                ChannelRequest::Exec(_) => RequestKind::Exec,
+                ChannelRequest::Subsystem(_) => RequestKind::Subsystem,
+                ChannelRequest::Env { .. } => RequestKind::Env,
+                ChannelRequest::WindowChange { .. } => RequestKind::WindowChange,
+                ChannelRequest::Signal(_) => RequestKind::Signal,
+                ChannelRequest::Break { .. } => RequestKind::Break,
+                _ => RequestKind::ChannelRequest,
+            },
+            Question::Global { .. } => RequestKind::GlobalRequest,
+        }
+    }
+}
+
+/// An answer, in the words of the question's kind.
+enum Answer {
+    Accept,
+    Refuse,
+    Partial(Vec<String>),
+    Ask(Prompts),
+    Answers(Vec<Zeroizing<Vec<u8>>>),
+    Data(Vec<u8>),
+}
+
+/// A question that waits for its answer. Clones are the same question; the first answer counts, and the
+/// last clone dropped unanswered means no.
+#[derive(Clone)]
+pub struct Request {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    question: Question,
+    answered: AtomicBool,
+}
+
+impl Request {
+    pub(crate) fn new(shared: Arc<Shared>, question: Question) -> Self {
+        Request {
+            inner: Arc::new(Inner { shared, question, answered: AtomicBool::new(false) }),
+        }
+    }
+
+    /// What is asked.
+    pub fn question(&self) -> &Question {
+        &self.inner.question
+    }
+
+    /// The kind of question.
+    pub fn kind(&self) -> RequestKind {
+        self.inner.question.kind()
+    }
+
+    /// Yes. For [`RequestKind::Prompts`] and [`RequestKind::AuthInteractive`] use the fitting call instead.
+    pub fn accept(&self) -> Result<(), Error> {
+        self.inner.answer(Answer::Accept)
+    }
+
+    /// No.
+    pub fn refuse(&self) -> Result<(), Error> {
+        self.inner.answer(Answer::Refuse)
+    }
+
+    /// Authentication: right, but more is needed; `methods` may follow.
+    pub fn accept_partial(&self, methods: Vec<String>) -> Result<(), Error> {
+        self.inner.answer(Answer::Partial(methods))
+    }
+
+    /// Keyboard-interactive, server: ask the user this.
+    pub fn ask(&self, prompts: Prompts) -> Result<(), Error> {
+        self.inner.answer(Answer::Ask(prompts))
+    }
+
+    /// Keyboard-interactive, client: the answers, one for each prompt.
+    pub fn answer_prompts(&self, answers: Vec<Zeroizing<Vec<u8>>>) -> Result<(), Error> {
+        self.inner.answer(Answer::Answers(answers))
+    }
+
+    /// Global request: yes, with reply data.
+    pub fn accept_with(&self, data: Vec<u8>) -> Result<(), Error> {
+        self.inner.answer(Answer::Data(data))
+    }
+
+    /// Channel open: yes, and the channel is taken here instead of from the accept queue.
+    pub fn accept_channel(&self) -> Result<Channel, Error> {
+        let Question::ChannelOpen { id, .. } = &self.inner.question else {
+            return Err(Error::ApiMisuse("the request opens no channel"));
+        };
+        self.inner.take()?;
+        self.inner.shared.answer_open(*id, Ok(()), false)?;
+        self.inner.shared.channel(*id)
+    }
+
+    /// The channel that the question is about; for an open, once it was accepted.
+    pub fn channel(&self) -> Result<Channel, Error> {
+        match &self.inner.question {
+            Question::ChannelOpen { id, .. } | Question::Channel { id, .. } => {
+                self.inner.shared.channel(*id)
+            }
+            _ => Err(Error::ApiMisuse("the request is not about a channel")),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// Whether it has been answered.
+    pub fn is_answered(&self) -> bool {
+        self.inner.answered.load(Ordering::Acquire)
+    }
+}
+
+impl Inner {
+    fn take(&self) -> Result<(), Error> {
+        if self.answered.swap(true, Ordering::AcqRel) {
+            return Err(Error::ApiMisuse("the request was answered before"));
+        }
+        Ok(())
+    }
+
+    fn answer(&self, answer: Answer) -> Result<(), Error> {
+        self.fits(&answer)?;
+        self.take()?;
+        match (&self.question, answer) {
+            (Question::HostKey(_), Answer::Accept) => self.shared.host_key_answered(Ok(())),
+            (Question::HostKey(_), _) => {
+                self.shared.host_key_answered(Err(HostKeyFault::Refused));
+            }
+            (Question::Prompts(_), Answer::Answers(answers)) => {
+                return self.shared.serve(|services| services.answer_prompts(Some(answers)));
+            }
+            (Question::Prompts(_), _) => {
+                return self.shared.serve(|services| services.answer_prompts(None));
+            }
+            (Question::Auth { id, .. }, answer) => {
+                let decision = match answer {
+                    Answer::Accept => AuthDecision::Accept,
+                    Answer::Partial(methods) => AuthDecision::Partial { methods },
+                    Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
+                    _ => AuthDecision::Refuse,
+                };
+                return self.shared.answer_auth(*id, decision);
+            }
+            (Question::ChannelOpen { id, .. }, answer) => {
+                let decision = match answer {
+                    Answer::Accept => Ok(()),
+                    _ => Err(OpenRefusal {
+                        // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254 §5.1)
+                        reason: 1,
+                        description: String::from("refused"),
+                    }),
+                };
+                return self.shared.answer_open(*id, decision, true);
+            }
+            (Question::Channel { id, request_id, want_reply, .. }, answer) => {
+                let ok = matches!(answer, Answer::Accept);
+                if *want_reply {
+                    let (id, request_id) = (*id, *request_id);
+                    return self.shared.serve(|services| {
+                        services.connection.answer_request(id, request_id, ok, &mut services.out)
+                    });
+                }
+            }
+            (Question::Global { id, want_reply, .. }, answer) => {
+                let reply = match answer {
+                    Answer::Accept => Ok(Vec::new()),
+                    Answer::Data(data) => Ok(data),
+                    _ => Err(()),
+                };
+                if *want_reply {
+                    return self.shared.serve(|services| {
+                        services.connection.answer_global(*id, reply, &mut services.out)
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses answers that do not fit the kind of question before anything is decided.
+    fn fits(&self, answer: &Answer) -> Result<(), Error> {
+        let auth = matches!(self.question, Question::Auth { .. });
+        let proving = matches!(
+            self.question.kind(),
+            RequestKind::AuthInteractive | RequestKind::AuthInteractiveAnswers
+        );
+        let fits = match answer {
+            Answer::Refuse => true,
+            Answer::Accept => !matches!(self.question, Question::Prompts(_)),
+            Answer::Partial(_) => auth && self.question.kind() != RequestKind::AuthKeyAsked,
+            Answer::Ask(_) => proving,
+            Answer::Answers(answers) => {
+                matches!(&self.question, Question::Prompts(asked) if asked.prompts.len() == answers.len())
+            }
+            Answer::Data(_) => matches!(self.question, Question::Global { .. }),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::ApiMisuse("the answer does not fit the request"))
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !*self.answered.get_mut() {
+            // Unanswered means no; on a dead transport there is nobody to tell.
+            let _ = self.answer(Answer::Refuse);
+        }
+    }
+}

@@ -1,0 +1,659 @@
+//! A transport as the application sees it.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::channel::Channel;
+use super::connect::connect;
+use super::event::Event;
+use super::inside;
+use super::keepalive::KeepaliveCallback;
+use super::log::{LogLevel, LogSink};
+use super::options::TransportOptions;
+use super::request::{Request, RequestKind};
+use super::serving::{
+    Attempt, BannerCallback, ChannelEntry, HostKeyState, Phase, RequestCallback, Serving,
+};
+use super::shared::Shared;
+use super::sys::stream::Stream;
+use super::wait::Timeout;
+use crate::auth::{AuthOutcome, ClientMethod};
+use crate::connection::OpenKind;
+use crate::crypto::random::{Random, SystemRandom};
+use crate::endpoint::{Inbound, Outbound, Services};
+use crate::error::{Error, HostKeyFault};
+use crate::keys::{PrivateKey, PublicKey};
+use crate::kex::Negotiated;
+use crate::messages::{MessageNumber, Role};
+use crate::packet::RekeyLimits;
+
+/// One SSH connection. Clones are the same transport; it lives until it is closed or lost, also when all
+/// clones have gone while the I/O thread still says goodbye.
+#[derive(Clone)]
+pub struct Transport {
+    shared: Arc<Shared>,
+}
+
+impl Transport {
+    // ---- making ---------------------------------------------------------------------------------------
+
+    /// Over a connected stream socket, which belongs to the transport from now on. On failure it stays the
+    /// caller's.
+    pub fn from_socket(descriptor: RawFd) -> Result<Self, Error> {
+        let stream = Stream::from_raw(descriptor)?;
+        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+    }
+
+    /// Over a new TCP connection: `host`, `host:port`, `[v6]:port`. All addresses are tried within the time.
+    pub fn from_address(address: &str, timeout: Timeout) -> Result<Self, Error> {
+        let descriptor = connect(address, timeout)?;
+        let stream = Stream::new(descriptor).map_err(|(error, _)| error)?;
+        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+    }
+
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Transport { shared }
+    }
+
+    /// A number that names this transport in this process.
+    pub fn key(&self) -> u64 {
+        self.shared.key
+    }
+
+    /// Whether both are the same transport.
+    pub fn is_same(&self, other: &Transport) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// One line for a person: name, peer, state, algorithms.
+    pub fn describe(&self) -> String {
+        let peer = match self.shared.stream.peer() {
+            Some((host, port)) => format!("{host} port {port}"),
+            None => String::from("unknown peer"),
+        };
+        let name = self.name();
+        let negotiated = self.negotiated();
+        let serving = self.shared.serving.lock();
+        let state = match (&serving.ended, serving.phase) {
+            (Some(cause), _) => format!("ended: {}", super::log::quoted(&cause.to_string())),
+            (None, Phase::New) => String::from("not started"),
+            (None, Phase::Negotiating) => String::from("negotiating"),
+            (None, Phase::Keyed) => match serving.services.as_ref().and_then(Services::user) {
+                Some(user) => format!("user {}", super::log::quoted(user)),
+                None => String::from("not authenticated"),
+            },
+        };
+        let algorithms = negotiated.map_or_else(String::new, |negotiated| {
+            format!(
+                ", {} {} {}",
+                negotiated.kex.name, negotiated.host_key, negotiated.client_to_server.cipher.name
+            )
+        });
+        format!("<{name} to {peer}, {state}{algorithms}, {} channels>", serving.channels.len())
+    }
+
+    // ---- before the start -------------------------------------------------------------------------------
+
+    /// Changes options. Most have a meaning only before the start; later they are refused.
+    pub fn configure(&self, change: impl FnOnce(&mut TransportOptions)) -> Result<(), Error> {
+        self.shared.check_process()?;
+        let mut serving = self.shared.serving.lock();
+        if serving.phase != Phase::New {
+            return Err(Error::ApiMisuse("the transport has been started"));
+        }
+        change(&mut serving.options);
+        Ok(())
+    }
+
+    /// The options now.
+    pub fn options(&self) -> TransportOptions {
+        self.shared.serving.lock().options.clone()
+    }
+
+    /// Server: adds a host key; one of each type is kept, the last.
+    pub fn add_server_key(&self, key: PrivateKey) -> Result<(), Error> {
+        self.configure(|options| {
+            options.host_keys.retain(|known| known.public().kind() != key.public().kind());
+            options.host_keys.push(key);
+        })
+    }
+
+    /// Sets or removes the callback for a kind of question.
+    pub fn set_callback(&self, kind: RequestKind, callback: Option<RequestCallback>) {
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            match callback {
+                Some(callback) => serving.callbacks.insert(kind, callback),
+                None => serving.callbacks.remove(&kind),
+            }
+        };
+        // The application's destroy hook may run here, without the lock.
+        drop(before);
+    }
+
+    /// Sets or removes the callback for banners.
+    pub fn set_banner_callback(&self, callback: Option<BannerCallback>) {
+        let before = std::mem::replace(&mut self.shared.serving.lock().banner, callback);
+        drop(before);
+    }
+
+    /// Questions without a callback wait to be pulled with [`next_request`](Self::next_request) instead of
+    /// being refused.
+    pub fn set_pull(&self, pull: bool) {
+        self.shared.serving.lock().pull = pull;
+    }
+
+    /// An event that is set when a question waits to be pulled, and when the transport ends.
+    pub fn request_event(&self) -> Event {
+        if self.shared.request_event().is_none() {
+            self.shared.set_request_event(Event::new());
+        }
+        self.shared.request_event().cloned().unwrap_or_default()
+    }
+
+    // ---- start ------------------------------------------------------------------------------------------
+
+    /// Negotiates as a client. Without an event it returns when the keys are exchanged and the host key
+    /// callback, if there is one, has decided; with one it returns at once and the event is set then.
+    pub fn start_client(&self, event: Option<&Event>, timeout: Timeout) -> Result<(), Error> {
+        self.start(Role::Client, event, timeout)
+    }
+
+    /// Negotiates as a server.
+    pub fn start_server(&self, event: Option<&Event>, timeout: Timeout) -> Result<(), Error> {
+        self.start(Role::Server, event, timeout)
+    }
+
+    fn start(&self, role: Role, event: Option<&Event>, timeout: Timeout) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        if event.is_none() {
+            inside::refuse(shared.key, "start inside a callback")?;
+        }
+        let deadline = timeout.deadline();
+        self.begin(role, event)?;
+        if event.is_some() {
+            return Ok(());
+        }
+        let mut serving = shared.serving.lock();
+        shared.wait_for(&mut serving, &shared.progress, deadline, "negotiation", |serving| {
+            let asked = matches!(serving.host_key, HostKeyState::Asked(_));
+            (serving.phase == Phase::Keyed && !asked).then_some(Ok(()))
+        })
+    }
+
+    fn begin(&self, role: Role, event: Option<&Event>) -> Result<(), Error> {
+        let shared = &self.shared;
+        let now = Instant::now();
+        let mut receiving = shared.receiving.lock();
+        {
+            let mut sending = shared.sending.lock();
+            let mut serving = shared.serving.lock();
+            serving.alive()?;
+            if serving.phase != Phase::New {
+                return Err(Error::ApiMisuse("the transport has been started"));
+            }
+            if role == Role::Server && serving.options.host_keys.is_empty() {
+                return Err(Error::ApiMisuse("a server needs a host key"));
+            }
+            let config = Arc::new(serving.options.transport_config(role));
+            let services = Services::new(role, serving.options.service_config(role));
+            serving.role = role;
+            serving.phase = Phase::Negotiating;
+            serving.services = Some(services);
+            serving.start_event = event.cloned();
+            serving.setup_deadline = now
+                .checked_add(serving.options.handshake_timeout)
+                .map(|at| (at, "handshake"));
+            let grace = (role == Role::Server).then_some(serving.options.login_grace).flatten();
+            shared.set_started(now, grace);
+            sending.rekey = serving.options.rekey.clone();
+            sending.outbound = Some(Outbound::new(role));
+            receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
+        }
+        let receiving = &mut *receiving;
+        if let Some(inbound) = &mut receiving.inbound {
+            inbound.start(now, &mut receiving.actions);
+        }
+        let outcome = shared.apply(receiving, now).and_then(|()| shared.register());
+        if let Err(error) = &outcome {
+            shared.end(error.clone());
+        }
+        outcome
+    }
+
+    /// Client: the application has compared the host key itself and accepts it.
+    pub fn accept_host_key(&self) -> Result<(), Error> {
+        self.shared.check_process()?;
+        self.shared.serving.lock().accept_host_key()?;
+        self.shared.progress.notify_all();
+        Ok(())
+    }
+
+    /// Client: the host key the server has shown, and proven to own.
+    pub fn remote_host_key(&self) -> Option<PublicKey> {
+        self.shared.serving.lock().host_key.key().cloned()
+    }
+
+    /// Server: the host key that was negotiated.
+    pub fn local_host_key(&self) -> Option<PrivateKey> {
+        let receiving = self.shared.receiving.lock();
+        receiving.inbound.as_ref()?.transport().local_host_key().cloned()
+    }
+
+    /// The algorithms agreed on.
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        let receiving = self.shared.receiving.lock();
+        receiving.inbound.as_ref()?.transport().negotiated().cloned()
+    }
+
+    /// The peer's identification line.
+    pub fn peer_ident(&self) -> Option<Vec<u8>> {
+        let receiving = self.shared.receiving.lock();
+        receiving.inbound.as_ref()?.transport().peer_ident().map(<[u8]>::to_vec)
+    }
+
+    /// The session identifier.
+    pub fn session_id(&self) -> Option<Vec<u8>> {
+        let receiving = self.shared.receiving.lock();
+        receiving.inbound.as_ref()?.transport().session_id().map(<[u8]>::to_vec)
+    }
+
+    // ---- authentication -----------------------------------------------------------------------------------
+
+    /// Client: one attempt. With an event it returns `None` at once; the event is set at the end and
+    /// [`auth_outcome`](Self::auth_outcome) tells how it went.
+    pub fn authenticate(
+        &self,
+        user: &str,
+        method: ClientMethod,
+        event: Option<&Event>,
+        timeout: Timeout,
+    ) -> Result<Option<AuthOutcome>, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        if event.is_none() && matches!(method, ClientMethod::KeyboardInteractive { .. }) {
+            inside::refuse(shared.key, "interactive authentication inside a callback")?;
+        }
+        {
+            let mut serving = shared.serving.lock();
+            serving.alive()?;
+            Self::check_may_authenticate(&serving)?;
+            let time = match timeout {
+                Timeout::Forever => serving.options.auth_timeout,
+                Timeout::After(time) => time,
+            };
+            let interactive = matches!(method, ClientMethod::KeyboardInteractive { .. });
+            serving.services()?.authenticate(user, method)?;
+            let methods = std::mem::take(&mut serving.attempt.methods);
+            serving.attempt = Attempt {
+                running: true,
+                event: event.cloned(),
+                outcome: None,
+                methods,
+                // A person may be typing: without a limit of the caller's there is none.
+                deadline: match timeout {
+                    Timeout::Forever if interactive => None,
+                    _ => Instant::now().checked_add(time),
+                },
+            };
+        }
+        shared.flush();
+        shared.attend_now();
+        if event.is_some() {
+            return Ok(None);
+        }
+        let forever = Timeout::Forever.deadline();
+        let mut serving = shared.serving.lock();
+        let outcome =
+            shared.wait_for(&mut serving, &shared.progress, forever, "authentication", |serving| {
+                serving.attempt.outcome.take()
+            });
+        if matches!(outcome, Err(Error::Cancelled)) {
+            shared.abandon_attempt(&mut serving);
+            return Err(Error::Cancelled);
+        }
+        outcome.map(Some)
+    }
+
+    fn check_may_authenticate(serving: &Serving) -> Result<(), Error> {
+        if serving.phase != Phase::Keyed {
+            return Err(Error::ApiMisuse("the transport is not negotiated"));
+        }
+        if !matches!(serving.host_key, HostKeyState::Accepted(_)) && serving.role == Role::Client {
+            return Err(HostKeyFault::NotVerified.into());
+        }
+        if serving.attempt.running {
+            return Err(Error::ApiMisuse("an attempt is under way"));
+        }
+        Ok(())
+    }
+
+    /// How the last attempt with an event went; `None` while it runs. Handed out once.
+    pub fn auth_outcome(&self) -> Option<Result<AuthOutcome, Error>> {
+        self.shared.serving.lock().attempt.outcome.take()
+    }
+
+    /// The methods that may continue, as the server last said.
+    pub fn auth_methods(&self) -> Vec<String> {
+        self.shared.serving.lock().attempt.methods.clone()
+    }
+
+    /// Whether the transport lives and a user is in.
+    pub fn is_authenticated(&self) -> bool {
+        let serving = self.shared.serving.lock();
+        serving.ended.is_none()
+            && serving.services.as_ref().is_some_and(Services::is_authenticated)
+    }
+
+    /// The user who is in.
+    pub fn username(&self) -> Option<String> {
+        let serving = self.shared.serving.lock();
+        if serving.ended.is_some() {
+            return None;
+        }
+        serving.services.as_ref().and_then(Services::user).map(str::to_owned)
+    }
+
+    // ---- channels -----------------------------------------------------------------------------------------
+
+    /// Opens a channel and waits for the peer's answer.
+    pub fn open_channel(&self, kind: OpenKind, timeout: Timeout) -> Result<Channel, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let id = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            let id = services.connection.open(kind, &mut services.out)?;
+            serving.channels.insert(id, ChannelEntry::new());
+            id
+        };
+        // From here on the handle sees to it that the channel goes when the open fails.
+        let channel = shared.channel(id)?;
+        shared.flush();
+        let mut serving = shared.serving.lock();
+        let Some(waits) = serving.channels.get(&id).map(|entry| Arc::clone(&entry.waits)) else {
+            return Err(Error::Closed);
+        };
+        let outcome =
+            shared.wait_for(&mut serving, &waits.changed, deadline, "channel open", |serving| {
+                serving.channels.get_mut(&id).map_or(Some(Err(Error::Closed)), |entry| {
+                    entry.opened.clone()
+                })
+            });
+        drop(serving);
+        outcome.map(|()| channel)
+    }
+
+    /// Takes the next channel that the peer has opened.
+    pub fn accept(&self, timeout: Timeout) -> Result<Channel, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let id = {
+            let mut serving = shared.serving.lock();
+            shared.wait_for(&mut serving, &shared.progress, deadline, "accept", |serving| {
+                let id = serving.accepted.pop_front()?;
+                Some(Ok(id))
+            })?
+        };
+        let channel = shared.channel(id)?;
+        if let Some(entry) = shared.serving.lock().channels.get_mut(&id) {
+            entry.unclaimed = false;
+        }
+        Ok(channel)
+    }
+
+    /// Takes the next question that has no callback.
+    pub fn next_request(&self, timeout: Timeout) -> Result<Request, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let mut serving = shared.serving.lock();
+        let request =
+            shared.wait_for(&mut serving, &shared.progress, deadline, "request", |serving| {
+                serving.pulled.pop_front().map(Ok)
+            });
+        if serving.pulled.is_empty() && serving.ended.is_none() {
+            if let Some(event) = shared.request_event() {
+                event.reset();
+            }
+        }
+        request
+    }
+
+    // ---- requests of the connection as a whole ------------------------------------------------------------
+
+    /// Sends a global request. With `want_reply` waits for the answer and returns its data; a refusal is
+    /// [`Error::RequestDenied`].
+    pub fn global_request(
+        &self,
+        name: &str,
+        data: &[u8],
+        want_reply: bool,
+        timeout: Timeout,
+    ) -> Result<Vec<u8>, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let number = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            let out = &mut services.out;
+            let number = services.connection.global_request(name, data, want_reply, out)?;
+            if let Some(number) = number {
+                serving.global_replies.insert(number, None);
+            }
+            number
+        };
+        shared.flush();
+        let Some(number) = number else { return Ok(Vec::new()) };
+        let mut serving = shared.serving.lock();
+        let outcome =
+            shared.wait_for(&mut serving, &shared.progress, deadline, "global request", |serving| {
+                let reply = serving.global_replies.get_mut(&number)?.take()?;
+                Some(reply.map_err(|()| Error::RequestDenied))
+            });
+        serving.global_replies.remove(&number);
+        outcome
+    }
+
+    /// Sends SSH_MSG_IGNORE with `count` random bytes.
+    pub fn send_ignore(&self, count: usize) -> Result<(), Error> {
+        if count > 32 * 1024 {
+            return Err(Error::ApiMisuse("at most 32768 bytes"));
+        }
+        let mut data = vec![0; count];
+        SystemRandom.fill(&mut data);
+        self.shared.check_process()?;
+        self.require_keyed()?;
+        self.shared.serve(|services| {
+            services.out.push(|w| {
+                w.u8(MessageNumber::IGNORE.0).string(&data);
+            });
+            Ok(())
+        })
+    }
+
+    fn require_keyed(&self) -> Result<(), Error> {
+        let serving = self.shared.serving.lock();
+        serving.alive()?;
+        if serving.phase == Phase::Keyed {
+            Ok(())
+        } else {
+            Err(Error::ApiMisuse("the transport is not negotiated"))
+        }
+    }
+
+    /// Changes keys now; returns when both directions have switched.
+    pub fn renegotiate_keys(&self, timeout: Timeout) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        self.require_keyed()?;
+        let exchanges = shared.serving.lock().key_exchanges;
+        {
+            let now = Instant::now();
+            let mut receiving = shared.receiving.lock();
+            let receiving = &mut *receiving;
+            let Some(inbound) = &mut receiving.inbound else {
+                return Err(Error::Bug("keyed without a transport layer"));
+            };
+            inbound.rekey(now, &mut receiving.actions)?;
+            shared.apply(receiving, now)?;
+        }
+        shared.attend_now();
+        let mut serving = shared.serving.lock();
+        shared.wait_for(&mut serving, &shared.progress, deadline, "key exchange", |serving| {
+            (serving.key_exchanges > exchanges).then_some(Ok(()))
+        })
+    }
+
+    /// Completed key exchanges, the first one included.
+    pub fn key_exchanges(&self) -> u64 {
+        self.shared.serving.lock().key_exchanges
+    }
+
+    /// Changes when keys are changed, also on a running transport for what we send.
+    pub fn set_rekey_limits(&self, limits: RekeyLimits) -> Result<(), Error> {
+        self.configure(|options| options.rekey = limits)
+    }
+
+    /// Turns keepalive on (an interval) or off (zero). `max_missed` replies missed in a row end the
+    /// transport; 0 never does.
+    pub fn set_keepalive(
+        &self,
+        interval: Duration,
+        max_missed: u32,
+        callback: Option<KeepaliveCallback>,
+    ) -> Result<(), Error> {
+        self.shared.check_process()?;
+        {
+            let mut serving = self.shared.serving.lock();
+            serving.alive()?;
+            serving.keepalive.set(interval, max_missed, callback, Instant::now());
+        }
+        self.shared.attend_now();
+        Ok(())
+    }
+
+    // ---- state --------------------------------------------------------------------------------------------
+
+    /// From the start until the end.
+    pub fn is_active(&self) -> bool {
+        let serving = self.shared.serving.lock();
+        serving.ended.is_none() && serving.phase != Phase::New
+    }
+
+    /// The cause that ended the transport. Kept for ever.
+    pub fn cause(&self) -> Option<Error> {
+        self.shared.serving.lock().ended.clone()
+    }
+
+    /// The newest error, handed out once.
+    pub fn take_exception(&self) -> Option<Error> {
+        self.shared.serving.lock().exception.take()
+    }
+
+    /// Address and port of the peer, for TCP.
+    pub fn peer_address(&self) -> Option<(String, u16)> {
+        self.shared.stream.peer().map(|(host, port)| (host.to_owned(), port))
+    }
+
+    /// The name of the transport.
+    pub fn name(&self) -> String {
+        self.shared.names.lock().name.clone()
+    }
+
+    /// Sets the name.
+    pub fn set_name(&self, name: &str) {
+        name.clone_into(&mut self.shared.names.lock().name);
+    }
+
+    /// The name in log lines.
+    pub fn log_channel(&self) -> String {
+        self.shared.names.lock().log_channel.clone()
+    }
+
+    /// Sets the name in log lines.
+    pub fn set_log_channel(&self, name: &str) {
+        name.clone_into(&mut self.shared.names.lock().log_channel);
+    }
+
+    /// Sets or removes this transport's log sink; without one, lines go to the process's.
+    pub fn set_log(&self, level: LogLevel, sink: Option<LogSink>) {
+        self.shared.log.set(level, sink);
+    }
+
+    /// Switches hex dumps of payloads in the log on or off.
+    pub fn set_hexdump(&self, on: bool) {
+        self.shared.hexdump.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether payloads are dumped.
+    pub fn hexdump(&self) -> bool {
+        self.shared.hexdump.load(Ordering::Relaxed)
+    }
+
+    // ---- end ----------------------------------------------------------------------------------------------
+
+    /// Wakes every call that is blocked on this transport; each returns [`Error::Cancelled`].
+    pub fn cancel(&self) {
+        if self.shared.check_process().is_ok() {
+            self.shared.cancel();
+        }
+    }
+
+    /// Says goodbye and ends. What was written before is sent first; waits for that for less than a second.
+    pub fn close(&self) {
+        if self.shared.check_process().is_err() {
+            return;
+        }
+        self.end_now(Error::Closed);
+        self.shared.wait_for_goodbye();
+    }
+
+    /// Ends without waiting for anything: the I/O thread says goodbye in the background.
+    pub fn release(&self) {
+        if self.shared.check_process().is_ok() {
+            self.end_now(Error::Closed);
+        }
+    }
+
+    fn end_now(&self, cause: Error) {
+        self.shared.end(cause);
+        if !self.shared.is_registered() {
+            self.shared.close_stream();
+        }
+    }
+
+    /// Whether an I/O thread still takes care of it.
+    pub fn is_alive(&self) -> bool {
+        self.shared.is_registered() && !self.shared.is_finished()
+    }
+
+    /// Waits until the descriptor is closed.
+    pub fn join(&self, timeout: Timeout) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let deadline = timeout.deadline();
+        let mut serving = shared.serving.lock();
+        while self.is_alive() {
+            if !deadline.wait(&shared.progress, &mut serving) {
+                return Err(Error::Timeout("join"));
+            }
+        }
+        Ok(())
+    }
+
+    /// In a forked child: closes the child's copy of the descriptor. Nothing is sent, no lock is taken, the
+    /// parent's session goes on.
+    pub fn forget_in_child(&self) {
+        if self.shared.check_process().is_err() {
+            self.shared.stream.close();
+        }
+    }
+}

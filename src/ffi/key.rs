@@ -1,0 +1,318 @@
+//! `ssh_key`: public and private keys.
+
+use std::ffi::{c_char, c_void};
+
+use super::error::ssh_error;
+use super::status::{ssh_status, SSH_ERR_INTERNAL};
+
+/// A public key, or a private key with its public half. A key does not change, so any number of threads
+/// may use it; whoever is given one copies what it needs, so it may be freed right after the call. Private
+/// keys are wiped when the last user lets go.
+#[allow(non_camel_case_types)]
+pub struct ssh_key {
+    _opaque: [u8; 0],
+}
+
+/// Kind of key: ssh-ed25519. The best choice for a new key.
+pub const SSH_KEY_ED25519: i32 = 1;
+
+/// Kind of key: ecdsa-sha2-nistp256.
+pub const SSH_KEY_ECDSA_P256: i32 = 2;
+
+/// Kind of key: ecdsa-sha2-nistp384.
+pub const SSH_KEY_ECDSA_P384: i32 = 3;
+
+/// Kind of key: ecdsa-sha2-nistp521.
+pub const SSH_KEY_ECDSA_P521: i32 = 4;
+
+/// Kind of key: RSA, signing with rsa-sha2-512 and rsa-sha2-256.
+pub const SSH_KEY_RSA: i32 = 5;
+
+/// File format: OpenSSH's own ("BEGIN OPENSSH PRIVATE KEY"), encrypted with aes256-ctr and bcrypt.
+pub const SSH_KEY_FORMAT_OPENSSH: i32 = 1;
+
+/// File format: PKCS#8 PEM ("BEGIN PRIVATE KEY"), as other programs than SSH read it.
+pub const SSH_KEY_FORMAT_PKCS8: i32 = 2;
+
+/// Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1 and
+/// PKCS#8, each plain or encrypted.
+///
+/// @param data        the text of the key file
+/// @param length      its length in bytes, at most 1 MiB
+/// @param passphrase  the passphrase, or NULL; not looked at when the key is not encrypted
+/// @param error       receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED,
+///                    SSH_ERR_PASSPHRASE_MISSING, SSH_ERR_PASSPHRASE_WRONG
+/// @return a key, freed with ssh_key_free(), or NULL.
+///
+/// Any thread; takes as long as the passphrase's rounds want, often 100 ms. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_load(
+    data: *const c_void,
+    length: usize,
+    passphrase: *const c_char,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), data, length, passphrase, error)
+}
+
+/// Reads a private key from a file, as ssh_key_load() does from memory.
+///
+/// @param path        the file, which must be a regular one of at most 1 MiB
+/// @param passphrase  the passphrase, or NULL
+/// @param error       receives the detail, or NULL: as for ssh_key_load(), and SSH_ERR_IO
+/// @return a key, freed with ssh_key_free(), or NULL.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_load_file(
+    path: *const c_char,
+    passphrase: *const c_char,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), path, passphrase, error)
+}
+
+/// Makes a new private key.
+///
+/// @param kind     SSH_KEY_ED25519, SSH_KEY_ECDSA_P256, ..., SSH_KEY_RSA
+/// @param bits     for SSH_KEY_RSA the size, 2048 to 16384, 0 for the usual 3072; for others 0
+/// @param comment  the comment to store with the key, often user@host, or NULL for none
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG
+/// @return a key, freed with ssh_key_free(), or NULL.
+///
+/// Any thread; large RSA keys take seconds. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_generate(
+    kind: i32,
+    bits: u32,
+    comment: *const c_char,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), kind, bits, comment, error)
+}
+
+/// Reads a public key from its one-line form, `type base64 [comment]`, as in a .pub file.
+///
+/// @param line   the line, with or without a newline
+/// @param error  receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+/// @return a key, freed with ssh_key_free(), or NULL.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_from_line(
+    line: *const c_char,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), line, error)
+}
+
+/// Reads a public key from its blob, the form it has on the wire (RFC 4253 section 6.6).
+///
+/// @param blob    the bytes
+/// @param length  how many
+/// @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+/// @return a key, freed with ssh_key_free(), or NULL.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_from_blob(
+    blob: *const c_void,
+    length: usize,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), blob, length, error)
+}
+
+/// Frees a key.
+///
+/// @param key  the key; NULL is fine
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_free(key: *mut ssh_key) {
+    pending!((), key)
+}
+
+/// The public half of a key, as a key of its own.
+///
+/// @return a key, freed with ssh_key_free(), or NULL when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_public(key: *const ssh_key) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), key)
+}
+
+/// Whether the key can sign.
+///
+/// @return false also when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_is_private(key: *const ssh_key) -> bool {
+    pending!(false, key)
+}
+
+/// Whether two keys have the same public half.
+///
+/// @return false also when one of them is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_equals(key: *const ssh_key, other: *const ssh_key) -> bool {
+    pending!(false, key, other)
+}
+
+/// The kind of the key: SSH_KEY_ED25519, ...
+///
+/// @return the kind, or 0 when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_kind(key: *const ssh_key) -> i32 {
+    pending!(0, key)
+}
+
+/// The type name that stands in the key, such as "ssh-ed25519" or "ssh-rsa".
+///
+/// @return a constant string, or NULL when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_type(key: *const ssh_key) -> *const c_char {
+    pending!(std::ptr::null(), key)
+}
+
+/// The size in bits as ssh-keygen shows it.
+///
+/// @return bits, or 0 when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_bits(key: *const ssh_key) -> u32 {
+    pending!(0, key)
+}
+
+/// The fingerprint: "SHA256:" and 43 characters, as ssh-keygen -l shows it.
+///
+/// @return a string, freed with ssh_memory_free(), or NULL when `key` is no key. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_fingerprint(key: *const ssh_key) -> *mut c_char {
+    pending!(std::ptr::null_mut(), key)
+}
+
+/// The comment stored with the key.
+///
+/// @return a string, possibly empty, freed with ssh_memory_free(), or NULL when `key` is no key.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_comment(key: *const ssh_key) -> *mut c_char {
+    pending!(std::ptr::null_mut(), key)
+}
+
+/// The public half as one line, `type base64 comment` without a newline, as in .pub and authorized_keys
+/// files.
+///
+/// @param key      the key
+/// @param comment  the comment to put there, or NULL for the one stored with the key
+/// @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_public_line(
+    key: *const ssh_key,
+    comment: *const c_char,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), key, comment)
+}
+
+/// The blob of the public half, the form it has on the wire.
+///
+/// @param key     the key
+/// @param blob    receives the bytes, freed with ssh_memory_free()
+/// @param length  receives how many
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_blob(
+    key: *const ssh_key,
+    blob: *mut *mut c_void,
+    length: *mut usize,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, key, blob, length)
+}
+
+/// The private key as the text of a key file.
+///
+/// @param key         a private key
+/// @param format      SSH_KEY_FORMAT_OPENSSH or SSH_KEY_FORMAT_PKCS8
+/// @param passphrase  encrypts the text, or NULL for plain text
+/// @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG for a public key
+/// @return a string, wiped and freed with ssh_memory_free(), or NULL.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_private_text(
+    key: *const ssh_key,
+    format: i32,
+    passphrase: *const c_char,
+    error: *mut *mut ssh_error,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), key, format, passphrase, error)
+}
+
+/// Writes the private key to a new file that only its owner may read (mode 0600). The file appears whole
+/// or not at all, and an existing one is never overwritten: SSH_ERR_IO with errno EEXIST.
+///
+/// @param key         a private key
+/// @param path        the file to make
+/// @param format      SSH_KEY_FORMAT_OPENSSH or SSH_KEY_FORMAT_PKCS8
+/// @param passphrase  encrypts the file, or NULL for plain text
+/// @param error       receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG for a public key
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_save_file(
+    key: *const ssh_key,
+    path: *const c_char,
+    format: i32,
+    passphrase: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, key, path, format, passphrase, error)
+}
+
+/// Signs data.
+///
+/// @param key        a private key
+/// @param algorithm  a signature algorithm such as "rsa-sha2-512", or NULL for the key's strongest
+/// @param data       what to sign
+/// @param length     how many bytes
+/// @param signature  receives the signature blob (RFC 4253 section 6.6), freed with ssh_memory_free()
+/// @param signature_length  receives its length
+/// @param error      receives the detail, or NULL: SSH_ERR_SIGNATURE, SSH_ERR_INVALID_ARG
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_sign(
+    key: *const ssh_key,
+    algorithm: *const c_char,
+    data: *const c_void,
+    length: usize,
+    signature: *mut *mut c_void,
+    signature_length: *mut usize,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(
+        SSH_ERR_INTERNAL, key, algorithm, data, length, signature, signature_length, error
+    )
+}
+
+/// Checks a signature made by ssh_key_sign() or by a peer.
+///
+/// @param key               a public or private key
+/// @param algorithm         the signature algorithm that must have been used
+/// @param data              what was signed
+/// @param length            how many bytes
+/// @param signature         the signature blob
+/// @param signature_length  its length
+/// @return SSH_OK when it is good, SSH_ERR_SIGNATURE when it is not, or another failure.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_key_verify(
+    key: *const ssh_key,
+    algorithm: *const c_char,
+    data: *const c_void,
+    length: usize,
+    signature: *const c_void,
+    signature_length: usize,
+) -> ssh_status {
+    pending!(
+        SSH_ERR_INTERNAL, key, algorithm, data, length, signature, signature_length
+    )
+}

@@ -1,0 +1,454 @@
+//! `ssh_request`: a question of the library's to the program; what it asks.
+
+use std::ffi::{c_char, c_void};
+
+use super::callbacks::ssh_destroy_callback;
+use super::channel::ssh_channel;
+use super::error::ssh_error;
+use super::event::ssh_event;
+use super::key::ssh_key;
+use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::transport::ssh_transport;
+
+/// A question to the program: is this host key good, may this user in, may this command run?
+///
+/// Whoever receives a request, as argument of a callback or from ssh_transport_next_request(), owns it: it is
+/// answered once, with ssh_request_accept(), ssh_request_refuse() or another answer that fits its kind, and
+/// freed with ssh_request_free(). Both may happen inside the callback or later, on any thread. A request that
+/// is freed without an answer, or that nobody is set up to receive, is refused. Strings and bytes asked of
+/// a request belong to it, end in a NUL byte, and live until it is freed.
+#[allow(non_camel_case_types)]
+pub struct ssh_request {
+    _opaque: [u8; 0],
+}
+
+/// All kinds at once, where a kind is set up.
+pub const SSH_REQUEST_ANY: i32 = 0;
+
+/// Client: is this the server's host key? ssh_request_key().
+pub const SSH_REQUEST_HOST_KEY: i32 = 1;
+
+/// Client: the server's prompts for keyboard-interactive. ssh_request_title(), ssh_request_instructions(),
+/// ssh_request_prompt(); answer with ssh_request_answer_prompts().
+pub const SSH_REQUEST_PROMPTS: i32 = 2;
+
+/// Server: may this user in without credentials? ssh_request_username().
+pub const SSH_REQUEST_AUTH_NONE: i32 = 10;
+
+/// Server: may this user in with this password? ssh_request_username(), ssh_request_password().
+pub const SSH_REQUEST_AUTH_PASSWORD: i32 = 11;
+
+/// Server: would this user be let in with this key? The client has not proven that it holds the key, and
+/// accepting lets nobody in. ssh_request_username(), ssh_request_key(). Without a callback of its own,
+/// the question is put as SSH_REQUEST_AUTH_KEY_PROVEN only, once the proof is there.
+pub const SSH_REQUEST_AUTH_KEY_ASKED: i32 = 12;
+
+/// Server: may this user in with this key? The client has proven that it holds it. ssh_request_username(),
+/// ssh_request_key(), ssh_request_algorithm().
+pub const SSH_REQUEST_AUTH_KEY_PROVEN: i32 = 13;
+
+/// Server: the user wants keyboard-interactive; answer with ssh_request_ask() or refuse.
+/// ssh_request_username(), ssh_request_submethods().
+pub const SSH_REQUEST_AUTH_INTERACTIVE: i32 = 14;
+
+/// Server: the user's answers to ssh_request_ask(); accept, refuse, or ask again. ssh_request_username(),
+/// ssh_request_answer_count(), ssh_request_answer().
+pub const SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS: i32 = 15;
+
+/// May the peer open this channel? ssh_request_channel_kind(), ssh_request_data(). Once accepted it comes out
+/// of ssh_transport_accept(), or of ssh_request_accept_channel().
+pub const SSH_REQUEST_CHANNEL_OPEN: i32 = 20;
+
+/// Server: a terminal for this channel? ssh_request_channel(), ssh_request_term(),
+/// ssh_request_terminal_size(), ssh_request_terminal_modes().
+pub const SSH_REQUEST_PTY: i32 = 21;
+
+/// Server: start the user's shell? ssh_request_channel().
+pub const SSH_REQUEST_SHELL: i32 = 22;
+
+/// Server: run a command? ssh_request_channel(), ssh_request_command().
+pub const SSH_REQUEST_EXEC: i32 = 23;
+
+/// Server: start a subsystem? ssh_request_channel(), ssh_request_name().
+pub const SSH_REQUEST_SUBSYSTEM: i32 = 24;
+
+/// Server: set an environment variable? ssh_request_channel(), ssh_request_name(), ssh_request_value().
+pub const SSH_REQUEST_ENV: i32 = 25;
+
+/// Server: the client's terminal has another size. ssh_request_channel(), ssh_request_terminal_size().
+pub const SSH_REQUEST_WINDOW_CHANGE: i32 = 26;
+
+/// Server: a signal for the command. ssh_request_channel(), ssh_request_name() such as "TERM".
+pub const SSH_REQUEST_SIGNAL: i32 = 27;
+
+/// Server: a break for the command (RFC 4335). ssh_request_channel(), ssh_request_break_length_ms().
+pub const SSH_REQUEST_BREAK: i32 = 28;
+
+/// Any other request on a channel. ssh_request_channel(), ssh_request_name(), ssh_request_data().
+pub const SSH_REQUEST_CHANNEL_REQUEST: i32 = 29;
+
+/// Any global request the library does not know. ssh_request_name(), ssh_request_data().
+pub const SSH_REQUEST_GLOBAL_REQUEST: i32 = 30;
+
+/// Receives questions.
+///
+/// Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
+/// and in order. It may call any function of the library, also ssh_transport_free(). A call that
+/// could only be ended by a further callback of the same transport fails with SSH_ERR_WOULD_DEADLOCK; rather
+/// answer later, from another thread. It must not unwind or longjmp.
+///
+/// @param request   the question; now the callback's, to answer and to free with ssh_request_free()
+/// @param userdata  as set
+#[allow(non_camel_case_types)]
+pub type ssh_request_callback =
+    Option<unsafe extern "C" fn(request: *mut ssh_request, userdata: *mut c_void)>;
+
+/// Sets who receives the questions of one kind.
+///
+/// @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
+/// @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+/// @param callback   receives the requests, or NULL: then they are refused
+/// @param userdata   passed to the callback
+/// @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_set_callback(
+    transport: *mut ssh_transport,
+    kind: i32,
+    callback: ssh_request_callback,
+    userdata: *mut c_void,
+    destroy: ssh_destroy_callback,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, transport, kind, callback, userdata, destroy)
+}
+
+/// Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+///
+/// @param transport  the transport
+/// @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_pull_requests(
+    transport: *mut ssh_transport,
+    kind: i32,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, transport, kind)
+}
+
+/// Takes the next question of the kinds given to ssh_transport_pull_requests() or ssh_server_pull_requests().
+///
+/// @param transport   the transport
+/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+/// @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
+///                    set to NULL when timeout_ms is 0 and there is no question
+/// @return a request, freed with ssh_request_free(), or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_next_request(
+    transport: *mut ssh_transport,
+    timeout_ms: i32,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_request {
+    pending!(std::ptr::null_mut(), transport, timeout_ms, error)
+}
+
+/// Has an event set whenever a question begins to wait for ssh_transport_next_request(), for poll loops: reset
+/// the event, then take questions with timeout 0 until there is none.
+///
+/// @param transport  the transport
+/// @param event      the event, or NULL for none
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_set_request_event(
+    transport: *mut ssh_transport,
+    event: *mut ssh_event,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, transport, event)
+}
+
+/// Frees a request. One without an answer is refused.
+///
+/// @param request  the request; NULL is fine
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_free(request: *mut ssh_request) {
+    pending!((), request)
+}
+
+/// The kind of the question: SSH_REQUEST_HOST_KEY, ...
+///
+/// @return the kind, or 0 when `request` is none. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_kind(request: *const ssh_request) -> i32 {
+    pending!(0, request)
+}
+
+/// The transport that asks.
+///
+/// @return the handle the program made; it stays the program's. NULL once that is freed. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_transport(request: *const ssh_request) -> *mut ssh_transport {
+    pending!(std::ptr::null_mut(), request)
+}
+
+/// The channel the request is about.
+///
+/// @return the channel's one handle: the same for all its requests, and the same that ssh_transport_accept()
+///         returns. It belongs to whoever accepts the channel; do not free it for having asked here. NULL for
+///         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_channel(request: *const ssh_request) -> *mut ssh_channel {
+    pending!(std::ptr::null_mut(), request)
+}
+
+/// The user who wants in, for the SSH_REQUEST_AUTH_... kinds.
+///
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_username(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
+///
+/// @param request  the request
+/// @param length   receives its length; it may hold any bytes. Or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_password(
+    request: *const ssh_request,
+    length: *mut usize,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, length)
+}
+
+/// The key in question, for SSH_REQUEST_HOST_KEY and the SSH_REQUEST_AUTH_KEY_... kinds.
+///
+/// @return a public key, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_key(request: *const ssh_request) -> *mut ssh_key {
+    pending!(std::ptr::null_mut(), request)
+}
+
+/// The signature algorithm the key was used with, or would be, for the kinds that have a key.
+///
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_algorithm(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The submethods the client hinted at, for SSH_REQUEST_AUTH_INTERACTIVE.
+///
+/// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_submethods(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The title to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters are escaped.
+///
+/// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_title(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The instructions to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters except newlines are
+/// escaped.
+///
+/// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_instructions(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// How many prompts there are, for SSH_REQUEST_PROMPTS. May be 0: then show the title and instructions.
+///
+/// @return the number. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_prompt_count(request: *const ssh_request) -> usize {
+    pending!(0, request)
+}
+
+/// One prompt, for SSH_REQUEST_PROMPTS. Control characters are escaped.
+///
+/// @param request  the request
+/// @param index    which one, from 0
+/// @param echo     receives whether what is typed may be seen; or NULL
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_prompt(
+    request: *const ssh_request,
+    index: usize,
+    echo: *mut bool,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, index, echo)
+}
+
+/// How many answers there are, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS: as many as there were prompts.
+///
+/// @return the number. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_answer_count(request: *const ssh_request) -> usize {
+    pending!(0, request)
+}
+
+/// One answer of the user's, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. Wiped when the request is freed.
+///
+/// @param request  the request
+/// @param index    which one, from 0
+/// @param length   receives its length; it may hold any bytes. Or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_answer(
+    request: *const ssh_request,
+    index: usize,
+    length: *mut usize,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, index, length)
+}
+
+/// The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
+///
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_channel_kind(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
+/// SSH_REQUEST_CHANNEL_OPEN.
+///
+/// @param request  the request
+/// @param port     receives the port; or NULL
+/// @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_destination(
+    request: *const ssh_request,
+    port: *mut u16,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, port)
+}
+
+/// Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
+/// peer tells it, for SSH_REQUEST_CHANNEL_OPEN.
+///
+/// @param request  the request
+/// @param port     receives the port; or NULL
+/// @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_origin(
+    request: *const ssh_request,
+    port: *mut u16,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, port)
+}
+
+/// The command to run, for SSH_REQUEST_EXEC.
+///
+/// @param request  the request
+/// @param length   receives its length; it may hold any bytes. Or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_command(
+    request: *const ssh_request,
+    length: *mut usize,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, length)
+}
+
+/// The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
+/// request itself for SSH_REQUEST_CHANNEL_REQUEST and SSH_REQUEST_GLOBAL_REQUEST.
+///
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The value of the environment variable, for SSH_REQUEST_ENV.
+///
+/// @param request  the request
+/// @param length   receives its length; it may hold any bytes. Or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_value(
+    request: *const ssh_request,
+    length: *mut usize,
+) -> *const c_char {
+    pending!(std::ptr::null(), request, length)
+}
+
+/// The rest of the message as it came, for SSH_REQUEST_CHANNEL_OPEN, SSH_REQUEST_CHANNEL_REQUEST and
+/// SSH_REQUEST_GLOBAL_REQUEST.
+///
+/// @param request  the request
+/// @param length   receives its length; or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_data(
+    request: *const ssh_request,
+    length: *mut usize,
+) -> *const c_void {
+    pending!(std::ptr::null(), request, length)
+}
+
+/// Whether the peer waits for an answer, for requests on channels and global requests. Answer in any case.
+///
+/// @return false also when `request` is none. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_wants_reply(request: *const ssh_request) -> bool {
+    pending!(false, request)
+}
+
+/// The terminal's type, such as "xterm-256color", for SSH_REQUEST_PTY.
+///
+/// @return a string of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_term(request: *const ssh_request) -> *const c_char {
+    pending!(std::ptr::null(), request)
+}
+
+/// The terminal's size, for SSH_REQUEST_PTY and SSH_REQUEST_WINDOW_CHANGE. The numbers are the peer's and may
+/// be absurd. Each output may be NULL.
+///
+/// @param request       the request
+/// @param columns       receives the width in characters
+/// @param rows          receives the height in characters
+/// @param width_pixels  receives the width in pixels, 0 when not known
+/// @param height_pixels receives the height in pixels, 0 when not known
+/// @return SSH_OK, SSH_ERR_STATE for other kinds, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_terminal_size(
+    request: *const ssh_request,
+    columns: *mut u32,
+    rows: *mut u32,
+    width_pixels: *mut u32,
+    height_pixels: *mut u32,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, request, columns, rows, width_pixels, height_pixels)
+}
+
+/// The terminal's modes in the encoding of RFC 4254 section 8, for SSH_REQUEST_PTY.
+///
+/// @param request  the request
+/// @param length   receives its length; or NULL
+/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_terminal_modes(
+    request: *const ssh_request,
+    length: *mut usize,
+) -> *const c_void {
+    pending!(std::ptr::null(), request, length)
+}
+
+/// How long the break shall last, for SSH_REQUEST_BREAK.
+///
+/// @return milliseconds, 0 for the usual. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_break_length_ms(request: *const ssh_request) -> u32 {
+    pending!(0, request)
+}

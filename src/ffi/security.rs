@@ -1,0 +1,203 @@
+//! `ssh_security_options`: which algorithms may be used, in which order.
+
+use std::ffi::c_char;
+
+use super::error::ssh_error;
+use super::status::{ssh_status, SSH_ERR_INTERNAL};
+
+/// The algorithms a transport may use, in order of preference: a list of its own, or the list of one
+/// transport (ssh_transport_security_options()), which may be changed until that transport is started.
+///
+/// Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
+/// appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
+/// Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
+/// list in the same form.
+#[allow(non_camel_case_types)]
+pub struct ssh_security_options {
+    _opaque: [u8; 0],
+}
+
+/// Preset: nothing that ssh-audit fails or warns of. For both ends under your control.
+pub const SSH_PRESET_MODERN: i32 = 1;
+
+/// Preset: the default. Safe, and understood by all peers of the last ten years.
+pub const SSH_PRESET_COMPATIBLE: i32 = 2;
+
+/// Preset: the default, and behind it SHA-1, CBC and small groups for old network gear.
+pub const SSH_PRESET_LEGACY: i32 = 3;
+
+/// Makes a set of options with the defaults.
+///
+/// @return options, freed with ssh_security_options_free(), or NULL when memory is short.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub extern "C" fn ssh_security_options_new() -> *mut ssh_security_options {
+    pending!(std::ptr::null_mut())
+}
+
+/// Frees the handle. A transport whose options these are keeps them.
+///
+/// @param options  the options; NULL is fine
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_free(options: *mut ssh_security_options) {
+    pending!((), options)
+}
+
+/// Sets all lists to those of a preset.
+///
+/// @param options  the options
+/// @param preset   SSH_PRESET_MODERN, SSH_PRESET_COMPATIBLE or SSH_PRESET_LEGACY
+/// @param error    receives the detail, or NULL: SSH_ERR_STATE once the transport is started,
+///                 SSH_ERR_UNSUPPORTED for SSH_PRESET_LEGACY in this release
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_preset(
+    options: *mut ssh_security_options,
+    preset: i32,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, preset, error)
+}
+
+/// Sets the key exchange methods.
+///
+/// @param options  the options
+/// @param names    names such as "curve25519-sha256", or one of the forms above
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+///                 the transport is started
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_kex(
+    options: *mut ssh_security_options,
+    names: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, names, error)
+}
+
+/// The key exchange methods in order of preference.
+///
+/// @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_kex(
+    options: *const ssh_security_options,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), options)
+}
+
+/// Sets the host key algorithms.
+///
+/// @param options  the options
+/// @param names    names such as "ssh-ed25519,rsa-sha2-512", or one of the forms above
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+///                 the transport is started
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_key_types(
+    options: *mut ssh_security_options,
+    names: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, names, error)
+}
+
+/// The host key algorithms in order of preference.
+///
+/// @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_key_types(
+    options: *const ssh_security_options,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), options)
+}
+
+/// Sets the ciphers, for both directions.
+///
+/// @param options  the options
+/// @param names    names such as "aes256-gcm@openssh.com", or one of the forms above
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+///                 the transport is started
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_ciphers(
+    options: *mut ssh_security_options,
+    names: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, names, error)
+}
+
+/// The ciphers, for both directions in order of preference.
+///
+/// @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_ciphers(
+    options: *const ssh_security_options,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), options)
+}
+
+/// Sets the message authentication codes, for both directions.
+///
+/// @param options  the options
+/// @param names    names such as "hmac-sha2-256-etm@openssh.com", or one of the forms above
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+///                 the transport is started
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_digests(
+    options: *mut ssh_security_options,
+    names: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, names, error)
+}
+
+/// The message authentication codes, for both directions in order of preference.
+///
+/// @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_digests(
+    options: *const ssh_security_options,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), options)
+}
+
+/// Sets the compression methods, for both directions.
+///
+/// @param options  the options
+/// @param names    names such as "zlib@openssh.com,none", or one of the forms above
+/// @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG with the unknown name, SSH_ERR_STATE once
+///                 the transport is started
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_set_compression(
+    options: *mut ssh_security_options,
+    names: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    pending!(SSH_ERR_INTERNAL, options, names, error)
+}
+
+/// The compression methods, for both directions in order of preference.
+///
+/// @return names separated by commas, freed with ssh_memory_free(), or NULL when `options` are none.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_security_options_compression(
+    options: *const ssh_security_options,
+) -> *mut c_char {
+    pending!(std::ptr::null_mut(), options)
+}

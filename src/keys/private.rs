@@ -1,0 +1,343 @@
+//! Private keys: making them, signing with them, and the numbers that the formats store.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::formats;
+use super::public::rsa_hash;
+use super::signature::{ecdsa_to_wire, SignatureBlob};
+use super::{KeyKind, PublicKey};
+use crate::crypto::random::Random;
+use crate::crypto::sign::{ecdsa, ed25519, rsa};
+use crate::error::{Error, KeyFault};
+
+/// RSA bits where the caller has no wish.
+const DEFAULT_RSA_BITS: u32 = 3072;
+
+/// A private key.
+#[derive(Clone)]
+pub struct PrivateKey {
+    inner: Arc<PrivateInner>,
+    comment: Arc<str>,
+    #[cfg(test)]
+    faulty: bool,
+}
+
+struct PrivateInner {
+    public: PublicKey,
+    secret: Secret,
+    signer: Signer,
+}
+
+/// What the formats store.
+pub(super) enum Secret {
+    /// The seed of RFC 8032
+    Ed25519(Zeroizing<[u8; ed25519::SEED_LEN]>),
+    /// The scalar, as long as the curve's order
+    Ecdsa(ecdsa::Curve, Zeroizing<Vec<u8>>),
+    /// The numbers of RFC 8017
+    Rsa(Box<rsa::Components>),
+}
+
+enum Signer {
+    Ed25519(ed25519::Private),
+    Ecdsa(ecdsa::Curve, ecdsa::Private),
+    Rsa(rsa::Private),
+}
+
+impl PrivateKey {
+    /// Makes a new key. `bits` matters for RSA only (2048 to 16384; 0 means 3072). In the fast build RSA keys
+    /// are limited to 8192 bits, as [`load`](Self::load) says.
+    pub fn generate(kind: KeyKind, bits: u32, random: &mut dyn Random) -> Result<Self, Error> {
+        match kind.curve() {
+            Some(curve) => Self::generate_ecdsa(curve, random),
+            None if kind == KeyKind::Rsa => {
+                let bits = if bits == 0 { DEFAULT_RSA_BITS } else { bits };
+                if !(rsa::MIN_BITS..=rsa::MAX_PRIVATE_BITS).contains(&bits) {
+                    return Err(KeyFault::Unsupported(format!("RSA key of {bits} bits")).into());
+                }
+                let components = rsa::Components::generate(bits, random)
+                    .map_err(|_| Error::Resource("RSA key generation failed"))?;
+                Self::from_rsa(components)
+            }
+            None => {
+                let mut seed = Zeroizing::new([0; ed25519::SEED_LEN]);
+                random.fill(seed.as_mut_slice());
+                Self::from_ed25519(seed)
+            }
+        }
+    }
+
+    fn generate_ecdsa(curve: ecdsa::Curve, random: &mut dyn Random) -> Result<Self, Error> {
+        let mut scalar = Zeroizing::new(vec![0; curve.scalar_len()]);
+        // FIPS 186-5 §A.2.2, rejection sampling. A draw fails less than once in 2^32 for these curves, once
+        // the unused bits of P-521 are cleared.
+        for _ in 0..16 {
+            random.fill(&mut scalar);
+            if curve == ecdsa::Curve::P521 {
+                if let Some(first) = scalar.first_mut() {
+                    *first &= 1;
+                }
+            }
+            if let Ok(key) = Self::from_ecdsa(curve, scalar.clone()) {
+                return Ok(key);
+            }
+        }
+        Err(Error::Resource("the random generator does not work"))
+    }
+
+    /// The key of an Ed25519 seed.
+    pub(super) fn from_ed25519(seed: Zeroizing<[u8; ed25519::SEED_LEN]>) -> Result<Self, Error> {
+        let signer = ed25519::Private::from_seed(&seed)
+            .map_err(|_| KeyFault::Malformed("bad Ed25519 seed"))?;
+        let public = PublicKey::ed25519(&signer.public())?;
+        Ok(Self::assemble(
+            public,
+            Secret::Ed25519(seed),
+            Signer::Ed25519(signer),
+        ))
+    }
+
+    /// The key of a scalar, big endian, at most as long as the curve's order.
+    pub(super) fn from_ecdsa(
+        curve: ecdsa::Curve,
+        magnitude: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, Error> {
+        const FAULT: KeyFault = KeyFault::Malformed("ECDSA scalar out of bounds");
+        let scalar = ecdsa::pad_scalar(curve, &magnitude).map_err(|_| FAULT)?;
+        let signer = ecdsa::Private::from_scalar(curve, &scalar).map_err(|_| FAULT)?;
+        let public = PublicKey::ecdsa(curve, &signer.public())?;
+        Ok(Self::assemble(
+            public,
+            Secret::Ecdsa(curve, scalar),
+            Signer::Ecdsa(curve, signer),
+        ))
+    }
+
+    /// The key of numbers that fit together.
+    pub(super) fn from_rsa(components: rsa::Components) -> Result<Self, Error> {
+        let bits = rsa::bit_len(&components.n);
+        if bits > rsa::MAX_PRIVATE_BITS {
+            return Err(KeyFault::Unsupported(format!("RSA private key of {bits} bits")).into());
+        }
+        let public = PublicKey::rsa(&components.n, &components.e)?;
+        let signer = rsa::Private::new(&components)
+            .map_err(|_| KeyFault::Malformed("RSA numbers do not fit together"))?;
+        Ok(Self::assemble(
+            public,
+            Secret::Rsa(Box::new(components)),
+            Signer::Rsa(signer),
+        ))
+    }
+
+    fn assemble(public: PublicKey, secret: Secret, signer: Signer) -> Self {
+        PrivateKey {
+            inner: Arc::new(PrivateInner {
+                public,
+                secret,
+                signer,
+            }),
+            comment: "".into(),
+            #[cfg(test)]
+            faulty: false,
+        }
+    }
+
+    /// Reads a private key, detecting OpenSSH, PKCS#1, SEC1 and PKCS#8, encrypted or not.
+    ///
+    /// An empty passphrase counts as none. In the fast build, where private RSA keys are used through
+    /// aws-lc-rs alone, those above 8192 bits are unsupported.
+    pub fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
+        formats::load(bytes, passphrase)
+    }
+
+    /// Writes the OpenSSH format, encrypted (aes256-ctr, bcrypt) when a passphrase is given.
+    pub fn to_openssh(
+        &self,
+        passphrase: Option<&[u8]>,
+        random: &mut dyn Random,
+    ) -> Result<Zeroizing<String>, Error> {
+        formats::openssh::write(self, passphrase, random)
+    }
+
+    /// Writes unencrypted or encrypted PKCS#8 PEM.
+    pub fn to_pkcs8(
+        &self,
+        passphrase: Option<&[u8]>,
+        random: &mut dyn Random,
+    ) -> Result<Zeroizing<String>, Error> {
+        formats::pkcs8::write(self, passphrase, random)
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.inner.public
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> KeyKind {
+        self.inner.public.kind()
+    }
+
+    /// The comment stored with the key, may be empty.
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// The same key with another comment.
+    pub fn with_comment(&self, comment: &str) -> Self {
+        PrivateKey {
+            comment: comment.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The numbers, for the formats.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.inner.secret
+    }
+
+    /// The same key, but each signature it makes has one bit flipped before it is checked, as a faulty
+    /// processor would do.
+    #[cfg(test)]
+    pub(crate) fn with_fault(&self) -> Self {
+        PrivateKey {
+            faulty: true,
+            ..self.clone()
+        }
+    }
+
+    /// Signs `message` with the named signature algorithm; the result is a signature blob.
+    ///
+    /// Each signature is verified before it is returned, so that a faulty computation leaks nothing: one bad
+    /// RSA signature made by CRT gives the primes away, and a deterministic Ed25519 or ECDSA nonce under a
+    /// fault gives the key away.
+    pub fn sign(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+        if !self.public().signature_algorithms().contains(&algorithm) {
+            return Err(KeyFault::Unsupported(format!(
+                "signature algorithm {} with a key of type {}",
+                crate::codec::printable(algorithm.as_bytes(), 64),
+                self.public().key_type()
+            ))
+            .into());
+        }
+        let signature = self.sign_raw(algorithm, message).ok_or(KeyFault::Signing)?;
+        #[cfg(test)]
+        let signature = self.flip(signature);
+        let blob = SignatureBlob {
+            algorithm,
+            signature: &signature,
+        }
+        .encode();
+        if !self.public().verify(algorithm, message, &blob) {
+            return Err(KeyFault::Signing.into());
+        }
+        Ok(blob)
+    }
+
+    fn sign_raw(&self, algorithm: &str, message: &[u8]) -> Option<Vec<u8>> {
+        match &self.inner.signer {
+            Signer::Ed25519(key) => key.sign(message).ok().map(|signature| signature.to_vec()),
+            Signer::Ecdsa(curve, key) => ecdsa_to_wire(*curve, &key.sign(message).ok()?),
+            Signer::Rsa(key) => key.sign(rsa_hash(algorithm)?, message).ok(),
+        }
+    }
+
+    #[cfg(test)]
+    fn flip(&self, mut signature: Vec<u8>) -> Vec<u8> {
+        if let Some(byte) = signature.last_mut().filter(|_| self.faulty) {
+            *byte ^= 1;
+        }
+        signature
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::TestRandom;
+
+    fn each_kind() -> impl Iterator<Item = PrivateKey> {
+        KeyKind::ALL
+            .into_iter()
+            .map(|kind| PrivateKey::generate(kind, 2048, &mut TestRandom).unwrap())
+    }
+
+    #[test]
+    fn generated_keys_sign() {
+        for key in each_kind() {
+            for algorithm in key.public().signature_algorithms() {
+                let signature = key.sign(algorithm, b"message").unwrap();
+                assert!(key.public().verify(algorithm, b"message", &signature));
+                assert!(!key.public().verify(algorithm, b"massage", &signature));
+                let parts = SignatureBlob::decode(&signature).unwrap();
+                assert_eq!(parts.algorithm, *algorithm);
+            }
+        }
+    }
+
+    #[test]
+    fn k15_a_faulty_signature_is_not_returned() {
+        for key in each_kind() {
+            let faulty = key.with_fault();
+            for algorithm in key.public().signature_algorithms() {
+                assert_eq!(
+                    faulty.sign(algorithm, b"message"),
+                    Err(KeyFault::Signing.into())
+                );
+                assert!(key.sign(algorithm, b"message").is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn only_algorithms_of_the_kind_are_signed_with() {
+        for key in each_kind() {
+            for algorithm in ["ssh-rsa", "ssh-dss", "", "SSH-ED25519"] {
+                assert!(matches!(
+                    key.sign(algorithm, b"message"),
+                    Err(Error::Key(KeyFault::Unsupported(_)))
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_of_generated_rsa_keys() {
+        let make = |bits| PrivateKey::generate(KeyKind::Rsa, bits, &mut TestRandom);
+        assert_eq!(make(0).unwrap().public().bits(), 3072);
+        assert_eq!(make(2056).unwrap().public().bits(), 2056);
+        for bits in [1, 1024, 2047, 16385, u32::MAX] {
+            assert!(matches!(
+                make(bits),
+                Err(Error::Key(KeyFault::Unsupported(_)))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_broken_generator_ends_with_an_error() {
+        struct Zeros;
+        impl Random for Zeros {
+            fn fill(&mut self, out: &mut [u8]) {
+                out.fill(0);
+            }
+        }
+        assert!(matches!(
+            PrivateKey::generate(KeyKind::EcdsaP256, 0, &mut Zeros),
+            Err(Error::Resource(_))
+        ));
+    }
+
+    #[test]
+    fn clones_share_the_key_and_not_the_comment() {
+        let key = PrivateKey::generate(KeyKind::Ed25519, 0, &mut TestRandom).unwrap();
+        assert_eq!(key.comment(), "");
+        let named = key.with_comment("name");
+        assert_eq!(named.comment(), "name");
+        assert_eq!(key.comment(), "");
+        assert_eq!(named.public(), key.public());
+        assert!(Arc::ptr_eq(&named.inner, &key.inner));
+    }
+}

@@ -1,0 +1,63 @@
+//! What an application decides about the transport layer before it starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::algorithms::{Preferences, SIGNATURES};
+use crate::kex::Moduli;
+use crate::keys::{PrivateKey, PublicKey};
+use crate::messages::Role;
+use crate::packet::RekeyLimits;
+
+/// Settings of one side of a connection. May be shared by many connections.
+#[derive(Clone)]
+pub struct TransportConfig {
+    /// Our side.
+    pub role: Role,
+    /// The software version of our identification line, such as `libsshwire_0.1.0`.
+    pub software: String,
+    /// The algorithms offered.
+    pub preferences: Preferences,
+    /// Server: the host keys, of each type the first is used.
+    pub host_keys: Vec<PrivateKey>,
+    /// Server: the groups for group exchange; without them those of RFC 3526 are used.
+    pub moduli: Option<Arc<Moduli>>,
+    /// When to rekey.
+    pub rekey: RekeyLimits,
+    /// Refuse a peer that does not do strict key exchange.
+    pub require_strict_kex: bool,
+    /// How long a key exchange may take once we have sent KEXINIT.
+    pub kex_timeout: Duration,
+    /// Client: the one host key that is accepted. Only algorithms that fit it are offered.
+    pub expected_host_key: Option<PublicKey>,
+    /// Server: the signature algorithms taken for user authentication, announced as `server-sig-algs`.
+    pub signature_algorithms: Vec<&'static str>,
+    /// How many key exchanges in a row the peer may start without sending or getting anything in between.
+    pub max_idle_rekeys: u32,
+}
+
+impl TransportConfig {
+    /// The defaults for a role.
+    pub fn new(role: Role) -> Self {
+        TransportConfig {
+            role,
+            software: concat!("libsshwire_", env!("CARGO_PKG_VERSION")).to_owned(),
+            preferences: Preferences::compatible(role),
+            host_keys: Vec::new(),
+            moduli: None,
+            rekey: RekeyLimits::default(),
+            require_strict_kex: false,
+            kex_timeout: Duration::from_secs(60),
+            expected_host_key: None,
+            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            max_idle_rekeys: 16,
+        }
+    }
+
+    /// The host key that signs with this algorithm.
+    pub(super) fn host_key_for(&self, algorithm: &str) -> Option<&PrivateKey> {
+        self.host_keys
+            .iter()
+            .find(|key| key.public().signature_algorithms().contains(&algorithm))
+    }
+}

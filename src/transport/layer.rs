@@ -1,0 +1,598 @@
+//! The states of the transport layer and what moves it from one to the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::exchange::{Context, Exchange, ExpectKexInit, Io, Outcome, Step};
+use super::extensions::ExtensionState;
+use super::phases::{allowed, Phase, Verdict};
+use super::session::{Idents, Session};
+use super::{Handled, PeerExtensions, TransportAction, TransportConfig, TransportEvent};
+use crate::crypto::random::Random;
+use crate::error::{Error, KexFault, PeerMisbehaved};
+use crate::kex::Negotiated;
+use crate::keys::PublicKey;
+use crate::messages::transport::{Debug, Disconnect, Ping, Unimplemented};
+use crate::messages::{MessageNumber, Role};
+use crate::packet::{Counters, Ident, RekeyLimits};
+
+/// Fewer bytes than this sent between two key exchanges count as nothing.
+const IDLE_BYTES: u64 = 16 * 1024;
+
+/// One side of the transport protocol.
+///
+/// Order of calls: [`start`](Self::start), then [`ident`](Self::ident) once the peer's identification line is
+/// there, then [`handle`](Self::handle) for each packet. The actions of each call are applied before the next.
+/// After an error every call that can fail fails with it again.
+pub struct TransportLayer {
+    config: Arc<TransportConfig>,
+    state: State,
+    failed: Option<Error>,
+}
+
+enum State {
+    /// Waiting for the peer's identification line.
+    ExpectIdent,
+    FirstKex(FirstKex),
+    Keyed(Keyed),
+    Rekeying(Rekeying),
+    /// Stands in while a state is moved, and for good after an error in the first key exchange.
+    Moving,
+}
+
+/// The first key exchange.
+struct FirstKex {
+    idents: Idents,
+    exchange: Exchange,
+    deadline: Option<Instant>,
+}
+
+/// Both directions are keyed.
+struct Keyed {
+    link: Box<Link>,
+    /// When the keys are too old.
+    rekey_at: Option<Instant>,
+}
+
+/// A later key exchange.
+struct Rekeying {
+    link: Box<Link>,
+    /// Taken out only while it handles a message.
+    exchange: Option<Exchange>,
+    deadline: Option<Instant>,
+}
+
+/// A keyed connection.
+struct Link {
+    idents: Idents,
+    session: Session,
+    /// Limits for what we send and what we receive.
+    limits: [RekeyLimits; 2],
+    /// Whether anything of the services has passed since the last key exchange.
+    traffic: bool,
+    /// Key exchanges in a row that the peer began without traffic in between.
+    idle_rekeys: u32,
+}
+
+impl TransportLayer {
+    /// A transport that has not started.
+    pub fn new(config: Arc<TransportConfig>) -> Self {
+        TransportLayer {
+            config,
+            state: State::ExpectIdent,
+            failed: None,
+        }
+    }
+
+    /// Sends our identification line.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) {
+        let _ = (now, random);
+        let mut line = self.local_ident();
+        line.extend_from_slice(b"\r\n");
+        actions.push(TransportAction::Raw(line));
+    }
+
+    /// The peer's identification line has come: key exchange begins.
+    pub fn ident(
+        &mut self,
+        peer: Ident,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        self.check_failed()?;
+        if !matches!(self.state, State::ExpectIdent) {
+            return Err(Error::Bug("a second identification line"));
+        }
+        let idents = Idents {
+            local: self.local_ident(),
+            peer,
+        };
+        let context = Context {
+            config: &self.config,
+            idents: &idents,
+            session: None,
+        };
+        let begun = Exchange::begin(&context, &mut Io { random, actions });
+        let exchange = self.keep_failure(begun)?;
+        self.state = State::FirstKex(FirstKex {
+            idents,
+            exchange: Exchange::ExpectKexInit(exchange),
+            deadline: now.checked_add(self.config.kex_timeout),
+        });
+        Ok(())
+    }
+
+    /// Takes the payload of a packet.
+    pub fn handle(
+        &mut self,
+        payload: &[u8],
+        sequence: u32,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<Handled, Error> {
+        self.check_failed()?;
+        let handled = self.dispatch(payload, sequence, now, &mut Io { random, actions });
+        self.keep_failure(handled)
+    }
+
+    /// Begins a rekey unless a key exchange is under way.
+    pub fn rekey(
+        &mut self,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        self.check_failed()?;
+        let begun = self.begin_rekey(now, &mut Io { random, actions });
+        self.keep_failure(begun)
+    }
+
+    /// Begins a rekey when a direction has carried what its keys may carry.
+    pub fn check_limits(
+        &mut self,
+        sealed: Counters,
+        opened: Counters,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        let State::Keyed(Keyed { link, .. }) = &mut self.state else {
+            return self.check_failed();
+        };
+        let [sent, received] = &link.limits;
+        link.traffic |= sealed.bytes > IDLE_BYTES;
+        if sent.reached(sealed) || received.reached(opened) {
+            return self.rekey(now, random, actions);
+        }
+        self.check_failed()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.failed.is_some() {
+            return None;
+        }
+        match &self.state {
+            State::ExpectIdent | State::Moving => None,
+            State::FirstKex(state) => state.deadline,
+            State::Keyed(state) => state.rekey_at,
+            State::Rekeying(state) => state.deadline,
+        }
+    }
+
+    /// Does what is due: a rekey when the keys are old, an error when a key exchange takes too long.
+    pub fn handle_timeout(
+        &mut self,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        self.check_failed()?;
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        match self.state {
+            State::Keyed(_) => self.rekey(now, random, actions),
+            _ => self.keep_failure(Err(KexFault::Timeout.into())),
+        }
+    }
+
+    /// Whether the first key exchange is through in both directions.
+    pub fn is_keyed(&self) -> bool {
+        self.link().is_some()
+    }
+
+    /// Whether a later key exchange is under way.
+    pub fn is_rekeying(&self) -> bool {
+        matches!(self.state, State::Rekeying(_))
+    }
+
+    /// The session identifier, once keyed.
+    pub fn session_id(&self) -> Option<&[u8]> {
+        self.link().map(|link| &*link.session.id)
+    }
+
+    /// What the last finished key exchange agreed on.
+    pub fn negotiated(&self) -> Option<&Negotiated> {
+        self.link().map(|link| &link.session.negotiated)
+    }
+
+    /// Client: the server's host key, once keyed.
+    pub fn host_key(&self) -> Option<&PublicKey> {
+        self.session_key(Role::Client)
+    }
+
+    /// Server: our host key that is in use, once keyed.
+    pub fn local_host_key(&self) -> Option<&PublicKey> {
+        self.session_key(Role::Server)
+    }
+
+    /// The peer's identification.
+    pub fn peer_ident(&self) -> Option<&Ident> {
+        match &self.state {
+            State::FirstKex(state) => Some(&state.idents.peer),
+            _ => self.link().map(|link| &link.idents.peer),
+        }
+    }
+
+    /// What the peer has announced in SSH_MSG_EXT_INFO.
+    pub fn peer_extensions(&self) -> Option<&PeerExtensions> {
+        self.link().and_then(|link| link.session.extensions.peer())
+    }
+
+    fn session_key(&self, role: Role) -> Option<&PublicKey> {
+        let key = self.link().map(|link| &link.session.host_key);
+        key.filter(|_| self.config.role == role)
+    }
+
+    fn link(&self) -> Option<&Link> {
+        match &self.state {
+            State::Keyed(state) => Some(&state.link),
+            State::Rekeying(state) => Some(&state.link),
+            State::ExpectIdent | State::FirstKex(_) | State::Moving => None,
+        }
+    }
+
+    fn local_ident(&self) -> Vec<u8> {
+        format!("SSH-2.0-{}", self.config.software).into_bytes()
+    }
+
+    fn check_failed(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn keep_failure<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.failed = Some(error.clone());
+        }
+        result
+    }
+
+    /// The phase as far as this layer knows it: it cannot tell authentication from connection.
+    fn phase(&self) -> Phase {
+        match &self.state {
+            State::ExpectIdent | State::Moving => Phase::FirstKex,
+            State::FirstKex(state) if state.exchange.strict() => Phase::FirstKexStrict,
+            State::FirstKex(_) => Phase::FirstKex,
+            State::Rekeying(state) if state.peer_began() => Phase::Rekey,
+            State::Rekeying(_) | State::Keyed(_) => Phase::Auth,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        payload: &[u8],
+        sequence: u32,
+        now: Instant,
+        io: &mut Io<'_>,
+    ) -> Result<Handled, Error> {
+        let number = MessageNumber(
+            payload
+                .first()
+                .copied()
+                .ok_or(PeerMisbehaved::EmptyPayload)?,
+        );
+        let phase = self.phase();
+        let is_service = matches!(number.0, 5 | 6 | 50..=127);
+        let verdict = allowed(self.config.role, phase, number);
+        if phase == Phase::Auth {
+            self.note_message(number)?;
+            if is_service {
+                return Ok(Handled::Service);
+            }
+        }
+        match verdict {
+            Verdict::Unexpected if phase == Phase::FirstKexStrict => {
+                Err(PeerMisbehaved::StrictKex(number).into())
+            }
+            Verdict::Unexpected => Err(PeerMisbehaved::UnexpectedMessage(number).into()),
+            Verdict::Unimplemented => {
+                unimplemented(sequence, io);
+                Ok(Handled::Consumed)
+            }
+            Verdict::Allowed => {
+                self.consume(number, payload, sequence, now, io)?;
+                Ok(Handled::Consumed)
+            }
+        }
+    }
+
+    /// Keeps account of what the peer sends while it may send anything.
+    fn note_message(&mut self, number: MessageNumber) -> Result<(), Error> {
+        let link = match &mut self.state {
+            State::Keyed(state) => &mut state.link,
+            State::Rekeying(state) => &mut state.link,
+            State::ExpectIdent | State::FirstKex(_) | State::Moving => return Ok(()),
+        };
+        if matches!(number.0, 5 | 6 | 50..=127) {
+            link.traffic = true;
+        }
+        match number {
+            MessageNumber::EXT_INFO => Ok(()),
+            other => link.session.extensions.other_message(other),
+        }
+    }
+
+    fn consume(
+        &mut self,
+        number: MessageNumber,
+        payload: &[u8],
+        sequence: u32,
+        now: Instant,
+        io: &mut Io<'_>,
+    ) -> Result<(), Error> {
+        match number {
+            MessageNumber::DISCONNECT => {
+                let message = Disconnect::decode(payload);
+                Err(Error::Disconnected {
+                    reason: message.reason,
+                    description: message.description,
+                })
+            }
+            MessageNumber::IGNORE => Ok(()),
+            // RFC 4253 §11.4 tells of something that we sent; there is nothing to answer.
+            MessageNumber::UNIMPLEMENTED => Unimplemented::decode(payload).map(|_| ()),
+            MessageNumber::DEBUG => {
+                let Debug {
+                    always_display,
+                    message,
+                } = Debug::decode(payload)?;
+                event(
+                    io,
+                    TransportEvent::Debug {
+                        always_display,
+                        message,
+                    },
+                );
+                Ok(())
+            }
+            MessageNumber::EXT_INFO => self.ext_info(payload, io),
+            MessageNumber::PING | MessageNumber::PONG => self.ping(number, payload, sequence, io),
+            _ => self.exchange(payload, sequence, now, io),
+        }
+    }
+
+    fn ext_info(&mut self, payload: &[u8], io: &mut Io<'_>) -> Result<(), Error> {
+        match &mut self.state {
+            State::Keyed(state) => state.link.session.extensions.announce(payload)?,
+            State::Rekeying(state) => state.link.session.extensions.announce(payload)?,
+            State::ExpectIdent | State::FirstKex(_) | State::Moving => {
+                return Err(PeerMisbehaved::UnexpectedMessage(MessageNumber::EXT_INFO).into())
+            }
+        }
+        event(io, TransportEvent::Extensions);
+        Ok(())
+    }
+
+    fn ping(
+        &mut self,
+        number: MessageNumber,
+        payload: &[u8],
+        sequence: u32,
+        io: &mut Io<'_>,
+    ) -> Result<(), Error> {
+        if number == MessageNumber::PONG {
+            let pong = Ping::decode(payload, number)?;
+            event(io, TransportEvent::Pong(pong.data.to_vec()));
+            return Ok(());
+        }
+        let announced = self
+            .link()
+            .is_some_and(|link| link.session.extensions.ping_announced);
+        if !announced {
+            unimplemented(sequence, io);
+            return Ok(());
+        }
+        let ping = Ping::decode(payload, number)?;
+        let reply = ping.encode(MessageNumber::PONG);
+        io.actions.push(TransportAction::Reply(reply));
+        Ok(())
+    }
+
+    /// Takes a message of a key exchange.
+    fn exchange(
+        &mut self,
+        payload: &[u8],
+        sequence: u32,
+        now: Instant,
+        io: &mut Io<'_>,
+    ) -> Result<(), Error> {
+        if matches!(self.state, State::Keyed(_)) {
+            self.count_idle_rekey()?;
+            self.begin_rekey(now, io)?;
+        }
+        match std::mem::replace(&mut self.state, State::Moving) {
+            State::FirstKex(state) => {
+                self.state = state.handle(&self.config, payload, sequence, now, io)?;
+                Ok(())
+            }
+            State::Rekeying(mut state) => {
+                let result = state.handle(&self.config, payload, sequence, io);
+                // The connection's facts outlive an error, for the application may ask for them.
+                self.state = match &result {
+                    Ok(Some(_)) => keyed(state.link, &self.config, now, false, io),
+                    Ok(None) | Err(_) => State::Rekeying(state),
+                };
+                result.map(|_| ())
+            }
+            State::ExpectIdent | State::Keyed(_) | State::Moving => {
+                Err(Error::Bug("a message before the identification"))
+            }
+        }
+    }
+
+    /// The peer begins a key exchange: each costs both sides far more than it costs to ask for, so a peer
+    /// that asks again and again without having sent or got anything is cut off.
+    fn count_idle_rekey(&mut self) -> Result<(), Error> {
+        let most = self.config.max_idle_rekeys;
+        if let State::Keyed(Keyed { link, .. }) = &mut self.state {
+            link.idle_rekeys = if link.traffic {
+                0
+            } else {
+                link.idle_rekeys.saturating_add(1)
+            };
+            if link.idle_rekeys > most {
+                return Err(PeerMisbehaved::Rekey("too many key exchanges without traffic").into());
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_rekey(&mut self, now: Instant, io: &mut Io<'_>) -> Result<(), Error> {
+        let State::Keyed(state) = &self.state else {
+            return Ok(());
+        };
+        let exchange: ExpectKexInit = {
+            let context = state.link.context(&self.config);
+            Exchange::begin(&context, io)?
+        };
+        if let State::Keyed(state) = std::mem::replace(&mut self.state, State::Moving) {
+            self.state = State::Rekeying(Rekeying {
+                link: state.link,
+                exchange: Some(Exchange::ExpectKexInit(exchange)),
+                deadline: now.checked_add(self.config.kex_timeout),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl FirstKex {
+    fn handle(
+        self,
+        config: &TransportConfig,
+        payload: &[u8],
+        sequence: u32,
+        now: Instant,
+        io: &mut Io<'_>,
+    ) -> Result<State, Error> {
+        let context = Context {
+            config,
+            idents: &self.idents,
+            session: None,
+        };
+        match self.exchange.handle(payload, sequence, &context, io)? {
+            Step::Wait(exchange) => Ok(State::FirstKex(FirstKex {
+                exchange,
+                idents: self.idents,
+                deadline: self.deadline,
+            })),
+            Step::Done(outcome) => {
+                let link = Link::new(self.idents, outcome, config);
+                Ok(keyed(Box::new(link), config, now, true, io))
+            }
+        }
+    }
+}
+
+impl Rekeying {
+    fn peer_began(&self) -> bool {
+        self.exchange.as_ref().is_none_or(Exchange::peer_began)
+    }
+
+    /// Whether the exchange is through.
+    fn handle(
+        &mut self,
+        config: &TransportConfig,
+        payload: &[u8],
+        sequence: u32,
+        io: &mut Io<'_>,
+    ) -> Result<Option<()>, Error> {
+        let exchange = self
+            .exchange
+            .take()
+            .ok_or(Error::Bug("a key exchange that has failed"))?;
+        let context = self.link.context(config);
+        match exchange.handle(payload, sequence, &context, io)? {
+            Step::Wait(exchange) => {
+                self.exchange = Some(exchange);
+                Ok(None)
+            }
+            Step::Done(outcome) => {
+                self.link.session.negotiated = outcome.negotiated;
+                Ok(Some(()))
+            }
+        }
+    }
+}
+
+impl Link {
+    fn new(idents: Idents, outcome: Outcome, config: &TransportConfig) -> Self {
+        Link {
+            idents,
+            session: Session {
+                id: outcome.session_id,
+                strict: outcome.strict,
+                host_key: outcome.host_key,
+                negotiated: outcome.negotiated,
+                extensions: ExtensionState::new(config.role, outcome.ext_info_sent),
+            },
+            limits: [config.rekey; 2],
+            traffic: false,
+            idle_rekeys: 0,
+        }
+    }
+
+    fn context<'a>(&'a self, config: &'a TransportConfig) -> Context<'a> {
+        Context {
+            config,
+            idents: &self.idents,
+            session: Some(&self.session),
+        }
+    }
+}
+
+/// New keys are in use in both directions.
+fn keyed(
+    mut link: Box<Link>,
+    config: &TransportConfig,
+    now: Instant,
+    first: bool,
+    io: &mut Io<'_>,
+) -> State {
+    let negotiated = &link.session.negotiated;
+    link.limits = [config.role, config.role.peer()]
+        .map(|sender| config.rekey.capped_for(negotiated.sent_by(sender).cipher));
+    link.traffic = false;
+    event(io, TransportEvent::Keyed { first });
+    State::Keyed(Keyed {
+        link,
+        rekey_at: now.checked_add(config.rekey.time),
+    })
+}
+
+fn event(io: &mut Io<'_>, event: TransportEvent) {
+    io.actions.push(TransportAction::Event(event));
+}
+
+fn unimplemented(sequence: u32, io: &mut Io<'_>) {
+    let reply = Unimplemented { sequence }.encode();
+    io.actions.push(TransportAction::Reply(reply));
+}

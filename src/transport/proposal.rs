@@ -1,0 +1,61 @@
+//! Our KEXINIT.
+
+use super::session::Session;
+use super::TransportConfig;
+use crate::crypto::algorithms::{self, name};
+use crate::crypto::random::Random;
+use crate::error::Error;
+use crate::kex::strict_marker;
+use crate::messages::kex::KexInitNames;
+use crate::messages::Role;
+
+/// The payload of our KEXINIT. `session` is there in a rekey.
+pub(super) fn kexinit(
+    config: &TransportConfig,
+    session: Option<&Session>,
+    random: &mut dyn Random,
+) -> Result<Vec<u8>, Error> {
+    let preferences = &config.preferences;
+    let mut kex = preferences.kex.clone();
+    if kex.is_empty() || preferences.cipher.is_empty() || preferences.compression.is_empty() {
+        return Err(Error::ApiMisuse("a list of algorithms is empty"));
+    }
+    // Markers belong into the first KEXINIT only: OpenSSH PROTOCOL §1.10, RFC 8308 §2.1.
+    if session.is_none() {
+        kex.push(match config.role {
+            Role::Client => name::EXT_INFO_C,
+            Role::Server => name::EXT_INFO_S,
+        });
+        kex.push(strict_marker(config.role));
+    }
+    let host_key = host_key_algorithms(config, session);
+    if host_key.is_empty() {
+        return Err(Error::ApiMisuse("no host key algorithm can be offered"));
+    }
+    let mut cookie = [0; 16];
+    random.fill(&mut cookie);
+    let names = KexInitNames {
+        kex,
+        host_key,
+        cipher: &preferences.cipher,
+        mac: &preferences.mac,
+        compression: &preferences.compression,
+    };
+    Ok(names.encode(&cookie))
+}
+
+/// The host key algorithms that can work: of a server those it has keys for; of a client those that fit the
+/// key that must be shown, which is the expected one and in a rekey the first one.
+fn host_key_algorithms(config: &TransportConfig, session: Option<&Session>) -> Vec<&'static str> {
+    let must_be = session
+        .map(|session| &session.host_key)
+        .or(config.expected_host_key.as_ref());
+    let fits = |name: &&&'static str| match (config.role, must_be) {
+        (Role::Server, _) => config.host_key_for(name).is_some(),
+        (Role::Client, Some(key)) => algorithms::signature(name)
+            .is_some_and(|algorithm| algorithm.key_type == key.key_type()),
+        (Role::Client, None) => true,
+    };
+    let offered = config.preferences.host_key.iter();
+    offered.filter(fits).copied().collect()
+}
