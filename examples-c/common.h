@@ -14,11 +14,9 @@
 #define EXIT_TROUBLE 255
 
 #if defined(__GNUC__)
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
-#define NEVER_RETURNS __attribute__((noreturn))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 #else
-#define PRINTF_LIKE(format, first)
-#define NEVER_RETURNS
+#define PRINTF_LIKE(text, first)
 #endif
 
 /* The name that messages begin with; set first thing in main(). */
@@ -28,11 +26,11 @@ extern const char *program_name;
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The same, and the end of the program with EXIT_TROUBLE. */
-void fail(const char *format, ...) PRINTF_LIKE(1, 2) NEVER_RETURNS;
+_Noreturn void fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* What went wrong, with the details that the error carries. Frees the error; NULL is fine. */
 void say_error(const char *what, ssh_error *error);
-void fail_error(const char *what, ssh_error *error) NEVER_RETURNS;
+_Noreturn void fail_error(const char *what, ssh_error *error);
 
 /* A whole file as a string, which the caller frees; ends the program when there is none. */
 char *read_file(const char *path);
