@@ -7,6 +7,8 @@
 mod client;
 mod methods;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use client::{ClientAuth, ClientAuthEvent, ClientMethod, SignJob};
 pub use server::{

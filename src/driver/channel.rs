@@ -76,7 +76,9 @@ enum Step {
 
 impl Channel {
     pub(crate) fn new(shared: Arc<Shared>, id: ChannelId, waits: Arc<ChannelWaits>) -> Self {
-        Channel { handle: Arc::new(Handle { shared, id, waits }) }
+        Channel {
+            handle: Arc::new(Handle { shared, id, waits }),
+        }
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -94,12 +96,7 @@ impl Channel {
     }
 
     /// Reads into `buffer`. Data that had arrived can be read after the channel and the transport have ended.
-    pub fn read(
-        &self,
-        stream: Stream,
-        buffer: &mut [u8],
-        timeout: Timeout,
-    ) -> Result<Read, Error> {
+    pub fn read(&self, stream: Stream, buffer: &mut [u8], timeout: Timeout) -> Result<Read, Error> {
         self.shared().check_process()?;
         if buffer.is_empty() {
             return Ok(Read::Data(0));
@@ -116,7 +113,10 @@ impl Channel {
     fn send_adjustment(&self) {
         let queued = {
             let serving = self.shared().serving.lock();
-            serving.services.as_ref().is_some_and(|services| !services.out.is_empty())
+            serving
+                .services
+                .as_ref()
+                .is_some_and(|services| !services.out.is_empty())
         };
         if queued {
             self.shared().flush();
@@ -134,7 +134,10 @@ impl Channel {
         let mut serving = self.shared().serving.lock();
         loop {
             let services = serving.services()?;
-            match services.connection.read(id, stream, buffer, Instant::now(), &mut services.out)? {
+            match services
+                .connection
+                .read(id, stream, buffer, Instant::now(), &mut services.out)?
+            {
                 ReadOutcome::Data(count) => return Ok(Read::Data(count)),
                 ReadOutcome::Eof => {
                     // End of file and end of transport are told apart: a lost connection may have lost data.
@@ -157,7 +160,10 @@ impl Channel {
                 &mut serving,
                 buffer,
                 |serving: &mut Serving| {
-                    serving.channels.get_mut(&id).map(|entry| entry.slot(stream))
+                    serving
+                        .channels
+                        .get_mut(&id)
+                        .map(|entry| entry.slot(stream))
                 },
                 |serving| {
                     deadline.wait(condition, serving);
@@ -165,7 +171,9 @@ impl Channel {
             );
             if filled > 0 {
                 let services = serving.services()?;
-                services.connection.consumed(id, filled, Instant::now(), &mut services.out);
+                services
+                    .connection
+                    .consumed(id, filled, Instant::now(), &mut services.out);
                 return Ok(Read::Data(filled));
             }
         }
@@ -223,12 +231,19 @@ impl Channel {
                 let mut serving = shared.serving.lock();
                 serving.alive()?;
                 let wanted = data.len().min(WRITE_BYTES);
-                serving.services()?.connection.reserve(self.handle.id, stream, wanted)?
+                serving
+                    .services()?
+                    .connection
+                    .reserve(self.handle.id, stream, wanted)?
             };
             let part = data.get(..reservation.bytes).unwrap_or_default();
             if part.is_empty() {
                 shared.send(sending)?;
-                return Ok(if data.is_empty() { Step::Wrote(0) } else { Step::NoWindow });
+                return Ok(if data.is_empty() {
+                    Step::Wrote(0)
+                } else {
+                    Step::NoWindow
+                });
             }
             if let Some(outbound) = &mut sending.outbound {
                 outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
@@ -291,7 +306,9 @@ impl Channel {
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
-            let number = services.connection.request(id, request, want_reply, &mut services.out)?;
+            let number = services
+                .connection
+                .request(id, request, want_reply, &mut services.out)?;
             if want_reply {
                 serving.request_replies.insert(number, None);
             }
@@ -303,21 +320,31 @@ impl Channel {
         }
         let mut serving = shared.serving.lock();
         let changed = &self.handle.waits.changed;
-        let outcome = shared.wait_for(&mut serving, changed, deadline, "channel request", |serving| {
-            if let Some(Some(ok)) = serving.request_replies.get(&number) {
-                return Some(if *ok { Ok(()) } else { Err(Error::RequestDenied) });
-            }
-            let closed = serving
-                .services
-                .as_ref()
-                .and_then(|services| services.connection.status(id))
-                .is_none_or(|status| status.peer_closed || status.closed);
-            if closed && serving.ended.is_none() {
-                Some(Err(Error::Closed))
-            } else {
-                None
-            }
-        });
+        let outcome = shared.wait_for(
+            &mut serving,
+            changed,
+            deadline,
+            "channel request",
+            |serving| {
+                if let Some(Some(ok)) = serving.request_replies.get(&number) {
+                    return Some(if *ok {
+                        Ok(())
+                    } else {
+                        Err(Error::RequestDenied)
+                    });
+                }
+                let closed = serving
+                    .services
+                    .as_ref()
+                    .and_then(|services| services.connection.status(id))
+                    .is_none_or(|status| status.peer_closed || status.closed);
+                if closed && serving.ended.is_none() {
+                    Some(Err(Error::Closed))
+                } else {
+                    None
+                }
+            },
+        );
         if serving.request_replies.remove(&number) == Some(None) {
             if let Some(services) = &mut serving.services {
                 services.connection.abandon(number);
@@ -342,7 +369,11 @@ impl Channel {
 
     /// Reads return end of file from now on; what still comes is thrown away.
     pub fn shutdown_read(&self) -> Result<(), Error> {
-        self.serve(|services, id| services.connection.shutdown_read(id, Instant::now(), &mut services.out))?;
+        self.serve(|services, id| {
+            services
+                .connection
+                .shutdown_read(id, Instant::now(), &mut services.out)
+        })?;
         self.handle.waits.readable.notify_all();
         Ok(())
     }
@@ -370,7 +401,10 @@ impl Channel {
     pub fn set_combine_stderr(&self, combine: bool) -> Result<bool, Error> {
         let mut serving = self.shared().serving.lock();
         let id = self.handle.id;
-        let before = serving.services()?.connection.set_combine_stderr(id, combine)?;
+        let before = serving
+            .services()?
+            .connection
+            .set_combine_stderr(id, combine)?;
         self.handle.waits.readable.notify_all();
         Ok(before)
     }
@@ -388,7 +422,9 @@ impl Channel {
             match services.connection.status(id) {
                 None => Some(Ok(None)),
                 Some(status) if status.exit.is_some() => Some(Ok(status.exit.cloned())),
-                Some(status) if status.peer_closed || (status.closed && serving.ended.is_none()) => {
+                Some(status)
+                    if status.peer_closed || (status.closed && serving.ended.is_none()) =>
+                {
                     Some(Ok(None))
                 }
                 Some(_) => None,
@@ -403,34 +439,49 @@ impl Channel {
         let id = self.handle.id;
         let mut serving = shared.serving.lock();
         let changed = &self.handle.waits.changed;
-        shared.wait_for(&mut serving, changed, deadline, "channel close", |serving| {
-            let services = serving.services.as_ref()?;
-            match services.connection.status(id) {
-                Some(status) if !status.peer_closed => None,
-                _ => Some(Ok(())),
-            }
-        })
+        shared.wait_for(
+            &mut serving,
+            changed,
+            deadline,
+            "channel close",
+            |serving| {
+                let services = serving.services.as_ref()?;
+                match services.connection.status(id) {
+                    Some(status) if !status.peer_closed => None,
+                    _ => Some(Ok(())),
+                }
+            },
+        )
     }
 
     /// Looks at the state of the channel now; `None` when the connection layer has forgotten it.
     pub fn status<R>(&self, look: impl FnOnce(&ChannelStatus<'_>) -> R) -> Option<R> {
         let serving = self.shared().serving.lock();
-        let status = serving.services.as_ref()?.connection.status(self.handle.id)?;
+        let status = serving
+            .services
+            .as_ref()?
+            .connection
+            .status(self.handle.id)?;
         Some(look(&status))
     }
 
     /// Bytes that can be read at once.
     pub fn buffered(&self, stream: Stream) -> usize {
         let serving = self.shared().serving.lock();
-        serving
-            .services
-            .as_ref()
-            .map_or(0, |services| services.connection.buffered(self.handle.id, stream))
+        serving.services.as_ref().map_or(0, |services| {
+            services.connection.buffered(self.handle.id, stream)
+        })
     }
 
     /// Bytes that can be written without waiting, as far as window and socket are known now.
     pub fn writable(&self) -> usize {
-        let window = self.status(|status| if status.is_writable() { status.remote_window } else { 0 });
+        let window = self.status(|status| {
+            if status.is_writable() {
+                status.remote_window
+            } else {
+                0
+            }
+        });
         usize::try_from(window.unwrap_or(0)).unwrap_or(usize::MAX)
     }
 
@@ -441,10 +492,15 @@ impl Channel {
         shared.check_process()?;
         let mut serving = shared.serving.lock();
         let id = self.handle.id;
-        let status = serving.services.as_ref().and_then(|s| s.connection.status(id));
+        let status = serving
+            .services
+            .as_ref()
+            .and_then(|s| s.connection.status(id));
         let eof = status.as_ref().is_none_or(|status| status.eof_received);
         let closed = serving.ended.is_some() || status.as_ref().is_none_or(|s| s.closed);
-        let window = status.as_ref().is_some_and(|s| s.is_writable() && s.remote_window > 0);
+        let window = status
+            .as_ref()
+            .is_some_and(|s| s.is_writable() && s.remote_window > 0);
         let buffered = serving.services.as_ref().map_or(0, |services| {
             services.connection.buffered(id, Stream::Data)
                 + services.connection.buffered(id, Stream::Stderr)

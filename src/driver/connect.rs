@@ -21,13 +21,18 @@ pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error>
     let deadline = timeout.deadline();
     let addresses = resolve(host, port, deadline.remaining())?;
     let mut left = addresses.len();
-    let mut last = Error::Resolve { host: host.to_owned(), detail: String::from("no address") };
+    let mut last = Error::Resolve {
+        host: host.to_owned(),
+        detail: String::from("no address"),
+    };
     for address in addresses {
         let outcome = match deadline.remaining() {
             None => TcpStream::connect(address),
             Some(time) if time.is_zero() => return Err(Error::Timeout("connect")),
             Some(time) => {
-                let share = time.checked_div(u32::try_from(left).unwrap_or(1)).unwrap_or(time);
+                let share = time
+                    .checked_div(u32::try_from(left).unwrap_or(1))
+                    .unwrap_or(time);
                 TcpStream::connect_timeout(&address, share.max(LEAST_TIME).min(time))
             }
         };
@@ -38,7 +43,10 @@ pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error>
             }
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                last = Error::Io { operation: "connect", errno };
+                last = Error::Io {
+                    operation: "connect",
+                    errno,
+                };
             }
         }
         left -= 1;
@@ -77,15 +85,24 @@ fn resolve(host: &str, port: u16, time: Option<Duration>) -> Result<Vec<SocketAd
     let (tell, told) = mpsc::channel();
     let name = host.to_owned();
     Engine::get()?.pool().spawn(Box::new(move || {
-        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        let found = (name.as_str(), port)
+            .to_socket_addrs()
+            .map(Iterator::collect::<Vec<_>>);
         // The asker may have gone.
         let _ = tell.send(found);
     }));
     let found = match time {
-        None => told.recv().map_err(|_| Error::Bug("the resolver went away"))?,
-        Some(time) => told.recv_timeout(time).map_err(|_| Error::Timeout("name resolution"))?,
+        None => told
+            .recv()
+            .map_err(|_| Error::Bug("the resolver went away"))?,
+        Some(time) => told
+            .recv_timeout(time)
+            .map_err(|_| Error::Timeout("name resolution"))?,
     };
-    found.map_err(|error| Error::Resolve { host: host.to_owned(), detail: error.to_string() })
+    found.map_err(|error| Error::Resolve {
+        host: host.to_owned(),
+        detail: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -99,7 +116,16 @@ mod tests {
         assert_eq!(split_address("::1").unwrap(), ("::1", 22));
         assert_eq!(split_address("[::1]").unwrap(), ("::1", 22));
         assert_eq!(split_address("[::1]:2022").unwrap(), ("::1", 2022));
-        for bad in ["", ":22", "host:", "host:x", "host:70000", "host:0", "[::1", "[::1]x"] {
+        for bad in [
+            "",
+            ":22",
+            "host:",
+            "host:x",
+            "host:70000",
+            "host:0",
+            "[::1",
+            "[::1]x",
+        ] {
             assert!(split_address(bad).is_err(), "{bad}");
         }
     }

@@ -74,7 +74,10 @@ pub fn set_io_threads(count: usize) -> Result<(), Error> {
 }
 
 fn failed(operation: &'static str) -> impl Fn(Errno) -> Error {
-    move |errno| Error::Io { operation, errno: errno.raw_os_error() }
+    move |errno| Error::Io {
+        operation,
+        errno: errno.raw_os_error(),
+    }
 }
 
 impl Engine {
@@ -89,8 +92,14 @@ impl Engine {
                 .map_or(1, |cores| cores.get().min(MAX_DEFAULT_THREADS)),
             wanted => wanted,
         };
-        let workers = (0..count).map(|_| Worker::start()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Engine { workers, next: AtomicUsize::new(0), pool: Pool::default() })
+        let workers = (0..count)
+            .map(|_| Worker::start())
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Engine {
+            workers,
+            next: AtomicUsize::new(0),
+            pool: Pool::default(),
+        })
     }
 
     /// A number that names a transport to its I/O thread.
@@ -126,8 +135,16 @@ impl Worker {
             .map_err(failed("eventfd"))?;
         let data = epoll::EventData::new_u64(WAKE_KEY);
         epoll::add(&epoll, &wake, data, epoll::EventFlags::IN).map_err(failed("epoll"))?;
-        let worker = Arc::new(Worker { epoll, wake, commands: Mutex::default() });
-        let mut run = Run { worker: Arc::clone(&worker), transports: HashMap::new(), timers: BTreeSet::new() };
+        let worker = Arc::new(Worker {
+            epoll,
+            wake,
+            commands: Mutex::default(),
+        });
+        let mut run = Run {
+            worker: Arc::clone(&worker),
+            transports: HashMap::new(),
+            timers: BTreeSet::new(),
+        };
         thread::spawn("sshwire-io", move || run.forever())
             .map_err(|_| Error::Resource("an I/O thread could not be started"))?;
         Ok(worker)
@@ -147,7 +164,9 @@ impl Worker {
         // Commands are looked at before events, so the transport is known when its first event comes.
         self.tell(Command::Register(Arc::clone(shared)));
         let data = epoll::EventData::new_u64(shared.key);
-        shared.stream.with_descriptor(|fd| epoll::add(&self.epoll, fd, data, flags(true, false)))
+        shared
+            .stream
+            .with_descriptor(|fd| epoll::add(&self.epoll, fd, data, flags(true, false)))
     }
 
     /// Has the I/O thread look at a transport's deadlines and at what it wants to send.
@@ -158,7 +177,9 @@ impl Worker {
     /// Changes what a transport waits for.
     pub(crate) fn interest(&self, shared: &Shared, read: bool, write: bool) -> Result<(), Error> {
         let data = epoll::EventData::new_u64(shared.key);
-        shared.stream.with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
+        shared
+            .stream
+            .with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
     }
 }
 
@@ -179,9 +200,10 @@ impl Run {
         let mut scratch = Vec::new();
         let mut events = Vec::with_capacity(EVENTS_AT_A_TIME);
         loop {
-            let timeout = self.timers.first().map(|(at, _)| {
-                at.saturating_duration_since(Instant::now())
-            });
+            let timeout = self
+                .timers
+                .first()
+                .map(|(at, _)| at.saturating_duration_since(Instant::now()));
             events.clear();
             self.wait(&mut events, timeout);
             let mut ready: Vec<(u64, Ready)> = Vec::with_capacity(events.len());
@@ -208,7 +230,13 @@ impl Run {
                 match command {
                     Command::Register(shared) => {
                         let key = shared.key;
-                        self.transports.insert(key, Entry { shared, timer: None });
+                        self.transports.insert(
+                            key,
+                            Entry {
+                                shared,
+                                timer: None,
+                            },
+                        );
                         self.attend(key, Ready::default(), &mut scratch);
                     }
                     Command::Attend(key) => self.attend(key, Ready::default(), &mut scratch),
@@ -243,7 +271,9 @@ impl Run {
     }
 
     fn attend(&mut self, key: u64, ready: Ready, scratch: &mut Vec<u8>) {
-        let Some(entry) = self.transports.get_mut(&key) else { return };
+        let Some(entry) = self.transports.get_mut(&key) else {
+            return;
+        };
         let shared = Arc::clone(&entry.shared);
         let attended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             shared.attend(ready, scratch)

@@ -82,7 +82,10 @@ impl Event {
     pub fn descriptor(&self) -> Result<RawFd, Error> {
         let set = self.inner.set.lock();
         let made = self.inner.descriptor.get_or_try_init(|| {
-            eventfd(u32::from(*set), EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            eventfd(
+                u32::from(*set),
+                EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+            )
         });
         made.map(AsRawFd::as_raw_fd).map_err(|errno| Error::Io {
             operation: "eventfd",
@@ -116,8 +119,12 @@ mod tests {
         assert!(fd >= 0);
         let readable = |event: &Event| {
             let owned = event.inner.descriptor.get().unwrap();
-            let mut polled = [rustix::event::PollFd::new(owned, rustix::event::PollFlags::IN)];
-            rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())).unwrap() == 1
+            let mut polled = [rustix::event::PollFd::new(
+                owned,
+                rustix::event::PollFlags::IN,
+            )];
+            rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())).unwrap()
+                == 1
         };
         assert!(readable(&event));
         event.reset();

@@ -61,7 +61,9 @@ impl Keepalive {
     }
 
     pub(crate) fn due(&mut self, now: Instant) -> Due {
-        let (Some(interval), Some(next)) = (self.interval, self.next) else { return Due::Nothing };
+        let (Some(interval), Some(next)) = (self.interval, self.next) else {
+            return Due::Nothing;
+        };
         if next > now {
             return Due::Nothing;
         }
@@ -85,11 +87,18 @@ impl Keepalive {
     /// A reply came: whether it was to a keepalive of ours, and what to tell then. Success and failure both
     /// say that the peer lives.
     pub(crate) fn answered(&mut self, id: GlobalRequestId, now: Instant) -> Option<Job> {
-        let (_, sent) = self.waiting.iter().find(|(waiting, _)| *waiting == id).copied()?;
+        let (_, sent) = self
+            .waiting
+            .iter()
+            .find(|(waiting, _)| *waiting == id)
+            .copied()?;
         self.waiting.clear();
         self.missed = 0;
         let round_trip = now.saturating_duration_since(sent);
-        Some(self.tell(Some(round_trip)).unwrap_or_else(|| Box::new(|| ())))
+        Some(
+            self.tell(Some(round_trip))
+                .unwrap_or_else(|| Box::new(|| ())),
+        )
     }
 }
 
@@ -120,7 +129,9 @@ mod tests {
         assert!(matches!(keepalive.due(start + second), Due::Send(None)));
         keepalive.sent(GlobalRequestId(7), start + second);
         assert!(keepalive.answered(GlobalRequestId(6), start).is_none());
-        assert!(keepalive.answered(GlobalRequestId(7), start + second).is_some());
+        assert!(keepalive
+            .answered(GlobalRequestId(7), start + second)
+            .is_some());
         assert!(matches!(keepalive.due(start + 2 * second), Due::Send(None)));
     }
 }

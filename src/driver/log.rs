@@ -39,12 +39,19 @@ pub static PROCESS_LOG: LogTarget = LogTarget::off();
 impl LogTarget {
     /// No sink.
     pub const fn off() -> Self {
-        LogTarget { level: AtomicU8::new(OFF), sink: Mutex::new(None) }
+        LogTarget {
+            level: AtomicU8::new(OFF),
+            sink: Mutex::new(None),
+        }
     }
 
     /// Sets or removes the sink.
     pub fn set(&self, level: LogLevel, sink: Option<LogSink>) {
-        let wanted = if sink.is_some() { level_number(level) } else { OFF };
+        let wanted = if sink.is_some() {
+            level_number(level)
+        } else {
+            OFF
+        };
         let before = std::mem::replace(&mut *self.sink.lock(), sink);
         self.level.store(wanted, Ordering::Relaxed);
         // The application's destroy hook may run here, without the lock.
@@ -81,7 +88,10 @@ const DUMP_BYTES: usize = 256;
 pub(crate) fn hexdump(direction: &str, payload: &[u8]) -> String {
     let number = MessageNumber(payload.first().copied().unwrap_or_default());
     let mut text = format!("{direction}: {number}, {} bytes:", payload.len());
-    if matches!(number, MessageNumber::USERAUTH_REQUEST | MessageNumber::USERAUTH_INFO_RESPONSE) {
+    if matches!(
+        number,
+        MessageNumber::USERAUTH_REQUEST | MessageNumber::USERAUTH_INFO_RESPONSE
+    ) {
         text.push_str(" [redacted]");
         return text;
     }
@@ -107,8 +117,14 @@ mod tests {
     fn dumps_redact_authentication() {
         let mut payload = vec![50];
         payload.extend_from_slice(b"hunter2");
-        assert_eq!(hexdump("OUT", &payload), "OUT: SSH_MSG_USERAUTH_REQUEST, 8 bytes: [redacted]");
-        assert_eq!(hexdump("IN", &[80, 1]), "IN: SSH_MSG_GLOBAL_REQUEST, 2 bytes: 50 01");
+        assert_eq!(
+            hexdump("OUT", &payload),
+            "OUT: SSH_MSG_USERAUTH_REQUEST, 8 bytes: [redacted]"
+        );
+        assert_eq!(
+            hexdump("IN", &[80, 1]),
+            "IN: SSH_MSG_GLOBAL_REQUEST, 2 bytes: 50 01"
+        );
     }
 
     #[test]

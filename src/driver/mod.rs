@@ -18,6 +18,8 @@ mod request;
 mod serving;
 mod shared;
 pub mod sys;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod wait;
 

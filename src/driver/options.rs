@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
-use crate::crypto::algorithms::Preferences;
+use crate::crypto::algorithms::{Preferences, SIGNATURES};
 use crate::endpoint::ServiceConfig;
-use crate::keys::{PrivateKey, PublicKey};
 use crate::kex::Moduli;
+use crate::keys::{PrivateKey, PublicKey};
 use crate::messages::Role;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportConfig;
@@ -42,7 +42,8 @@ pub struct TransportOptions {
     pub kex_timeout: Duration,
     /// Server: from the start until a user is in (120 s), whatever the peer does.
     pub login_grace: Option<Duration>,
-    /// Server: limits and texts of authentication.
+    /// Server: limits and texts of authentication. With an empty list of methods, those are offered whose
+    /// callbacks are set.
     pub server_auth: ServerAuthConfig,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
@@ -64,7 +65,10 @@ impl Default for TransportOptions {
             auth_timeout: Duration::from_secs(30),
             kex_timeout: Duration::from_secs(60),
             login_grace: Some(Duration::from_secs(120)),
-            server_auth: ServerAuthConfig::default(),
+            server_auth: ServerAuthConfig {
+                sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
+                ..ServerAuthConfig::default()
+            },
             connection: ConnectionLimits::default(),
         }
     }
@@ -108,7 +112,7 @@ impl TransportOptions {
         server_auth.login_grace = None;
         ServiceConfig {
             server_auth,
-            signature_algorithms: self.preferences_for(role).host_key.clone(),
+            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
             connection: self.connection.clone(),
         }
     }

@@ -39,7 +39,9 @@ impl Shared {
                 Progress::Moved(0) => return Err(Error::ConnectionLost),
                 Progress::Moved(count) => count,
             };
-            let filled = scratch.get_mut(..kept.saturating_add(count)).unwrap_or_default();
+            let filled = scratch
+                .get_mut(..kept.saturating_add(count))
+                .unwrap_or_default();
             let used = self.open_all(receiving, filled)?;
             receiving.unopened.clear();
             let rest = filled.get(used..).unwrap_or_default();
@@ -103,7 +105,9 @@ impl Shared {
                         }
                         PayloadPlace::Inflated => {
                             self.hand_out(bytes, &mut batch, now)?;
-                            let Some(inbound) = &receiving.inbound else { continue };
+                            let Some(inbound) = &receiving.inbound else {
+                                continue;
+                            };
                             self.hand_out_one(inbound.inflated(), now)?;
                         }
                     }
@@ -145,7 +149,9 @@ impl Shared {
             }
             serving.settle(self, &mut after);
             if outcome.is_ok() {
-                outcome = serving.services().and_then(|services| services.check_bound());
+                outcome = serving
+                    .services()
+                    .and_then(|services| services.check_bound());
             }
         }
         self.after(after);
@@ -177,7 +183,11 @@ impl Shared {
                     break;
                 }
             }
-            if serving.services.as_ref().is_some_and(|services| services.is_authenticated()) {
+            if serving
+                .services
+                .as_ref()
+                .is_some_and(|services| services.is_authenticated())
+            {
                 if let Some(outbound) = &mut sending.outbound {
                     outbound.peer_authenticated();
                 }
@@ -206,5 +216,11 @@ fn serve_one(serving: &mut Serving, payload: &[u8], now: Instant) -> Result<(), 
     let Some(services) = &mut serving.services else {
         return Err(Error::Bug("payload before the start"));
     };
-    services.handle(payload, now, &mut LentSink { channels: &mut serving.channels })
+    services.handle(
+        payload,
+        now,
+        &mut LentSink {
+            channels: &mut serving.channels,
+        },
+    )
 }

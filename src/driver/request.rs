@@ -7,8 +7,11 @@ use zeroize::Zeroizing;
 
 use super::channel::Channel;
 use super::shared::Shared;
+use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
-use crate::connection::{ChannelId, ChannelRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId};
+use crate::connection::{
+    ChannelId, ChannelRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
+};
 use crate::error::{Error, HostKeyFault};
 use crate::keys::PublicKey;
 
@@ -158,7 +161,11 @@ struct Inner {
 impl Request {
     pub(crate) fn new(shared: Arc<Shared>, question: Question) -> Self {
         Request {
-            inner: Arc::new(Inner { shared, question, answered: AtomicBool::new(false) }),
+            inner: Arc::new(Inner {
+                shared,
+                question,
+                answered: AtomicBool::new(false),
+            }),
         }
     }
 
@@ -222,8 +229,9 @@ impl Request {
         }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.inner.shared
+    /// The transport that asks.
+    pub fn transport(&self) -> Transport {
+        Transport::of(Arc::clone(&self.inner.shared))
     }
 
     /// Whether it has been answered.
@@ -249,7 +257,9 @@ impl Inner {
                 self.shared.host_key_answered(Err(HostKeyFault::Refused));
             }
             (Question::Prompts(_), Answer::Answers(answers)) => {
-                return self.shared.serve(|services| services.answer_prompts(Some(answers)));
+                return self
+                    .shared
+                    .serve(|services| services.answer_prompts(Some(answers)));
             }
             (Question::Prompts(_), _) => {
                 return self.shared.serve(|services| services.answer_prompts(None));
@@ -274,12 +284,22 @@ impl Inner {
                 };
                 return self.shared.answer_open(*id, decision, true);
             }
-            (Question::Channel { id, request_id, want_reply, .. }, answer) => {
+            (
+                Question::Channel {
+                    id,
+                    request_id,
+                    want_reply,
+                    ..
+                },
+                answer,
+            ) => {
                 let ok = matches!(answer, Answer::Accept);
                 if *want_reply {
                     let (id, request_id) = (*id, *request_id);
                     return self.shared.serve(|services| {
-                        services.connection.answer_request(id, request_id, ok, &mut services.out)
+                        services
+                            .connection
+                            .answer_request(id, request_id, ok, &mut services.out)
                     });
                 }
             }
@@ -291,7 +311,9 @@ impl Inner {
                 };
                 if *want_reply {
                     return self.shared.serve(|services| {
-                        services.connection.answer_global(*id, reply, &mut services.out)
+                        services
+                            .connection
+                            .answer_global(*id, reply, &mut services.out)
                     });
                 }
             }

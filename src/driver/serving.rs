@@ -154,7 +154,6 @@ impl ChannelEntry {
 pub(crate) enum After {
     Sign(SignJob),
     Verify(VerifyJob),
-    End(Error),
 }
 
 /// Guarded by the serving lock, which is the last one in the order.
@@ -220,7 +219,9 @@ impl Serving {
 
     /// The services of a transport that has started.
     pub(crate) fn services(&mut self) -> Result<&mut Services, Error> {
-        self.services.as_mut().ok_or(Error::ApiMisuse("the transport has not been started"))
+        self.services
+            .as_mut()
+            .ok_or(Error::ApiMisuse("the transport has not been started"))
     }
 
     /// The cause of the end, if it has ended.
@@ -259,7 +260,7 @@ impl Serving {
                 endpoint::Event::Transport(event) => self.transport_event(shared, event),
                 endpoint::Event::ClientAuth(event) => self.client_event(shared, event, after),
                 endpoint::Event::ServerAuth(event) => self.server_event(shared, event, after),
-                endpoint::Event::Connection(event) => self.connection_event(shared, event, after),
+                endpoint::Event::Connection(event) => self.connection_event(shared, event),
             }
         }
     }
@@ -322,7 +323,12 @@ impl Serving {
         }
     }
 
-    fn client_event(&mut self, shared: &Arc<Shared>, event: ClientAuthEvent, after: &mut Vec<After>) {
+    fn client_event(
+        &mut self,
+        shared: &Arc<Shared>,
+        event: ClientAuthEvent,
+        after: &mut Vec<After>,
+    ) {
         match event {
             ClientAuthEvent::Banner { message, .. } => self.tell_banner(shared, message),
             ClientAuthEvent::Prompts(prompts) => self.ask(shared, Question::Prompts(prompts)),
@@ -336,10 +342,14 @@ impl Serving {
                         self.attempt.methods.clear();
                         shared.log(self, LogLevel::Info, || String::from("authenticated"));
                     }
-                    Ok(AuthOutcome::Partial { methods }) => self.attempt.methods.clone_from(methods),
+                    Ok(AuthOutcome::Partial { methods }) => {
+                        self.attempt.methods.clone_from(methods)
+                    }
                     Ok(AuthOutcome::Failure { methods }) => {
                         self.attempt.methods.clone_from(methods);
-                        self.exception = Some(Error::AuthFailed { methods: methods.clone() });
+                        self.exception = Some(Error::AuthFailed {
+                            methods: methods.clone(),
+                        });
                     }
                     Err(error) => self.exception = Some(error.clone()),
                 }
@@ -358,34 +368,52 @@ impl Serving {
         }
     }
 
-    fn server_event(&mut self, shared: &Arc<Shared>, event: ServerAuthEvent, after: &mut Vec<After>) {
+    fn server_event(
+        &mut self,
+        shared: &Arc<Shared>,
+        event: ServerAuthEvent,
+        after: &mut Vec<After>,
+    ) {
         match event {
             ServerAuthEvent::Question(question) => self.ask(
                 shared,
-                Question::Auth { id: question.id, user: question.user, kind: question.kind },
+                Question::Auth {
+                    id: question.id,
+                    user: question.user,
+                    kind: question.kind,
+                },
             ),
             ServerAuthEvent::Verify(job) => after.push(After::Verify(job)),
             ServerAuthEvent::Authenticated { user, method } => {
                 self.setup_deadline = None;
                 shared.authenticated();
                 shared.log(self, LogLevel::Info, || {
-                    format!("user {} in by {}", super::log::quoted(&user), super::log::quoted(&method))
+                    format!(
+                        "user {} in by {}",
+                        super::log::quoted(&user),
+                        super::log::quoted(&method)
+                    )
                 });
                 shared.progress.notify_all();
             }
         }
     }
 
-    fn connection_event(
-        &mut self,
-        shared: &Arc<Shared>,
-        event: ConnectionEvent,
-        after: &mut Vec<After>,
-    ) {
+    fn connection_event(&mut self, shared: &Arc<Shared>, event: ConnectionEvent) {
         match event {
             ConnectionEvent::Opened(id) => self.opened(id, Ok(())),
-            ConnectionEvent::OpenFailed { id, reason, description } => {
-                self.opened(id, Err(Error::ChannelOpenRefused { reason, description }));
+            ConnectionEvent::OpenFailed {
+                id,
+                reason,
+                description,
+            } => {
+                self.opened(
+                    id,
+                    Err(Error::ChannelOpenRefused {
+                        reason,
+                        description,
+                    }),
+                );
             }
             ConnectionEvent::OpenQuestion { id, kind } => {
                 self.channels.insert(id, ChannelEntry::new());
@@ -409,8 +437,21 @@ impl Serving {
                     entry.waits.changed.notify_all();
                 });
             }
-            ConnectionEvent::RequestQuestion { id, request_id, request, want_reply } => {
-                self.ask(shared, Question::Channel { id, request_id, request, want_reply });
+            ConnectionEvent::RequestQuestion {
+                id,
+                request_id,
+                request,
+                want_reply,
+            } => {
+                self.ask(
+                    shared,
+                    Question::Channel {
+                        id,
+                        request_id,
+                        request,
+                        want_reply,
+                    },
+                );
             }
             ConnectionEvent::RequestReply { id, request_id, ok } => {
                 if let Some(reply) = self.request_replies.get_mut(&request_id) {
@@ -420,8 +461,21 @@ impl Serving {
                     entry.waits.changed.notify_all();
                 });
             }
-            ConnectionEvent::GlobalQuestion { id, name, data, want_reply } => {
-                self.ask(shared, Question::Global { id, name, data, want_reply });
+            ConnectionEvent::GlobalQuestion {
+                id,
+                name,
+                data,
+                want_reply,
+            } => {
+                self.ask(
+                    shared,
+                    Question::Global {
+                        id,
+                        name,
+                        data,
+                        want_reply,
+                    },
+                );
             }
             ConnectionEvent::GlobalReply { id, answer } => {
                 if let Some(told) = self.keepalive.answered(id, Instant::now()) {
@@ -432,7 +486,6 @@ impl Serving {
                 shared.progress.notify_all();
             }
         }
-        let _ = after;
     }
 
     fn opened(&mut self, id: ChannelId, outcome: Result<(), Error>) {
@@ -489,6 +542,20 @@ impl Serving {
         self.jobs.len() >= MAX_JOBS
     }
 
+    /// The authentication methods that somebody is there to decide about.
+    pub(crate) fn answerable_methods(&self) -> Vec<String> {
+        let methods = [
+            (RequestKind::AuthKeyProven, "publickey"),
+            (RequestKind::AuthPassword, "password"),
+            (RequestKind::AuthInteractive, "keyboard-interactive"),
+        ];
+        methods
+            .into_iter()
+            .filter(|(kind, _)| self.pull || self.callbacks.contains_key(kind))
+            .map(|(_, method)| method.to_owned())
+            .collect()
+    }
+
     /// The host key was accepted or refused by the application.
     pub(crate) fn accept_host_key(&mut self) -> Result<(), Error> {
         match std::mem::replace(&mut self.host_key, HostKeyState::Unknown) {
@@ -508,7 +575,9 @@ pub(crate) struct LentSink<'a> {
 
 impl DataSink for LentSink<'_> {
     fn deliver(&mut self, id: ChannelId, stream: Stream, data: &[u8]) -> usize {
-        let Some(entry) = self.channels.get_mut(&id) else { return 0 };
+        let Some(entry) = self.channels.get_mut(&id) else {
+            return 0;
+        };
         let taken = entry.slot(stream).fill(data);
         if taken > 0 {
             entry.waits.readable.notify_all();

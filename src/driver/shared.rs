@@ -287,9 +287,13 @@ impl Shared {
     fn flush_if_wanted(self: &Arc<Self>) {
         while self.wants_flush.load(Ordering::SeqCst) {
             // Whoever holds the lock looks at the flag again after it has let go.
-            let Some(mut sending) = self.sending.try_lock() else { return };
+            let Some(mut sending) = self.sending.try_lock() else {
+                return;
+            };
             self.wants_flush.store(false, Ordering::SeqCst);
-            let outcome = self.seal_replies(&mut sending).and_then(|()| self.send(&mut sending));
+            let outcome = self
+                .seal_replies(&mut sending)
+                .and_then(|()| self.send(&mut sending));
             drop(sending);
             if let Err(error) = outcome {
                 self.end(error);
@@ -299,7 +303,9 @@ impl Shared {
 
     /// Seals the payloads that the services have queued, in their order.
     pub(crate) fn seal_replies(&self, sending: &mut Sending) -> Result<(), Error> {
-        let Some(outbound) = &mut sending.outbound else { return Ok(()) };
+        let Some(outbound) = &mut sending.outbound else {
+            return Ok(());
+        };
         if outbound.is_held() {
             return Ok(());
         }
@@ -319,7 +325,9 @@ impl Shared {
 
     /// Gives sealed bytes to the socket, as many as it takes.
     pub(crate) fn send(&self, sending: &mut Sending) -> Result<(), Error> {
-        let Some(outbound) = &mut sending.outbound else { return Ok(()) };
+        let Some(outbound) = &mut sending.outbound else {
+            return Ok(());
+        };
         let mut outcome = Ok(());
         let mut moved = false;
         if sending.broken {
@@ -368,7 +376,9 @@ impl Shared {
 
     /// Has the I/O thread start a key exchange when the sealing keys are used up.
     pub(crate) fn note_used_keys(&self, sending: &mut Sending) {
-        let Some(outbound) = &sending.outbound else { return };
+        let Some(outbound) = &sending.outbound else {
+            return;
+        };
         if sending.rekey_wanted || outbound.is_held() {
             return;
         }
@@ -413,11 +423,22 @@ impl Shared {
     /// Stops reading from a peer that does not read our answers, and starts again when it does. During a key
     /// exchange reading goes on, for it cannot end otherwise; then the bound on replies holds.
     fn pause_or_resume(&self) {
-        let held = self.sending.lock().outbound.as_ref().is_some_and(Outbound::is_held);
-        let waiting = self.serving.lock().services.as_ref().map_or(0, |services| {
-            services.out.len_bytes()
-        });
-        let much = self.pending_bytes.load(Ordering::Acquire).saturating_add(waiting)
+        let held = self
+            .sending
+            .lock()
+            .outbound
+            .as_ref()
+            .is_some_and(Outbound::is_held);
+        let waiting = self
+            .serving
+            .lock()
+            .services
+            .as_ref()
+            .map_or(0, |services| services.out.len_bytes());
+        let much = self
+            .pending_bytes
+            .load(Ordering::Acquire)
+            .saturating_add(waiting)
             > PAUSE_READING_BYTES;
         self.set_interest(|interest| interest.paused = much && !held);
     }
@@ -432,7 +453,11 @@ impl Shared {
             let sealed = {
                 let mut sending = self.sending.lock();
                 sending.rekey_wanted = false;
-                sending.outbound.as_ref().map(Outbound::counters).unwrap_or_default()
+                sending
+                    .outbound
+                    .as_ref()
+                    .map(Outbound::counters)
+                    .unwrap_or_default()
             };
             inbound.check_limits(sealed, now, &mut receiving.actions)?;
             inbound_deadline = inbound.poll_timeout();
@@ -446,7 +471,10 @@ impl Shared {
         };
         self.after(after);
         self.flush();
-        Ok([inbound_deadline, serving_deadline].into_iter().flatten().min())
+        Ok([inbound_deadline, serving_deadline]
+            .into_iter()
+            .flatten()
+            .min())
     }
 
     fn serving_timeouts(
@@ -583,7 +611,6 @@ impl Shared {
                     let good = job.key.verify(&job.algorithm, &job.data, &job.signature);
                     self.serve(|services| services.verified(job.id, good, Instant::now()))
                 }
-                After::End(error) => Err(error),
             };
             if let Err(error) = outcome {
                 self.end(error);
@@ -657,7 +684,9 @@ impl Shared {
             let mut serving = self.serving.lock();
             serving.alive()?;
             let services = serving.services()?;
-            services.connection.answer_open(id, decision, &mut services.out)?;
+            services
+                .connection
+                .answer_open(id, decision, &mut services.out)?;
             if !accepted {
                 serving.channels.remove(&id);
             } else if let Some(entry) = serving.channels.get_mut(&id) {
@@ -733,7 +762,9 @@ impl Shared {
             let name = self.names.lock().log_channel.clone();
             let text = hexdump(direction, payload);
             if let Ok(engine) = Engine::get() {
-                engine.pool().spawn(Box::new(move || sink(level, &name, &text)));
+                engine
+                    .pool()
+                    .spawn(Box::new(move || sink(level, &name, &text)));
             }
         }
     }
@@ -751,7 +782,9 @@ impl Shared {
             serving.exception = Some(cause.clone());
             serving.ended = Some(cause.clone());
             serving.setup_deadline = None;
-            serving.keepalive.set(Duration::ZERO, 0, None, Instant::now());
+            serving
+                .keepalive
+                .set(Duration::ZERO, 0, None, Instant::now());
             if let Some(services) = &mut serving.services {
                 services.connection.connection_lost();
             }

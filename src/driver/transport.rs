@@ -24,8 +24,8 @@ use crate::connection::OpenKind;
 use crate::crypto::random::{Random, SystemRandom};
 use crate::endpoint::{Inbound, Outbound, Services};
 use crate::error::{Error, HostKeyFault};
-use crate::keys::{PrivateKey, PublicKey};
 use crate::kex::Negotiated;
+use crate::keys::{PrivateKey, PublicKey};
 use crate::messages::{MessageNumber, Role};
 use crate::packet::RekeyLimits;
 
@@ -88,10 +88,15 @@ impl Transport {
         let algorithms = negotiated.map_or_else(String::new, |negotiated| {
             format!(
                 ", {} {} {}",
-                negotiated.kex.name, negotiated.host_key, negotiated.client_to_server.cipher.name
+                negotiated.kex.name,
+                negotiated.host_key.name,
+                negotiated.client_to_server.cipher.name
             )
         });
-        format!("<{name} to {peer}, {state}{algorithms}, {} channels>", serving.channels.len())
+        format!(
+            "<{name} to {peer}, {state}{algorithms}, {} channels>",
+            serving.channels.len()
+        )
     }
 
     // ---- before the start -------------------------------------------------------------------------------
@@ -115,7 +120,9 @@ impl Transport {
     /// Server: adds a host key; one of each type is kept, the last.
     pub fn add_server_key(&self, key: PrivateKey) -> Result<(), Error> {
         self.configure(|options| {
-            options.host_keys.retain(|known| known.public().kind() != key.public().kind());
+            options
+                .host_keys
+                .retain(|known| known.public().kind() != key.public().kind());
             options.host_keys.push(key);
         })
     }
@@ -178,10 +185,16 @@ impl Transport {
             return Ok(());
         }
         let mut serving = shared.serving.lock();
-        shared.wait_for(&mut serving, &shared.progress, deadline, "negotiation", |serving| {
-            let asked = matches!(serving.host_key, HostKeyState::Asked(_));
-            (serving.phase == Phase::Keyed && !asked).then_some(Ok(()))
-        })
+        shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            deadline,
+            "negotiation",
+            |serving| {
+                let asked = matches!(serving.host_key, HostKeyState::Asked(_));
+                (serving.phase == Phase::Keyed && !asked).then_some(Ok(()))
+            },
+        )
     }
 
     fn begin(&self, role: Role, event: Option<&Event>) -> Result<(), Error> {
@@ -198,6 +211,9 @@ impl Transport {
             if role == Role::Server && serving.options.host_keys.is_empty() {
                 return Err(Error::ApiMisuse("a server needs a host key"));
             }
+            if serving.options.server_auth.methods.is_empty() {
+                serving.options.server_auth.methods = serving.answerable_methods();
+            }
             let config = Arc::new(serving.options.transport_config(role));
             let services = Services::new(role, serving.options.service_config(role));
             serving.role = role;
@@ -207,7 +223,9 @@ impl Transport {
             serving.setup_deadline = now
                 .checked_add(serving.options.handshake_timeout)
                 .map(|at| (at, "handshake"));
-            let grace = (role == Role::Server).then_some(serving.options.login_grace).flatten();
+            let grace = (role == Role::Server)
+                .then_some(serving.options.login_grace)
+                .flatten();
             shared.set_started(now, grace);
             sending.rekey = serving.options.rekey.clone();
             sending.outbound = Some(Outbound::new(role));
@@ -217,7 +235,9 @@ impl Transport {
         if let Some(inbound) = &mut receiving.inbound {
             inbound.start(now, &mut receiving.actions);
         }
-        let outcome = shared.apply(receiving, now).and_then(|()| shared.register());
+        let outcome = shared
+            .apply(receiving, now)
+            .and_then(|()| shared.register());
         if let Err(error) = &outcome {
             shared.end(error.clone());
         }
@@ -238,27 +258,47 @@ impl Transport {
     }
 
     /// Server: the host key that was negotiated.
-    pub fn local_host_key(&self) -> Option<PrivateKey> {
+    pub fn local_host_key(&self) -> Option<PublicKey> {
         let receiving = self.shared.receiving.lock();
-        receiving.inbound.as_ref()?.transport().local_host_key().cloned()
+        receiving
+            .inbound
+            .as_ref()?
+            .transport()
+            .local_host_key()
+            .cloned()
     }
 
     /// The algorithms agreed on.
     pub fn negotiated(&self) -> Option<Negotiated> {
         let receiving = self.shared.receiving.lock();
-        receiving.inbound.as_ref()?.transport().negotiated().cloned()
+        receiving
+            .inbound
+            .as_ref()?
+            .transport()
+            .negotiated()
+            .cloned()
     }
 
     /// The peer's identification line.
     pub fn peer_ident(&self) -> Option<Vec<u8>> {
         let receiving = self.shared.receiving.lock();
-        receiving.inbound.as_ref()?.transport().peer_ident().map(<[u8]>::to_vec)
+        receiving
+            .inbound
+            .as_ref()?
+            .transport()
+            .peer_ident()
+            .map(|ident| ident.bytes.clone())
     }
 
     /// The session identifier.
     pub fn session_id(&self) -> Option<Vec<u8>> {
         let receiving = self.shared.receiving.lock();
-        receiving.inbound.as_ref()?.transport().session_id().map(<[u8]>::to_vec)
+        receiving
+            .inbound
+            .as_ref()?
+            .transport()
+            .session_id()
+            .map(<[u8]>::to_vec)
     }
 
     // ---- authentication -----------------------------------------------------------------------------------
@@ -277,6 +317,7 @@ impl Transport {
         if event.is_none() && matches!(method, ClientMethod::KeyboardInteractive { .. }) {
             inside::refuse(shared.key, "interactive authentication inside a callback")?;
         }
+        let mut after = Vec::new();
         {
             let mut serving = shared.serving.lock();
             serving.alive()?;
@@ -299,7 +340,9 @@ impl Transport {
                     _ => Instant::now().checked_add(time),
                 },
             };
+            serving.settle(shared, &mut after);
         }
+        shared.after(after);
         shared.flush();
         shared.attend_now();
         if event.is_some() {
@@ -307,10 +350,13 @@ impl Transport {
         }
         let forever = Timeout::Forever.deadline();
         let mut serving = shared.serving.lock();
-        let outcome =
-            shared.wait_for(&mut serving, &shared.progress, forever, "authentication", |serving| {
-                serving.attempt.outcome.take()
-            });
+        let outcome = shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            forever,
+            "authentication",
+            |serving| serving.attempt.outcome.take(),
+        );
         if matches!(outcome, Err(Error::Cancelled)) {
             shared.abandon_attempt(&mut serving);
             return Err(Error::Cancelled);
@@ -345,7 +391,10 @@ impl Transport {
     pub fn is_authenticated(&self) -> bool {
         let serving = self.shared.serving.lock();
         serving.ended.is_none()
-            && serving.services.as_ref().is_some_and(Services::is_authenticated)
+            && serving
+                .services
+                .as_ref()
+                .is_some_and(Services::is_authenticated)
     }
 
     /// The user who is in.
@@ -354,7 +403,11 @@ impl Transport {
         if serving.ended.is_some() {
             return None;
         }
-        serving.services.as_ref().and_then(Services::user).map(str::to_owned)
+        serving
+            .services
+            .as_ref()
+            .and_then(Services::user)
+            .map(str::to_owned)
     }
 
     // ---- channels -----------------------------------------------------------------------------------------
@@ -375,15 +428,25 @@ impl Transport {
         let channel = shared.channel(id)?;
         shared.flush();
         let mut serving = shared.serving.lock();
-        let Some(waits) = serving.channels.get(&id).map(|entry| Arc::clone(&entry.waits)) else {
+        let Some(waits) = serving
+            .channels
+            .get(&id)
+            .map(|entry| Arc::clone(&entry.waits))
+        else {
             return Err(Error::Closed);
         };
-        let outcome =
-            shared.wait_for(&mut serving, &waits.changed, deadline, "channel open", |serving| {
-                serving.channels.get_mut(&id).map_or(Some(Err(Error::Closed)), |entry| {
-                    entry.opened.clone()
-                })
-            });
+        let outcome = shared.wait_for(
+            &mut serving,
+            &waits.changed,
+            deadline,
+            "channel open",
+            |serving| {
+                serving
+                    .channels
+                    .get_mut(&id)
+                    .map_or(Some(Err(Error::Closed)), |entry| entry.opened.clone())
+            },
+        );
         drop(serving);
         outcome.map(|()| channel)
     }
@@ -395,10 +458,16 @@ impl Transport {
         let deadline = timeout.deadline();
         let id = {
             let mut serving = shared.serving.lock();
-            shared.wait_for(&mut serving, &shared.progress, deadline, "accept", |serving| {
-                let id = serving.accepted.pop_front()?;
-                Some(Ok(id))
-            })?
+            shared.wait_for(
+                &mut serving,
+                &shared.progress,
+                deadline,
+                "accept",
+                |serving| {
+                    let id = serving.accepted.pop_front()?;
+                    Some(Ok(id))
+                },
+            )?
         };
         let channel = shared.channel(id)?;
         if let Some(entry) = shared.serving.lock().channels.get_mut(&id) {
@@ -413,10 +482,13 @@ impl Transport {
         shared.check_process()?;
         let deadline = timeout.deadline();
         let mut serving = shared.serving.lock();
-        let request =
-            shared.wait_for(&mut serving, &shared.progress, deadline, "request", |serving| {
-                serving.pulled.pop_front().map(Ok)
-            });
+        let request = shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            deadline,
+            "request",
+            |serving| serving.pulled.pop_front().map(Ok),
+        );
         if serving.pulled.is_empty() && serving.ended.is_none() {
             if let Some(event) = shared.request_event() {
                 event.reset();
@@ -443,21 +515,34 @@ impl Transport {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
             let out = &mut services.out;
-            let number = services.connection.global_request(name, data, want_reply, out)?;
+            let number = services
+                .connection
+                .global_request(name, data, want_reply, out)?;
             if let Some(number) = number {
                 serving.global_replies.insert(number, None);
             }
             number
         };
         shared.flush();
-        let Some(number) = number else { return Ok(Vec::new()) };
+        let Some(number) = number else {
+            return Ok(Vec::new());
+        };
         let mut serving = shared.serving.lock();
-        let outcome =
-            shared.wait_for(&mut serving, &shared.progress, deadline, "global request", |serving| {
+        let outcome = shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            deadline,
+            "global request",
+            |serving| {
                 let reply = serving.global_replies.get_mut(&number)?.take()?;
                 Some(reply.map_err(|()| Error::RequestDenied))
-            });
-        serving.global_replies.remove(&number);
+            },
+        );
+        if serving.global_replies.remove(&number) == Some(None) && outcome.is_err() {
+            if let Some(services) = &mut serving.services {
+                services.connection.abandon_global(number);
+            }
+        }
         outcome
     }
 
@@ -507,9 +592,13 @@ impl Transport {
         }
         shared.attend_now();
         let mut serving = shared.serving.lock();
-        shared.wait_for(&mut serving, &shared.progress, deadline, "key exchange", |serving| {
-            (serving.key_exchanges > exchanges).then_some(Ok(()))
-        })
+        shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            deadline,
+            "key exchange",
+            |serving| (serving.key_exchanges > exchanges).then_some(Ok(())),
+        )
     }
 
     /// Completed key exchanges, the first one included.
@@ -534,7 +623,9 @@ impl Transport {
         {
             let mut serving = self.shared.serving.lock();
             serving.alive()?;
-            serving.keepalive.set(interval, max_missed, callback, Instant::now());
+            serving
+                .keepalive
+                .set(interval, max_missed, callback, Instant::now());
         }
         self.shared.attend_now();
         Ok(())
@@ -560,7 +651,10 @@ impl Transport {
 
     /// Address and port of the peer, for TCP.
     pub fn peer_address(&self) -> Option<(String, u16)> {
-        self.shared.stream.peer().map(|(host, port)| (host.to_owned(), port))
+        self.shared
+            .stream
+            .peer()
+            .map(|(host, port)| (host.to_owned(), port))
     }
 
     /// The name of the transport.

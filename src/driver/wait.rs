@@ -44,7 +44,8 @@ impl Deadline {
 
     /// What is left, `None` for forever.
     pub(crate) fn remaining(self) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        self.0
+            .map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Waits on a condition variable; false when the deadline has passed.

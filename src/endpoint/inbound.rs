@@ -71,7 +71,10 @@ impl Inbound {
         };
         let random = self.random.as_mut();
         let first_new = actions.len();
-        match self.transport.handle(payload, packet.sequence, now, random, actions)? {
+        match self
+            .transport
+            .handle(payload, packet.sequence, now, random, actions)?
+        {
             Handled::Service => Ok(Step::Service(packet)),
             Handled::Consumed => {
                 self.install_open_keys(first_new, actions);
@@ -95,7 +98,8 @@ impl Inbound {
         }
         if let Some(ident) = progress.line {
             self.ident = None;
-            self.transport.ident(ident, now, self.random.as_mut(), actions)?;
+            self.transport
+                .ident(ident, now, self.random.as_mut(), actions)?;
         }
         Ok(Step::Ident(progress.consumed))
     }
@@ -148,15 +152,12 @@ impl Inbound {
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
         let opened = self.opener.counters();
-        self.transport.check_limits(sealed, opened, now, self.random.as_mut(), actions)
+        self.transport
+            .check_limits(sealed, opened, now, self.random.as_mut(), actions)
     }
 
     /// Starts a key exchange, unless one is under way.
-    pub fn rekey(
-        &mut self,
-        now: Instant,
-        actions: &mut Vec<TransportAction>,
-    ) -> Result<(), Error> {
+    pub fn rekey(&mut self, now: Instant, actions: &mut Vec<TransportAction>) -> Result<(), Error> {
         self.transport.rekey(now, self.random.as_mut(), actions)
     }
 
@@ -171,7 +172,8 @@ impl Inbound {
         now: Instant,
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
-        self.transport.handle_timeout(now, self.random.as_mut(), actions)
+        self.transport
+            .handle_timeout(now, self.random.as_mut(), actions)
     }
 
     /// What has been opened since the last change of keys.

@@ -13,8 +13,6 @@
 mod inbound;
 mod outbound;
 mod services;
-#[cfg(test)]
-mod tests;
 
 pub use inbound::{Inbound, Step};
 pub use outbound::Outbound;
@@ -127,7 +125,10 @@ impl Endpoint {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing else happens.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.inbound.poll_timeout(), self.services.poll_timeout()].into_iter().flatten().min()
+        [self.inbound.poll_timeout(), self.services.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Starts a key exchange, unless one is under way.
@@ -154,7 +155,8 @@ impl Endpoint {
         }
         let reservation = self.services.connection.reserve(id, stream, data.len())?;
         let data = data.get(..reservation.bytes).unwrap_or_default();
-        self.outbound.seal_data(reservation.recipient, stream, data, reservation.max_packet)?;
+        self.outbound
+            .seal_data(reservation.recipient, stream, data, reservation.max_packet)?;
         Ok(data.len())
     }
 

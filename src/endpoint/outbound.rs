@@ -65,7 +65,8 @@ impl Outbound {
             return Err(Error::Bug("service payload during key exchange"));
         }
         self.seal(&[payload])?;
-        if self.role == Role::Server && payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0) {
+        if self.role == Role::Server && payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0)
+        {
             self.start_compression();
         }
         Ok(())
@@ -94,7 +95,10 @@ impl Outbound {
     pub fn seal_disconnect(&mut self, reason: DisconnectReason) -> Result<(), Error> {
         let payload = Writer::collect(|w| {
             let text = reason.name().unwrap_or("closed");
-            w.u8(MessageNumber::DISCONNECT.0).u32(reason.0).string(text).string("");
+            w.u8(MessageNumber::DISCONNECT.0)
+                .u32(reason.0)
+                .string(text)
+                .string("");
         });
         self.seal(&[&payload])
     }

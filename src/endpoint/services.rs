@@ -144,13 +144,19 @@ impl Services {
         sink: &mut dyn DataSink,
     ) -> Result<(), Error> {
         let number = MessageNumber(payload.first().copied().unwrap_or_default());
-        let phase = if self.is_authenticated() { Phase::Connection } else { Phase::Auth };
+        let phase = if self.is_authenticated() {
+            Phase::Connection
+        } else {
+            Phase::Auth
+        };
         if allowed(self.role, phase, number) != Verdict::Allowed {
             return Err(PeerMisbehaved::UnexpectedMessage(number).into());
         }
         if number >= MessageNumber::GLOBAL_REQUEST {
             let events = &mut self.connection_events;
-            let outcome = self.connection.handle(payload, now, &mut self.out, events, sink);
+            let outcome = self
+                .connection
+                .handle(payload, now, &mut self.out, events, sink);
             self.collect();
             return outcome;
         }
@@ -181,7 +187,8 @@ impl Services {
             }
             self.events.push_back(Event::ServerAuth(event));
         }
-        self.events.extend(self.connection_events.drain(..).map(Event::Connection));
+        self.events
+            .extend(self.connection_events.drain(..).map(Event::Connection));
     }
 
     /// Queues a reply of the transport layer behind what waits already.
@@ -206,7 +213,7 @@ impl Services {
         if self.is_authenticated() {
             return Err(Error::ApiMisuse("already authenticated"));
         }
-        self.with_client(|auth, out, _| auth.start(user, method, out))?;
+        self.with_client(|auth, out, events| auth.start(user, method, out, events))?;
         user.clone_into(&mut self.attempt_user);
         Ok(())
     }
@@ -218,7 +225,7 @@ impl Services {
     ) -> Result<(), Error> {
         self.with_client(|auth, out, events| match answers {
             Some(answers) => auth.answer_prompts(answers, out),
-            None => auth.refuse_prompts(out, events),
+            None => auth.refuse_prompts(events),
         })
     }
 

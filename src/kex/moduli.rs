@@ -128,13 +128,13 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 }
 
 /// The magnitude without leading zero bytes.
-pub(crate) fn strip(bytes: &[u8]) -> &[u8] {
+fn strip(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default()
 }
 
 /// The bits of a big-endian number.
-pub(crate) fn bit_length(magnitude: &[u8]) -> u32 {
+fn bit_length(magnitude: &[u8]) -> u32 {
     let digits = strip(magnitude);
     let zeros = digits.first().map_or(0, |first| first.leading_zeros());
     u32::try_from(digits.len())

@@ -115,12 +115,27 @@ impl PrivateKey {
         ))
     }
 
-    /// The key of numbers that fit together.
-    pub(super) fn from_rsa(components: rsa::Components) -> Result<Self, Error> {
-        let bits = rsa::bit_len(&components.n);
+    /// The key of numbers from a file. The CRT values are computed anew, for wrong ones would make wrong
+    /// signatures.
+    pub(super) fn from_rsa_numbers(
+        n: &[u8],
+        e: &[u8],
+        d: &[u8],
+        p: &[u8],
+        q: &[u8],
+    ) -> Result<Self, Error> {
+        // Bounds first: arithmetic on absurd numbers takes long.
+        PublicKey::rsa(n, e)?;
+        let bits = rsa::bit_len(n);
         if bits > rsa::MAX_PRIVATE_BITS {
             return Err(KeyFault::Unsupported(format!("RSA private key of {bits} bits")).into());
         }
+        let components = rsa::Components::new(n, e, d, p, q)
+            .map_err(|_| KeyFault::Malformed("RSA numbers do not fit together"))?;
+        Self::from_rsa(components)
+    }
+
+    fn from_rsa(components: rsa::Components) -> Result<Self, Error> {
         let public = PublicKey::rsa(&components.n, &components.e)?;
         let signer = rsa::Private::new(&components)
             .map_err(|_| KeyFault::Malformed("RSA numbers do not fit together"))?;
@@ -328,6 +343,13 @@ mod tests {
             PrivateKey::generate(KeyKind::EcdsaP256, 0, &mut Zeros),
             Err(Error::Resource(_))
         ));
+    }
+
+    #[test]
+    fn keys_may_be_shared_between_threads() {
+        fn shared<T: Send + Sync + Clone + 'static>() {}
+        shared::<PrivateKey>();
+        shared::<PublicKey>();
     }
 
     #[test]

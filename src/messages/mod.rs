@@ -9,5 +9,6 @@ mod number;
 pub mod service;
 pub mod transport;
 pub mod userauth;
+pub mod userauth_info;
 
 pub use number::{DisconnectReason, MessageNumber, Role};

@@ -6,9 +6,10 @@ use super::password::MAX_PASSWORD_BYTES;
 use crate::auth::{Prompt, Prompts};
 use crate::codec::{DecodeError, Writer};
 use crate::error::Error;
-use crate::messages::userauth::{
-    MethodFields, UserauthInfoRequest, UserauthInfoResponse, MAX_INSTRUCTION_BYTES, MAX_PROMPTS,
-    MAX_PROMPTS_NAME_BYTES, MAX_PROMPT_BYTES, METHOD_KEYBOARD_INTERACTIVE,
+use crate::messages::userauth::{MethodFields, METHOD_KEYBOARD_INTERACTIVE};
+use crate::messages::userauth_info::{
+    UserauthInfoRequest, UserauthInfoResponse, MAX_INSTRUCTION_BYTES, MAX_PROMPTS,
+    MAX_PROMPTS_NAME_BYTES, MAX_PROMPT_BYTES,
 };
 use crate::messages::MessageNumber;
 

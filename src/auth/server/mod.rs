@@ -22,7 +22,8 @@ use crate::error::{Error, PeerMisbehaved};
 use crate::keys::PublicKey;
 use crate::messages::service::{ServiceAccept, ServiceRequest};
 use crate::messages::userauth::{
-    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE, METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+    UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE,
+    METHOD_NONE, METHOD_PASSWORD, METHOD_PUBLICKEY,
 };
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
@@ -71,8 +72,8 @@ enum State {
 enum Asked {
     None,
     Password,
-    KeyAsked { algorithm: String, blob: Vec<u8> },
-    KeyProven { blob: Vec<u8> },
+    Query { algorithm: String, blob: Vec<u8> },
+    Proof { blob: Vec<u8> },
     Interactive,
 }
 
@@ -239,7 +240,7 @@ impl ServerAuth {
         if let State::ExpectVerified { key, algorithm, .. } = self.take_state() {
             if good {
                 // Only here may a key be called proven: its own signature, under its own algorithm.
-                let asked = Asked::KeyProven {
+                let asked = Asked::Proof {
                     blob: key.blob().to_vec(),
                 };
                 self.ask(asked, AuthQuestionKind::KeyProven { key, algorithm }, sink);
@@ -382,7 +383,7 @@ impl ServerAuth {
 
     fn refuse(&mut self, asked: &Asked, sink: &mut Sink<'_>) -> Result<(), Error> {
         match asked {
-            Asked::KeyAsked { .. } => {
+            Asked::Query { .. } => {
                 self.fail_uncounted(sink);
                 Ok(())
             }
@@ -395,7 +396,7 @@ impl ServerAuth {
     }
 
     fn accept(&mut self, asked: Asked, sink: &mut Sink<'_>) {
-        if let Asked::KeyAsked { algorithm, blob } = asked {
+        if let Asked::Query { algorithm, blob } = asked {
             return key_would_do(&algorithm, &blob, sink);
         }
         sink.out.push(|w| UserauthSuccess.encode(w));
@@ -408,8 +409,8 @@ impl ServerAuth {
 
     fn accept_partly(&mut self, asked: Asked, methods: Vec<String>, sink: &mut Sink<'_>) {
         match asked {
-            Asked::KeyAsked { algorithm, blob } => return key_would_do(&algorithm, &blob, sink),
-            Asked::KeyProven { blob } => self.progress.used_keys.push(blob),
+            Asked::Query { algorithm, blob } => return key_would_do(&algorithm, &blob, sink),
+            Asked::Proof { blob } => self.progress.used_keys.push(blob),
             Asked::None | Asked::Password | Asked::Interactive => {}
         }
         sink.out
@@ -423,7 +424,7 @@ impl Asked {
         match self {
             Asked::None => METHOD_NONE,
             Asked::Password => METHOD_PASSWORD,
-            Asked::KeyAsked { .. } | Asked::KeyProven { .. } => METHOD_PUBLICKEY,
+            Asked::Query { .. } | Asked::Proof { .. } => METHOD_PUBLICKEY,
             Asked::Interactive => METHOD_KEYBOARD_INTERACTIVE,
         }
     }

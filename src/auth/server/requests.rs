@@ -122,7 +122,7 @@ impl ServerAuth {
         match self.usable_key(algorithm, blob) {
             Some(key) => {
                 let algorithm = algorithm.to_owned();
-                let asked = Asked::KeyAsked {
+                let asked = Asked::Query {
                     algorithm: algorithm.clone(),
                     blob: blob.to_vec(),
                 };

@@ -138,7 +138,7 @@ impl Components {
         let [p, q] = key.primes() else {
             return Err(CryptoError);
         };
-        let qinv = key.crt_coefficient().ok_or(CryptoError)?;
+        let qinv = Zeroizing::new(key.crt_coefficient().ok_or(CryptoError)?);
         Ok(Components {
             n: strip_zeros(&key.n_bytes()).to_vec(),
             e: strip_zeros(&key.e_bytes()).to_vec(),
@@ -417,6 +417,7 @@ pub mod fast {
 mod tests {
     use super::*;
     use crate::keys::test_support::{quickest, TestRandom};
+    use crypto_bigint::ConcatenatingMul;
     use std::time::Duration;
 
     #[test]
@@ -471,6 +472,9 @@ mod tests {
         *d.last_mut().unwrap() ^= 2;
         assert!(Components::new(&good.n, &good.e, &d, &good.p, &good.q).is_err());
         assert!(Components::new(&good.n, &good.e, &good.d, &good.p, &good.p).is_err());
+        // A square: the exponents fit, and there is no inverse of one prime modulo the other.
+        let square = boxed(&good.p).concatenating_mul(&boxed(&good.p));
+        assert!(Components::new(&unboxed(&square), &good.e, &good.d, &good.p, &good.p).is_err());
         assert!(Components::new(&good.n, &good.e, &[], &[], &[]).is_err());
         assert!(Components::new(&good.n, &good.e, &good.d, &[1], &good.n).is_err());
         assert!(Components::new(&good.n, &good.e, &vec![0xff; 4096], &good.p, &good.q).is_err());

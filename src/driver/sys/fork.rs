@@ -41,7 +41,9 @@ struct Slot<T> {
 impl<T: Sync + 'static> PerProcess<T> {
     /// Nothing made yet.
     pub const fn new() -> Self {
-        PerProcess { current: AtomicPtr::new(std::ptr::null_mut()) }
+        PerProcess {
+            current: AtomicPtr::new(std::ptr::null_mut()),
+        }
     }
 
     /// The value of this process, made by `make` if there is none.
@@ -60,7 +62,8 @@ impl<T: Sync + 'static> PerProcess<T> {
                 value: once_cell::sync::OnceCell::new(),
             }));
             let swapped =
-                self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire);
+                self.current
+                    .compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire);
             if swapped.is_err() {
                 // SAFETY: another thread was faster; `fresh` was never shared.
                 drop(unsafe { Box::from_raw(fresh) });

@@ -28,7 +28,9 @@ impl LentSlot {
 
     /// Copies as much of `data` as fits into the lent buffer and says how much that was; 0 if none is lent.
     pub fn fill(&mut self, data: &[u8]) -> usize {
-        let Some(lent) = &mut self.buffer else { return 0 };
+        let Some(lent) = &mut self.buffer else {
+            return 0;
+        };
         let count = data.len().min(lent.len.saturating_sub(lent.filled));
         // SAFETY: `at..at+len` is the buffer that `lend` holds borrowed mutably until the slot is emptied;
         // `filled + count <= len`; `data` cannot overlap it, for it is exclusively borrowed.
@@ -52,14 +54,19 @@ pub fn lend<T>(
     if place.is_lent() {
         return 0;
     }
-    place.buffer =
-        Some(Lent { at: NonNull::from(&mut *buffer).cast(), len: buffer.len(), filled: 0 });
+    place.buffer = Some(Lent {
+        at: NonNull::from(&mut *buffer).cast(),
+        len: buffer.len(),
+        filled: 0,
+    });
     // `wait` is a condition variable of parking_lot, which does not unwind; were it to, the process
     // must not go on with a dangling buffer in the slot.
     let bomb = AbortOnUnwind;
     wait(guard);
     std::mem::forget(bomb);
-    slot(guard).and_then(|place| place.buffer.take()).map_or(0, |lent| lent.filled)
+    slot(guard)
+        .and_then(|place| place.buffer.take())
+        .map_or(0, |lent| lent.filled)
 }
 
 struct AbortOnUnwind;
@@ -80,11 +87,16 @@ mod tests {
         let state = Mutex::new(LentSlot::default());
         let mut buffer = [0; 4];
         let mut guard = state.lock();
-        let filled = lend(&mut guard, &mut buffer, |slot| Some(slot), |slot| {
-            assert_eq!(slot.fill(b"abc"), 3);
-            assert_eq!(slot.fill(b"de"), 1);
-            assert_eq!(slot.fill(b"f"), 0);
-        });
+        let filled = lend(
+            &mut guard,
+            &mut buffer,
+            |slot| Some(slot),
+            |slot| {
+                assert_eq!(slot.fill(b"abc"), 3);
+                assert_eq!(slot.fill(b"de"), 1);
+                assert_eq!(slot.fill(b"f"), 0);
+            },
+        );
         assert!(!guard.is_lent());
         assert_eq!(filled, 4);
         assert_eq!(&buffer, b"abcd");

@@ -26,16 +26,20 @@ pub enum Progress {
 }
 
 fn io(operation: &'static str) -> impl Fn(Errno) -> Error {
-    move |errno| Error::Io { operation, errno: errno.raw_os_error() }
+    move |errno| Error::Io {
+        operation,
+        errno: errno.raw_os_error(),
+    }
 }
 
 impl Stream {
     /// Takes over a connected stream socket. On failure it is handed back untouched but for its flags.
     pub fn new(descriptor: OwnedFd) -> Result<Self, (Error, OwnedFd)> {
         match Self::prepare(&descriptor) {
-            Ok(peer) => {
-                Ok(Stream { descriptor: AtomicI32::new(descriptor.into_raw_fd()), peer })
-            }
+            Ok(peer) => Ok(Stream {
+                descriptor: AtomicI32::new(descriptor.into_raw_fd()),
+                peer,
+            }),
             Err(error) => Err((error, descriptor)),
         }
     }
@@ -78,7 +82,9 @@ impl Stream {
 
     /// Address and port of the peer, for TCP.
     pub fn peer(&self) -> Option<(&str, u16)> {
-        self.peer.as_ref().map(|(host, port)| (host.as_str(), *port))
+        self.peer
+            .as_ref()
+            .map(|(host, port)| (host.as_str(), *port))
     }
 
     /// Whether the descriptor is still open.
@@ -146,7 +152,8 @@ impl Stream {
         &self,
         use_it: impl Fn(BorrowedFd<'_>) -> Result<R, Errno>,
     ) -> Result<R, Error> {
-        self.with("poll registration", use_it)?.ok_or(Error::Resource("poll registration"))
+        self.with("poll registration", use_it)?
+            .ok_or(Error::Resource("poll registration"))
     }
 
     /// Closes the descriptor. The caller holds the receiving and the sending lock.
@@ -170,4 +177,3 @@ impl std::fmt::Debug for Stream {
         write!(f, "fd {}", self.number())
     }
 }
-

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::share::{self, ClientShare};
 use super::{ExpectReply, ServerAgreed, ServerMethod, ServerState, ServerStep};
 use crate::codec::Writer;
+use crate::crypto::agreement::dh::DhGroup;
 use crate::crypto::random::Random;
 use crate::error::{Error, KexFault};
-use crate::kex::moduli::{bit_length, strip};
-use crate::kex::{Moduli, Modulus};
+use crate::kex::moduli::{MAX_BITS, MIN_BITS};
+use crate::kex::Moduli;
 use crate::messages::kex::{DhGexGroup, DhGexRequest, KexMethodInit, PublicForm};
 use crate::messages::MessageNumber;
 
@@ -38,14 +39,9 @@ impl GexClient {
         payload: &[u8],
         random: &mut dyn Random,
     ) -> Result<(Vec<u8>, ExpectReply), Error> {
-        let group = DhGexGroup::decode(payload)?;
-        check_group(&group)?;
-        let modulus = Modulus {
-            p: group.p.to_vec(),
-            g: group.g.to_vec(),
-        };
-        let (share, public) = ClientShare::generate_in_group(&modulus, random)?;
-        let values = hash_values(REQUEST, &modulus);
+        let group = check_group(&DhGexGroup::decode(payload)?)?;
+        let (share, public) = ClientShare::generate_in_group(&group, random)?;
+        let values = hash_values(REQUEST, &group);
         Ok(ExpectReply::start(
             share,
             &public,
@@ -57,31 +53,16 @@ impl GexClient {
 }
 
 /// Refuses a group that is not of the size asked for, or that cannot be one, before anything is computed in it.
-fn check_group(group: &DhGexGroup<'_>) -> Result<(), Error> {
-    let bits = bit_length(group.p);
-    let odd = group.p.last().is_some_and(|last| last & 1 == 1);
-    if !(REQUEST.min..=REQUEST.max).contains(&bits) || !odd {
-        return Err(KexFault::BadGroup.into());
-    }
-    // 1 < g < p - 1. As p is odd, p - 1 differs from p in the last bit only.
-    let mut p_minus_1 = group.p.to_vec();
-    if let Some(last) = p_minus_1.last_mut() {
-        *last &= 0xfe;
-    }
-    let g = strip(group.g);
-    let small = g.is_empty() || g == [1];
-    let below = (g.len(), g) < (p_minus_1.len(), &p_minus_1[..]);
-    if small || !below {
-        return Err(KexFault::BadGroup.into());
-    }
-    Ok(())
+fn check_group(group: &DhGexGroup<'_>) -> Result<DhGroup, Error> {
+    DhGroup::from_wire(group.p, group.g, REQUEST.min, REQUEST.max)
+        .map_err(|_| KexFault::BadGroup.into())
 }
 
 /// RFC 4419 §3: min || n || max || p || g stand in H before e and f.
-fn hash_values(request: DhGexRequest, group: &Modulus) -> Vec<u8> {
+fn hash_values(request: DhGexRequest, group: &DhGroup) -> Vec<u8> {
     Writer::collect(|w| {
         w.u32(request.min).u32(request.preferred).u32(request.max);
-        w.mpint(&group.p).mpint(&group.g);
+        w.mpint(group.p()).mpint(group.g());
     })
 }
 
@@ -92,7 +73,7 @@ pub(super) enum GexServer {
     /// Waiting for the client's value in the group that was sent.
     ExpectInit {
         /// The group.
-        group: Modulus,
+        group: DhGroup,
         /// What stands in H before both values.
         values: Vec<u8>,
     },
@@ -118,13 +99,12 @@ impl GexServer {
                 let moduli = moduli
                     .filter(|table| !table.is_empty())
                     .unwrap_or_else(built_in);
-                let group = moduli
-                    .choose(request, random)
-                    .ok_or(KexFault::BadGroup)?
-                    .clone();
+                let chosen = moduli.choose(request, random).ok_or(KexFault::BadGroup)?;
+                let group = DhGroup::from_wire(&chosen.p, &chosen.g, MIN_BITS, MAX_BITS)
+                    .map_err(|_| KexFault::BadGroup)?;
                 let message = DhGexGroup {
-                    p: &group.p,
-                    g: &group.g,
+                    p: group.p(),
+                    g: group.g(),
                 };
                 let message = message.encode();
                 let values = hash_values(request, &group);

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{need, pem};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::crypto::random::Random;
-use crate::crypto::sign::{ecdsa, ed25519, rsa};
+use crate::crypto::sign::{ecdsa, ed25519};
 use crate::error::{Error, KeyFault};
 use crate::keys::private::Secret;
 use crate::keys::{curve_name, KeyKind, PrivateKey, PublicKey};
@@ -241,14 +241,11 @@ fn read_rsa(reader: &mut Reader<'_>) -> Result<PrivateKey, Error> {
     let n = reader.mpint().map_err(malformed)?;
     let e = reader.mpint().map_err(malformed)?;
     let d = reader.mpint().map_err(malformed)?;
-    // iqmp is computed anew: a wrong one would make wrong signatures.
+    // iqmp, which is computed anew.
     reader.mpint().map_err(malformed)?;
     let p = reader.mpint().map_err(malformed)?;
     let q = reader.mpint().map_err(malformed)?;
-    PublicKey::rsa(n, e)?;
-    let components = rsa::Components::new(n, e, d, p, q)
-        .map_err(|_| KeyFault::Malformed("RSA numbers do not fit together"))?;
-    PrivateKey::from_rsa(components)
+    PrivateKey::from_rsa_numbers(n, e, d, p, q)
 }
 
 /// Writes the file.
@@ -272,7 +269,7 @@ pub(crate) fn write(
         .as_ref()
         .map_or(8, |(protection, _)| protection.cipher.block_size());
     let mut secret = secret_part(key, block, random)?;
-    let mut out = Zeroizing::new(Vec::with_capacity(2 * ROOM));
+    let mut out = Zeroizing::new(Vec::with_capacity(secret.len() + ROOM));
     let mut writer = Writer::new(&mut out);
     writer.raw(MAGIC);
     match &protection {
@@ -307,7 +304,7 @@ fn secret_part(
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut check = [0; 4];
     random.fill(&mut check);
-    let mut out = Zeroizing::new(Vec::with_capacity(ROOM.max(key.comment().len() + ROOM)));
+    let mut out = Zeroizing::new(Vec::with_capacity(key.comment().len() + ROOM));
     let mut writer = Writer::new(&mut out);
     writer
         .raw(&check)

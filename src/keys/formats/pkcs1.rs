@@ -7,44 +7,31 @@ use ssh_cipher::Cipher;
 use zeroize::Zeroizing;
 
 use super::{need, pem};
-use crate::crypto::sign::rsa;
 use crate::error::{Error, KeyFault};
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::PrivateKey;
 
 /// Reads a PEM block, encrypted or not.
 pub(super) fn read_pem(
     document: &pem::Document<'_>,
     passphrase: Option<&[u8]>,
 ) -> Result<PrivateKey, Error> {
-    read_legacy(document, passphrase, |der| {
-        let key = pkcs1::RsaPrivateKeyRef::from_der(der)
-            .map_err(|_| KeyFault::Malformed("not a PKCS#1 private key"))?;
-        of(&key)
-    })
+    read_legacy(document, passphrase, read)
 }
 
 /// Reads the DER.
 pub(super) fn read(der: &[u8]) -> Result<PrivateKey, Error> {
     let key = pkcs1::RsaPrivateKeyRef::from_der(der)
         .map_err(|_| KeyFault::Malformed("not a PKCS#1 private key"))?;
-    of(&key)
-}
-
-fn of(key: &pkcs1::RsaPrivateKeyRef<'_>) -> Result<PrivateKey, Error> {
     if key.other_prime_infos.is_some() {
         return Err(KeyFault::Unsupported("RSA key of more than two primes".into()).into());
     }
-    PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
-    // The CRT values are computed anew: wrong ones would make wrong signatures.
-    let components = rsa::Components::new(
+    PrivateKey::from_rsa_numbers(
         key.modulus.as_bytes(),
         key.public_exponent.as_bytes(),
         key.private_exponent.as_bytes(),
         key.prime1.as_bytes(),
         key.prime2.as_bytes(),
     )
-    .map_err(|_| KeyFault::Malformed("RSA numbers do not fit together"))?;
-    PrivateKey::from_rsa(components)
 }
 
 /// Undoes the encryption of the headers `Proc-Type` and `DEK-Info`, if there, and parses what was inside.
@@ -103,7 +90,7 @@ fn read_dek_info(info: &str) -> Result<(Cipher, Vec<u8>), KeyFault> {
     };
     let iv = iv.trim();
     let iv_len = cipher.key_and_iv_size().map_or(0, |(_, iv_len)| iv_len);
-    if iv.len() != 2 * iv_len || !iv.is_ascii() {
+    if iv.len() != 2 * iv_len || !iv.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(FAULT);
     }
     let bytes: Option<Vec<u8>> = (0..iv_len)
@@ -143,4 +130,54 @@ fn unpad(bytes: &[u8], block: usize) -> Option<&[u8]> {
         .iter()
         .all(|byte| usize::from(*byte) == count)
         .then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::{text, PASSPHRASE};
+
+    fn fault(text: &str) -> KeyFault {
+        match PrivateKey::load(text.as_bytes(), Some(PASSPHRASE)) {
+            Err(Error::Key(fault)) => fault,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("the key was taken"),
+        }
+    }
+
+    #[test]
+    fn broken_headers_are_malformed() {
+        let good = text("rsa.pkcs1.aes128");
+        let (_, iv) = good
+            .lines()
+            .find_map(|line| line.split_once("AES-128-CBC,"))
+            .unwrap();
+        for (from, to) in [
+            ("DEK-Info", "DEK-Wrong"),
+            ("AES-128-CBC,", "AES-128-CBC "),
+            (iv, &iv[2..]),
+            (iv, &iv.replace(&iv[..2], "+1")),
+            (iv, &iv.replace(&iv[..2], "é")),
+            (iv, ""),
+        ] {
+            let found = fault(&good.replace(from, to));
+            assert!(matches!(found, KeyFault::Malformed(_)), "{to}: {found}");
+        }
+        let found = fault(&good.replace("AES-128-CBC", "DES-CBC"));
+        assert!(matches!(found, KeyFault::Unsupported(_)), "{found}");
+    }
+
+    #[test]
+    fn padding_must_be_whole() {
+        let mut block = [7; 16];
+        assert_eq!(unpad(&block, 16), Some(&[7; 9][..]));
+        block[15] = 0;
+        assert_eq!(unpad(&block, 16), None);
+        block[15] = 17;
+        assert_eq!(unpad(&block, 16), None);
+        block[15] = 3;
+        assert_eq!(unpad(&block, 16), None);
+        assert_eq!(unpad(&[], 16), None);
+        assert_eq!(unpad(&[16; 16], 16), Some(&[][..]));
+    }
 }

@@ -76,3 +76,50 @@ pub(super) fn write(scalar: &[u8], point: &[u8]) -> Result<Zeroizing<Vec<u8>>, E
     .map(Zeroizing::new)
     .map_err(|_| Error::Bug("DER encoding failed"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::test_support::fixture;
+    use sec1::{EcParameters, EcPrivateKey};
+
+    fn taken(key: &EcPrivateKey<'_>, outer: Option<Curve>) -> bool {
+        match read(&key.to_der().unwrap(), outer) {
+            Ok(_) => true,
+            Err(Error::Key(KeyFault::Malformed(_) | KeyFault::Unsupported(_))) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn curve_and_point_must_fit() {
+        let bytes = fixture("p256.sec1");
+        let der = pem::Document::find(&bytes).unwrap().decode().unwrap();
+        let key = EcPrivateKey::from_der(&der).unwrap();
+        let of = |oid| Some(EcParameters::NamedCurve(oid));
+        let with = |parameters, public_key| EcPrivateKey {
+            parameters,
+            public_key,
+            ..key.clone()
+        };
+        assert!(taken(&key, None));
+        assert!(taken(&with(None, None), Some(Curve::P256)));
+        assert!(taken(&with(of(P256), None), Some(Curve::P256)));
+        assert!(!taken(&with(None, key.public_key), None));
+        assert!(!taken(&with(of(P384), key.public_key), None));
+        assert!(!taken(&with(of(P384), key.public_key), Some(Curve::P256)));
+        assert!(!taken(&with(of(P256), Some(&[4; 65])), None));
+        assert!(!taken(&with(of(P256), Some(&[])), None));
+        let other = PrivateKey::from_ecdsa(Curve::P256, vec![5; 32].into()).unwrap();
+        let blob = other.public().blob();
+        assert!(!taken(
+            &with(of(P256), blob.last_chunk::<65>().map(|point| &point[..])),
+            None
+        ));
+        let secret_zero = EcPrivateKey {
+            private_key: &[0; 32],
+            ..key.clone()
+        };
+        assert!(!taken(&secret_zero, None));
+    }
+}
