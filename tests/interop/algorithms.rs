@@ -124,12 +124,7 @@ fn our_client_with_sshd() {
     );
     let text = output.text();
     let bad: Vec<&str> = text.lines().filter(|l| !l.starts_with("ok ")).collect();
-    assert!(
-        bad.is_empty(),
-        "{} failed:\n{}",
-        bad.len(),
-        bad.join("\n")
-    );
+    assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.join("\n"));
     assert_eq!(
         text.lines().count(),
         all.len(),

@@ -8,7 +8,9 @@ fn audit_server(options: &[&str]) -> Output {
     let scratch = Scratch::new();
     let server = OurServer::start(&scratch, options);
     run(
-        peer("SSH_AUDIT").args(["-n", "--skip-rate-test", "-p", &server.port.to_string()]).arg("127.0.0.1"),
+        peer("SSH_AUDIT")
+            .args(["-n", "--skip-rate-test", "-p", &server.port.to_string()])
+            .arg("127.0.0.1"),
         b"",
         LIMIT,
     )

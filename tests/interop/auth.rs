@@ -167,11 +167,7 @@ fn our_client_shows_the_banner() {
         LIMIT,
     )
     .expect_code(0);
-    assert!(
-        output.stderr.contains("Mind the gap."),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("Mind the gap."), "{}", output.stderr);
 }
 
 #[test]
@@ -182,7 +178,7 @@ fn our_client_refuses_another_host_key() {
     let (user, _) = account();
     let mut command = std::process::Command::new(crate::peers::program("exec"));
     command
-        .args(["-p", &sshd.port.to_string(), "-l", &user, "--host-key"])
+        .args(["--batch", "-p", &sshd.port.to_string(), "-l", &user, "--host-key"])
         .arg(key("user_stranger").with_extension("pub"))
         .arg("-i")
         .arg(key("user_ed25519"))
@@ -297,13 +293,7 @@ fn our_server_several_steps() {
         b"",
         LIMIT,
     );
-    assert_eq!(
-        output.text(),
-        "in\n",
-        "{}{}",
-        output.stderr,
-        server.log()
-    );
+    assert_eq!(output.text(), "in\n", "{}{}", output.stderr, server.log());
     for half in ["publickey", "password"] {
         let output = run(
             ssh_with_password(&server, &scratch, half, &right)
@@ -347,21 +337,12 @@ fn our_server_banner() {
     let banner = scratch.write("banner", "Mind the gap.\n");
     let server = OurServer::start(&scratch, &["--banner", banner.to_str().expect("path")]);
     let output = run(
-        ssh(&server, &scratch, "user_ed25519").args([
-            "-o",
-            "LogLevel=INFO",
-            "127.0.0.1",
-            "true",
-        ]),
+        ssh(&server, &scratch, "user_ed25519").args(["-o", "LogLevel=INFO", "127.0.0.1", "true"]),
         b"",
         LIMIT,
     )
     .expect_code(0);
-    assert!(
-        output.stderr.contains("Mind the gap."),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("Mind the gap."), "{}", output.stderr);
 }
 
 /// Keys that our keygen writes are keys to OpenSSH, and its keys are keys to ours.
@@ -410,10 +391,8 @@ fn keys_are_read_by_the_other_side() {
             LIMIT,
         )
         .expect_code(0);
-        let theirs = crate::peers::fingerprint(std::path::Path::new(&format!(
-            "{}.pub",
-            file.display()
-        )));
+        let theirs =
+            crate::peers::fingerprint(std::path::Path::new(&format!("{}.pub", file.display())));
         assert!(printed.text().contains(&theirs), "{}", printed.text());
     }
 }

@@ -4,8 +4,7 @@ use std::process::Command;
 
 use crate::need;
 use crate::peers::{
-    account, convert_key, exec, key, password_file, peer, server_password_file, Dropbear,
-    OurServer,
+    account, convert_key, exec, key, password_file, peer, server_password_file, Dropbear, OurServer,
 };
 use crate::process::{echo_through, run, Scratch, LIMIT};
 

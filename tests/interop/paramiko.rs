@@ -33,12 +33,7 @@ fn our_client_with_paramiko() {
         ),
         ("both", "user_ed25519", &["--password-file", file]),
     ] {
-        run(
-            client(user, identity, options).arg("exit 9"),
-            b"",
-            LIMIT,
-        )
-        .expect_code(9);
+        run(client(user, identity, options).arg("exit 9"), b"", LIMIT).expect_code(9);
     }
     // Two rounds of questions; the second is not one for a password, so each answer is given by itself.
     let answers = scratch.write("answers", &format!("{PASSWORD}\n5\n"));
@@ -114,5 +109,10 @@ fn paramiko_with_our_server() {
         output.stderr,
         server.log()
     );
-    assert_eq!(output.text().matches("ok ").count(), 14, "{}", output.text());
+    assert_eq!(
+        output.text().matches("ok ").count(),
+        14,
+        "{}",
+        output.text()
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -180,12 +180,6 @@ impl Noise {
             }
         }
     }
-
-    pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
-        let mut all = vec![0; length];
-        Noise::new(seed).fill(&mut all);
-        all
-    }
 }
 
 /// Sends `total` bytes of noise through `command`, which must send them back, both ways at once, and compares hashes.
@@ -259,10 +253,6 @@ impl Scratch {
         ));
         fs::create_dir_all(&path).expect("scratch directory");
         Scratch(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

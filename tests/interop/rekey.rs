@@ -77,12 +77,7 @@ fn our_server_asks_ssh() {
     let scratch = Scratch::new();
     let server = OurServer::start(&scratch, &["--rekey-bytes", "1048576"]);
     let log = echo_through(
-        ssh(&server, &scratch, "user_ed25519").args([
-            "-o",
-            "LogLevel=DEBUG",
-            "127.0.0.1",
-            "cat",
-        ]),
+        ssh(&server, &scratch, "user_ed25519").args(["-o", "LogLevel=DEBUG", "127.0.0.1", "cat"]),
         64 * MIB,
         LIMIT,
     );
@@ -94,10 +89,7 @@ fn our_server_asks_ssh() {
 fn ours_with_ours() {
     need!("SSH_KEYGEN");
     let scratch = Scratch::new();
-    let server = OurServer::start(
-        &scratch,
-        &["--all-algorithms", "--rekey-bytes", "1000000"],
-    );
+    let server = OurServer::start(&scratch, &["--all-algorithms", "--rekey-bytes", "1000000"]);
     for cipher in [
         "aes256-gcm@openssh.com",
         "chacha20-poly1305@openssh.com",

@@ -1,11 +1,11 @@
 //! The C programs under test.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{fingerprint, key, root};
+use super::{key, root};
 use crate::process::{Running, Scratch, LIMIT};
 
 const HOST_KEYS: [&str; 5] = [
@@ -37,7 +37,7 @@ pub fn program(name: &str) -> PathBuf {
 /// Our client towards `port`, with the user key `identity`, knowing the host keys in `build/peers/keys`.
 pub fn exec(port: u16, user: &str, identity: &str) -> Command {
     let mut command = Command::new(program("exec"));
-    command.args(["-p", &port.to_string(), "-l", user]);
+    command.args(["--batch", "-p", &port.to_string(), "-l", user]);
     for name in HOST_KEYS {
         command
             .arg("--host-key")
@@ -84,10 +84,6 @@ impl OurServer {
         self.running.log()
     }
 
-    pub fn wait_for_line(&mut self, needle: &str) -> String {
-        self.running.wait_for_line(needle, LIMIT)
-    }
-
     /// What a client's known_hosts must say about this server.
     pub fn known_hosts_lines(&self) -> String {
         HOST_KEYS
@@ -108,9 +104,4 @@ pub fn server_password_file(scratch: &Scratch, password: &str) -> PathBuf {
 /// A file with nothing but a password, as clients read it.
 pub fn password_file(scratch: &Scratch, password: &str) -> PathBuf {
     scratch.write("password", &format!("{password}\n"))
-}
-
-/// The fingerprint of one of the server's host keys.
-pub fn host_fingerprint(name: &str) -> String {
-    fingerprint(Path::new(&key(name).with_extension("pub")))
 }
