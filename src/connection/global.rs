@@ -153,14 +153,18 @@ impl ConnectionLayer {
         let message = GlobalRequest::decode(payload)?;
         let name = valid_name(message.name);
         let action = name.map_or(Own::Refuse, |name| Own::of(self.role, name));
-        match (action, name) {
+        let asked = match (action, name) {
             (Own::Ask, Some(name)) => {
-                if self.ask_global(name, &message, payload.len(), context.events) {
-                    return Ok(());
-                }
+                self.ask_global(name, &message, payload.len(), context.events)
             }
-            (Own::NoMoreSessions, _) => self.global.no_more_sessions = true,
-            _ => {}
+            (Own::NoMoreSessions, _) => {
+                self.global.no_more_sessions = true;
+                false
+            }
+            _ => false,
+        };
+        if asked {
+            return Ok(());
         }
         if message.want_reply {
             self.global.questions.refuse()?;

@@ -96,7 +96,7 @@ impl TransportOptions {
             preferences: self.preferences_for(role),
             host_keys: self.host_keys.clone(),
             moduli: self.moduli.clone(),
-            rekey: self.rekey.clone(),
+            rekey: self.rekey,
             require_strict_kex: self.require_strict_kex,
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
@@ -105,7 +105,7 @@ impl TransportOptions {
         }
     }
 
-    pub(crate) fn service_config(&self, role: Role) -> ServiceConfig {
+    pub(crate) fn service_config(&self) -> ServiceConfig {
         let mut server_auth = self.server_auth.clone();
         // The driver counts login grace from the start of the transport, this layer only from the first
         // key exchange.

@@ -284,38 +284,26 @@ impl Inner {
                 };
                 return self.shared.answer_open(*id, decision, true);
             }
-            (
-                Question::Channel {
-                    id,
-                    request_id,
-                    want_reply,
-                    ..
-                },
-                answer,
-            ) => {
+            (Question::Channel { id, request_id, .. }, answer) => {
                 let ok = matches!(answer, Answer::Accept);
-                if *want_reply {
-                    let (id, request_id) = (*id, *request_id);
-                    return self.shared.serve(|services| {
-                        services
-                            .connection
-                            .answer_request(id, request_id, ok, &mut services.out)
-                    });
-                }
+                let (id, request_id) = (*id, *request_id);
+                return self.shared.serve(|services| {
+                    services
+                        .connection
+                        .answer_request(id, request_id, ok, &mut services.out)
+                });
             }
-            (Question::Global { id, want_reply, .. }, answer) => {
+            (Question::Global { id, .. }, answer) => {
                 let reply = match answer {
                     Answer::Accept => Ok(Vec::new()),
                     Answer::Data(data) => Ok(data),
                     _ => Err(()),
                 };
-                if *want_reply {
-                    return self.shared.serve(|services| {
-                        services
-                            .connection
-                            .answer_global(*id, reply, &mut services.out)
-                    });
-                }
+                return self.shared.serve(|services| {
+                    services
+                        .connection
+                        .answer_global(*id, reply, &mut services.out)
+                });
             }
         }
         Ok(())

@@ -281,11 +281,11 @@ impl Serving {
                         self.started();
                     }
                 }
-                shared.log(self, LogLevel::Info, || String::from("keys exchanged"));
+                shared.log(LogLevel::Info, || String::from("keys exchanged"));
                 shared.progress.notify_all();
             }
             TransportEvent::Debug { message, .. } => {
-                shared.log(self, LogLevel::Debug, || {
+                shared.log(LogLevel::Debug, || {
                     format!("peer says: {}", super::log::quoted(&message))
                 });
             }
@@ -340,7 +340,7 @@ impl Serving {
                 match &outcome {
                     Ok(AuthOutcome::Success) => {
                         self.attempt.methods.clear();
-                        shared.log(self, LogLevel::Info, || String::from("authenticated"));
+                        shared.log(LogLevel::Info, || String::from("authenticated"));
                     }
                     Ok(AuthOutcome::Partial { methods }) => {
                         self.attempt.methods.clone_from(methods)
@@ -387,7 +387,7 @@ impl Serving {
             ServerAuthEvent::Authenticated { user, method } => {
                 self.setup_deadline = None;
                 shared.authenticated();
-                shared.log(self, LogLevel::Info, || {
+                shared.log(LogLevel::Info, || {
                     format!(
                         "user {} in by {}",
                         super::log::quoted(&user),
@@ -536,10 +536,6 @@ impl Serving {
             self.jobs_running = true;
             shared.run_jobs();
         }
-    }
-
-    pub(crate) fn job_queue_is_full(&self) -> bool {
-        self.jobs.len() >= MAX_JOBS
     }
 
     /// The authentication methods that somebody is there to decide about.

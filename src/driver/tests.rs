@@ -187,7 +187,8 @@ fn renegotiation_returns_when_done() {
     let (client, server) = connected();
     client.renegotiate_keys(TIME).unwrap();
     server.renegotiate_keys(TIME).unwrap();
-    assert!(server.key_exchanges() >= 3);
+    // The second call may have joined the end of the first exchange.
+    assert!(client.key_exchanges() >= 2 && server.key_exchanges() >= 2);
     let (ours, theirs) = open(&client, &server);
     ours.write(Stream::Data, b"still here", TIME).unwrap();
     ours.send_eof().unwrap();

@@ -215,7 +215,7 @@ impl Transport {
                 serving.options.server_auth.methods = serving.answerable_methods();
             }
             let config = Arc::new(serving.options.transport_config(role));
-            let services = Services::new(role, serving.options.service_config(role));
+            let services = Services::new(role, serving.options.service_config());
             serving.role = role;
             serving.phase = Phase::Negotiating;
             serving.services = Some(services);
@@ -227,7 +227,7 @@ impl Transport {
                 .then_some(serving.options.login_grace)
                 .flatten();
             shared.set_started(now, grace);
-            sending.rekey = serving.options.rekey.clone();
+            sending.rekey = serving.options.rekey;
             sending.outbound = Some(Outbound::new(role));
             receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
         }
@@ -420,6 +420,7 @@ impl Transport {
         let id = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
             let id = services.connection.open(kind, &mut services.out)?;
             serving.channels.insert(id, ChannelEntry::new());
             id
@@ -514,6 +515,7 @@ impl Transport {
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
             let out = &mut services.out;
             let number = services
                 .connection

@@ -5,6 +5,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::auth::Prompts;
+use crate::crypto::algorithms::SIGNATURES;
 use crate::keys::PublicKey;
 
 /// What a server allows.
@@ -19,11 +20,11 @@ pub struct ServerAuthConfig {
     /// Time from the start to success, whatever happens in between; `None` for no limit.
     pub login_grace: Option<Duration>,
     /// The methods that FAILURE names. What is not named here is refused without a question; only `none` is
-    /// always asked about.
+    /// always asked about. Empty by default: nothing is offered that nobody decided to offer.
     pub methods: Vec<String>,
     /// Text for the user and its language tag.
     pub banner: Option<(String, String)>,
-    /// The signature algorithms that are accepted.
+    /// The signature algorithms that are accepted; by default every one of this build.
     pub sig_algs: Vec<&'static str>,
 }
 
@@ -36,7 +37,7 @@ impl Default for ServerAuthConfig {
             login_grace: Some(Duration::from_secs(120)),
             methods: Vec::new(),
             banner: None,
-            sig_algs: Vec::new(),
+            sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
         }
     }
 }
