@@ -75,7 +75,15 @@ pub unsafe extern "C" fn ssh_request_ask(
     echo: *const bool,
     count: usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, title, instructions, prompts, echo, count)
+    pending!(
+        SSH_ERR_INTERNAL,
+        request,
+        title,
+        instructions,
+        prompts,
+        echo,
+        count
+    )
 }
 
 /// Answers the server's prompts, for SSH_REQUEST_PROMPTS.

@@ -27,7 +27,14 @@ pub unsafe extern "C" fn ssh_transport_auth_none(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, username, event, timeout_ms, error)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        username,
+        event,
+        timeout_ms,
+        error
+    )
 }
 
 /// Authenticates with a password.
@@ -55,8 +62,15 @@ pub unsafe extern "C" fn ssh_transport_auth_password(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, transport, username, password, password_length, fallback, event,
-        timeout_ms, error
+        SSH_ERR_INTERNAL,
+        transport,
+        username,
+        password,
+        password_length,
+        fallback,
+        event,
+        timeout_ms,
+        error
     )
 }
 
@@ -79,7 +93,15 @@ pub unsafe extern "C" fn ssh_transport_auth_publickey(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, username, key, event, timeout_ms, error)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        username,
+        key,
+        event,
+        timeout_ms,
+        error
+    )
 }
 
 /// Authenticates by answering the server's prompts (keyboard-interactive, RFC 4256). The prompts come as
@@ -103,7 +125,15 @@ pub unsafe extern "C" fn ssh_transport_auth_interactive(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, username, submethods, event, timeout_ms, error)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        username,
+        submethods,
+        event,
+        timeout_ms,
+        error
+    )
 }
 
 /// How the last authentication call ended: what it returned, or would have returned without its event.
@@ -127,7 +157,9 @@ pub unsafe extern "C" fn ssh_transport_auth_status(
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_auth_methods(transport: *const ssh_transport) -> *mut c_char {
+pub unsafe extern "C" fn ssh_transport_auth_methods(
+    transport: *const ssh_transport,
+) -> *mut c_char {
     pending!(std::ptr::null_mut(), transport)
 }
 

@@ -48,7 +48,14 @@ pub unsafe extern "C" fn ssh_channel_read(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, buffer, capacity, done, timeout_ms)
+    pending!(
+        SSH_ERR_INTERNAL,
+        channel,
+        buffer,
+        capacity,
+        done,
+        timeout_ms
+    )
 }
 
 /// Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
@@ -68,7 +75,14 @@ pub unsafe extern "C" fn ssh_channel_read_stderr(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, buffer, capacity, done, timeout_ms)
+    pending!(
+        SSH_ERR_INTERNAL,
+        channel,
+        buffer,
+        capacity,
+        done,
+        timeout_ms
+    )
 }
 
 /// Writes as much as fits, waiting until at least one byte does.

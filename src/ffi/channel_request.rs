@@ -42,8 +42,17 @@ pub unsafe extern "C" fn ssh_channel_request_pty(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, channel, term, columns, rows, width_pixels, height_pixels, modes,
-        modes_length, timeout_ms, error
+        SSH_ERR_INTERNAL,
+        channel,
+        term,
+        columns,
+        rows,
+        width_pixels,
+        height_pixels,
+        modes,
+        modes_length,
+        timeout_ms,
+        error
     )
 }
 
@@ -129,7 +138,14 @@ pub unsafe extern "C" fn ssh_channel_window_change(
     width_pixels: u32,
     height_pixels: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, columns, rows, width_pixels, height_pixels)
+    pending!(
+        SSH_ERR_INTERNAL,
+        channel,
+        columns,
+        rows,
+        width_pixels,
+        height_pixels
+    )
 }
 
 /// Sends the command a signal.
@@ -182,7 +198,16 @@ pub unsafe extern "C" fn ssh_channel_request(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, name, data, length, want_reply, timeout_ms, error)
+    pending!(
+        SSH_ERR_INTERNAL,
+        channel,
+        name,
+        data,
+        length,
+        want_reply,
+        timeout_ms,
+        error
+    )
 }
 
 /// Server: tells the client the command's exit status. Close the channel afterwards.

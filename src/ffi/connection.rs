@@ -48,8 +48,15 @@ pub unsafe extern "C" fn ssh_transport_open_channel(
     error: *mut *mut ssh_error,
 ) -> *mut ssh_channel {
     pending!(
-        std::ptr::null_mut(), transport, kind, destination, destination_port, source, source_port,
-        timeout_ms, error
+        std::ptr::null_mut(),
+        transport,
+        kind,
+        destination,
+        destination_port,
+        source,
+        source_port,
+        timeout_ms,
+        error
     )
 }
 
@@ -95,8 +102,16 @@ pub unsafe extern "C" fn ssh_transport_global_request(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, transport, name, data, length, want_reply, timeout_ms, reply,
-        reply_length, error
+        SSH_ERR_INTERNAL,
+        transport,
+        name,
+        data,
+        length,
+        want_reply,
+        timeout_ms,
+        reply,
+        reply_length,
+        error
     )
 }
 

@@ -288,7 +288,14 @@ pub unsafe extern "C" fn ssh_key_sign(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, key, algorithm, data, length, signature, signature_length, error
+        SSH_ERR_INTERNAL,
+        key,
+        algorithm,
+        data,
+        length,
+        signature,
+        signature_length,
+        error
     )
 }
 
@@ -313,6 +320,12 @@ pub unsafe extern "C" fn ssh_key_verify(
     signature_length: usize,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, key, algorithm, data, length, signature, signature_length
+        SSH_ERR_INTERNAL,
+        key,
+        algorithm,
+        data,
+        length,
+        signature,
+        signature_length
     )
 }

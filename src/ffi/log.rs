@@ -74,7 +74,14 @@ pub unsafe extern "C" fn ssh_transport_set_log_callback(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, callback, level, userdata, destroy)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        callback,
+        level,
+        userdata,
+        destroy
+    )
 }
 
 /// Names the log channel of a transport. The name comes with every line. At first "sshwire.transport".

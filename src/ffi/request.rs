@@ -121,7 +121,14 @@ pub unsafe extern "C" fn ssh_transport_set_callback(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, kind, callback, userdata, destroy)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        kind,
+        callback,
+        userdata,
+        destroy
+    )
 }
 
 /// Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
@@ -429,7 +436,14 @@ pub unsafe extern "C" fn ssh_request_terminal_size(
     width_pixels: *mut u32,
     height_pixels: *mut u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, columns, rows, width_pixels, height_pixels)
+    pending!(
+        SSH_ERR_INTERNAL,
+        request,
+        columns,
+        rows,
+        width_pixels,
+        height_pixels
+    )
 }
 
 /// The terminal's modes in the encoding of RFC 4254 section 8, for SSH_REQUEST_PTY.

@@ -62,7 +62,10 @@ pub unsafe extern "C" fn ssh_server_set_callback(
 /// @param kind    SSH_REQUEST_AUTH_PASSWORD, ...; SSH_REQUEST_ANY for every kind without a callback of its own
 /// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_server_pull_requests(server: *mut ssh_server, kind: i32) -> ssh_status {
+pub unsafe extern "C" fn ssh_server_pull_requests(
+    server: *mut ssh_server,
+    kind: i32,
+) -> ssh_status {
     pending!(SSH_ERR_INTERNAL, server, kind)
 }
 

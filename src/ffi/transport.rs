@@ -34,7 +34,10 @@ pub const SSH_TIMEOUT_DEFAULT: i32 = -2;
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_new(fd: i32, error: *mut *mut ssh_error) -> *mut ssh_transport {
+pub unsafe extern "C" fn ssh_transport_new(
+    fd: i32,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_transport {
     pending!(std::ptr::null_mut(), fd, error)
 }
 
@@ -109,7 +112,14 @@ pub unsafe extern "C" fn ssh_transport_start_server(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, server, event, timeout_ms, error)
+    pending!(
+        SSH_ERR_INTERNAL,
+        transport,
+        server,
+        event,
+        timeout_ms,
+        error
+    )
 }
 
 /// Begins the session as client and authenticates, in one call: ssh_transport_start_client(), the check of
@@ -137,8 +147,14 @@ pub unsafe extern "C" fn ssh_transport_connect(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, transport, expected_host_key, username, password, private_key,
-        timeout_ms, error
+        SSH_ERR_INTERNAL,
+        transport,
+        expected_host_key,
+        username,
+        password,
+        private_key,
+        timeout_ms,
+        error
     )
 }
 
@@ -220,7 +236,9 @@ pub unsafe extern "C" fn ssh_transport_is_authenticated(transport: *const ssh_tr
 ///
 /// @return a string, freed with ssh_memory_free(), or NULL when nobody is. Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_get_username(transport: *const ssh_transport) -> *mut c_char {
+pub unsafe extern "C" fn ssh_transport_get_username(
+    transport: *const ssh_transport,
+) -> *mut c_char {
     pending!(std::ptr::null_mut(), transport)
 }
 
@@ -307,7 +325,9 @@ pub unsafe extern "C" fn ssh_transport_set_userdata(
 ///
 /// @return the pointer, or NULL. Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_get_userdata(transport: *const ssh_transport) -> *mut c_void {
+pub unsafe extern "C" fn ssh_transport_get_userdata(
+    transport: *const ssh_transport,
+) -> *mut c_void {
     pending!(std::ptr::null_mut(), transport)
 }
 
@@ -371,7 +391,9 @@ pub unsafe extern "C" fn ssh_transport_set_expected_host_key(
 /// @param transport  a client transport whose keys were exchanged
 /// @return SSH_OK, SSH_ERR_STATE before keys were exchanged, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_accept_host_key(transport: *mut ssh_transport) -> ssh_status {
+pub unsafe extern "C" fn ssh_transport_accept_host_key(
+    transport: *mut ssh_transport,
+) -> ssh_status {
     pending!(SSH_ERR_INTERNAL, transport)
 }
 

@@ -72,7 +72,13 @@ pub unsafe extern "C" fn ssh_transport_set_keepalive(
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
     pending!(
-        SSH_ERR_INTERNAL, transport, interval_ms, max_missed, callback, userdata, destroy
+        SSH_ERR_INTERNAL,
+        transport,
+        interval_ms,
+        max_missed,
+        callback,
+        userdata,
+        destroy
     )
 }
 

@@ -1,0 +1,540 @@
+/*
+ * server: lets users in by key or password, and runs their commands and shells as whoever started it.
+ */
+#define _GNU_SOURCE /* getopt_long, accept4, getpwuid_r */
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "session.h"
+
+#define MAX_HOST_KEYS 16
+#define MAX_USERS 16
+#define MAX_LISTENERS 8
+#define SWEEP_MS 500
+
+static const char help[] =
+    "usage: server [OPTION...]\n"
+    "Serves SSH. Commands and shells run as you, so think before you open this to others.\n"
+    "\n"
+    "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222); port 0 takes any free one\n"
+    "      --host-key FILE        a private key of the server; several times, one of each type. Without any,\n"
+    "                             a new one is made that lives as long as the server\n"
+    "      --authorized-keys FILE public keys of the users, one each line\n"
+    "      --password-file FILE   lines NAME:PASSWORD\n"
+    "      --user NAME            let in this user only; several times\n"
+    "      --require METHODS      all of these in this order, such as publickey,password\n"
+    "      --allow-anyone         let in everybody. Do not.\n"
+    "      --banner FILE          a text to show before anybody logs in\n"
+    "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "  -v, --verbose              say more; twice: in detail\n"
+    "  -h, --help\n" ALGORITHM_HELP;
+
+struct server_options {
+    const char *listen, *authorized_keys, *password_file, *banner;
+    const char *host_keys[MAX_HOST_KEYS];
+    size_t host_key_count;
+    const char *users[MAX_USERS];
+    size_t user_count;
+    char *required[4];
+    size_t required_count;
+    bool allow_anyone;
+    uint64_t rekey_bytes;
+    int verbosity;
+    struct algorithm_options algorithms;
+};
+
+/* Set up before the first connection and only read after that, so all threads may look. */
+static struct server_options options = {.listen = "127.0.0.1:2222"};
+
+/*
+ * Who may come in
+ */
+
+static bool is_user(const char *name)
+{
+    if (name == NULL)
+        return false;
+    for (size_t i = 0; i < options.user_count; i++)
+        if (strcmp(options.users[i], name) == 0)
+            return true;
+    return options.user_count == 0;
+}
+
+/* The files are read each time, so that changes count at once. */
+static bool is_authorized(const ssh_key *key)
+{
+    bool found = false;
+    if (options.authorized_keys == NULL)
+        return false;
+    FILE *file = fopen(options.authorized_keys, "re");
+    if (file == NULL) {
+        say("%s: %s", options.authorized_keys, strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t room = 0;
+    while (!found && getline(&line, &room, file) > 0) {
+        ssh_key *authorized = line[0] == '#' ? NULL : ssh_key_from_line(line, NULL);
+        found = authorized != NULL && ssh_key_equals(key, authorized);
+        ssh_key_free(authorized);
+    }
+    free(line);
+    fclose(file);
+    return found;
+}
+
+/* Takes the same time wherever the difference is. */
+static bool is_same(const char *given, size_t length, const char *right)
+{
+    size_t right_length = strlen(right);
+    volatile unsigned char difference = length != right_length;
+    for (size_t i = 0; i < length; i++)
+        difference |= (unsigned char)(given[i] ^ right[right_length > 0 ? i % right_length : 0]);
+    return difference == 0;
+}
+
+static bool is_password(const char *user, const char *password, size_t length)
+{
+    bool good = false;
+    if (options.password_file == NULL || password == NULL || user == NULL)
+        return false;
+    FILE *file = fopen(options.password_file, "re");
+    if (file == NULL) {
+        say("%s: %s", options.password_file, strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t room = 0;
+    while (getline(&line, &room, file) > 0) {
+        char *colon = strchr(line, ':');
+        line[strcspn(line, "\r\n")] = '\0';
+        if (line[0] == '#' || colon == NULL)
+            continue;
+        *colon = '\0';
+        if (strcmp(line, user) == 0 && is_same(password, length, colon + 1))
+            good = true;
+    }
+    if (line != NULL)
+        explicit_bzero(line, room);
+    free(line);
+    fclose(file);
+    return good;
+}
+
+/* How many of the required methods a connection has behind it is kept with its transport. */
+static size_t step_of(ssh_request *request)
+{
+    return (size_t)(uintptr_t)ssh_transport_get_userdata(ssh_request_transport(request));
+}
+
+static bool is_next(ssh_request *request, const char *method)
+{
+    size_t step = step_of(request);
+    return options.required_count == 0 ||
+           (step < options.required_count && strcmp(options.required[step], method) == 0);
+}
+
+/* Refuses, and says what is wanted at this point. */
+static void refuse(ssh_request *request)
+{
+    size_t step = step_of(request);
+    if (step < options.required_count)
+        ssh_request_refuse_with_methods(request, options.required[step]);
+    else
+        ssh_request_refuse(request);
+}
+
+/* The credentials are good: the user is in, or has the next step before him. */
+static void grant(ssh_request *request, const char *method)
+{
+    size_t step = step_of(request) + 1;
+    if (step < options.required_count) {
+        ssh_transport_set_userdata(ssh_request_transport(request), (void *)(uintptr_t)step, NULL);
+        ssh_request_accept_partial(request, options.required[step]);
+        return;
+    }
+    if (ssh_request_accept(request) == SSH_OK && options.verbosity > 0)
+        say("%s is in by %s", ssh_request_username(request), method);
+}
+
+static void on_none(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    if (options.allow_anyone && is_user(ssh_request_username(request)))
+        ssh_request_accept(request);
+    else
+        refuse(request);
+    ssh_request_free(request);
+}
+
+/* The client asks whether it is worth proving that it holds a key. */
+static void on_key_asked(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    ssh_key *key = ssh_request_key(request);
+    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(key))
+        ssh_request_accept(request);
+    else
+        refuse(request);
+    ssh_key_free(key);
+    ssh_request_free(request);
+}
+
+/* It has proven it. */
+static void on_key_proven(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    ssh_key *key = ssh_request_key(request);
+    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(key))
+        grant(request, "key");
+    else
+        refuse(request);
+    ssh_key_free(key);
+    ssh_request_free(request);
+}
+
+static void on_password(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    size_t length = 0;
+    const char *user = ssh_request_username(request);
+    const char *password = ssh_request_password(request, &length);
+    if (is_next(request, "password") && is_user(user) && is_password(user, password, length))
+        grant(request, "password");
+    else
+        refuse(request);
+    ssh_request_free(request);
+}
+
+static void on_interactive(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    static const char *const prompts[] = {"Password: "};
+    if (is_next(request, "keyboard-interactive"))
+        ssh_request_ask(request, NULL, NULL, prompts, NULL, 1);
+    else
+        refuse(request);
+    ssh_request_free(request);
+}
+
+static void on_interactive_answers(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    size_t length = 0;
+    const char *user = ssh_request_username(request);
+    const char *password = ssh_request_answer_count(request) == 1 ? ssh_request_answer(request, 0, &length) : NULL;
+    if (is_next(request, "keyboard-interactive") && is_user(user) && is_password(user, password, length))
+        grant(request, "keyboard-interactive");
+    else
+        refuse(request);
+    ssh_request_free(request);
+}
+
+/*
+ * The server
+ */
+
+static void add_host_key(ssh_server *server, ssh_key *key)
+{
+    char *fingerprint = ssh_key_fingerprint(key);
+    if (ssh_server_add_key(server, key) != SSH_OK)
+        fail("a host key is not usable");
+    printf("host key %s %s\n", ssh_key_type(key), fingerprint);
+    ssh_memory_free(fingerprint);
+    ssh_key_free(key);
+}
+
+static ssh_server *make_server(void)
+{
+    ssh_error *error = NULL;
+    ssh_server *server = ssh_server_new();
+    if (server == NULL)
+        fail("no server to be had");
+    for (size_t i = 0; i < options.host_key_count; i++)
+        add_host_key(server, load_private_key(options.host_keys[i], NULL, true));
+    if (options.host_key_count == 0) {
+        ssh_key *key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, &error);
+        if (key == NULL)
+            fail_error("host key", error);
+        add_host_key(server, key);
+    }
+    if (options.allow_anyone)
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
+    if (options.authorized_keys != NULL) {
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);
+    }
+    if (options.password_file != NULL) {
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_PASSWORD, on_password, NULL, NULL);
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE, on_interactive, NULL, NULL);
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS, on_interactive_answers, NULL, NULL);
+    }
+    if (options.required_count > 0)
+        ssh_server_set_auth_methods(server, options.required[0]);
+    if (options.banner != NULL) {
+        char *text = read_file(options.banner);
+        ssh_server_set_banner(server, text);
+        free(text);
+    }
+    sessions_serve(server);
+    return server;
+}
+
+/*
+ * Connections. The library runs them all; this program keeps the handles, and lets go of those that have ended.
+ */
+
+struct connection {
+    struct connection *next;
+    ssh_transport *transport;
+    char peer[128];
+};
+
+static struct connection *connections; /* main thread only */
+
+static void start_connection(ssh_server *server, ssh_event *started, int fd)
+{
+    ssh_error *error = NULL;
+    struct connection *connection = calloc(1, sizeof *connection);
+    ssh_transport *transport = connection != NULL ? ssh_transport_new(fd, &error) : NULL;
+    if (transport == NULL) {
+        say_error("a connection was dropped", error);
+        free(connection);
+        close(fd);
+        return;
+    }
+    uint16_t port = 0;
+    char *address = ssh_transport_getpeername(transport, &port);
+    snprintf(connection->peer, sizeof connection->peer, "%s port %u", address != NULL ? address : "?", port);
+    ssh_memory_free(address);
+    say("connection from %s", connection->peer);
+    apply_algorithms(&options.algorithms, transport);
+    if (options.rekey_bytes > 0)
+        ssh_transport_set_rekey_limits(transport, options.rekey_bytes, 0, 0);
+    /* With an event the call returns at once, so that one slow client does not keep the others waiting. */
+    if (ssh_transport_start_server(transport, server, started, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK) {
+        say_error(connection->peer, error);
+        ssh_transport_free(transport);
+        free(connection);
+        return;
+    }
+    connection->transport = transport;
+    connection->next = connections;
+    connections = connection;
+}
+
+static void sweep_connections(bool all)
+{
+    struct connection **link = &connections;
+    while (*link != NULL) {
+        struct connection *connection = *link;
+        if (!all && ssh_transport_is_alive(connection->transport)) {
+            link = &connection->next;
+            continue;
+        }
+        if (all)
+            ssh_transport_close(connection->transport);
+        if (options.verbosity > 0) {
+            ssh_error *cause = ssh_transport_error(connection->transport);
+            say("%s is gone: %s", connection->peer, cause != NULL ? ssh_error_message(cause) : "closed");
+            ssh_error_free(cause);
+        }
+        ssh_transport_free(connection->transport);
+        *link = connection->next;
+        free(connection);
+    }
+    sessions_sweep();
+}
+
+/*
+ * Listening
+ */
+
+static size_t open_listeners(int *listeners)
+{
+    char host[256];
+    const char *colon = strrchr(options.listen, ':');
+    size_t count = 0;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    if (colon == NULL || (size_t)(colon - options.listen) >= sizeof host)
+        fail("--listen wants ADDRESS:PORT, not \"%s\"", options.listen);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - options.listen), options.listen);
+    char *name = host;
+    if (name[0] == '[') {
+        name++;
+        name[strcspn(name, "]")] = '\0';
+    }
+    int cause = getaddrinfo(*name != '\0' ? name : NULL, colon + 1, &hints, &found);
+    if (cause != 0)
+        fail("%s: %s", options.listen, gai_strerror(cause));
+    for (struct addrinfo *at = found; at != NULL && count < MAX_LISTENERS; at = at->ai_next) {
+        int on = 1, fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
+        if (fd < 0)
+            continue;
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (at->ai_family == AF_INET6)
+            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
+            say("%s: %s", options.listen, strerror(errno));
+            close(fd);
+            continue;
+        }
+        struct sockaddr_storage bound;
+        socklen_t length = sizeof bound;
+        char address[128], port[16];
+        getsockname(fd, (struct sockaddr *)&bound, &length);
+        getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+        printf(at->ai_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
+        listeners[count++] = fd;
+    }
+    freeaddrinfo(found);
+    if (count == 0)
+        exit(EXIT_TROUBLE);
+    fflush(stdout);
+    return count;
+}
+
+static int end_pipe[2];
+
+static void on_end(int number)
+{
+    (void)number;
+    (void)!write(end_pipe[1], "", 1);
+}
+
+static void serve(ssh_server *server, const int *listeners, size_t count)
+{
+    struct pollfd fds[MAX_LISTENERS + 1];
+    ssh_event *started = ssh_event_new();
+    for (size_t i = 0; i < count; i++)
+        fds[i] = (struct pollfd){.fd = listeners[i], .events = POLLIN};
+    fds[count] = (struct pollfd){.fd = end_pipe[0], .events = POLLIN};
+    for (;;) {
+        int ready = poll(fds, (nfds_t)count + 1, connections != NULL ? SWEEP_MS : -1);
+        for (size_t i = 0; ready > 0 && i < count; i++) {
+            int fd;
+            while ((fds[i].revents & POLLIN) != 0 && (fd = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC)) >= 0)
+                start_connection(server, started, fd);
+        }
+        if (ready > 0 && (fds[count].revents & POLLIN) != 0)
+            break;
+        sweep_connections(false);
+    }
+    say("ending");
+    sweep_connections(true);
+    ssh_event_free(started);
+}
+
+/*
+ * Options
+ */
+
+static void add(const char **list, size_t *count, size_t room, const char *value, const char *what)
+{
+    if (*count == room)
+        fail("%s was given too often", what);
+    list[(*count)++] = value;
+}
+
+static void split_required(char *methods)
+{
+    for (char *method = strtok(methods, ","); method != NULL; method = strtok(NULL, ",")) {
+        if (strcmp(method, "publickey") != 0 && strcmp(method, "password") != 0 &&
+            strcmp(method, "keyboard-interactive") != 0)
+            fail("--require: \"%s\" is not publickey, password or keyboard-interactive", method);
+        if (options.required_count == sizeof options.required / sizeof options.required[0])
+            fail("--require: too many methods");
+        options.required[options.required_count++] = method;
+    }
+}
+
+enum {
+    OPTION_LISTEN = OPTION_LAST_ALGORITHM,
+    OPTION_HOST_KEY,
+    OPTION_AUTHORIZED_KEYS,
+    OPTION_PASSWORD_FILE,
+    OPTION_USER,
+    OPTION_REQUIRE,
+    OPTION_ALLOW_ANYONE,
+    OPTION_BANNER,
+    OPTION_REKEY_BYTES
+};
+
+static void parse_options(int argc, char **argv)
+{
+    static const struct option table[] = {{"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"host-key", required_argument, NULL, OPTION_HOST_KEY},
+                                          {"authorized-keys", required_argument, NULL, OPTION_AUTHORIZED_KEYS},
+                                          {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
+                                          {"user", required_argument, NULL, OPTION_USER},
+                                          {"require", required_argument, NULL, OPTION_REQUIRE},
+                                          {"allow-anyone", no_argument, NULL, OPTION_ALLOW_ANYONE},
+                                          {"banner", required_argument, NULL, OPTION_BANNER},
+                                          {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          ALGORITHM_LONG_OPTIONS,
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
+        switch (option) {
+        case OPTION_LISTEN: options.listen = optarg; break;
+        case OPTION_HOST_KEY:
+            add(options.host_keys, &options.host_key_count, MAX_HOST_KEYS, optarg, "--host-key");
+            break;
+        case OPTION_AUTHORIZED_KEYS: options.authorized_keys = optarg; break;
+        case OPTION_PASSWORD_FILE: options.password_file = optarg; break;
+        case OPTION_USER: add(options.users, &options.user_count, MAX_USERS, optarg, "--user"); break;
+        case OPTION_REQUIRE: split_required(optarg); break;
+        case OPTION_ALLOW_ANYONE: options.allow_anyone = true; break;
+        case OPTION_BANNER: options.banner = optarg; break;
+        case OPTION_REKEY_BYTES:
+            options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
+            break;
+        case 'v': options.verbosity++; break;
+        case 'h': fputs(help, stdout); exit(0);
+        default:
+            if (!algorithm_option(&options.algorithms, option, optarg))
+                fail("try --help");
+        }
+    }
+    if (optind != argc)
+        fail("what is \"%s\"? try --help", argv[optind]);
+    if (options.authorized_keys == NULL && options.password_file == NULL && !options.allow_anyone)
+        fail("nobody could log in: give --authorized-keys or --password-file");
+    if (options.allow_anyone && options.required_count > 0)
+        fail("--allow-anyone and --require contradict each other");
+}
+
+int main(int argc, char **argv)
+{
+    int listeners[MAX_LISTENERS];
+    program_name = "server";
+    parse_options(argc, argv);
+    log_to_stderr(options.verbosity - 1);
+    signal(SIGPIPE, SIG_IGN);
+    if (pipe(end_pipe) != 0)
+        fail("pipe: %s", strerror(errno));
+    struct sigaction end = {.sa_handler = on_end};
+    sigaction(SIGINT, &end, NULL);
+    sigaction(SIGTERM, &end, NULL);
+
+    ssh_server *server = make_server();
+    size_t count = open_listeners(listeners);
+    serve(server, listeners, count);
+    for (size_t i = 0; i < count; i++)
+        close(listeners[i]);
+    ssh_server_free(server);
+    return 0;
+}

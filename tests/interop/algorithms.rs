@@ -1,0 +1,243 @@
+//! Every kex × host key × cipher × MAC that OpenSSH and we both have, in both roles.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use crate::need;
+use crate::peers::{account, exec, key, peer, program, ssh, OurServer, Sshd};
+use crate::process::{run, Scratch, LIMIT};
+
+/// Ours, as issue and design list them. What the peer has not falls out.
+const KEX: [&str; 12] = [
+    "mlkem768x25519-sha256",
+    "sntrup761x25519-sha512",
+    "sntrup761x25519-sha512@openssh.com",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group14-sha256",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group18-sha512",
+    "diffie-hellman-group-exchange-sha256",
+];
+const HOST_KEYS: [&str; 6] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-256",
+    "rsa-sha2-512",
+];
+const AEAD: [&str; 3] = [
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+];
+const CTR: [&str; 3] = ["aes128-ctr", "aes192-ctr", "aes256-ctr"];
+const MACS: [&str; 4] = [
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+];
+
+#[derive(Clone, Copy)]
+struct Combination {
+    kex: &'static str,
+    host_key: &'static str,
+    cipher: &'static str,
+    /// AEAD ciphers leave the MAC out; it is then not restricted.
+    mac: Option<&'static str>,
+}
+
+impl Combination {
+    fn line(&self) -> String {
+        format!(
+            "{} {} {} {}",
+            self.kex,
+            self.host_key,
+            self.cipher,
+            self.mac.unwrap_or("-")
+        )
+    }
+}
+
+/// What this OpenSSH has, by `ssh -Q`.
+fn supported(query: &str) -> BTreeSet<String> {
+    let output = run(peer("SSH").args(["-Q", query]), b"", LIMIT).expect_code(0);
+    output.text().lines().map(str::to_owned).collect()
+}
+
+fn combinations() -> Vec<Combination> {
+    let kexes = supported("kex");
+    let ciphers = supported("cipher");
+    let macs = supported("mac");
+    let suites: Vec<(&'static str, Option<&'static str>)> = AEAD
+        .iter()
+        .map(|cipher| (*cipher, None))
+        .chain(
+            CTR.iter()
+                .flat_map(|cipher| MACS.iter().map(|mac| (*cipher, Some(*mac)))),
+        )
+        .filter(|(cipher, mac)| {
+            ciphers.contains(*cipher) && mac.is_none_or(|mac| macs.contains(mac))
+        })
+        .collect();
+    let mut all = Vec::new();
+    for kex in KEX.into_iter().filter(|kex| kexes.contains(*kex)) {
+        for host_key in HOST_KEYS {
+            for (cipher, mac) in &suites {
+                all.push(Combination {
+                    kex,
+                    host_key,
+                    cipher,
+                    mac: *mac,
+                });
+            }
+        }
+    }
+    // OpenSSH 9.2 has ten kex methods of ours and all of the rest: fewer means that a query failed.
+    assert!(all.len() >= 9 * 6 * 15, "only {} combinations", all.len());
+    all
+}
+
+#[test]
+fn our_client_with_sshd() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let scratch = Scratch::new();
+    let sshd = Sshd::start(&scratch, "");
+    let (user, _) = account();
+    let all = combinations();
+    let lines: String = all.iter().map(|c| c.line() + "\n").collect();
+    let output = run(
+        std::process::Command::new(program("algorithms"))
+            .arg(format!("127.0.0.1:{}", sshd.port))
+            .arg(user)
+            .arg(key("user_ed25519")),
+        lines.as_bytes(),
+        Duration::from_secs(600),
+    );
+    let text = output.text();
+    let bad: Vec<&str> = text.lines().filter(|l| !l.starts_with("ok ")).collect();
+    assert!(bad.is_empty(), "{} failed:\n{}", bad.len(), bad.join("\n"));
+    assert_eq!(
+        text.lines().count(),
+        all.len(),
+        "lines missing: {}",
+        output.stderr
+    );
+    assert!(output.status.success());
+    println!("{} combinations", all.len());
+}
+
+#[test]
+fn ssh_with_our_server() {
+    need!("SSH");
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--all-algorithms"]);
+    let all = combinations();
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let scratch = Scratch::new();
+                while let Some(c) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut command = ssh(&server, &scratch, "user_ed25519");
+                    command
+                        .arg(format!("-oKexAlgorithms={}", c.kex))
+                        .arg(format!("-oHostKeyAlgorithms={}", c.host_key))
+                        .arg(format!("-oCiphers={}", c.cipher));
+                    if let Some(mac) = c.mac {
+                        command.arg(format!("-oMACs={mac}"));
+                    }
+                    let output = run(command.args(["127.0.0.1", "echo fine"]), b"", LIMIT);
+                    if output.text() != "fine\n" || output.code() != Some(0) {
+                        let line = format!("{}: {}", c.line(), output.stderr.trim());
+                        failures.lock().expect("failures").push(line);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().expect("failures");
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed:\n{}\nserver: {}",
+        failures.len(),
+        all.len(),
+        failures.join("\n"),
+        server.log()
+    );
+    println!("{} combinations", all.len());
+}
+
+/// Every kex of ours, those that this OpenSSH does not have too: our client with our server.
+#[test]
+fn our_client_with_our_server() {
+    need!("SSH_KEYGEN");
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--all-algorithms"]);
+    for kex in KEX {
+        for host_key in HOST_KEYS {
+            let output = run(
+                exec(server.port, "tester", "user_ed25519")
+                    .args(["--kex", kex, "--host-key-algorithms", host_key])
+                    .args(["127.0.0.1", "echo fine"]),
+                b"",
+                LIMIT,
+            )
+            .expect_code(0);
+            assert_eq!(output.text(), "fine\n", "{kex} {host_key}");
+        }
+    }
+}
+
+#[test]
+fn compression_both_roles() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let scratch = Scratch::new();
+    let sshd = Sshd::start(&scratch, "Compression yes");
+    let (user, _) = account();
+    let text = "the same words again and again ".repeat(40_000);
+    let output = run(
+        exec(sshd.port, &user, "user_ed25519").args([
+            "--compression",
+            "zlib@openssh.com",
+            "127.0.0.1",
+            "cat",
+        ]),
+        text.as_bytes(),
+        LIMIT,
+    )
+    .expect_code(0);
+    assert!(output.stdout == text.as_bytes(), "changed on the way");
+
+    let server = OurServer::start(&scratch, &["--compression", "zlib@openssh.com,zlib,none"]);
+    let output = run(
+        ssh(&server, &scratch, "user_ed25519").args(["-C", "127.0.0.1", "cat"]),
+        text.as_bytes(),
+        LIMIT,
+    )
+    .expect_code(0);
+    assert!(output.stdout == text.as_bytes(), "changed on the way");
+
+    // `zlib`, compressed from the first keys on, is ours alone: OpenSSH has dropped it.
+    let output = run(
+        exec(server.port, "tester", "user_ed25519").args([
+            "--compression",
+            "zlib",
+            "127.0.0.1",
+            "cat",
+        ]),
+        text.as_bytes(),
+        LIMIT,
+    )
+    .expect_code(0);
+    assert!(output.stdout == text.as_bytes(), "changed on the way");
+}

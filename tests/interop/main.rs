@@ -1,0 +1,19 @@
+//! libsshwire against SSH implementations that are not ours, over loopback.
+//!
+//! What is tested are the C programs of `examples-c/` and the probes of `tests/interop/probes/`, built from the
+//! installed header, library and `.pc`: what a user gets, not what the Rust modules offer each other.
+//! `tests/peers/setup.sh` provides the peers. One that is absent is named on standard error and its checks are left
+//! out; under `CI=true` that is a failure.
+
+mod algorithms;
+mod audit;
+mod auth;
+mod dropbear;
+mod exec;
+mod libssh;
+mod paramiko;
+mod peers;
+mod process;
+mod pty;
+mod rekey;
+mod sessions;

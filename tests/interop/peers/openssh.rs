@@ -1,0 +1,119 @@
+//! OpenSSH, both roles.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::servers::start_on_free_port;
+use super::{key, peer, OurServer};
+use crate::process::{Running, Scratch};
+
+/// An sshd on loopback with keys and configuration of its own.
+pub struct Sshd {
+    pub port: u16,
+    running: Running,
+}
+
+impl Sshd {
+    /// Starts one; `extra` lines come first in its configuration, where the first value of an option wins.
+    pub fn start(scratch: &Scratch, extra: &str) -> Self {
+        let authorized = scratch.file("authorized_keys");
+        fs::copy(key("authorized_keys"), &authorized).expect("authorized_keys");
+        start_on_free_port(|port| {
+            let mut config = format!(
+                "{extra}\n\
+                 Port {port}\n\
+                 ListenAddress 127.0.0.1\n\
+                 PidFile none\n\
+                 AuthorizedKeysFile {}\n\
+                 StrictModes no\n\
+                 UsePAM no\n\
+                 PasswordAuthentication yes\n\
+                 KbdInteractiveAuthentication no\n\
+                 AcceptEnv SSHWIRE_*\n\
+                 MaxStartups 400\n\
+                 MaxSessions 100\n\
+                 PrintMotd no\n\
+                 PrintLastLog no\n\
+                 UseDNS no\n\
+                 LogLevel VERBOSE\n",
+                authorized.display()
+            );
+            for name in ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa"] {
+                let line = format!("HostKey {}\n", key(&format!("host_{name}")).display());
+                config.push_str(&line);
+            }
+            let file = scratch.write("sshd_config", &config);
+            let mut command = peer("SSHD");
+            command.args(["-D", "-e", "-f"]).arg(file);
+            Running::start(command, scratch.file("sshd.log"))
+        })
+        .map(|(port, running)| Sshd { port, running })
+        .expect("sshd does not start")
+    }
+
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+}
+
+/// `ssh` towards a server of ours, with the key `identity` and nothing of the machine's configuration.
+pub fn ssh(server: &OurServer, scratch: &Scratch, identity: &str) -> Command {
+    let mut command = base(server, scratch);
+    command
+        .args([
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "PreferredAuthentications=publickey",
+        ])
+        .arg("-i")
+        .arg(key(identity));
+    command
+}
+
+/// `ssh` that answers each question with the line in `password_file`; `methods` is PreferredAuthentications.
+pub fn ssh_with_password(
+    server: &OurServer,
+    scratch: &Scratch,
+    methods: &str,
+    password_file: &Path,
+) -> Command {
+    let asker = scratch.script(
+        "askpass",
+        &format!("#!/bin/sh\ncat '{}'\n", password_file.display()),
+    );
+    let mut command = base(server, scratch);
+    command
+        .arg("-o")
+        .arg(format!("PreferredAuthentications={methods}"))
+        .env("SSH_ASKPASS", asker)
+        .env("SSH_ASKPASS_REQUIRE", "force");
+    command
+}
+
+fn base(server: &OurServer, scratch: &Scratch) -> Command {
+    let known = scratch.write("known_hosts", &server.known_hosts_lines());
+    let mut command = peer("SSH");
+    command
+        .args(["-F", "none", "-p"])
+        .arg(server.port.to_string())
+        .args([
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "IdentityAgent=none",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "GlobalKnownHostsFile=/dev/null",
+            "-o",
+            "UpdateHostKeys=no",
+            "-o",
+            "LogLevel=ERROR",
+            "-o",
+        ])
+        .arg(format!("UserKnownHostsFile={}", known.display()))
+        .args(["-l", "tester"]);
+    command
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""A paramiko client for our server.
+
+usage: paramiko_client.py PORT HOST_KEY_PUB KEY_DIRECTORY PASSWORD_FILE
+
+Prints one line for each thing that worked and ends with 1 at the first that did not.
+"""
+import hashlib
+import os
+import sys
+import threading
+
+import paramiko
+
+PORT, HOST_KEY_PUB, KEYS = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+PASSWORD = open(sys.argv[4]).read().strip()
+USER = "tester"
+
+
+def connect():
+    transport = paramiko.Transport(("127.0.0.1", PORT))
+    transport.start_client(timeout=20)
+    expected = open(HOST_KEY_PUB).read().split()[1]
+    assert transport.get_remote_server_key().get_base64() == expected, "host key"
+    return transport
+
+
+def run(transport, command):
+    channel = transport.open_session()
+    channel.settimeout(30)
+    channel.exec_command(command)
+    channel.shutdown_write()
+    out = b"".join(iter(lambda: channel.recv(65536), b""))
+    err = b"".join(iter(lambda: channel.recv_stderr(65536), b""))
+    status = channel.recv_exit_status()
+    channel.close()
+    return status, out, err
+
+
+def echo(transport, size, during=None):
+    channel = transport.open_session()
+    channel.settimeout(60)
+    channel.exec_command("cat")
+    data = os.urandom(size)
+
+    def send():
+        channel.sendall(data)
+        channel.shutdown_write()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    if during:
+        during()
+    got = hashlib.sha256()
+    count = 0
+    while True:
+        part = channel.recv(65536)
+        if not part:
+            break
+        got.update(part)
+        count += len(part)
+    sender.join()
+    assert count == size, "%d of %d bytes" % (count, size)
+    assert got.digest() == hashlib.sha256(data).digest(), "changed on the way"
+    assert channel.recv_exit_status() == 0
+    channel.close()
+
+
+def ok(what):
+    print("ok", what, flush=True)
+
+
+def main():
+    transport = connect()
+    try:
+        transport.auth_none(USER)
+        raise AssertionError("none was enough")
+    except paramiko.BadAuthenticationType as refusal:
+        assert set(refusal.allowed_types) == {"publickey", "password", "keyboard-interactive"}, refusal.allowed_types
+    ok("auth none refused")
+    transport.auth_password(USER, PASSWORD, fallback=False)
+    assert transport.is_authenticated()
+    transport.close()
+    ok("auth password")
+
+    transport = connect()
+    try:
+        transport.auth_password(USER, PASSWORD + "x", fallback=False)
+        raise AssertionError("a wrong password was enough")
+    except paramiko.AuthenticationException:
+        ok("auth password refused")
+    transport.auth_interactive(USER, lambda title, text, prompts: [PASSWORD for _ in prompts])
+    assert transport.is_authenticated()
+    transport.close()
+    ok("auth keyboard-interactive")
+
+    for name, kind in (("ed25519", paramiko.Ed25519Key), ("ecdsa256", paramiko.ECDSAKey),
+                       ("ecdsa384", paramiko.ECDSAKey), ("ecdsa521", paramiko.ECDSAKey), ("rsa", paramiko.RSAKey)):
+        transport = connect()
+        transport.auth_publickey(USER, kind.from_private_key_file(os.path.join(KEYS, "user_" + name)))
+        assert transport.is_authenticated()
+        ok("auth publickey " + name)
+        if name != "rsa":
+            transport.close()
+
+    status, out, err = run(transport, "echo to stdout; echo to stderr >&2; exit 7")
+    assert (status, out, err) == (7, b"to stdout\n", b"to stderr\n"), (status, out, err)
+    ok("exec status and streams")
+    echo(transport, 1 << 20)
+    ok("exec 1 MiB each way")
+    echo(transport, 8 << 20, during=transport.renegotiate_keys)
+    ok("rekey on demand under load")
+    transport.packetizer.REKEY_BYTES = 1 << 20
+    echo(transport, 8 << 20)
+    ok("rekey by bytes")
+    transport.close()
+
+    transport = paramiko.Transport(("127.0.0.1", PORT))
+    transport.use_compression()
+    transport.start_client(timeout=20)
+    transport.auth_password(USER, PASSWORD)
+    echo(transport, 1 << 20)
+    transport.close()
+    ok("compression")
+
+
+main()
