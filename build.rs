@@ -46,7 +46,9 @@ fn header(root: &Path, out: &Path) {
     for name in HEADER_SOURCES {
         builder = builder.with_src(root.join("src/ffi").join(format!("{name}.rs")));
     }
-    let bindings = builder.generate().expect("src/ffi holds what C can express");
+    let bindings = builder
+        .generate()
+        .expect("src/ffi holds what C can express");
     bindings.write_to_file(out.join("sshwire.h"));
 }
 

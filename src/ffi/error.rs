@@ -9,8 +9,8 @@ use super::guard::{self, Cause, Failure, Outcome};
 use super::handle::{self, Handle};
 use super::memory::{c_string, write};
 use super::status::{
-    self, ssh_status, SSH_ERR_BAD_HANDLE, SSH_ERR_CONN_LOST, SSH_ERR_RESOLVE,
-    SSH_ERR_RESOURCE, SSH_ERR_TIMEOUT,
+    self, ssh_status, SSH_ERR_BAD_HANDLE, SSH_ERR_CONN_LOST, SSH_ERR_RESOLVE, SSH_ERR_RESOURCE,
+    SSH_ERR_TIMEOUT,
 };
 
 /// What went wrong with one call: a code, words for a person, and the details that go with the code.
@@ -131,7 +131,9 @@ pub unsafe extern "C" fn ssh_error_free(error: *mut ssh_error) {
 /// @return the status; SSH_ERR_BAD_HANDLE when `error` is no error. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_error_code(error: *const ssh_error) -> ssh_status {
-    guard::value(SSH_ERR_BAD_HANDLE, || Ok(handle::get(error)?.failure.status))
+    guard::value(SSH_ERR_BAD_HANDLE, || {
+        Ok(handle::get(error)?.failure.status)
+    })
 }
 
 /// The class of the code: SSH_CLASS_USAGE, SSH_CLASS_SYSTEM, ...
@@ -287,7 +289,12 @@ mod tests {
             return None;
         }
         // SAFETY: borrowed from an error that lives in the test.
-        Some(unsafe { CStr::from_ptr(pointer) }.to_str().unwrap().to_owned())
+        Some(
+            unsafe { CStr::from_ptr(pointer) }
+                .to_str()
+                .unwrap()
+                .to_owned(),
+        )
     }
 
     #[test]
@@ -304,7 +311,10 @@ mod tests {
         unsafe {
             assert_eq!(ssh_error_code(error), SSH_ERR_NEGOTIATION);
             assert_eq!(ssh_error_class(error), 5);
-            assert_eq!(text(ssh_error_algorithm_list(error)).unwrap(), "key exchange");
+            assert_eq!(
+                text(ssh_error_algorithm_list(error)).unwrap(),
+                "key exchange"
+            );
             assert_eq!(text(ssh_error_local_algorithms(error)).unwrap(), "a,b");
             assert_eq!(text(ssh_error_peer_algorithms(error)).unwrap(), "c");
             assert_eq!(text(ssh_error_auth_methods(error)), None);

@@ -167,7 +167,11 @@ fn remove<H: Handle>(
         return Err(Failure::bad_handle(H::NOUN));
     };
     let last = u64::from(generation) >= GENERATION_MASK;
-    state.generation = if last { 0 } else { generation.saturating_add(1) };
+    state.generation = if last {
+        0
+    } else {
+        generation.saturating_add(1)
+    };
     drop(state);
     // A slot whose generations are used up is retired: its number would come back otherwise.
     if !last {
@@ -186,8 +190,7 @@ fn find<H: Handle>(handle: *const H) -> Outcome<(&'static Slot, u32)> {
         return Err(bad());
     }
     let slot = slot(index_of(handle)).ok_or_else(bad)?;
-    let generation =
-        u32::try_from((bits >> INDEX_BITS) & GENERATION_MASK).map_err(|_| bad())?;
+    let generation = u32::try_from((bits >> INDEX_BITS) & GENERATION_MASK).map_err(|_| bad())?;
     Ok((slot, generation))
 }
 
@@ -266,7 +269,8 @@ fn index_of<H>(handle: *const H) -> u32 {
 
 fn pack<H>(index: u32, generation: u32, tag: u8) -> *mut H {
     let head = (MARK << TAG_BITS) | (u64::from(tag) & TAG_MASK);
-    let bits = (((head << GENERATION_BITS) | u64::from(generation)) << INDEX_BITS) | u64::from(index);
+    let bits =
+        (((head << GENERATION_BITS) | u64::from(generation)) << INDEX_BITS) | u64::from(index);
     std::ptr::without_provenance_mut(usize::try_from(bits).unwrap_or(0))
 }
 
