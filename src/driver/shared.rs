@@ -830,9 +830,10 @@ impl Shared {
         drop(refused);
         self.say_goodbye(cause.disconnect_reason());
         *self.ending.lock() = match cause {
-            Error::ConnectionLost | Error::Io { .. } | Error::Disconnected { .. } | Error::Forked => {
-                Ending::Lingering(Instant::now())
-            }
+            Error::ConnectionLost
+            | Error::Io { .. }
+            | Error::Disconnected { .. }
+            | Error::Forked => Ending::Lingering(Instant::now()),
             _ => Ending::Lingering(Instant::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);
