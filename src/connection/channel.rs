@@ -72,8 +72,6 @@ pub(super) struct Setup {
 pub(super) struct Channel {
     pub(super) kind: OpenKind,
     pub(super) phase: Phase,
-    /// When we agreed to the peer's open, until its first message; to measure the round trip.
-    pub(super) agreed_at: Option<Instant>,
     /// The peer's number, once known.
     pub(super) peer_number: u32,
     pub(super) inbound: Inbound,
@@ -151,7 +149,6 @@ impl Channel {
         Channel {
             kind,
             phase,
-            agreed_at: None,
             peer_number,
             inbound: Inbound::new(local, stderr_expected),
             remote,

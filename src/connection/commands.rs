@@ -13,7 +13,7 @@ use crate::connection::window::WindowBudget;
 use crate::error::Error;
 use crate::messages::channel_request::{ChannelRequest, ChannelRequestMessage};
 use crate::messages::connection::{
-    valid_name, ChannelClose, ChannelEof, ChannelFailure, ChannelOpen, ChannelOpenConfirmation,
+    ChannelClose, ChannelEof, ChannelFailure, ChannelOpen, ChannelOpenConfirmation,
     ChannelOpenFailure, ChannelSuccess, ChannelWindowAdjust, OpenKind, OpenRefusalReason,
 };
 use crate::packet::PayloadQueue;
@@ -23,17 +23,13 @@ impl ConnectionLayer {
     /// [`OpenFailed`](super::ConnectionEvent::OpenFailed) follows.
     ///
     /// # Errors
-    /// `Limit` when there are too many channels, `Closed` when the connection is gone, `ApiMisuse` for a type name
-    /// that RFC 4251 §6 does not allow.
+    /// `Limit` when there are too many channels, `Closed` when the connection is gone.
     pub fn open(&mut self, kind: OpenKind, out: &mut PayloadQueue) -> Result<ChannelId, Error> {
         if self.lost {
             return Err(Error::Closed);
         }
         if !self.table.has_room() {
             return Err(Error::Limit("channels"));
-        }
-        if valid_name(kind.name().as_bytes()).is_none() {
-            return Err(Error::ApiMisuse("not a channel type name"));
         }
         let window_bytes = self.windows.take_initial();
         let specific = Writer::collect(|w| kind.encode(w));
@@ -79,7 +75,6 @@ impl ConnectionLayer {
         match decision {
             Ok(()) => {
                 channel.drop_requests(&mut self.question_budget);
-                channel.agreed_at = self.latest;
                 let message = ChannelOpenConfirmation {
                     recipient: channel.peer_number,
                     sender: id.0,
@@ -101,7 +96,7 @@ impl ConnectionLayer {
     /// unless the channel closes before.
     ///
     /// # Errors
-    /// `Closed` when either side has closed the channel, `ApiMisuse` before it is open and for a bad name, `Limit` when the peer
+    /// `Closed` when either side has closed the channel, `ApiMisuse` before it is open, `Limit` when the peer
     /// leaves too many requests without a reply.
     pub fn request(
         &mut self,
@@ -110,9 +105,6 @@ impl ConnectionLayer {
         want_reply: bool,
         out: &mut PayloadQueue,
     ) -> Result<RequestId, Error> {
-        if valid_name(request.name().as_bytes()).is_none() {
-            return Err(Error::ApiMisuse("not a request name"));
-        }
         let number = self.next_request_number();
         let since = self.latest;
         let channel = self.table.find(id)?;

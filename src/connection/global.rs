@@ -153,18 +153,14 @@ impl ConnectionLayer {
         let message = GlobalRequest::decode(payload)?;
         let name = valid_name(message.name);
         let action = name.map_or(Own::Refuse, |name| Own::of(self.role, name));
-        let asked = match (action, name) {
+        match (action, name) {
             (Own::Ask, Some(name)) => {
-                self.ask_global(name, &message, payload.len(), context.events)
+                if self.ask_global(name, &message, payload.len(), context.events) {
+                    return Ok(());
+                }
             }
-            (Own::NoMoreSessions, _) => {
-                self.global.no_more_sessions = true;
-                false
-            }
-            _ => false,
-        };
-        if asked {
-            return Ok(());
+            (Own::NoMoreSessions, _) => self.global.no_more_sessions = true,
+            _ => {}
         }
         if message.want_reply {
             self.global.questions.refuse()?;

@@ -18,7 +18,6 @@
 //!   called. A channel is gone without `release` only after [`OpenFailed`](ConnectionEvent::OpenFailed) and after a
 //!   refusing [`answer_open`](ConnectionLayer::answer_open).
 
-mod asked;
 mod channel;
 mod commands;
 mod global;

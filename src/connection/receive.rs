@@ -1,14 +1,16 @@
 //! The peer's channel messages.
 
 use crate::codec::{printable, DecodeError};
-use crate::connection::channel::{Channel, Phase};
-use crate::connection::commands::{credit, refuse_open, send_close};
+use crate::connection::channel::{Channel, Once, Phase, Tag};
+use crate::connection::commands::{credit, refuse_open, send_close, send_replies};
 use crate::connection::layer::{ConnectionLayer, Context};
 use crate::connection::types::{
-    ChannelId, ConnectionEvent, DataSink, OpenRefusal, RequestId, Stream,
+    ChannelId, ConnectionEvent, ConnectionLimits, DataSink, ExitOutcome, OpenRefusal, RequestId,
+    Stream,
 };
 use crate::connection::window::{LocalWindow, RemoteWindow};
 use crate::error::{Error, PeerMisbehaved};
+use crate::messages::channel_request::{ChannelRequest, ChannelRequestMessage};
 use crate::messages::connection::{
     valid_name, ChannelClose, ChannelData, ChannelEof, ChannelExtendedData, ChannelFailure,
     ChannelOpen, ChannelOpenConfirmation, ChannelOpenFailure, ChannelSuccess, ChannelWindowAdjust,
@@ -62,10 +64,6 @@ impl ConnectionLayer {
         channel.check_receiving()?;
         if channel.received.eof {
             return Err(PeerMisbehaved::AfterClose.into());
-        }
-        if let Some(since) = channel.agreed_at.take() {
-            self.windows
-                .observe_round_trip(context.now.saturating_duration_since(since));
         }
         channel
             .inbound
@@ -326,5 +324,167 @@ impl ConnectionLayer {
             ) => false,
             (Role::Server, _) => true,
         }
+    }
+
+    pub(super) fn on_channel_request(
+        &mut self,
+        payload: &[u8],
+        context: Context<'_>,
+    ) -> Result<(), Error> {
+        let message = ChannelRequestMessage::decode(payload)?;
+        let id = ChannelId(message.recipient);
+        let number = self.next_request_number();
+        let channel = self.table.addressed_open(message.recipient)?;
+        channel.check_receiving()?;
+        if channel.sent.close {
+            return Ok(());
+        }
+        match consider_request(channel, self.role, &message, &self.limits)? {
+            Verdict::Ask(request, tag) => {
+                if channel.questions.has_room() {
+                    if let Some(charge) = self.question_budget.take(payload.len()) {
+                        channel.note_asked(tag, &request);
+                        channel
+                            .questions
+                            .ask(number, message.want_reply, charge, tag);
+                        context.events.push_back(ConnectionEvent::RequestQuestion {
+                            id,
+                            request_id: RequestId(number),
+                            request,
+                            want_reply: message.want_reply,
+                        });
+                        return Ok(());
+                    }
+                }
+            }
+            Verdict::Done(Some(event)) => context.events.push_back(event(id)),
+            Verdict::Done(None) | Verdict::Refuse => {}
+        }
+        if message.want_reply {
+            channel.questions.refuse()?;
+            send_replies(channel, context.out);
+        }
+        Ok(())
+    }
+}
+
+impl Channel {
+    /// Counts what the application is asked for against the bounds of the channel.
+    fn note_asked(&mut self, tag: Tag, request: &ChannelRequest) {
+        match tag {
+            Tag::Program => self.setup.program = Once::Taken,
+            Tag::Pty => self.setup.pty = Once::Taken,
+            Tag::Plain => {}
+        }
+        if let ChannelRequest::Env { name, value } = request {
+            self.setup.env_count += 1;
+            self.setup.env_bytes += name.len() + value.len();
+        }
+    }
+}
+
+/// What becomes of a channel request.
+enum Verdict {
+    /// The application is asked.
+    Ask(ChannelRequest, Tag),
+    /// The layer has done what there is to do, and the application may want to know.
+    Done(Option<fn(ChannelId) -> ConnectionEvent>),
+    /// It is refused without asking.
+    Refuse,
+}
+
+/// Sorts a request by what it is and which side may make it (RFC 4254 §6).
+fn consider_request(
+    channel: &mut Channel,
+    role: Role,
+    message: &ChannelRequestMessage<'_>,
+    limits: &ConnectionLimits,
+) -> Result<Verdict, Error> {
+    let Some(name) = valid_name(message.name) else {
+        return Ok(Verdict::Refuse);
+    };
+    let request = match ChannelRequest::decode(name, message.specific) {
+        Ok(request) => request,
+        Err(fault @ (DecodeError::Truncated | DecodeError::TrailingBytes)) => {
+            return Err(Error::invalid(MessageNumber::CHANNEL_REQUEST)(fault));
+        }
+        Err(_) => return Ok(Verdict::Refuse),
+    };
+    let session = channel.kind == OpenKind::Session;
+    let (to_server, to_client) = (
+        session && role == Role::Server,
+        session && role == Role::Client,
+    );
+    let setup = &channel.setup;
+    Ok(match request {
+        ChannelRequest::Shell | ChannelRequest::Exec(_) | ChannelRequest::Subsystem(_) => {
+            match setup.program {
+                Once::Free if to_server => Verdict::Ask(request, Tag::Program),
+                _ => Verdict::Refuse,
+            }
+        }
+        ChannelRequest::Pty { .. } => match setup.pty {
+            Once::Free if to_server => Verdict::Ask(request, Tag::Pty),
+            _ => Verdict::Refuse,
+        },
+        ChannelRequest::Env {
+            ref name,
+            ref value,
+        } => {
+            let bytes = setup
+                .env_bytes
+                .saturating_add(name.len())
+                .saturating_add(value.len());
+            let fits = setup.env_count < limits.max_env && bytes <= limits.max_env_bytes;
+            if to_server && fits {
+                Verdict::Ask(request, Tag::Plain)
+            } else {
+                Verdict::Refuse
+            }
+        }
+        ChannelRequest::WindowChange { .. }
+        | ChannelRequest::Signal(_)
+        | ChannelRequest::Break { .. } => {
+            if to_server {
+                Verdict::Ask(request, Tag::Plain)
+            } else {
+                Verdict::Refuse
+            }
+        }
+        ChannelRequest::ExitStatus(_) | ChannelRequest::ExitSignal { .. } => {
+            if to_client && channel.exit.is_none() {
+                channel.exit = exit_outcome(request);
+                Verdict::Done(Some(ConnectionEvent::Exit))
+            } else {
+                Verdict::Refuse
+            }
+        }
+        ChannelRequest::XonXoff(_) if to_client => Verdict::Ask(request, Tag::Plain),
+        ChannelRequest::XonXoff(_) => Verdict::Refuse,
+        ChannelRequest::Eow => {
+            channel.peer_stopped_reading = true;
+            Verdict::Done(Some(ConnectionEvent::Writable))
+        }
+        // Any reply says that we are alive.
+        ChannelRequest::Keepalive => Verdict::Done(None),
+        ChannelRequest::Other { .. } => Verdict::Ask(request, Tag::Plain),
+    })
+}
+
+fn exit_outcome(request: ChannelRequest) -> Option<ExitOutcome> {
+    match request {
+        ChannelRequest::ExitStatus(status) => Some(ExitOutcome::Status(status)),
+        ChannelRequest::ExitSignal {
+            signal,
+            core_dumped,
+            message,
+            language,
+        } => Some(ExitOutcome::Signal {
+            signal,
+            core_dumped,
+            message,
+            language,
+        }),
+        _ => None,
     }
 }

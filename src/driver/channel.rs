@@ -306,7 +306,6 @@ impl Channel {
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
             let number = services
                 .connection
                 .request(id, request, want_reply, &mut services.out)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
-use crate::crypto::algorithms::{Preferences, SIGNATURES};
+use crate::crypto::algorithms::Preferences;
 use crate::endpoint::ServiceConfig;
 use crate::kex::Moduli;
 use crate::keys::{PrivateKey, PublicKey};
@@ -42,8 +42,7 @@ pub struct TransportOptions {
     pub kex_timeout: Duration,
     /// Server: from the start until a user is in (120 s), whatever the peer does.
     pub login_grace: Option<Duration>,
-    /// Server: limits and texts of authentication. With an empty list of methods, those are offered whose
-    /// callbacks are set.
+    /// Server: limits and texts of authentication.
     pub server_auth: ServerAuthConfig,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
@@ -65,10 +64,7 @@ impl Default for TransportOptions {
             auth_timeout: Duration::from_secs(30),
             kex_timeout: Duration::from_secs(60),
             login_grace: Some(Duration::from_secs(120)),
-            server_auth: ServerAuthConfig {
-                sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
-                ..ServerAuthConfig::default()
-            },
+            server_auth: ServerAuthConfig::default(),
             connection: ConnectionLimits::default(),
         }
     }
@@ -96,7 +92,7 @@ impl TransportOptions {
             preferences: self.preferences_for(role),
             host_keys: self.host_keys.clone(),
             moduli: self.moduli.clone(),
-            rekey: self.rekey,
+            rekey: self.rekey.clone(),
             require_strict_kex: self.require_strict_kex,
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
@@ -105,14 +101,14 @@ impl TransportOptions {
         }
     }
 
-    pub(crate) fn service_config(&self) -> ServiceConfig {
+    pub(crate) fn service_config(&self, role: Role) -> ServiceConfig {
         let mut server_auth = self.server_auth.clone();
         // The driver counts login grace from the start of the transport, this layer only from the first
         // key exchange.
         server_auth.login_grace = None;
         ServiceConfig {
             server_auth,
-            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            signature_algorithms: self.preferences_for(role).host_key.clone(),
             connection: self.connection.clone(),
         }
     }

@@ -159,8 +159,8 @@ impl Shared {
     }
 
     fn hand_out_one(self: &Arc<Self>, payload: &[u8], now: Instant) -> Result<(), Error> {
-        let whole = 0..payload.len();
-        self.hand_out(payload, &mut Vec::from([whole]), now)
+        // A payload of its own is a batch of one.
+        self.hand_out(payload, &mut vec![0..payload.len()], now)
     }
 
     /// USERAUTH_SUCCESS changes the compression of both directions: from the next packet of the peer, and
@@ -205,7 +205,7 @@ impl Shared {
         outcome
     }
 
-    fn dump_packet(self: &Arc<Self>, unread: &[u8], packet: &OpenedPacket) {
+    fn dump_packet(&self, unread: &[u8], packet: &OpenedPacket) {
         if let PayloadPlace::InPlace(range) = &packet.payload {
             self.dump("IN", unread.get(range.clone()).unwrap_or_default());
         }

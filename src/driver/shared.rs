@@ -9,7 +9,6 @@
 //! They are taken in this order, any of them may be skipped, and none is held while a callback runs or a
 //! thread sleeps (a condition variable of `serving` releases it).
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +22,6 @@ use super::event::Event;
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
 use super::log::{hexdump, LogLevel, LogTarget, PROCESS_LOG};
 use super::options::TransportOptions;
-use super::pool::Job;
 use super::serving::{After, HostKeyState, Serving};
 use super::sys::fork;
 use super::sys::stream::{Progress, Stream};
@@ -40,8 +38,6 @@ use crate::transport::TransportAction;
 pub(crate) const MAX_PENDING_BYTES: usize = 256 * 1024;
 /// Sealed bytes and replies that wait before reading from the peer stops.
 const PAUSE_READING_BYTES: usize = 512 * 1024;
-/// Most log lines that wait for the sink; more are dropped.
-const MAX_LOG_LINES: usize = 4096;
 /// How long goodbye may take.
 pub(crate) const LINGER: Duration = Duration::from_millis(800);
 
@@ -70,13 +66,6 @@ pub(crate) struct Sending {
 struct Interest {
     paused: bool,
     writing: bool,
-}
-
-/// Log lines on their way to the sink, in order; a leaf lock.
-#[derive(Default)]
-struct LogLines {
-    lines: VecDeque<Job>,
-    running: bool,
 }
 
 /// How the end goes on after the cause is known.
@@ -112,7 +101,6 @@ pub(crate) struct Shared {
     login_grace: OnceCell<Duration>,
     request_event: OnceCell<Event>,
     pub(crate) log: LogTarget,
-    log_lines: Mutex<LogLines>,
     pub(crate) hexdump: AtomicBool,
     pub(crate) names: Mutex<Names>,
 }
@@ -138,7 +126,7 @@ impl Shared {
             sending: Mutex::new(Sending {
                 outbound: None,
                 broken: false,
-                rekey: options.rekey,
+                rekey: options.rekey.clone(),
                 rekey_wanted: false,
             }),
             serving: Mutex::new(Serving::new(options)),
@@ -158,7 +146,6 @@ impl Shared {
             login_grace: OnceCell::new(),
             request_event: OnceCell::new(),
             log: LogTarget::off(),
-            log_lines: Mutex::default(),
             hexdump: AtomicBool::new(false),
             names: Mutex::new(Names {
                 name: format!("ssh-transport-{key}"),
@@ -315,7 +302,7 @@ impl Shared {
     }
 
     /// Seals the payloads that the services have queued, in their order.
-    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<(), Error> {
+    pub(crate) fn seal_replies(&self, sending: &mut Sending) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
             return Ok(());
         };
@@ -697,7 +684,6 @@ impl Shared {
             let mut serving = self.serving.lock();
             serving.alive()?;
             let services = serving.services()?;
-            services.connection.advance(Instant::now());
             services
                 .connection
                 .answer_open(id, decision, &mut services.out)?;
@@ -750,44 +736,36 @@ impl Shared {
     }
 
     /// Queues a log line for the transport's sink or the process's.
-    pub(crate) fn log(self: &Arc<Self>, level: LogLevel, text: impl FnOnce() -> String) {
+    pub(crate) fn log(
+        self: &Arc<Self>,
+        serving: &mut Serving,
+        level: LogLevel,
+        text: impl FnOnce() -> String,
+    ) {
         let sink = self.log.sink(level).or_else(|| PROCESS_LOG.sink(level));
         let Some(sink) = sink else { return };
-        let name = self.names.lock().log_channel.clone();
-        let text = text();
-        let mut log = self.log_lines.lock();
-        if log.lines.len() >= MAX_LOG_LINES {
+        if serving.job_queue_is_full() {
             return;
         }
-        log.lines
-            .push_back(Box::new(move || sink(level, &name, &text)));
-        if !log.running {
-            if let Ok(engine) = Engine::get() {
-                log.running = true;
-                let shared = Arc::clone(self);
-                engine.pool().spawn(Box::new(move || shared.write_log()));
-            }
-        }
-    }
-
-    fn write_log(&self) {
-        loop {
-            let line = {
-                let mut log = self.log_lines.lock();
-                let Some(line) = log.lines.pop_front() else {
-                    log.running = false;
-                    return;
-                };
-                line
-            };
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(line));
-        }
+        let name = self.names.lock().log_channel.clone();
+        let text = text();
+        serving.push_job(self, Box::new(move || sink(level, &name, &text)));
     }
 
     /// Logs a payload in hex when that is switched on.
-    pub(crate) fn dump(self: &Arc<Self>, direction: &str, payload: &[u8]) {
-        if self.hexdump.load(Ordering::Relaxed) {
-            self.log(LogLevel::Debug, || hexdump(direction, payload));
+    pub(crate) fn dump(&self, direction: &str, payload: &[u8]) {
+        if !self.hexdump.load(Ordering::Relaxed) {
+            return;
+        }
+        let level = LogLevel::Debug;
+        if let Some(sink) = self.log.sink(level).or_else(|| PROCESS_LOG.sink(level)) {
+            let name = self.names.lock().log_channel.clone();
+            let text = hexdump(direction, payload);
+            if let Ok(engine) = Engine::get() {
+                engine
+                    .pool()
+                    .spawn(Box::new(move || sink(level, &name, &text)));
+            }
         }
     }
 
@@ -818,7 +796,7 @@ impl Shared {
                 entry.ended();
             }
             self.wake_all(&serving);
-            self.log(LogLevel::Info, || {
+            self.log(&mut serving, LogLevel::Info, || {
                 format!("ended: {}", super::log::quoted(&cause.to_string()))
             });
             std::mem::take(&mut serving.pulled)
@@ -830,9 +808,10 @@ impl Shared {
         drop(refused);
         self.say_goodbye(cause.disconnect_reason());
         *self.ending.lock() = match cause {
-            Error::ConnectionLost | Error::Io { .. } | Error::Disconnected { .. } => {
-                Ending::Lingering(Instant::now())
-            }
+            Error::ConnectionLost
+            | Error::Io { .. }
+            | Error::Disconnected { .. }
+            | Error::Forked => Ending::Lingering(Instant::now()),
             _ => Ending::Lingering(Instant::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);

@@ -211,11 +211,8 @@ impl Transport {
             if role == Role::Server && serving.options.host_keys.is_empty() {
                 return Err(Error::ApiMisuse("a server needs a host key"));
             }
-            if serving.options.server_auth.methods.is_empty() {
-                serving.options.server_auth.methods = serving.answerable_methods();
-            }
             let config = Arc::new(serving.options.transport_config(role));
-            let services = Services::new(role, serving.options.service_config());
+            let services = Services::new(role, serving.options.service_config(role));
             serving.role = role;
             serving.phase = Phase::Negotiating;
             serving.services = Some(services);
@@ -227,7 +224,7 @@ impl Transport {
                 .then_some(serving.options.login_grace)
                 .flatten();
             shared.set_started(now, grace);
-            sending.rekey = serving.options.rekey;
+            sending.rekey = serving.options.rekey.clone();
             sending.outbound = Some(Outbound::new(role));
             receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
         }
@@ -420,7 +417,6 @@ impl Transport {
         let id = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
             let id = services.connection.open(kind, &mut services.out)?;
             serving.channels.insert(id, ChannelEntry::new());
             id
@@ -456,6 +452,10 @@ impl Transport {
     pub fn accept(&self, timeout: Timeout) -> Result<Channel, Error> {
         let shared = &self.shared;
         shared.check_process()?;
+        if timeout != Timeout::NOW {
+            // What opens a channel is the answer to a question, and questions wait for this callback.
+            inside::refuse(shared.key, "accept inside a callback")?;
+        }
         let deadline = timeout.deadline();
         let id = {
             let mut serving = shared.serving.lock();
@@ -515,7 +515,6 @@ impl Transport {
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
             let out = &mut services.out;
             let number = services
                 .connection
@@ -659,6 +658,12 @@ impl Transport {
             .map(|(host, port)| (host.to_owned(), port))
     }
 
+    /// The texts that the server has sent to be shown before authentication, one after the other, as they came.
+    pub fn banner(&self) -> Option<String> {
+        let serving = self.shared.serving.lock();
+        (!serving.banner_text.is_empty()).then(|| serving.banner_text.clone())
+    }
+
     /// The name of the transport.
     pub fn name(&self) -> String {
         self.shared.names.lock().name.clone()
@@ -743,6 +748,14 @@ impl Transport {
             }
         }
         Ok(())
+    }
+
+    /// Ends without a word to the peer: the descriptor is closed, as after [`forget_in_child`](Self::forget_in_child).
+    pub fn abandon(&self) {
+        if self.shared.check_process().is_ok() {
+            // The one cause that no goodbye is said for.
+            self.end_now(Error::Forked);
+        }
     }
 
     /// In a forked child: closes the child's copy of the descriptor. Nothing is sent, no lock is taken, the

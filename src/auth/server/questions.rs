@@ -5,7 +5,6 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::auth::Prompts;
-use crate::crypto::algorithms::SIGNATURES;
 use crate::keys::PublicKey;
 
 /// What a server allows.
@@ -20,11 +19,11 @@ pub struct ServerAuthConfig {
     /// Time from the start to success, whatever happens in between; `None` for no limit.
     pub login_grace: Option<Duration>,
     /// The methods that FAILURE names. What is not named here is refused without a question; only `none` is
-    /// always asked about. Empty by default: nothing is offered that nobody decided to offer.
+    /// always asked about.
     pub methods: Vec<String>,
     /// Text for the user and its language tag.
     pub banner: Option<(String, String)>,
-    /// The signature algorithms that are accepted; by default every one of this build.
+    /// The signature algorithms that are accepted.
     pub sig_algs: Vec<&'static str>,
 }
 
@@ -37,7 +36,7 @@ impl Default for ServerAuthConfig {
             login_grace: Some(Duration::from_secs(120)),
             methods: Vec::new(),
             banner: None,
-            sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            sig_algs: Vec::new(),
         }
     }
 }
@@ -95,6 +94,11 @@ pub enum AuthDecision {
     },
     /// No.
     Refuse,
+    /// No, and these are the methods for this user from now on.
+    RefuseWith {
+        /// The methods that may continue.
+        methods: Vec<String>,
+    },
     /// Another round of prompts; only within a keyboard-interactive dialogue.
     Prompts(Prompts),
 }

@@ -65,6 +65,7 @@ fn config() -> ServerAuthConfig {
         methods: ["publickey", "password", "keyboard-interactive"]
             .map(String::from)
             .to_vec(),
+        sig_algs: SIG_ALGS.to_vec(),
         ..ServerAuthConfig::default()
     }
 }

@@ -38,12 +38,6 @@ struct Slot<T> {
     value: once_cell::sync::OnceCell<T>,
 }
 
-impl<T: Sync + 'static> Default for PerProcess<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<T: Sync + 'static> PerProcess<T> {
     /// Nothing made yet.
     pub const fn new() -> Self {
