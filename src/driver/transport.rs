@@ -157,7 +157,13 @@ impl Transport {
         if self.shared.request_event().is_none() {
             self.shared.set_request_event(Event::new());
         }
-        self.shared.request_event().cloned().unwrap_or_default()
+        let event = self.shared.request_event().cloned().unwrap_or_default();
+        // What waited before there was an event counts too.
+        let serving = self.shared.serving.lock();
+        if !serving.pulled.is_empty() || serving.ended.is_some() {
+            event.set();
+        }
+        event
     }
 
     // ---- start ------------------------------------------------------------------------------------------
