@@ -139,6 +139,7 @@ impl Question {
 enum Answer {
     Accept,
     Refuse,
+    RefuseWith(Vec<String>),
     Partial(Vec<String>),
     Ask(Prompts),
     Answers(Vec<Zeroizing<Vec<u8>>>),
@@ -189,6 +190,11 @@ impl Request {
         self.inner.answer(Answer::Refuse)
     }
 
+    /// Authentication: no, and these methods may be tried by this user.
+    pub fn refuse_with(&self, methods: Vec<String>) -> Result<(), Error> {
+        self.inner.answer(Answer::RefuseWith(methods))
+    }
+
     /// Authentication: right, but more is needed; `methods` may follow.
     pub fn accept_partial(&self, methods: Vec<String>) -> Result<(), Error> {
         self.inner.answer(Answer::Partial(methods))
@@ -217,6 +223,22 @@ impl Request {
         self.inner.take()?;
         self.inner.shared.answer_open(*id, Ok(()), false)?;
         self.inner.shared.channel(*id)
+    }
+
+    /// Channel open: no, with a reason of RFC 4254 §5.1 and a text for the peer's user.
+    pub fn refuse_channel(&self, reason: u32, description: String) -> Result<(), Error> {
+        let Question::ChannelOpen { id, .. } = &self.inner.question else {
+            return Err(Error::ApiMisuse("the request opens no channel"));
+        };
+        self.inner.take()?;
+        self.inner.shared.answer_open(
+            *id,
+            Err(OpenRefusal {
+                reason,
+                description,
+            }),
+            true,
+        )
     }
 
     /// The channel that the question is about; for an open, once it was accepted.
@@ -268,6 +290,7 @@ impl Inner {
                 let decision = match answer {
                     Answer::Accept => AuthDecision::Accept,
                     Answer::Partial(methods) => AuthDecision::Partial { methods },
+                    Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
                     Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
                     _ => AuthDecision::Refuse,
                 };
@@ -320,6 +343,7 @@ impl Inner {
             Answer::Refuse => true,
             Answer::Accept => !matches!(self.question, Question::Prompts(_)),
             Answer::Partial(_) => auth && self.question.kind() != RequestKind::AuthKeyAsked,
+            Answer::RefuseWith(_) => auth,
             Answer::Ask(_) => proving,
             Answer::Answers(answers) => {
                 matches!(&self.question, Question::Prompts(asked) if asked.prompts.len() == answers.len())

@@ -27,6 +27,8 @@ use crate::transport::TransportEvent;
 const MAX_PULLED: usize = 1024;
 /// Most callbacks that wait for their turn; notifications beyond are dropped, questions refused.
 const MAX_JOBS: usize = 4096;
+/// Most bytes of banners that are kept.
+const MAX_BANNER_BYTES: usize = 64 * 1024;
 
 /// The application's callback for a kind of question.
 pub type RequestCallback = Arc<dyn Fn(Request) + Send + Sync>;
@@ -179,6 +181,8 @@ pub(crate) struct Serving {
     pub(crate) global_replies: HashMap<GlobalRequestId, Option<Result<Vec<u8>, ()>>>,
     pub(crate) callbacks: HashMap<RequestKind, RequestCallback>,
     pub(crate) banner: Option<BannerCallback>,
+    /// Banners of the server so far, up to a bound.
+    pub(crate) banner_text: String,
     pub(crate) pull: bool,
     pub(crate) pulled: VecDeque<Request>,
     pub(crate) jobs: VecDeque<Job>,
@@ -208,6 +212,7 @@ impl Serving {
             global_replies: HashMap::new(),
             callbacks: HashMap::new(),
             banner: None,
+            banner_text: String::new(),
             pull: false,
             pulled: VecDeque::new(),
             jobs: VecDeque::new(),
@@ -330,7 +335,12 @@ impl Serving {
         after: &mut Vec<After>,
     ) {
         match event {
-            ClientAuthEvent::Banner { message, .. } => self.tell_banner(shared, message),
+            ClientAuthEvent::Banner { message, .. } => {
+                if self.banner_text.len().saturating_add(message.len()) <= MAX_BANNER_BYTES {
+                    self.banner_text.push_str(&message);
+                }
+                self.tell_banner(shared, message);
+            }
             ClientAuthEvent::Prompts(prompts) => self.ask(shared, Question::Prompts(prompts)),
             ClientAuthEvent::Sign(job) => after.push(After::Sign(job)),
             ClientAuthEvent::Outcome(outcome) => {

@@ -456,6 +456,10 @@ impl Transport {
     pub fn accept(&self, timeout: Timeout) -> Result<Channel, Error> {
         let shared = &self.shared;
         shared.check_process()?;
+        if timeout != Timeout::NOW {
+            // What opens a channel is the answer to a question, and questions wait for this callback.
+            inside::refuse(shared.key, "accept inside a callback")?;
+        }
         let deadline = timeout.deadline();
         let id = {
             let mut serving = shared.serving.lock();
@@ -659,6 +663,12 @@ impl Transport {
             .map(|(host, port)| (host.to_owned(), port))
     }
 
+    /// The texts that the server has sent to be shown before authentication, one after the other, as they came.
+    pub fn banner(&self) -> Option<String> {
+        let serving = self.shared.serving.lock();
+        (!serving.banner_text.is_empty()).then(|| serving.banner_text.clone())
+    }
+
     /// The name of the transport.
     pub fn name(&self) -> String {
         self.shared.names.lock().name.clone()
@@ -743,6 +753,14 @@ impl Transport {
             }
         }
         Ok(())
+    }
+
+    /// Ends without a word to the peer: the descriptor is closed, as after [`forget_in_child`](Self::forget_in_child).
+    pub fn abandon(&self) {
+        if self.shared.check_process().is_ok() {
+            // The one cause that no goodbye is said for.
+            self.end_now(Error::Forked);
+        }
     }
 
     /// In a forked child: closes the child's copy of the descriptor. Nothing is sent, no lock is taken, the

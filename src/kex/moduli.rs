@@ -114,7 +114,7 @@ fn parse_line(line: &str) -> Option<Modulus> {
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
-    let padded = if digits.len() % 2 == 0 {
+    let padded = if digits.len().is_multiple_of(2) {
         digits.to_owned()
     } else {
         format!("0{digits}")

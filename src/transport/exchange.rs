@@ -38,6 +38,10 @@ impl Io<'_> {
 }
 
 /// A key exchange under way. Our KEXINIT has been sent in every state.
+#[expect(
+    clippy::enum_variant_names,
+    reason = "states are named for what they wait for"
+)]
 pub(super) enum Exchange {
     ExpectKexInit(ExpectKexInit),
     ExpectMethod(Box<ExpectMethod>),
@@ -376,7 +380,7 @@ pub(super) struct ExpectNewKeys {
 }
 
 impl ExpectNewKeys {
-    fn handle(self: Box<Self>, payload: &[u8], io: &mut Io<'_>) -> Result<Step, Error> {
+    fn handle(self, payload: &[u8], io: &mut Io<'_>) -> Result<Step, Error> {
         NewKeys::decode(payload)?;
         io.actions.push(TransportAction::OpenKeys(self.keys));
         Ok(Step::Done(self.outcome))

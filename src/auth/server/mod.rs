@@ -206,6 +206,10 @@ impl ServerAuth {
         if let State::ExpectDecision { asked, .. } = self.take_state() {
             match decision {
                 AuthDecision::Refuse => self.refuse(&asked, sink)?,
+                AuthDecision::RefuseWith { methods } => {
+                    self.progress.follow = Some(methods);
+                    self.refuse(&asked, sink)?;
+                }
                 AuthDecision::Prompts(prompts) => {
                     sink.out
                         .push_vec(keyboard_interactive::write_prompts(&prompts));

@@ -95,6 +95,11 @@ pub enum AuthDecision {
     },
     /// No.
     Refuse,
+    /// No, and these are the methods for this user from now on.
+    RefuseWith {
+        /// The methods that may continue.
+        methods: Vec<String>,
+    },
     /// Another round of prompts; only within a keyboard-interactive dialogue.
     Prompts(Prompts),
 }
