@@ -103,10 +103,8 @@ mod tests {
     fn a_server_without_callbacks_offers_nothing() {
         let settings = ServerSettings::default();
         assert!(settings.methods(&Callbacks::default()).is_empty());
-        let pulling = Callbacks {
-            pull: true,
-            ..Callbacks::default()
-        };
+        let mut pulling = Callbacks::default();
+        pulling.pull = true;
         assert_eq!(settings.methods(&pulling).len(), 3);
     }
 }
