@@ -13,6 +13,8 @@
 mod inbound;
 mod outbound;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub use inbound::{Inbound, Step};
 pub use outbound::Outbound;
@@ -129,6 +131,11 @@ impl Endpoint {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The stream has ended or broken. What was received stays readable; the connection is over.
+    pub fn stream_ended(&mut self) {
+        self.services.connection.connection_lost();
     }
 
     /// Starts a key exchange, unless one is under way.
