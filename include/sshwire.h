@@ -378,14 +378,14 @@
 #define SSH_TIMEOUT_DEFAULT -2
 
 /**
- * Which timeout: until the peer's identification has come; 15,000 ms at first.
+ * Which timeout: from the start to the end of the first key exchange; 15,000 ms at first. Before the start only.
  */
-#define SSH_TIMEOUT_KIND_BANNER 1
+#define SSH_TIMEOUT_KIND_HANDSHAKE 1
 
 /**
- * Which timeout: from the peer's identification to the end of the first key exchange; 15,000 ms at first.
+ * Which timeout: the peer's part in later key exchanges; 60,000 ms at first. Before the start only.
  */
-#define SSH_TIMEOUT_KIND_HANDSHAKE 2
+#define SSH_TIMEOUT_KIND_REKEY 2
 
 /**
  * Which timeout: each authentication call of a client; 30,000 ms at first.
@@ -621,14 +621,15 @@ typedef struct ssh_request ssh_request;
  * Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
  * appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
  * Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
- * list in the same form.
+ * list in the same form. Before the start they show it as it is for a client; a server's defaults leave out
+ * the NIST curves.
  */
 typedef struct ssh_security_options ssh_security_options;
 
 /**
  * The callbacks and options of a server. One may serve any number of transports
- * (ssh_transport_start_server()); each takes the options as they are when it starts, and asks the callbacks
- * as they are when it asks. Everything that has no callback is refused.
+ * (ssh_transport_start_server()); each takes them as they are when it starts, and changes hold for those that
+ * start afterwards. Everything that has no callback is refused.
  */
 typedef struct ssh_server ssh_server;
 
@@ -662,7 +663,7 @@ typedef void (*ssh_destroy_callback)(void *userdata);
  * Called on a thread of the library with no lock held, one at a time. It may call any function of the
  * library, and must not unwind or longjmp.
  *
- * @param transport      the transport; lives during the call, do not free it here for the library
+ * @param transport      the handle the program made; NULL once it is freed
  * @param round_trip_us  microseconds until the peer answered, or -1 when it has not
  * @param missed         how many in a row it has not answered
  * @param userdata       as set
@@ -675,8 +676,8 @@ typedef void (*ssh_keepalive_callback)(ssh_transport *transport,
 /**
  * Receives one line of log. No secret and no control character of the peer's is in it.
  *
- * Called on a thread of the library, or of the program inside a call, with no lock held; lines of one
- * transport come one at a time and in order. It may call any function of the library, and must not unwind
+ * Called on a thread of the library with no lock held; lines of one transport come one at a time and in order,
+ * except for the dumps of packets. It may call any function of the library, and must not unwind
  * or longjmp.
  *
  * @param level     SSH_LOG_ERROR to SSH_LOG_DEBUG
@@ -688,6 +689,18 @@ typedef void (*ssh_log_callback)(int32_t level,
                                  const char *channel,
                                  const char *message,
                                  void *userdata);
+
+/**
+ * Receives a text that the server wants shown before authentication.
+ *
+ * Called on a thread of the library's pool with no lock held. It may call any function of the library, and must
+ * not unwind or longjmp.
+ *
+ * @param transport  the handle the program made; NULL once it is freed
+ * @param text       the text; control characters except newlines and tabs are escaped; lives during the call
+ * @param userdata   as set
+ */
+typedef void (*ssh_banner_callback)(ssh_transport *transport, const char *text, void *userdata);
 
 /**
  * Receives questions.
@@ -855,7 +868,7 @@ const char *ssh_error_found_fingerprint(const ssh_error *error);
 /**
  * Makes an event that is not set.
  *
- * @return an event, freed with ssh_event_free(), or NULL when the machine has no descriptors left.
+ * @return an event, freed with ssh_event_free(), or NULL when memory is short.
  *
  * Any thread. Since 0.1.
  */
@@ -908,7 +921,8 @@ ssh_status ssh_event_reset(ssh_event *event);
  * A descriptor that is readable (POLLIN) exactly while the event is set, for poll(), epoll and the like.
  * Do not read from, write to or close it.
  *
- * @return a descriptor that lives until the event is freed, or -1 when `event` is no event.
+ * @return a descriptor that lives until the event is freed, or -1 when `event` is no event or the process has no
+ *         descriptors left.
  *
  * Any thread. Since 0.1.
  */
@@ -1288,7 +1302,8 @@ char *ssh_security_options_compression(const ssh_security_options *options);
  *
  * @param fd     a connected stream socket, blocking or not. On success it belongs to the transport, which
  *               makes it non-blocking and closes it; on failure it stays the caller's.
- * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG when it is no connected stream socket
+ * @param error  receives the detail, or NULL: SSH_ERR_IO when the system refuses it, SSH_ERR_INVALID_ARG when it is
+ *               no connected stream socket
  * @return a transport, freed with ssh_transport_free(), or NULL.
  *
  * Any thread. Since 0.1.
@@ -1302,7 +1317,7 @@ ssh_transport *ssh_transport_new(int32_t fd,
  * @param address     "host", "host:port", "[v6]:port" or a bare address; the port is 22 if not given
  * @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_FOREVER leaves it to
  *                    the system, SSH_TIMEOUT_DEFAULT is 30 s
- * @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT
+ * @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT, SSH_ERR_INVALID_ARG
  * @return a transport, freed with ssh_transport_free(), or NULL.
  *
  * Any thread. Since 0.1.
@@ -1334,7 +1349,8 @@ void ssh_transport_free(ssh_transport *transport);
  * @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
  * @param error       receives the detail, or NULL: SSH_ERR_NEGOTIATION, SSH_ERR_KEX, SSH_ERR_HOSTKEY,
  *                    SSH_ERR_VERSION, SSH_ERR_TIMEOUT, ...
- * @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+ * @return SSH_OK or a failure; the transport is closed after a failure other than SSH_ERR_CANCELLED and
+ *         SSH_ERR_STATE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_start_client(ssh_transport *transport,
                                       ssh_event *event,
@@ -1352,7 +1368,8 @@ ssh_status ssh_transport_start_client(ssh_transport *transport,
  * @param event       NULL to wait until the keys are exchanged; otherwise as for ssh_transport_start_client()
  * @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
  * @param error       receives the detail, or NULL: SSH_ERR_STATE without a key, SSH_ERR_NEGOTIATION, ...
- * @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+ * @return SSH_OK or a failure; the transport is closed after a failure other than SSH_ERR_CANCELLED and
+ *         SSH_ERR_STATE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_start_server(ssh_transport *transport,
                                       ssh_server *server,
@@ -1393,7 +1410,8 @@ ssh_status ssh_transport_connect(ssh_transport *transport,
 ssh_status ssh_transport_close(ssh_transport *transport);
 
 /**
- * Ends the transport's work in the background at once: like ssh_transport_close(), without the goodbye.
+ * Ends the transport's work in the background: like ssh_transport_close(), but does not wait for the goodbye to
+ * leave.
  *
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
@@ -1408,34 +1426,34 @@ ssh_status ssh_transport_stop_thread(ssh_transport *transport);
 ssh_status ssh_transport_cancel(ssh_transport *transport);
 
 /**
- * In a forked child: drops the child's copy of an inherited transport, closing its copy of the descriptor,
- * and frees the handle. The parent's session goes on undisturbed. In the process that made the transport it
- * does the same: the session ends for us without a word to the peer.
+ * Drops this process's copy of a transport after a fork(), and frees the handle: closes its copy of the
+ * descriptor, without a word to the peer. The other process's session goes on undisturbed. Usually the child
+ * calls it for the transports it has inherited; the parent may, to leave a transport to the child that has
+ * not been started. In a child, destroy functions are not called.
  *
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Since 0.1.
  */
 ssh_status ssh_transport_atfork(ssh_transport *transport);
 
 /**
- * Waits until the transport has ended and nothing of it runs any more.
+ * Waits until the transport has ended and its descriptor is closed.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most
- * @return SSH_OK when it has ended, SSH_AGAIN or SSH_ERR_TIMEOUT when not, SSH_ERR_WOULD_DEADLOCK inside its
- *         own callback. Any other thread. Since 0.1.
+ * @return SSH_OK when it has ended, SSH_AGAIN when timeout_ms is 0 and it has not, SSH_ERR_TIMEOUT,
+ *         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
-ssh_status ssh_transport_join(ssh_transport *transport,
-                              int32_t timeout_ms);
+ssh_status ssh_transport_join(ssh_transport *transport, int32_t timeout_ms);
 
 /**
- * Whether the transport was started and has not ended.
+ * Whether a thread of the library takes care of the transport: from the start until its descriptor is closed.
  *
  * @return false also when `transport` is none. Any thread. Since 0.1.
  */
 bool ssh_transport_is_alive(const ssh_transport *transport);
 
 /**
- * Whether the session is open: keys were exchanged and nothing has ended it.
+ * Whether the session is open: it was started and nothing has ended it.
  *
  * @return false also when `transport` is none. Any thread. Since 0.1.
  */
@@ -1491,7 +1509,7 @@ ssh_error *ssh_transport_get_exception(ssh_transport *transport);
 ssh_error *ssh_transport_error(const ssh_transport *transport);
 
 /**
- * Gives the transport a name, for logs. At first "Transport-" and a number.
+ * Gives the transport a name, for logs. At first "ssh-transport-" and a number.
  *
  * @param transport  the transport
  * @param name       the name, copied
@@ -1606,9 +1624,9 @@ ssh_status ssh_transport_set_security_options(ssh_transport *transport,
  * Sets one of the timeouts that calls with SSH_TIMEOUT_DEFAULT and the session itself use.
  *
  * @param transport   the transport
- * @param kind        SSH_TIMEOUT_KIND_BANNER, ...
+ * @param kind        SSH_TIMEOUT_KIND_HANDSHAKE, ...
  * @param timeout_ms  milliseconds, above 0; SSH_TIMEOUT_FOREVER for none
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_timeout(ssh_transport *transport, int32_t kind, int32_t timeout_ms);
 
@@ -1644,11 +1662,11 @@ ssh_status ssh_transport_use_compression(ssh_transport *transport,
 /**
  * Sets when new keys are negotiated, in either direction, besides what the cipher itself demands.
  *
- * @param transport   the transport
+ * @param transport   a transport that is not started
  * @param bytes       after so many bytes; 0 keeps the default of 1 GiB
  * @param packets     after so many packets; 0 keeps the default of 2^31
  * @param seconds     after so many seconds; 0 keeps the default of 3600
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_rekey_limits(ssh_transport *transport,
                                           uint64_t bytes,
@@ -1659,9 +1677,9 @@ ssh_status ssh_transport_set_rekey_limits(ssh_transport *transport,
  * Sets how far the receive window of one channel may grow, which bounds the memory of a channel that is not
  * read.
  *
- * @param transport  the transport
+ * @param transport  a transport that is not started
  * @param bytes      at least 32,768; 64 MiB at first
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_window_cap(ssh_transport *transport,
                                         uint32_t bytes);
@@ -1669,9 +1687,9 @@ ssh_status ssh_transport_set_window_cap(ssh_transport *transport,
 /**
  * Sets how many channels may be open at once.
  *
- * @param transport  the transport
+ * @param transport  a transport that is not started
  * @param channels   at least 1; 1,000 at first
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_channel_limit(ssh_transport *transport, uint32_t channels);
 
@@ -1691,7 +1709,7 @@ ssh_status ssh_transport_require_strict_kex(ssh_transport *transport,
  * each core, at most 4.
  *
  * @param threads  1 to 64
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE once the first transport was made. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG. Without effect once the first transport was started. Any thread. Since 0.1.
  */
 ssh_status ssh_set_io_threads(uint32_t threads);
 
@@ -1702,7 +1720,7 @@ ssh_status ssh_set_io_threads(uint32_t threads);
  * @param level     the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
  * @param userdata  passed to the callback
  * @param destroy   ends userdata's life once it is replaced, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, and then destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_set_log_callback(ssh_log_callback callback,
                                 int32_t level,
@@ -1829,7 +1847,8 @@ ssh_status ssh_transport_auth_publickey(ssh_transport *transport,
  * @param username    whom to authenticate as
  * @param submethods  hints for the server separated by commas, or NULL for none
  * @param event       NULL to wait, as for ssh_transport_auth_none()
- * @param timeout_ms  milliseconds until the outcome, which includes the person at the keyboard
+ * @param timeout_ms  milliseconds until the outcome, which includes the person at the keyboard; SSH_TIMEOUT_DEFAULT is
+ *                    no limit
  * @param error       receives the detail, or NULL
  * @return SSH_OK when authenticated, SSH_PARTIAL when more is wanted, SSH_ERR_AUTH with the methods allowed,
  *         SSH_ERR_HOSTKEY when nobody has accepted the host key, or another failure. Any thread. Since 0.1.
@@ -1869,6 +1888,20 @@ char *ssh_transport_auth_methods(const ssh_transport *transport);
  * @return a string, freed with ssh_memory_free(), or NULL when there was none. Any thread. Since 0.1.
  */
 char *ssh_transport_auth_banner(const ssh_transport *transport);
+
+/**
+ * Sets who receives the server's banners as they come, and the lines before its identification.
+ *
+ * @param transport  the transport
+ * @param callback   receives the texts, or NULL for nobody
+ * @param userdata   passed to the callback
+ * @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_banner_callback(ssh_transport *transport,
+                                             ssh_banner_callback callback,
+                                             void *userdata,
+                                             ssh_destroy_callback destroy);
 
 /**
  * Opens a session channel, to run a command, a shell or a subsystem.
@@ -1957,15 +1990,13 @@ ssh_status ssh_transport_send_ignore(ssh_transport *transport, size_t length);
  * Negotiates new keys now. Data in both directions go on before and after.
  *
  * @param transport   a transport that is active
- * @param event       NULL to wait until both directions use the new keys; otherwise the call returns at once
- *                    and the event is set then
- * @param timeout_ms  milliseconds to wait; SSH_TIMEOUT_DEFAULT is the handshake timeout
+ * @param timeout_ms  milliseconds to wait until both directions use the new keys; SSH_TIMEOUT_DEFAULT is as long
+ *                    as the peer is given
  * @param error       receives the detail, or NULL
  * @return SSH_OK or a failure, which is also the end of the session unless it is SSH_ERR_TIMEOUT or
  *         SSH_ERR_CANCELLED. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_renegotiate_keys(ssh_transport *transport,
-                                          ssh_event *event,
                                           int32_t timeout_ms,
                                           ssh_error **error);
 
@@ -2435,17 +2466,16 @@ ssh_status ssh_transport_set_callback(ssh_transport *transport,
                                       ssh_destroy_callback destroy);
 
 /**
- * Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+ * Has questions without a callback wait for ssh_transport_next_request(), instead of being refused.
  *
  * @param transport  the transport
- * @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @param enabled    whether they wait
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
-ssh_status ssh_transport_pull_requests(ssh_transport *transport,
-                                       int32_t kind);
+ssh_status ssh_transport_pull_requests(ssh_transport *transport, bool enabled);
 
 /**
- * Takes the next question of the kinds given to ssh_transport_pull_requests() or ssh_server_pull_requests().
+ * Takes the next question that waits because of ssh_transport_pull_requests() or ssh_server_pull_requests().
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -2458,15 +2488,13 @@ ssh_request *ssh_transport_next_request(ssh_transport *transport,
                                         ssh_error **error);
 
 /**
- * Has an event set whenever a question begins to wait for ssh_transport_next_request(), for poll loops: reset
- * the event, then take questions with timeout 0 until there is none.
+ * An event that is set while questions wait for ssh_transport_next_request(), and once the session has ended,
+ * for poll loops: when ssh_event_fd() is readable, take questions with timeout 0 until there is none.
  *
  * @param transport  the transport
- * @param event      the event, or NULL for none
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return a handle of the transport's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
  */
-ssh_status ssh_transport_set_request_event(ssh_transport *transport,
-                                           ssh_event *event);
+ssh_event *ssh_transport_request_event(ssh_transport *transport);
 
 /**
  * Frees a request. One without an answer is refused.
@@ -2703,7 +2731,8 @@ uint32_t ssh_request_break_length_ms(const ssh_request *request);
 /**
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
  *
- * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE
+ * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
+ *                 answered with ssh_request_ask()
  * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
@@ -2732,7 +2761,7 @@ ssh_status ssh_request_accept_partial(ssh_request *request,
 
 /**
  * Says no, and which methods this user may try, for the SSH_REQUEST_AUTH_... kinds. ssh_request_refuse() says
- * those set with ssh_server_set_auth_methods().
+ * those set with ssh_server_set_auth_methods(). They hold for this user from now on.
  *
  * @param request  a request that has no answer yet
  * @param methods  the methods that may continue, separated by commas
@@ -2855,14 +2884,13 @@ ssh_status ssh_server_set_callback(ssh_server *server,
                                    ssh_destroy_callback destroy);
 
 /**
- * Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+ * Has questions without a callback wait for ssh_transport_next_request(), instead of being refused.
  *
- * @param server  the server
- * @param kind    SSH_REQUEST_AUTH_PASSWORD, ...; SSH_REQUEST_ANY for every kind without a callback of its own
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @param server   the server
+ * @param enabled  whether they wait
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
-ssh_status ssh_server_pull_requests(ssh_server *server,
-                                    int32_t kind);
+ssh_status ssh_server_pull_requests(ssh_server *server, bool enabled);
 
 /**
  * Adds a host key for every transport started from now on. One key of each kind is used; the last added wins.

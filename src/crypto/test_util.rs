@@ -13,3 +13,15 @@ pub(crate) fn hex(text: &str) -> Vec<u8> {
         .map(|pair| pair[0] << 4 | pair[1])
         .collect()
 }
+
+/// Gives the bytes it was made of, then zeros.
+pub(crate) struct FixedRandom(pub(crate) Vec<u8>);
+
+impl super::random::Random for FixedRandom {
+    fn fill(&mut self, out: &mut [u8]) {
+        let count = out.len().min(self.0.len());
+        out.fill(0);
+        out[..count].copy_from_slice(&self.0[..count]);
+        self.0.drain(..count);
+    }
+}

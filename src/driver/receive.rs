@@ -1,12 +1,15 @@
 //! The receiving path: from the socket into the channels, in batches.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use zeroize::Zeroize;
+
 use super::serving::{LentSink, Serving};
-use super::shared::{Receiving, Shared};
+use super::shared::{holds_secrets, Receiving, Shared};
 use super::sys::stream::Progress;
-use crate::endpoint::Step;
+use crate::endpoint::{Inbound, Step};
 use crate::error::Error;
 use crate::messages::MessageNumber;
 use crate::packet::{OpenedPacket, PayloadPlace};
@@ -68,7 +71,7 @@ impl Shared {
         let now = Instant::now();
         let mut start = 0;
         // Payloads for the services, as ranges of `bytes`.
-        let mut batch: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut batch: Vec<Range<usize>> = Vec::new();
         loop {
             let Some(inbound) = &mut receiving.inbound else {
                 return Err(Error::Bug("bytes before the start"));
@@ -94,23 +97,7 @@ impl Shared {
                 }
                 Step::Service(packet) => {
                     let end = start + packet.consumed;
-                    match &packet.payload {
-                        PayloadPlace::InPlace(range) => {
-                            let range = start + range.start..start + range.end;
-                            let first = bytes.get(range.start).copied();
-                            batch.push(range);
-                            if first == Some(MessageNumber::USERAUTH_SUCCESS.0) {
-                                self.hand_out_success(receiving, bytes, &mut batch, now)?;
-                            }
-                        }
-                        PayloadPlace::Inflated => {
-                            self.hand_out(bytes, &mut batch, now)?;
-                            let Some(inbound) = &receiving.inbound else {
-                                continue;
-                            };
-                            self.hand_out_one(inbound.inflated(), now)?;
-                        }
-                    }
+                    self.collect(receiving, bytes, start, &packet, &mut batch, now)?;
                     start = end;
                     continue;
                 }
@@ -124,11 +111,46 @@ impl Shared {
         Ok(start)
     }
 
+    /// Puts a payload for the services into the batch, which ends early where the payload must be dealt with
+    /// before the next packet is opened.
+    fn collect(
+        self: &Arc<Self>,
+        receiving: &mut Receiving,
+        bytes: &mut [u8],
+        start: usize,
+        packet: &OpenedPacket,
+        batch: &mut Vec<Range<usize>>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let range = match &packet.payload {
+            PayloadPlace::InPlace(range) => start + range.start..start + range.end,
+            PayloadPlace::Inflated => {
+                self.hand_out(bytes, batch, now)?;
+                // What was inflated stays in the opener's buffer only until the next packet.
+                let inbound = receiving.inbound.as_ref();
+                let payload = inbound.map(Inbound::inflated).unwrap_or_default();
+                let whole = 0..payload.len();
+                return self.hand_out(payload, &mut Vec::from([whole]), now);
+            }
+        };
+        batch.push(range.clone());
+        let payload = bytes.get(range.clone()).unwrap_or_default();
+        if payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0) {
+            return self.hand_out_success(receiving, bytes, batch, now);
+        }
+        if holds_secrets(payload) {
+            let outcome = self.hand_out(bytes, batch, now);
+            bytes.get_mut(range).unwrap_or_default().zeroize();
+            return outcome;
+        }
+        Ok(())
+    }
+
     /// Hands the payloads of a batch to the services, under one lock.
     fn hand_out(
         self: &Arc<Self>,
         bytes: &[u8],
-        batch: &mut Vec<std::ops::Range<usize>>,
+        batch: &mut Vec<Range<usize>>,
         now: Instant,
     ) -> Result<(), Error> {
         if batch.is_empty() {
@@ -158,18 +180,13 @@ impl Shared {
         outcome
     }
 
-    fn hand_out_one(self: &Arc<Self>, payload: &[u8], now: Instant) -> Result<(), Error> {
-        let whole = 0..payload.len();
-        self.hand_out(payload, &mut Vec::from([whole]), now)
-    }
-
     /// USERAUTH_SUCCESS changes the compression of both directions: from the next packet of the peer, and
     /// from the next packet of ours, which nobody may seal in between.
     fn hand_out_success(
         self: &Arc<Self>,
         receiving: &mut Receiving,
         bytes: &[u8],
-        batch: &mut Vec<std::ops::Range<usize>>,
+        batch: &mut Vec<Range<usize>>,
         now: Instant,
     ) -> Result<(), Error> {
         let mut after = Vec::new();

@@ -231,7 +231,14 @@ impl Request {
             return Err(Error::ApiMisuse("the request opens no channel"));
         };
         self.inner.take()?;
-        self.inner.shared.answer_open(*id, Err(OpenRefusal { reason, description }), true)
+        self.inner.shared.answer_open(
+            *id,
+            Err(OpenRefusal {
+                reason,
+                description,
+            }),
+            true,
+        )
     }
 
     /// The channel that the question is about; for an open, once it was accepted.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
+use zeroize::Zeroize;
 
 use super::channel::Channel;
 use super::engine::{Engine, Next, Ready, Worker};
@@ -32,7 +33,7 @@ use crate::auth::AuthDecision;
 use crate::connection::{ChannelId, OpenRefusal};
 use crate::endpoint::{Inbound, Outbound, Services};
 use crate::error::{Error, HostKeyFault};
-use crate::messages::DisconnectReason;
+use crate::messages::{DisconnectReason, MessageNumber};
 use crate::packet::RekeyLimits;
 use crate::transport::TransportAction;
 
@@ -329,9 +330,12 @@ impl Shared {
                 _ => return Ok(()),
             }
         };
-        while let Some(payload) = queue.pop() {
+        while let Some(mut payload) = queue.pop() {
             self.dump("OUT", &payload);
             outbound.seal_service(&payload)?;
+            if holds_secrets(&payload) {
+                payload.zeroize();
+            }
         }
         Ok(())
     }
@@ -830,9 +834,10 @@ impl Shared {
         drop(refused);
         self.say_goodbye(cause.disconnect_reason());
         *self.ending.lock() = match cause {
-            Error::ConnectionLost | Error::Io { .. } | Error::Disconnected { .. } | Error::Forked => {
-                Ending::Lingering(Instant::now())
-            }
+            Error::ConnectionLost
+            | Error::Io { .. }
+            | Error::Disconnected { .. }
+            | Error::Forked => Ending::Lingering(Instant::now()),
             _ => Ending::Lingering(Instant::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);
@@ -933,4 +938,12 @@ impl Shared {
     pub(crate) fn is_authenticated_now(&self) -> bool {
         self.is_authenticated.load(Ordering::Acquire)
     }
+}
+
+/// Whether a payload may hold a password or an answer, so that its buffer is wiped after use.
+pub(crate) fn holds_secrets(payload: &[u8]) -> bool {
+    matches!(
+        payload.first().copied().map(MessageNumber),
+        Some(MessageNumber::USERAUTH_REQUEST | MessageNumber::USERAUTH_INFO_RESPONSE)
+    )
 }

@@ -2,20 +2,41 @@
 
 use std::ffi::{c_char, c_void};
 
+use zeroize::Zeroizing;
+
+use crate::auth::{Prompt, Prompts};
+use crate::driver::RequestKind;
+
 use super::channel::ssh_channel;
 use super::error::ssh_error;
+use super::guard::{self, Failure, Outcome};
+use super::handle;
+use super::memory;
 use super::request::ssh_request;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::status::{ssh_status, SSH_OK};
+use super::text;
 
 /// Says yes: the host key is good, the user is in, the channel may open, the request is granted.
 ///
-/// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE
+/// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
+///                 answered with ssh_request_ask()
 /// @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_accept(request: *mut ssh_request) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        if object.driver.kind() == RequestKind::Prompts {
+            let answers = std::mem::take(&mut *object.notes.lock());
+            object.driver.answer_prompts(answers)?;
+        } else if object.driver.kind() == RequestKind::AuthInteractive {
+            return Err(Failure::state("answered with ssh_request_ask()"));
+        } else {
+            object.driver.accept()?;
+        }
+        Ok(SSH_OK)
+    })
 }
 
 /// Says no.
@@ -26,7 +47,10 @@ pub unsafe extern "C" fn ssh_request_accept(request: *mut ssh_request) -> ssh_st
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_refuse(request: *mut ssh_request) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request)
+    guard::status(|| {
+        handle::get(request)?.driver.refuse()?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds.
@@ -39,11 +63,16 @@ pub unsafe extern "C" fn ssh_request_accept_partial(
     request: *mut ssh_request,
     methods: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, methods)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let methods = text::names(memory::text(methods, "the list of methods")?)?;
+        object.driver.accept_partial(methods)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Says no, and which methods this user may try, for the SSH_REQUEST_AUTH_... kinds. ssh_request_refuse() says
-/// those set with ssh_server_set_auth_methods().
+/// those set with ssh_server_set_auth_methods(). They hold for this user from now on.
 ///
 /// @param request  a request that has no answer yet
 /// @param methods  the methods that may continue, separated by commas
@@ -53,7 +82,12 @@ pub unsafe extern "C" fn ssh_request_refuse_with_methods(
     request: *mut ssh_request,
     methods: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, methods)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let methods = text::names(memory::text(methods, "the list of methods")?)?;
+        object.driver.refuse_with(methods)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Puts prompts to the user, for SSH_REQUEST_AUTH_INTERACTIVE and SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. The
@@ -75,15 +109,34 @@ pub unsafe extern "C" fn ssh_request_ask(
     echo: *const bool,
     count: usize,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        request,
-        title,
-        instructions,
-        prompts,
-        echo,
-        count
-    )
+    guard::status(|| {
+        let object = handle::get(request)?;
+        if count > MAX_PROMPTS {
+            return Err(Failure::invalid("too many prompts"));
+        }
+        let texts = memory::strings(prompts, count)?;
+        let echo = match echo.is_null() {
+            // Bytes, for a bool of C's may come from anywhere.
+            false => memory::array_of(echo.cast::<u8>(), count, MAX_PROMPTS)?,
+            true => &[],
+        };
+        let prompts = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| Prompt {
+                text: (*text).to_owned(),
+                echo: echo.get(index).is_some_and(|shown| *shown != 0),
+            })
+            .collect();
+        object.driver.ask(Prompts {
+            name: memory::optional_text(title)?.unwrap_or_default().to_owned(),
+            instruction: memory::optional_text(instructions)?
+                .unwrap_or_default()
+                .to_owned(),
+            prompts,
+        })?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Answers the server's prompts, for SSH_REQUEST_PROMPTS.
@@ -98,7 +151,24 @@ pub unsafe extern "C" fn ssh_request_answer_prompts(
     answers: *const *const c_char,
     count: usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, answers, count)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let answers = memory::array_of(answers, count, MAX_PROMPTS)?
+            .iter()
+            .map(|answer| {
+                memory::optional_c_bytes(*answer)
+                    .map(|bytes| Zeroizing::new(bytes.to_vec()))
+                    .ok_or_else(|| Failure::invalid("an answer is NULL"))
+            })
+            .collect::<Outcome<Vec<_>>>()?;
+        if object.driver.kind() == RequestKind::Prompts
+            && answers.len() != object.lent.prompts.len()
+        {
+            return Err(Failure::invalid("one answer for each prompt is wanted"));
+        }
+        object.driver.answer_prompts(answers)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Notes the answer to one prompt, for SSH_REQUEST_PROMPTS; ssh_request_accept() then sends them all. Prompts
@@ -116,7 +186,19 @@ pub unsafe extern "C" fn ssh_request_set_answer(
     answer: *const c_char,
     length: usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, index, answer, length)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let answer = Zeroizing::new(memory::bytes(answer.cast(), length)?.to_vec());
+        if object.driver.is_answered() {
+            return Err(Failure::state("the request was answered before"));
+        }
+        let mut notes = object.notes.lock();
+        let Some(note) = notes.get_mut(index) else {
+            return Err(Failure::invalid("there is no such prompt"));
+        };
+        *note = answer;
+        Ok(SSH_OK)
+    })
 }
 
 /// Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
@@ -129,7 +211,13 @@ pub unsafe extern "C" fn ssh_request_accept_channel(
     request: *mut ssh_request,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_channel {
-    pending!(std::ptr::null_mut(), request, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let object = handle::get(request)?;
+        let Some(transport) = object.transport() else {
+            return Err(Failure::closed("the transport was freed"));
+        };
+        transport.channel_handle(object.driver.accept_channel()?, true)
+    })
 }
 
 /// Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
@@ -144,7 +232,17 @@ pub unsafe extern "C" fn ssh_request_refuse_channel(
     reason: u32,
     text: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, reason, text)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let text = memory::optional_text(text)?.unwrap_or("refused");
+        if reason == 0 || text.len() > MAX_REFUSAL {
+            return Err(Failure::invalid(
+                "a reason above 0 and at most 1024 bytes of text",
+            ));
+        }
+        object.driver.refuse_channel(reason, text.to_owned())?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Grants a global request with data in the reply, for SSH_REQUEST_GLOBAL_REQUEST.
@@ -159,5 +257,18 @@ pub unsafe extern "C" fn ssh_request_accept_with_data(
     data: *const c_void,
     length: usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, request, data, length)
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let data = memory::bytes(data, length)?;
+        if data.len() > MAX_REPLY {
+            return Err(Failure::invalid("at most 32768 bytes of reply"));
+        }
+        object.driver.accept_with(data.to_vec())?;
+        Ok(SSH_OK)
+    })
 }
+
+/// A dialogue with more is refused by most clients, ours among them.
+const MAX_PROMPTS: usize = 256;
+const MAX_REFUSAL: usize = 1024;
+const MAX_REPLY: usize = 32_768;

@@ -1,11 +1,21 @@
 //! `ssh_channel`: the two byte streams and their ends.
 
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use super::callbacks::ssh_destroy_callback;
-use super::event::ssh_event;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
-use super::transport::ssh_transport;
+use crate::connection::Stream;
+use crate::driver::{ChannelInterest, Read, Timeout};
+
+use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::channel_object;
+use super::event::{self, ssh_event};
+use super::guard::{self, Failure, Outcome};
+use super::handle;
+use super::memory;
+use super::status::{ssh_status, SSH_EOF, SSH_OK};
+use super::time;
+use super::transport::{ssh_transport, SSH_TIMEOUT_FOREVER};
 
 /// One stream in each direction, and a second one (stderr) beside it, within a transport. Reading and writing
 /// may go on at once in two threads; two readers, or two writers, take turns. A channel keeps what it needs of
@@ -48,14 +58,7 @@ pub unsafe extern "C" fn ssh_channel_read(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        channel,
-        buffer,
-        capacity,
-        done,
-        timeout_ms
-    )
+    guard::status(|| read(channel, Stream::Data, buffer, capacity, done, timeout_ms))
 }
 
 /// Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
@@ -75,14 +78,7 @@ pub unsafe extern "C" fn ssh_channel_read_stderr(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        channel,
-        buffer,
-        capacity,
-        done,
-        timeout_ms
-    )
+    guard::status(|| read(channel, Stream::Stderr, buffer, capacity, done, timeout_ms))
 }
 
 /// Writes as much as fits, waiting until at least one byte does.
@@ -104,7 +100,7 @@ pub unsafe extern "C" fn ssh_channel_write(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, data, length, done, timeout_ms)
+    guard::status(|| write(channel, Stream::Data, data, length, done, timeout_ms))
 }
 
 /// Writes to stderr, otherwise as ssh_channel_write(). Only servers have reason to.
@@ -123,7 +119,7 @@ pub unsafe extern "C" fn ssh_channel_write_stderr(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, data, length, done, timeout_ms)
+    guard::status(|| write(channel, Stream::Stderr, data, length, done, timeout_ms))
 }
 
 /// Writes everything.
@@ -142,7 +138,7 @@ pub unsafe extern "C" fn ssh_channel_write_all(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, data, length, done, timeout_ms)
+    guard::status(|| write_all(channel, Stream::Data, data, length, done, timeout_ms))
 }
 
 /// Writes everything to stderr, otherwise as ssh_channel_write_all().
@@ -161,7 +157,7 @@ pub unsafe extern "C" fn ssh_channel_write_all_stderr(
     done: *mut usize,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, data, length, done, timeout_ms)
+    guard::status(|| write_all(channel, Stream::Stderr, data, length, done, timeout_ms))
 }
 
 /// Sets the timeout that reads and writes with SSH_TIMEOUT_DEFAULT use. At first SSH_TIMEOUT_FOREVER.
@@ -174,7 +170,14 @@ pub unsafe extern "C" fn ssh_channel_set_timeout(
     channel: *mut ssh_channel,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, timeout_ms)
+    guard::status(|| {
+        let object = handle::get(channel)?;
+        if timeout_ms < SSH_TIMEOUT_FOREVER {
+            return Err(Failure::invalid("a negative timeout"));
+        }
+        object.timeout_ms.store(timeout_ms, Ordering::Relaxed);
+        Ok(SSH_OK)
+    })
 }
 
 /// The timeout set with ssh_channel_set_timeout().
@@ -182,7 +185,9 @@ pub unsafe extern "C" fn ssh_channel_set_timeout(
 /// @return milliseconds, or SSH_TIMEOUT_FOREVER. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_get_timeout(channel: *const ssh_channel) -> i32 {
-    pending!(-1, channel)
+    guard::value(SSH_TIMEOUT_FOREVER, || {
+        Ok(handle::get(channel)?.timeout_ms.load(Ordering::Relaxed))
+    })
 }
 
 /// Puts what comes on stderr into the main stream, in the order of arrival; what waits on stderr already goes
@@ -196,7 +201,12 @@ pub unsafe extern "C" fn ssh_channel_set_combine_stderr(
     channel: *mut ssh_channel,
     combine: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, combine)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            object.driver.set_combine_stderr(combine)?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Whether ssh_channel_read() would return data or SSH_EOF at once.
@@ -204,7 +214,9 @@ pub unsafe extern "C" fn ssh_channel_set_combine_stderr(
 /// @return false also when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_read_ready(channel: *const ssh_channel) -> bool {
-    pending!(false, channel)
+    guard::value(false, || {
+        Ok(handle::get(channel)?.conditions() & SSH_CHANNEL_READABLE != 0)
+    })
 }
 
 /// Whether ssh_channel_read_stderr() would return data or SSH_EOF at once.
@@ -212,7 +224,9 @@ pub unsafe extern "C" fn ssh_channel_read_ready(channel: *const ssh_channel) -> 
 /// @return false also when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_read_stderr_ready(channel: *const ssh_channel) -> bool {
-    pending!(false, channel)
+    guard::value(false, || {
+        Ok(handle::get(channel)?.conditions() & SSH_CHANNEL_STDERR_READABLE != 0)
+    })
 }
 
 /// Whether ssh_channel_write() would take a byte, or fail, at once.
@@ -220,7 +234,9 @@ pub unsafe extern "C" fn ssh_channel_read_stderr_ready(channel: *const ssh_chann
 /// @return false also when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_write_ready(channel: *const ssh_channel) -> bool {
-    pending!(false, channel)
+    guard::value(false, || {
+        Ok(handle::get(channel)?.conditions() & SSH_CHANNEL_WRITABLE != 0)
+    })
 }
 
 /// Which conditions hold now.
@@ -228,7 +244,7 @@ pub unsafe extern "C" fn ssh_channel_write_ready(channel: *const ssh_channel) ->
 /// @return SSH_CHANNEL_READABLE and the others, or'ed; 0 when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_conditions(channel: *const ssh_channel) -> u32 {
-    pending!(0, channel)
+    guard::value(0, || Ok(handle::get(channel)?.conditions()))
 }
 
 /// Has an event set whenever one of some conditions begins to hold, and at once if one holds now. For poll
@@ -244,7 +260,31 @@ pub unsafe extern "C" fn ssh_channel_set_event(
     event: *mut ssh_event,
     mask: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, event, mask)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            if mask & !ALL_CONDITIONS != 0 {
+                return Err(Failure::invalid("an unknown condition"));
+            }
+            let new = event::optional(event)?.filter(|_| mask != 0);
+            let before = std::mem::replace(&mut *object.event.lock(), new.clone());
+            if let Some(before) = before {
+                object
+                    .driver
+                    .set_event(&before, ChannelInterest::default())?;
+            }
+            if let Some(new) = new {
+                let readable = SSH_CHANNEL_READABLE | SSH_CHANNEL_STDERR_READABLE;
+                let interest = ChannelInterest {
+                    readable: mask & readable != 0,
+                    writable: mask & SSH_CHANNEL_WRITABLE != 0,
+                    eof: mask & SSH_CHANNEL_EOF != 0,
+                    closed: mask & SSH_CHANNEL_CLOSED != 0,
+                };
+                object.driver.set_event(&new, interest)?;
+            }
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Tells the peer that nothing more will be written. Reading goes on.
@@ -252,7 +292,12 @@ pub unsafe extern "C" fn ssh_channel_set_event(
 /// @return SSH_OK, also when it was told before; SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_send_eof(channel: *mut ssh_channel) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            object.driver.send_eof()?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Ends one or both directions, as shutdown(2) does.
@@ -267,7 +312,17 @@ pub unsafe extern "C" fn ssh_channel_shutdown(
     read: bool,
     write: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, read, write)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            if read {
+                object.driver.shutdown_read()?;
+            }
+            if write {
+                object.driver.send_eof()?;
+            }
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Closes the channel. Calls blocked on it return, writes with SSH_ERR_CLOSED, reads once the data that have
@@ -276,7 +331,12 @@ pub unsafe extern "C" fn ssh_channel_shutdown(
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_close(channel: *mut ssh_channel) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            object.driver.close()?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Closes the channel if it is not closed, and frees the handle. Calls blocked on it in other threads return
@@ -287,7 +347,19 @@ pub unsafe extern "C" fn ssh_channel_close(channel: *mut ssh_channel) -> ssh_sta
 /// Any thread, also inside callbacks. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
-    pending!((), channel)
+    guard::value((), || {
+        let object = handle::take(channel)?;
+        object.set_freed();
+        // Fails only where it is closed already. Wakes the calls that other threads have under way.
+        let _ = object.driver.close();
+        let userdata = object.userdata.lock().take();
+        if let Some(transport) = object.transport.upgrade() {
+            transport.forget_channel(object.driver.id(), &object);
+        }
+        drop(object);
+        drop(userdata);
+        Ok(())
+    })
 }
 
 /// Whether the channel is closed.
@@ -295,7 +367,9 @@ pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
 /// @return true also when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_is_closed(channel: *const ssh_channel) -> bool {
-    pending!(true, channel)
+    guard::value(true, || {
+        Ok(handle::get(channel)?.conditions() & SSH_CHANNEL_CLOSED != 0)
+    })
 }
 
 /// The number by which this side knows the channel, for logs.
@@ -303,7 +377,7 @@ pub unsafe extern "C" fn ssh_channel_is_closed(channel: *const ssh_channel) -> b
 /// @return the number; 0 also when `channel` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_id(channel: *const ssh_channel) -> u32 {
-    pending!(0, channel)
+    guard::value(0, || Ok(handle::get(channel)?.driver.id()))
 }
 
 /// The transport of the channel.
@@ -311,7 +385,10 @@ pub unsafe extern "C" fn ssh_channel_id(channel: *const ssh_channel) -> u32 {
 /// @return the handle the program made; it stays the program's. NULL once that is freed. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_transport(channel: *const ssh_channel) -> *mut ssh_transport {
-    pending!(std::ptr::null_mut(), channel)
+    guard::value(std::ptr::null_mut(), || {
+        let transport = handle::get(channel)?.transport.upgrade();
+        Ok(transport.map_or(std::ptr::null_mut(), |transport| transport.handle()))
+    })
 }
 
 /// Attaches a pointer of the program's to the channel, such as the state of a session that its requests
@@ -327,7 +404,13 @@ pub unsafe extern "C" fn ssh_channel_set_userdata(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, userdata, destroy)
+    guard::status(|| {
+        let object = handle::get(channel)?;
+        let new = Some(Userdata::new(userdata, destroy));
+        let before = std::mem::replace(&mut *object.userdata.lock(), new);
+        drop(before);
+        Ok(SSH_OK)
+    })
 }
 
 /// The pointer attached with ssh_channel_set_userdata().
@@ -335,5 +418,102 @@ pub unsafe extern "C" fn ssh_channel_set_userdata(
 /// @return the pointer, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_get_userdata(channel: *const ssh_channel) -> *mut c_void {
-    pending!(std::ptr::null_mut(), channel)
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(channel)?;
+        let userdata = object.userdata.lock();
+        Ok(userdata
+            .as_ref()
+            .map_or(std::ptr::null_mut(), Userdata::pointer))
+    })
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+const ALL_CONDITIONS: u32 = SSH_CHANNEL_READABLE
+    | SSH_CHANNEL_STDERR_READABLE
+    | SSH_CHANNEL_WRITABLE
+    | SSH_CHANNEL_EOF
+    | SSH_CHANNEL_CLOSED;
+
+fn read(
+    channel: *mut ssh_channel,
+    stream: Stream,
+    buffer: *mut c_void,
+    capacity: usize,
+    done: *mut usize,
+    timeout_ms: i32,
+) -> Outcome<ssh_status> {
+    memory::write(done, 0);
+    channel_object::with(channel, |object| {
+        if done.is_null() {
+            return Err(Failure::invalid("nowhere to put the count"));
+        }
+        let buffer = memory::bytes_mut(buffer, capacity)?;
+        let timeout = object.data_timeout(timeout_ms)?;
+        let outcome = object.driver.read(stream, buffer, timeout);
+        if let Ok(Read::Data(count)) = outcome {
+            memory::write(done, count);
+            return Ok(SSH_OK);
+        }
+        object.unless_freed(time::status_or_again(timeout, outcome, |_| SSH_EOF))
+    })
+}
+
+fn write(
+    channel: *mut ssh_channel,
+    stream: Stream,
+    data: *const c_void,
+    length: usize,
+    done: *mut usize,
+    timeout_ms: i32,
+) -> Outcome<ssh_status> {
+    memory::write(done, 0);
+    channel_object::with(channel, |object| {
+        if done.is_null() {
+            return Err(Failure::invalid("nowhere to put the count"));
+        }
+        let data = memory::bytes(data, length)?;
+        let timeout = object.data_timeout(timeout_ms)?;
+        let outcome = object.driver.write(stream, data, timeout);
+        if let Ok(count) = outcome {
+            memory::write(done, count);
+            return Ok(SSH_OK);
+        }
+        object.unless_freed(time::status_or_again(timeout, outcome, |_| SSH_OK))
+    })
+}
+
+fn write_all(
+    channel: *mut ssh_channel,
+    stream: Stream,
+    data: *const c_void,
+    length: usize,
+    done: *mut usize,
+    timeout_ms: i32,
+) -> Outcome<ssh_status> {
+    memory::write(done, 0);
+    channel_object::with(channel, |object| {
+        let data = memory::bytes(data, length)?;
+        let timeout = object.data_timeout(timeout_ms)?;
+        let started_at = Instant::now();
+        let mut written = 0_usize;
+        loop {
+            let left = match timeout {
+                Timeout::Forever => Timeout::Forever,
+                Timeout::After(time) => Timeout::After(time.saturating_sub(started_at.elapsed())),
+            };
+            let rest = data.get(written..).unwrap_or_default();
+            let outcome = object.driver.write(stream, rest, left);
+            if let Ok(count) = outcome {
+                written = written.saturating_add(count);
+                memory::write(done, written);
+                if written >= data.len() {
+                    return Ok(SSH_OK);
+                }
+                continue;
+            }
+            // Only a call that was to wait for nothing has SSH_AGAIN as an ordinary outcome.
+            return object.unless_freed(time::status_or_again(timeout, outcome, |_| SSH_OK));
+        }
+    })
 }

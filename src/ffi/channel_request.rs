@@ -2,9 +2,17 @@
 
 use std::ffi::{c_char, c_void};
 
+use crate::connection::{ChannelRequest, ExitOutcome, PtyModes};
+use crate::driver::Timeout;
+
 use super::channel::ssh_channel;
+use super::channel_object::{self, ChannelObject};
 use super::error::ssh_error;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::guard::{self, Failure, Outcome};
+use super::handle;
+use super::memory;
+use super::status::{ssh_status, SSH_OK};
+use super::time;
 
 /// How a command ended: not known, because it runs, or because the server did not say.
 pub const SSH_EXIT_NONE: i32 = 0;
@@ -41,19 +49,23 @@ pub unsafe extern "C" fn ssh_channel_request_pty(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        channel,
-        term,
-        columns,
-        rows,
-        width_pixels,
-        height_pixels,
-        modes,
-        modes_length,
-        timeout_ms,
-        error
-    )
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let term = memory::optional_text(term)?.unwrap_or("vt100").to_owned();
+            let modes = memory::bytes(modes, modes_length)?;
+            let modes = PtyModes::decode(modes)
+                .map_err(|_| Failure::invalid("terminal modes that are cut off"))?;
+            let request = ChannelRequest::Pty {
+                term,
+                columns,
+                rows,
+                width_px: width_pixels,
+                height_px: height_pixels,
+                modes,
+            };
+            ask(object, &request, timeout_ms)
+        })
+    })
 }
 
 /// Starts the user's shell.
@@ -68,7 +80,12 @@ pub unsafe extern "C" fn ssh_channel_request_shell(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, timeout_ms, error)
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::Shell;
+            ask(object, &request, timeout_ms)
+        })
+    })
 }
 
 /// Runs a command. Its output comes from ssh_channel_read() and ssh_channel_read_stderr(), its end from
@@ -86,7 +103,14 @@ pub unsafe extern "C" fn ssh_channel_request_exec(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, command, timeout_ms, error)
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let command = memory::optional_c_bytes(command)
+                .ok_or_else(|| Failure::invalid("the command is NULL"))?;
+            let request = ChannelRequest::Exec(command.to_vec());
+            ask(object, &request, timeout_ms)
+        })
+    })
 }
 
 /// Starts a subsystem such as "sftp".
@@ -103,7 +127,13 @@ pub unsafe extern "C" fn ssh_channel_request_subsystem(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, name, timeout_ms, error)
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let name = memory::text(name, "the name")?.to_owned();
+            let request = ChannelRequest::Subsystem(name);
+            ask(object, &request, timeout_ms)
+        })
+    })
 }
 
 /// Sets an environment variable for what is started afterwards. Servers refuse most names, and no answer is
@@ -119,7 +149,15 @@ pub unsafe extern "C" fn ssh_channel_request_env(
     name: *const c_char,
     value: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, name, value)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            let wanted = || Failure::invalid("the variable or its value is NULL");
+            let name = memory::optional_c_bytes(name).ok_or_else(wanted)?.to_vec();
+            let value = memory::optional_c_bytes(value).ok_or_else(wanted)?.to_vec();
+            let request = ChannelRequest::Env { name, value };
+            tell(object, &request)
+        })
+    })
 }
 
 /// Tells the server the terminal's new size.
@@ -138,14 +176,17 @@ pub unsafe extern "C" fn ssh_channel_window_change(
     width_pixels: u32,
     height_pixels: u32,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        channel,
-        columns,
-        rows,
-        width_pixels,
-        height_pixels
-    )
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::WindowChange {
+                columns,
+                rows,
+                width_px: width_pixels,
+                height_px: height_pixels,
+            };
+            tell(object, &request)
+        })
+    })
 }
 
 /// Sends the command a signal.
@@ -158,7 +199,12 @@ pub unsafe extern "C" fn ssh_channel_signal(
     channel: *mut ssh_channel,
     name: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, name)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::Signal(signal_name(name)?);
+            tell(object, &request)
+        })
+    })
 }
 
 /// Sends a break (RFC 4335), for consoles behind serial lines.
@@ -175,7 +221,12 @@ pub unsafe extern "C" fn ssh_channel_break(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, length_ms, timeout_ms, error)
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::Break { length_ms };
+            ask(object, &request, timeout_ms)
+        })
+    })
 }
 
 /// Sends a channel request of any name.
@@ -198,16 +249,18 @@ pub unsafe extern "C" fn ssh_channel_request(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        channel,
-        name,
-        data,
-        length,
-        want_reply,
-        timeout_ms,
-        error
-    )
+    guard::status_with(error, || {
+        channel_object::with(channel, |object| {
+            let name = memory::text(name, "the name")?.to_owned();
+            let data = memory::bytes(data, length)?.to_vec();
+            let request = ChannelRequest::Other { name, data };
+            if want_reply {
+                ask(object, &request, timeout_ms)
+            } else {
+                tell(object, &request)
+            }
+        })
+    })
 }
 
 /// Server: tells the client the command's exit status. Close the channel afterwards.
@@ -220,7 +273,12 @@ pub unsafe extern "C" fn ssh_channel_send_exit_status(
     channel: *mut ssh_channel,
     status: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, status)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::ExitStatus(status);
+            tell(object, &request)
+        })
+    })
 }
 
 /// Server: tells the client that a signal ended the command. Close the channel afterwards.
@@ -237,7 +295,19 @@ pub unsafe extern "C" fn ssh_channel_send_exit_signal(
     core_dumped: bool,
     message: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, name, core_dumped, message)
+    guard::status(|| {
+        channel_object::with(channel, |object| {
+            let request = ChannelRequest::ExitSignal {
+                signal: signal_name(name)?,
+                core_dumped,
+                message: memory::optional_text(message)?
+                    .unwrap_or_default()
+                    .to_owned(),
+                language: String::new(),
+            };
+            tell(object, &request)
+        })
+    })
 }
 
 /// Waits until the server has said how the command ended, or closed the channel without saying. It goes on
@@ -257,7 +327,29 @@ pub unsafe extern "C" fn ssh_channel_wait_exit(
     kind: *mut i32,
     exit_status: *mut u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, channel, timeout_ms, kind, exit_status)
+    guard::status(|| {
+        memory::write(kind, SSH_EXIT_NONE);
+        memory::write(exit_status, 0);
+        channel_object::with(channel, |object| {
+            if kind.is_null() {
+                return Err(Failure::invalid("nowhere to put the kind"));
+            }
+            let timeout = object.data_timeout(timeout_ms)?;
+            let outcome = object.driver.wait_exit(timeout);
+            match &outcome {
+                Ok(Some(ExitOutcome::Status(status))) => {
+                    memory::write(kind, SSH_EXIT_STATUS);
+                    memory::write(exit_status, *status);
+                }
+                Ok(Some(ExitOutcome::Signal { .. })) => memory::write(kind, SSH_EXIT_SIGNAL),
+                Ok(None) | Err(_) => {}
+            }
+            if matches!(outcome, Ok(Some(_))) {
+                return Ok(SSH_OK);
+            }
+            object.unless_freed(time::status_or_again(timeout, outcome, time::ok))
+        })
+    })
 }
 
 /// The signal that ended the command, without SIG.
@@ -265,7 +357,12 @@ pub unsafe extern "C" fn ssh_channel_wait_exit(
 /// @return a string, freed with ssh_memory_free(), or NULL when none did. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_exit_signal(channel: *const ssh_channel) -> *mut c_char {
-    pending!(std::ptr::null_mut(), channel)
+    guard::value(std::ptr::null_mut(), || {
+        match handle::get(channel)?.exit() {
+            Some(ExitOutcome::Signal { signal, .. }) => memory::string_out(&signal),
+            _ => Ok(std::ptr::null_mut()),
+        }
+    })
 }
 
 /// The text that came with the signal. Control characters are escaped.
@@ -273,7 +370,12 @@ pub unsafe extern "C" fn ssh_channel_exit_signal(channel: *const ssh_channel) ->
 /// @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_exit_message(channel: *const ssh_channel) -> *mut c_char {
-    pending!(std::ptr::null_mut(), channel)
+    guard::value(std::ptr::null_mut(), || {
+        match handle::get(channel)?.exit() {
+            Some(ExitOutcome::Signal { message, .. }) => memory::string_out(&message),
+            _ => Ok(std::ptr::null_mut()),
+        }
+    })
 }
 
 /// Whether the signal left a core dump.
@@ -281,5 +383,43 @@ pub unsafe extern "C" fn ssh_channel_exit_message(channel: *const ssh_channel) -
 /// @return false also when no signal did. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_exit_core_dumped(channel: *const ssh_channel) -> bool {
-    pending!(false, channel)
+    guard::value(false, || {
+        let exit = handle::get(channel)?.exit();
+        Ok(matches!(
+            exit,
+            Some(ExitOutcome::Signal {
+                core_dumped: true,
+                ..
+            })
+        ))
+    })
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+/// Sends a request and waits for its answer.
+fn ask(object: &ChannelObject, request: &ChannelRequest, timeout_ms: i32) -> Outcome<ssh_status> {
+    let timeout = object.request_timeout(timeout_ms)?;
+    let outcome = object
+        .driver
+        .request(request, true, timeout)
+        .map_err(Failure::from);
+    object.unless_freed(outcome)?;
+    Ok(SSH_OK)
+}
+
+/// Sends a request that nobody answers.
+fn tell(object: &ChannelObject, request: &ChannelRequest) -> Outcome<ssh_status> {
+    object.driver.request(request, false, Timeout::NOW)?;
+    Ok(SSH_OK)
+}
+
+/// A signal's name as RFC 4254 §6.9 has it: "TERM", or "name@domain" for others than its own.
+fn signal_name(name: *const c_char) -> Outcome<String> {
+    let name = memory::text(name, "the signal")?;
+    let fits = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_graphic());
+    if !fits || name.starts_with("SIG") {
+        return Err(Failure::invalid("a signal is named without SIG"));
+    }
+    Ok(name.to_owned())
 }

@@ -1,12 +1,20 @@
 //! What a transport does once the session is open: channels, global requests, new keys.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use crate::connection::OpenKind;
+use crate::crypto::random::{Random, SystemRandom};
+use crate::driver::Timeout;
 
 use super::channel::ssh_channel;
 use super::error::ssh_error;
-use super::event::ssh_event;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::guard::{self, Failure, Outcome};
+use super::memory;
+use super::status::{ssh_status, SSH_OK};
+use super::time;
 use super::transport::ssh_transport;
+use super::transport_object::{self, TransportObject};
 
 /// Opens a session channel, to run a command, a shell or a subsystem.
 ///
@@ -20,7 +28,11 @@ pub unsafe extern "C" fn ssh_transport_open_session(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_channel {
-    pending!(std::ptr::null_mut(), transport, timeout_ms, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        transport_object::with(transport, |object| {
+            open(object, OpenKind::Session, timeout_ms)
+        })
+    })
 }
 
 /// Opens a channel of any kind.
@@ -47,17 +59,14 @@ pub unsafe extern "C" fn ssh_transport_open_channel(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_channel {
-    pending!(
-        std::ptr::null_mut(),
-        transport,
-        kind,
-        destination,
-        destination_port,
-        source,
-        source_port,
-        timeout_ms,
-        error
-    )
+    guard::value_with(std::ptr::null_mut(), error, || {
+        transport_object::with(transport, |object| {
+            let kind = memory::text(kind, "the kind")?;
+            let destination = (memory::optional_text(destination)?, destination_port);
+            let source = (memory::optional_text(source)?, source_port);
+            open(object, open_kind(kind, destination, source)?, timeout_ms)
+        })
+    })
 }
 
 /// Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
@@ -74,7 +83,16 @@ pub unsafe extern "C" fn ssh_transport_accept(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_channel {
-    pending!(std::ptr::null_mut(), transport, timeout_ms, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        transport_object::with(transport, |object| {
+            let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+            match object.driver.accept(timeout).map_err(Failure::from) {
+                Ok(found) => object.channel_handle(found, true),
+                Err(failure) if time::is_again(timeout, &failure) => Ok(std::ptr::null_mut()),
+                Err(failure) => Err(failure),
+            }
+        })
+    })
 }
 
 /// Sends a global request (RFC 4254 section 4). Any number may be under way; each caller gets its own reply.
@@ -101,18 +119,19 @@ pub unsafe extern "C" fn ssh_transport_global_request(
     reply_length: *mut usize,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        transport,
-        name,
-        data,
-        length,
-        want_reply,
-        timeout_ms,
-        reply,
-        reply_length,
-        error
-    )
+    guard::status_with(error, || {
+        memory::clear_bytes(reply, reply_length);
+        transport_object::with(transport, |object| {
+            let name = memory::text(name, "the name")?;
+            let data = memory::bytes(data, length)?;
+            let timeout = object.channel_timeout(timeout_ms)?;
+            let answer = object
+                .driver
+                .global_request(name, data, want_reply, timeout)?;
+            memory::bytes_out(&answer, reply, reply_length)?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Sends a packet that the peer ignores, to hide the pattern of the traffic.
@@ -125,24 +144,116 @@ pub unsafe extern "C" fn ssh_transport_send_ignore(
     transport: *mut ssh_transport,
     length: usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, length)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            if length > MAX_IGNORE {
+                return Err(Failure::invalid("at most 32768 bytes"));
+            }
+            let count = match length {
+                0 => {
+                    let mut random = [0];
+                    SystemRandom.fill(&mut random);
+                    usize::from(random.first().copied().unwrap_or_default() % 32).saturating_add(10)
+                }
+                given => given,
+            };
+            object.driver.send_ignore(count)?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Negotiates new keys now. Data in both directions go on before and after.
 ///
 /// @param transport   a transport that is active
-/// @param event       NULL to wait until both directions use the new keys; otherwise the call returns at once
-///                    and the event is set then
-/// @param timeout_ms  milliseconds to wait; SSH_TIMEOUT_DEFAULT is the handshake timeout
+/// @param timeout_ms  milliseconds to wait until both directions use the new keys; SSH_TIMEOUT_DEFAULT is as long
+///                    as the peer is given
 /// @param error       receives the detail, or NULL
 /// @return SSH_OK or a failure, which is also the end of the session unless it is SSH_ERR_TIMEOUT or
 ///         SSH_ERR_CANCELLED. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_renegotiate_keys(
     transport: *mut ssh_transport,
-    event: *mut ssh_event,
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, event, timeout_ms, error)
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            // The driver gives the peer a time of its own and ends the session when that is over.
+            let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+            object.driver.renegotiate_keys(timeout)?;
+            Ok(SSH_OK)
+        })
+    })
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+const MAX_IGNORE: usize = 32_768;
+
+fn open(
+    object: &Arc<TransportObject>,
+    kind: OpenKind,
+    timeout_ms: i32,
+) -> Outcome<*mut ssh_channel> {
+    let timeout = object.channel_timeout(timeout_ms)?;
+    let channel = object.driver.open_channel(kind, timeout)?;
+    object.channel_handle(channel, true)
+}
+
+type Address<'a> = (Option<&'a str>, u16);
+
+fn open_kind(kind: &str, destination: Address<'_>, source: Address<'_>) -> Outcome<OpenKind> {
+    if kind.is_empty() || kind.len() > 64 || !kind.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Failure::invalid(
+            "a kind of channel is 1 to 64 printable characters",
+        ));
+    }
+    let wanted = |host: Option<&str>, what: &'static str| {
+        host.map(str::to_owned)
+            .ok_or_else(|| Failure::invalid(what))
+    };
+    let target = || wanted(destination.0, "this kind of channel wants a destination");
+    let origin = || wanted(source.0, "this kind of channel wants a source");
+    let (port, originator_port) = (u32::from(destination.1), u32::from(source.1));
+    Ok(match kind {
+        "session" => OpenKind::Session,
+        "direct-tcpip" => OpenKind::DirectTcpip {
+            host: target()?,
+            port,
+            originator: origin()?,
+            originator_port,
+        },
+        "forwarded-tcpip" => OpenKind::ForwardedTcpip {
+            host: target()?,
+            port,
+            originator: origin()?,
+            originator_port,
+        },
+        "x11" => OpenKind::X11 {
+            originator: origin()?,
+            originator_port,
+        },
+        other => OpenKind::Other {
+            kind: other.to_owned(),
+            data: Vec::new(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_with_addresses_want_them() {
+        assert!(matches!(
+            open_kind("session", (None, 0), (None, 0)),
+            Ok(OpenKind::Session)
+        ));
+        assert!(open_kind("direct-tcpip", (Some("h"), 1), (None, 0)).is_err());
+        assert!(open_kind("x11", (None, 0), (Some("h"), 1)).is_ok());
+        assert!(open_kind("", (None, 0), (None, 0)).is_err());
+        assert!(open_kind("a b", (None, 0), (None, 0)).is_err());
+    }
 }

@@ -1,6 +1,15 @@
 //! `ssh_event`: something one thread waits for and another one makes happen.
 
-use crate::ffi::status::ssh_status;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use crate::driver::{Event, Timeout};
+use crate::error::Error;
+
+use super::guard::{self, Failure, Outcome};
+use super::handle::{self, Handle};
+use super::status::{ssh_status, SSH_AGAIN, SSH_OK};
+use super::time;
 
 /// A flag that a call or the connection sets and that a thread or a poll loop waits for.
 ///
@@ -12,14 +21,39 @@ pub struct ssh_event {
     _opaque: [u8; 0],
 }
 
+/// What an event handle leads to.
+pub(crate) struct EventObject {
+    pub(crate) driver: Event,
+    freed: AtomicBool,
+}
+
+impl Handle for ssh_event {
+    type Object = EventObject;
+    const TAG: u8 = 2;
+    const NOUN: &'static str = "ssh_event";
+}
+
+/// A handle of an event of the driver's.
+pub(crate) fn new_handle(driver: Event) -> Outcome<*mut ssh_event> {
+    handle::insert(Arc::new(EventObject {
+        driver,
+        freed: AtomicBool::new(false),
+    }))
+}
+
+/// The driver's event behind a handle that may be NULL.
+pub(crate) fn optional(event: *const ssh_event) -> Outcome<Option<Event>> {
+    Ok(handle::get_optional(event)?.map(|object| object.driver.clone()))
+}
+
 /// Makes an event that is not set.
 ///
-/// @return an event, freed with ssh_event_free(), or NULL when the machine has no descriptors left.
+/// @return an event, freed with ssh_event_free(), or NULL when memory is short.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub extern "C" fn ssh_event_new() -> *mut ssh_event {
-    pending!(std::ptr::null_mut())
+    guard::value(std::ptr::null_mut(), || new_handle(Event::new()))
 }
 
 /// Frees an event. Threads that wait for it return with SSH_ERR_CLOSED.
@@ -29,7 +63,13 @@ pub extern "C" fn ssh_event_new() -> *mut ssh_event {
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_free(event: *mut ssh_event) {
-    pending!((), event)
+    guard::value((), || {
+        let object = handle::take(event)?;
+        object.freed.store(true, Ordering::Release);
+        // Wakes who waits; they find out why.
+        object.driver.set();
+        Ok(())
+    })
 }
 
 /// Waits until the event is set. The event stays set.
@@ -42,7 +82,19 @@ pub unsafe extern "C" fn ssh_event_free(event: *mut ssh_event) {
 /// Any thread, any number at once. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_wait(event: *const ssh_event, timeout_ms: i32) -> ssh_status {
-    pending!(super::status::SSH_ERR_INTERNAL, event, timeout_ms)
+    guard::status(|| {
+        let object = handle::get(event)?;
+        let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+        let set = object.driver.wait(timeout);
+        if object.freed.load(Ordering::Acquire) {
+            return Err(Failure::closed("the event was freed during the call"));
+        }
+        match set {
+            true => Ok(SSH_OK),
+            false if timeout == Timeout::NOW => Ok(SSH_AGAIN),
+            false => Err(Error::Timeout("event").into()),
+        }
+    })
 }
 
 /// Whether the event is set.
@@ -50,7 +102,7 @@ pub unsafe extern "C" fn ssh_event_wait(event: *const ssh_event, timeout_ms: i32
 /// @return false also when `event` is no event. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_is_set(event: *const ssh_event) -> bool {
-    pending!(false, event)
+    guard::value(false, || Ok(handle::get(event)?.driver.is_set()))
 }
 
 /// Sets the event from the program's side, to wake its own waiters.
@@ -58,7 +110,10 @@ pub unsafe extern "C" fn ssh_event_is_set(event: *const ssh_event) -> bool {
 /// @return SSH_OK. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_set(event: *mut ssh_event) -> ssh_status {
-    pending!(super::status::SSH_ERR_INTERNAL, event)
+    guard::status(|| {
+        handle::get(event)?.driver.set();
+        Ok(SSH_OK)
+    })
 }
 
 /// Takes the event back to not set, to be used again.
@@ -66,16 +121,20 @@ pub unsafe extern "C" fn ssh_event_set(event: *mut ssh_event) -> ssh_status {
 /// @return SSH_OK. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_reset(event: *mut ssh_event) -> ssh_status {
-    pending!(super::status::SSH_ERR_INTERNAL, event)
+    guard::status(|| {
+        handle::get(event)?.driver.reset();
+        Ok(SSH_OK)
+    })
 }
 
 /// A descriptor that is readable (POLLIN) exactly while the event is set, for poll(), epoll and the like.
 /// Do not read from, write to or close it.
 ///
-/// @return a descriptor that lives until the event is freed, or -1 when `event` is no event.
+/// @return a descriptor that lives until the event is freed, or -1 when `event` is no event or the process has no
+///         descriptors left.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_fd(event: *const ssh_event) -> i32 {
-    pending!(-1, event)
+    guard::value(-1, || Ok(handle::get(event)?.driver.descriptor()?))
 }

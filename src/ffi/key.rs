@@ -1,9 +1,23 @@
 //! `ssh_key`: public and private keys.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_void, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::random::SystemRandom;
+use crate::error::Error;
+use crate::error::KeyFault;
+use crate::keys::{KeyKind, PrivateKey, PublicKey};
 
 use super::error::ssh_error;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::guard::{self, Failure, Outcome};
+use super::handle::{self, Handle};
+use super::key_file;
+use super::memory;
+use super::status::{ssh_status, SSH_ERR_SIGNATURE, SSH_OK};
 
 /// A public key, or a private key with its public half. A key does not change, so any number of threads
 /// may use it; whoever is given one copies what it needs, so it may be freed right after the call. Private
@@ -52,7 +66,11 @@ pub unsafe extern "C" fn ssh_key_load(
     passphrase: *const c_char,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), data, length, passphrase, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let data = bounded(memory::bytes(data, length)?)?;
+        let passphrase = memory::optional_c_bytes(passphrase);
+        new_private(PrivateKey::load(data, passphrase)?)
+    })
 }
 
 /// Reads a private key from a file, as ssh_key_load() does from memory.
@@ -69,7 +87,11 @@ pub unsafe extern "C" fn ssh_key_load_file(
     passphrase: *const c_char,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), path, passphrase, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let data = key_file::read(path_of(path)?)?;
+        let passphrase = memory::optional_c_bytes(passphrase);
+        new_private(PrivateKey::load(&data, passphrase)?)
+    })
 }
 
 /// Makes a new private key.
@@ -88,7 +110,16 @@ pub unsafe extern "C" fn ssh_key_generate(
     comment: *const c_char,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), kind, bits, comment, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let kind = kind_of(kind)?;
+        check_bits(kind, bits)?;
+        let comment = memory::optional_text(comment)?.unwrap_or("");
+        if comment.contains(['\n', '\r']) {
+            return Err(Failure::invalid("a comment is one line"));
+        }
+        let key = PrivateKey::generate(kind, bits, &mut SystemRandom)?;
+        new_private(key.with_comment(comment))
+    })
 }
 
 /// Reads a public key from its one-line form, `type base64 [comment]`, as in a .pub file.
@@ -103,7 +134,11 @@ pub unsafe extern "C" fn ssh_key_from_line(
     line: *const c_char,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), line, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let line = memory::text(line, "the line")?;
+        let (key, comment) = PublicKey::from_line(line.trim_end_matches(['\r', '\n']))?;
+        new_public(key, comment)
+    })
 }
 
 /// Reads a public key from its blob, the form it has on the wire (RFC 4253 section 6.6).
@@ -120,7 +155,10 @@ pub unsafe extern "C" fn ssh_key_from_blob(
     length: usize,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), blob, length, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let blob = bounded(memory::bytes(blob, length)?)?;
+        new_public(PublicKey::from_blob(blob)?, String::new())
+    })
 }
 
 /// Frees a key.
@@ -130,7 +168,7 @@ pub unsafe extern "C" fn ssh_key_from_blob(
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_free(key: *mut ssh_key) {
-    pending!((), key)
+    guard::value((), || handle::take(key).map(drop));
 }
 
 /// The public half of a key, as a key of its own.
@@ -138,7 +176,10 @@ pub unsafe extern "C" fn ssh_key_free(key: *mut ssh_key) {
 /// @return a key, freed with ssh_key_free(), or NULL when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_public(key: *const ssh_key) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), key)
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(key)?;
+        new_public(object.public().clone(), object.comment().to_owned())
+    })
 }
 
 /// Whether the key can sign.
@@ -146,7 +187,7 @@ pub unsafe extern "C" fn ssh_key_public(key: *const ssh_key) -> *mut ssh_key {
 /// @return false also when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_is_private(key: *const ssh_key) -> bool {
-    pending!(false, key)
+    guard::value(false, || Ok(handle::get(key)?.private().is_some()))
 }
 
 /// Whether two keys have the same public half.
@@ -154,7 +195,10 @@ pub unsafe extern "C" fn ssh_key_is_private(key: *const ssh_key) -> bool {
 /// @return false also when one of them is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_equals(key: *const ssh_key, other: *const ssh_key) -> bool {
-    pending!(false, key, other)
+    guard::value(false, || {
+        let (one, other) = (handle::get(key)?, handle::get(other)?);
+        Ok(one.public().blob() == other.public().blob())
+    })
 }
 
 /// The kind of the key: SSH_KEY_ED25519, ...
@@ -162,7 +206,7 @@ pub unsafe extern "C" fn ssh_key_equals(key: *const ssh_key, other: *const ssh_k
 /// @return the kind, or 0 when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_kind(key: *const ssh_key) -> i32 {
-    pending!(0, key)
+    guard::value(0, || Ok(number_of(handle::get(key)?.public().kind())))
 }
 
 /// The type name that stands in the key, such as "ssh-ed25519" or "ssh-rsa".
@@ -170,7 +214,16 @@ pub unsafe extern "C" fn ssh_key_kind(key: *const ssh_key) -> i32 {
 /// @return a constant string, or NULL when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_type(key: *const ssh_key) -> *const c_char {
-    pending!(std::ptr::null(), key)
+    guard::value(std::ptr::null(), || {
+        let name = match handle::get(key)?.public().kind() {
+            KeyKind::Ed25519 => c"ssh-ed25519",
+            KeyKind::EcdsaP256 => c"ecdsa-sha2-nistp256",
+            KeyKind::EcdsaP384 => c"ecdsa-sha2-nistp384",
+            KeyKind::EcdsaP521 => c"ecdsa-sha2-nistp521",
+            KeyKind::Rsa => c"ssh-rsa",
+        };
+        Ok(name.as_ptr())
+    })
 }
 
 /// The size in bits as ssh-keygen shows it.
@@ -178,7 +231,7 @@ pub unsafe extern "C" fn ssh_key_type(key: *const ssh_key) -> *const c_char {
 /// @return bits, or 0 when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_bits(key: *const ssh_key) -> u32 {
-    pending!(0, key)
+    guard::value(0, || Ok(handle::get(key)?.public().bits()))
 }
 
 /// The fingerprint: "SHA256:" and 43 characters, as ssh-keygen -l shows it.
@@ -186,7 +239,9 @@ pub unsafe extern "C" fn ssh_key_bits(key: *const ssh_key) -> u32 {
 /// @return a string, freed with ssh_memory_free(), or NULL when `key` is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_fingerprint(key: *const ssh_key) -> *mut c_char {
-    pending!(std::ptr::null_mut(), key)
+    guard::value(std::ptr::null_mut(), || {
+        memory::string_out(&handle::get(key)?.public().fingerprint())
+    })
 }
 
 /// The comment stored with the key.
@@ -196,7 +251,9 @@ pub unsafe extern "C" fn ssh_key_fingerprint(key: *const ssh_key) -> *mut c_char
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_comment(key: *const ssh_key) -> *mut c_char {
-    pending!(std::ptr::null_mut(), key)
+    guard::value(std::ptr::null_mut(), || {
+        memory::string_out(handle::get(key)?.comment())
+    })
 }
 
 /// The public half as one line, `type base64 comment` without a newline, as in .pub and authorized_keys
@@ -210,7 +267,14 @@ pub unsafe extern "C" fn ssh_key_public_line(
     key: *const ssh_key,
     comment: *const c_char,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), key, comment)
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(key)?;
+        let comment = memory::optional_text(comment)?.unwrap_or(object.comment());
+        if comment.contains(['\n', '\r']) {
+            return Err(Failure::invalid("a comment is one line"));
+        }
+        memory::string_out(&object.public().to_line(comment))
+    })
 }
 
 /// The blob of the public half, the form it has on the wire.
@@ -225,7 +289,12 @@ pub unsafe extern "C" fn ssh_key_blob(
     blob: *mut *mut c_void,
     length: *mut usize,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, key, blob, length)
+    guard::status(|| {
+        memory::clear_bytes(blob, length);
+        let object = handle::get(key)?;
+        memory::bytes_out(object.public().blob(), blob, length)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// The private key as the text of a key file.
@@ -244,7 +313,10 @@ pub unsafe extern "C" fn ssh_key_private_text(
     passphrase: *const c_char,
     error: *mut *mut ssh_error,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), key, format, passphrase, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let object = handle::get(key)?;
+        memory::string_out(&private_text(&object, format, passphrase)?)
+    })
 }
 
 /// Writes the private key to a new file that only its owner may read (mode 0600). The file appears whole
@@ -264,7 +336,13 @@ pub unsafe extern "C" fn ssh_key_save_file(
     passphrase: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, key, path, format, passphrase, error)
+    guard::status_with(error, || {
+        let object = handle::get(key)?;
+        let path = path_of(path)?;
+        let text = private_text(&object, format, passphrase)?;
+        key_file::write_new(path, text.as_bytes())?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Signs data.
@@ -287,16 +365,25 @@ pub unsafe extern "C" fn ssh_key_sign(
     signature_length: *mut usize,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        key,
-        algorithm,
-        data,
-        length,
-        signature,
-        signature_length,
-        error
-    )
+    guard::status_with(error, || {
+        memory::clear_bytes(signature, signature_length);
+        let object = handle::get(key)?;
+        let private = private_half(&object)?;
+        let data = memory::bytes(data, length)?;
+        let known = private.public().signature_algorithms();
+        let algorithm = match memory::optional_text(algorithm)? {
+            Some(name) => name,
+            None => known.first().copied().unwrap_or_default(),
+        };
+        if !known.contains(&algorithm) {
+            return Err(Failure::invalid(
+                "the key does not sign with this algorithm",
+            ));
+        }
+        let made = private.sign(algorithm, data)?;
+        memory::bytes_out(&made, signature, signature_length)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Checks a signature made by ssh_key_sign() or by a peer.
@@ -319,13 +406,141 @@ pub unsafe extern "C" fn ssh_key_verify(
     signature: *const c_void,
     signature_length: usize,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        key,
-        algorithm,
-        data,
-        length,
-        signature,
-        signature_length
-    )
+    guard::status(|| {
+        let object = handle::get(key)?;
+        let algorithm = memory::text(algorithm, "the algorithm")?;
+        let data = memory::bytes(data, length)?;
+        let signature = memory::bytes(signature, signature_length)?;
+        Ok(match object.public().verify(algorithm, data, signature) {
+            true => SSH_OK,
+            false => SSH_ERR_SIGNATURE,
+        })
+    })
+}
+
+// --- behind the handle ----------------------------------------------------------------------------
+
+/// What a key handle leads to.
+pub(crate) enum KeyObject {
+    Private(PrivateKey),
+    Public { key: PublicKey, comment: String },
+}
+
+impl Handle for ssh_key {
+    type Object = KeyObject;
+    const TAG: u8 = 3;
+    const NOUN: &'static str = "ssh_key";
+    const SURVIVES_FORK: bool = true;
+}
+
+impl KeyObject {
+    pub(crate) fn public(&self) -> &PublicKey {
+        match self {
+            KeyObject::Private(key) => key.public(),
+            KeyObject::Public { key, .. } => key,
+        }
+    }
+
+    fn private(&self) -> Option<&PrivateKey> {
+        match self {
+            KeyObject::Private(key) => Some(key),
+            KeyObject::Public { .. } => None,
+        }
+    }
+
+    fn comment(&self) -> &str {
+        match self {
+            KeyObject::Private(key) => key.comment(),
+            KeyObject::Public { comment, .. } => comment,
+        }
+    }
+}
+
+fn new_private(key: PrivateKey) -> Outcome<*mut ssh_key> {
+    handle::insert(Arc::new(KeyObject::Private(key)))
+}
+
+/// A handle of a public key.
+pub(crate) fn new_public(key: PublicKey, comment: String) -> Outcome<*mut ssh_key> {
+    handle::insert(Arc::new(KeyObject::Public { key, comment }))
+}
+
+/// The private key behind a handle.
+pub(crate) fn private_key(handle: *const ssh_key) -> Outcome<PrivateKey> {
+    private_half(&*handle::get(handle)?).cloned()
+}
+
+fn private_half(object: &KeyObject) -> Outcome<&PrivateKey> {
+    object
+        .private()
+        .ok_or_else(|| Failure::invalid("a private key is wanted, this is a public one"))
+}
+
+fn private_text(
+    object: &KeyObject,
+    format: i32,
+    passphrase: *const c_char,
+) -> Outcome<Zeroizing<String>> {
+    let key = private_half(object)?;
+    let passphrase = memory::optional_c_bytes(passphrase);
+    if passphrase.is_some_and(<[u8]>::is_empty) {
+        return Err(Failure::invalid("an empty passphrase; NULL means none"));
+    }
+    match format {
+        SSH_KEY_FORMAT_OPENSSH => Ok(key.to_openssh(passphrase, &mut SystemRandom)?),
+        SSH_KEY_FORMAT_PKCS8 => Ok(key.to_pkcs8(passphrase, &mut SystemRandom)?),
+        _ => Err(Failure::invalid("an unknown key format")),
+    }
+}
+
+const KINDS: [(i32, KeyKind); 5] = [
+    (SSH_KEY_ED25519, KeyKind::Ed25519),
+    (SSH_KEY_ECDSA_P256, KeyKind::EcdsaP256),
+    (SSH_KEY_ECDSA_P384, KeyKind::EcdsaP384),
+    (SSH_KEY_ECDSA_P521, KeyKind::EcdsaP521),
+    (SSH_KEY_RSA, KeyKind::Rsa),
+];
+
+fn kind_of(number: i32) -> Outcome<KeyKind> {
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == number)
+        .map(|(_, kind)| *kind)
+        .ok_or_else(|| Failure::invalid("an unknown kind of key"))
+}
+
+fn number_of(kind: KeyKind) -> i32 {
+    KINDS
+        .iter()
+        .find(|(_, known)| *known == kind)
+        .map_or(0, |(number, _)| *number)
+}
+
+fn check_bits(kind: KeyKind, bits: u32) -> Outcome<()> {
+    let fits = match kind {
+        KeyKind::Rsa => bits == 0 || (2048..=16_384).contains(&bits),
+        _ => bits == 0,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Failure::invalid(
+            "RSA keys have 2048 to 16384 bits, and for others bits is 0",
+        ))
+    }
+}
+
+fn bounded(bytes: &[u8]) -> Outcome<&[u8]> {
+    if bytes.len() > key_file::MAX_BYTES {
+        return Err(Error::Key(KeyFault::Malformed("larger than 1 MiB")).into());
+    }
+    Ok(bytes)
+}
+
+fn path_of<'a>(path: *const c_char) -> Outcome<&'a Path> {
+    // Paths are bytes to the system, whatever their encoding.
+    match memory::optional_c_bytes(path) {
+        Some([]) | None => Err(Failure::invalid("no path")),
+        Some(bytes) => Ok(Path::new(OsStr::from_bytes(bytes))),
+    }
 }

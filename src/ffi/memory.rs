@@ -56,6 +56,12 @@ pub(crate) fn bytes_out(bytes: &[u8], data: *mut *mut c_void, length: *mut usize
     Ok(())
 }
 
+/// Empties the outputs of [`bytes_out`] at the start of a call.
+pub(crate) fn clear_bytes(data: *mut *mut c_void, length: *mut usize) {
+    write(data, std::ptr::null_mut());
+    write(length, 0);
+}
+
 /// Writes an output, unless the caller does not want it.
 pub(crate) fn write<T>(out: *mut T, value: T) {
     if !out.is_null() {

@@ -10,30 +10,32 @@
 // C functions take what C functions take; there are no named arguments to group them by.
 #![allow(clippy::too_many_arguments)]
 
-macro_rules! pending {
-    ($value:expr $(, $argument:expr)* $(,)?) => {{
-        $( let _ = $argument; )*
-        $value
-    }};
-}
-
 pub mod answer;
 pub mod auth;
 pub mod callbacks;
 pub mod channel;
+mod channel_object;
 pub mod channel_request;
 pub mod connection;
+mod dispatch;
 pub mod error;
 pub mod event;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub mod key;
+mod key_file;
 pub mod log;
 pub mod memory;
 pub mod request;
+mod request_object;
 pub mod security;
+mod security_object;
 pub mod server;
+mod server_object;
 pub mod status;
+mod text;
+mod time;
 pub mod transport;
+mod transport_object;
 pub mod tuning;
 pub mod version;

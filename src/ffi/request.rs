@@ -1,14 +1,25 @@
 //! `ssh_request`: a question of the library's to the program; what it asks.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_void, CString};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::driver::{Question, Timeout};
 
 use super::callbacks::ssh_destroy_callback;
 use super::channel::ssh_channel;
+use super::dispatch;
 use super::error::ssh_error;
-use super::event::ssh_event;
-use super::key::ssh_key;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::event::{self, ssh_event};
+use super::guard::{self, Failure, Outcome};
+use super::handle;
+use super::key::{self, ssh_key};
+use super::memory::{self, LentBytes};
+use super::request_object::{Lent, RequestObject};
+use super::status::{ssh_status, SSH_OK};
+use super::time;
 use super::transport::ssh_transport;
+use super::transport_object;
 
 /// A question to the program: is this host key good, may this user in, may this command run?
 ///
@@ -121,30 +132,37 @@ pub unsafe extern "C" fn ssh_transport_set_callback(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        transport,
-        kind,
-        callback,
-        userdata,
-        destroy
-    )
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            let call = dispatch::call(kind, callback, userdata, destroy)?;
+            let before = object.callbacks.lock().set(kind, call);
+            object.install_callbacks();
+            drop(before);
+            Ok(SSH_OK)
+        })
+    })
 }
 
-/// Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+/// Has questions without a callback wait for ssh_transport_next_request(), instead of being refused.
 ///
 /// @param transport  the transport
-/// @param kind       SSH_REQUEST_HOST_KEY, ...; SSH_REQUEST_ANY for every kind without a callback of its own
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @param enabled    whether they wait
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_pull_requests(
     transport: *mut ssh_transport,
-    kind: i32,
+    enabled: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, kind)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            object.callbacks.lock().pull = enabled;
+            object.driver.set_pull(enabled);
+            Ok(SSH_OK)
+        })
+    })
 }
 
-/// Takes the next question of the kinds given to ssh_transport_pull_requests() or ssh_server_pull_requests().
+/// Takes the next question that waits because of ssh_transport_pull_requests() or ssh_server_pull_requests().
 ///
 /// @param transport   the transport
 /// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -157,21 +175,45 @@ pub unsafe extern "C" fn ssh_transport_next_request(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_request {
-    pending!(std::ptr::null_mut(), transport, timeout_ms, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        transport_object::with(transport, |object| {
+            let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+            let started_at = Instant::now();
+            loop {
+                let left = match timeout {
+                    Timeout::Forever => Timeout::Forever,
+                    Timeout::After(time) => {
+                        Timeout::After(time.saturating_sub(started_at.elapsed()))
+                    }
+                };
+                let request = match object.driver.next_request(left).map_err(Failure::from) {
+                    Ok(request) => request,
+                    Err(failure) if time::is_again(timeout, &failure) => {
+                        return Ok(std::ptr::null_mut());
+                    }
+                    Err(failure) => return Err(failure),
+                };
+                // What cannot be shown to C is refused by being dropped, and the next one is looked at.
+                if let Some(shown) = RequestObject::new(request, Arc::downgrade(object)) {
+                    return handle::insert(Arc::new(shown));
+                }
+            }
+        })
+    })
 }
 
-/// Has an event set whenever a question begins to wait for ssh_transport_next_request(), for poll loops: reset
-/// the event, then take questions with timeout 0 until there is none.
+/// An event that is set while questions wait for ssh_transport_next_request(), and once the session has ended,
+/// for poll loops: when ssh_event_fd() is readable, take questions with timeout 0 until there is none.
 ///
 /// @param transport  the transport
-/// @param event      the event, or NULL for none
-/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return a handle of the transport's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
 #[no_mangle]
-pub unsafe extern "C" fn ssh_transport_set_request_event(
+pub unsafe extern "C" fn ssh_transport_request_event(
     transport: *mut ssh_transport,
-    event: *mut ssh_event,
-) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, event)
+) -> *mut ssh_event {
+    guard::value(std::ptr::null_mut(), || {
+        event::new_handle(handle::get(transport)?.driver.request_event())
+    })
 }
 
 /// Frees a request. One without an answer is refused.
@@ -181,7 +223,7 @@ pub unsafe extern "C" fn ssh_transport_set_request_event(
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_free(request: *mut ssh_request) {
-    pending!((), request)
+    guard::value((), || handle::take(request).map(drop));
 }
 
 /// The kind of the question: SSH_REQUEST_HOST_KEY, ...
@@ -189,7 +231,9 @@ pub unsafe extern "C" fn ssh_request_free(request: *mut ssh_request) {
 /// @return the kind, or 0 when `request` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_kind(request: *const ssh_request) -> i32 {
-    pending!(0, request)
+    guard::value(0, || {
+        Ok(dispatch::number(handle::get(request)?.driver.kind()))
+    })
 }
 
 /// The transport that asks.
@@ -197,7 +241,10 @@ pub unsafe extern "C" fn ssh_request_kind(request: *const ssh_request) -> i32 {
 /// @return the handle the program made; it stays the program's. NULL once that is freed. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_transport(request: *const ssh_request) -> *mut ssh_transport {
-    pending!(std::ptr::null_mut(), request)
+    guard::value(std::ptr::null_mut(), || {
+        let transport = handle::get(request)?.transport();
+        Ok(transport.map_or(std::ptr::null_mut(), |transport| transport.handle()))
+    })
 }
 
 /// The channel the request is about.
@@ -207,7 +254,15 @@ pub unsafe extern "C" fn ssh_request_transport(request: *const ssh_request) -> *
 ///         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_channel(request: *const ssh_request) -> *mut ssh_channel {
-    pending!(std::ptr::null_mut(), request)
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(request)?;
+        let (Question::Channel { .. }, Some(transport)) =
+            (object.driver.question(), object.transport())
+        else {
+            return Ok(std::ptr::null_mut());
+        };
+        transport.channel_handle(object.driver.channel()?, false)
+    })
 }
 
 /// The user who wants in, for the SSH_REQUEST_AUTH_... kinds.
@@ -215,7 +270,9 @@ pub unsafe extern "C" fn ssh_request_channel(request: *const ssh_request) -> *mu
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_username(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.username.as_ref())
+    })
 }
 
 /// The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
@@ -228,7 +285,9 @@ pub unsafe extern "C" fn ssh_request_password(
     request: *const ssh_request,
     length: *mut usize,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.password.as_ref())
+    })
 }
 
 /// The key in question, for SSH_REQUEST_HOST_KEY and the SSH_REQUEST_AUTH_KEY_... kinds.
@@ -236,7 +295,12 @@ pub unsafe extern "C" fn ssh_request_password(
 /// @return a public key, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_key(request: *const ssh_request) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), request)
+    guard::value(std::ptr::null_mut(), || {
+        match &handle::get(request)?.lent.key {
+            Some(key) => key::new_public(key.clone(), String::new()),
+            None => Ok(std::ptr::null_mut()),
+        }
+    })
 }
 
 /// The signature algorithm the key was used with, or would be, for the kinds that have a key.
@@ -244,7 +308,9 @@ pub unsafe extern "C" fn ssh_request_key(request: *const ssh_request) -> *mut ss
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_algorithm(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.algorithm.as_ref())
+    })
 }
 
 /// The submethods the client hinted at, for SSH_REQUEST_AUTH_INTERACTIVE.
@@ -252,7 +318,9 @@ pub unsafe extern "C" fn ssh_request_algorithm(request: *const ssh_request) -> *
 /// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_submethods(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.submethods.as_ref())
+    })
 }
 
 /// The title to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters are escaped.
@@ -260,7 +328,9 @@ pub unsafe extern "C" fn ssh_request_submethods(request: *const ssh_request) -> 
 /// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_title(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.title.as_ref())
+    })
 }
 
 /// The instructions to show above the prompts, for SSH_REQUEST_PROMPTS. Control characters except newlines are
@@ -269,7 +339,9 @@ pub unsafe extern "C" fn ssh_request_title(request: *const ssh_request) -> *cons
 /// @return a string of the request's, possibly empty, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_instructions(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.instructions.as_ref())
+    })
 }
 
 /// How many prompts there are, for SSH_REQUEST_PROMPTS. May be 0: then show the title and instructions.
@@ -277,7 +349,7 @@ pub unsafe extern "C" fn ssh_request_instructions(request: *const ssh_request) -
 /// @return the number. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_prompt_count(request: *const ssh_request) -> usize {
-    pending!(0, request)
+    guard::value(0, || Ok(handle::get(request)?.lent.prompts.len()))
 }
 
 /// One prompt, for SSH_REQUEST_PROMPTS. Control characters are escaped.
@@ -292,7 +364,15 @@ pub unsafe extern "C" fn ssh_request_prompt(
     index: usize,
     echo: *mut bool,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, index, echo)
+    guard::value(std::ptr::null(), || {
+        memory::write(echo, false);
+        let object = handle::get(request)?;
+        let Some((text, shown)) = object.lent.prompts.get(index) else {
+            return Ok(std::ptr::null());
+        };
+        memory::write(echo, *shown);
+        Ok(text.as_ptr())
+    })
 }
 
 /// How many answers there are, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS: as many as there were prompts.
@@ -300,7 +380,7 @@ pub unsafe extern "C" fn ssh_request_prompt(
 /// @return the number. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_answer_count(request: *const ssh_request) -> usize {
-    pending!(0, request)
+    guard::value(0, || Ok(handle::get(request)?.lent.answers.len()))
 }
 
 /// One answer of the user's, for SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. Wiped when the request is freed.
@@ -315,7 +395,9 @@ pub unsafe extern "C" fn ssh_request_answer(
     index: usize,
     length: *mut usize,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, index, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.answers.get(index))
+    })
 }
 
 /// The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
@@ -323,7 +405,9 @@ pub unsafe extern "C" fn ssh_request_answer(
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_channel_kind(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.channel_kind.as_ref())
+    })
 }
 
 /// The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
@@ -337,7 +421,15 @@ pub unsafe extern "C" fn ssh_request_destination(
     request: *const ssh_request,
     port: *mut u16,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, port)
+    guard::value(std::ptr::null(), || {
+        memory::write(port, 0);
+        let object = handle::get(request)?;
+        let Some((host, number)) = &object.lent.destination else {
+            return Ok(std::ptr::null());
+        };
+        memory::write(port, *number);
+        Ok(host.as_ptr())
+    })
 }
 
 /// Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
@@ -351,7 +443,15 @@ pub unsafe extern "C" fn ssh_request_origin(
     request: *const ssh_request,
     port: *mut u16,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, port)
+    guard::value(std::ptr::null(), || {
+        memory::write(port, 0);
+        let object = handle::get(request)?;
+        let Some((host, number)) = &object.lent.origin else {
+            return Ok(std::ptr::null());
+        };
+        memory::write(port, *number);
+        Ok(host.as_ptr())
+    })
 }
 
 /// The command to run, for SSH_REQUEST_EXEC.
@@ -364,7 +464,9 @@ pub unsafe extern "C" fn ssh_request_command(
     request: *const ssh_request,
     length: *mut usize,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.command.as_ref())
+    })
 }
 
 /// The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
@@ -373,7 +475,9 @@ pub unsafe extern "C" fn ssh_request_command(
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.name.as_ref())
+    })
 }
 
 /// The value of the environment variable, for SSH_REQUEST_ENV.
@@ -386,7 +490,9 @@ pub unsafe extern "C" fn ssh_request_value(
     request: *const ssh_request,
     length: *mut usize,
 ) -> *const c_char {
-    pending!(std::ptr::null(), request, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.value.as_ref())
+    })
 }
 
 /// The rest of the message as it came, for SSH_REQUEST_CHANNEL_OPEN, SSH_REQUEST_CHANNEL_REQUEST and
@@ -400,7 +506,9 @@ pub unsafe extern "C" fn ssh_request_data(
     request: *const ssh_request,
     length: *mut usize,
 ) -> *const c_void {
-    pending!(std::ptr::null(), request, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.data.as_ref()).map(<*const c_char>::cast)
+    })
 }
 
 /// Whether the peer waits for an answer, for requests on channels and global requests. Answer in any case.
@@ -408,7 +516,7 @@ pub unsafe extern "C" fn ssh_request_data(
 /// @return false also when `request` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_wants_reply(request: *const ssh_request) -> bool {
-    pending!(false, request)
+    guard::value(false, || Ok(handle::get(request)?.lent.wants_reply))
 }
 
 /// The terminal's type, such as "xterm-256color", for SSH_REQUEST_PTY.
@@ -416,7 +524,9 @@ pub unsafe extern "C" fn ssh_request_wants_reply(request: *const ssh_request) ->
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_term(request: *const ssh_request) -> *const c_char {
-    pending!(std::ptr::null(), request)
+    guard::value(std::ptr::null(), || {
+        lend(request, |lent| lent.term.as_ref())
+    })
 }
 
 /// The terminal's size, for SSH_REQUEST_PTY and SSH_REQUEST_WINDOW_CHANGE. The numbers are the peer's and may
@@ -436,14 +546,21 @@ pub unsafe extern "C" fn ssh_request_terminal_size(
     width_pixels: *mut u32,
     height_pixels: *mut u32,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        request,
-        columns,
-        rows,
-        width_pixels,
-        height_pixels
-    )
+    guard::status(|| {
+        for out in [columns, rows, width_pixels, height_pixels] {
+            memory::write(out, 0);
+        }
+        let Some(size) = handle::get(request)?.lent.size else {
+            return Err(Failure::state("the request is about no terminal"));
+        };
+        for (out, value) in [columns, rows, width_pixels, height_pixels]
+            .into_iter()
+            .zip(size)
+        {
+            memory::write(out, value);
+        }
+        Ok(SSH_OK)
+    })
 }
 
 /// The terminal's modes in the encoding of RFC 4254 section 8, for SSH_REQUEST_PTY.
@@ -456,7 +573,9 @@ pub unsafe extern "C" fn ssh_request_terminal_modes(
     request: *const ssh_request,
     length: *mut usize,
 ) -> *const c_void {
-    pending!(std::ptr::null(), request, length)
+    guard::value(std::ptr::null(), || {
+        lend_bytes(request, length, |lent| lent.modes.as_ref()).map(<*const c_char>::cast)
+    })
 }
 
 /// How long the break shall last, for SSH_REQUEST_BREAK.
@@ -464,5 +583,26 @@ pub unsafe extern "C" fn ssh_request_terminal_modes(
 /// @return milliseconds, 0 for the usual. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_break_length_ms(request: *const ssh_request) -> u32 {
-    pending!(0, request)
+    guard::value(0, || Ok(handle::get(request)?.lent.break_length_ms))
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+/// Lends a string of the request's; the table keeps the request until it is freed.
+fn lend(
+    request: *const ssh_request,
+    part: impl FnOnce(&Lent) -> Option<&CString>,
+) -> Outcome<*const c_char> {
+    let object = handle::get(request)?;
+    Ok(part(&object.lent).map_or(std::ptr::null(), |text| text.as_ptr()))
+}
+
+fn lend_bytes(
+    request: *const ssh_request,
+    length: *mut usize,
+    part: impl FnOnce(&Lent) -> Option<&LentBytes>,
+) -> Outcome<*const c_char> {
+    memory::write(length, 0);
+    let object = handle::get(request)?;
+    Ok(part(&object.lent).map_or(std::ptr::null(), |bytes| bytes.lend(length)))
 }

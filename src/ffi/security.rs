@@ -1,9 +1,18 @@
 //! `ssh_security_options`: which algorithms may be used, in which order.
 
 use std::ffi::c_char;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::codec::join_names;
 
 use super::error::ssh_error;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::guard::{self, Outcome};
+use super::handle;
+use super::memory;
+use super::security_object::{Edits, List, SecurityObject};
+use super::status::{ssh_status, SSH_OK};
 
 /// The algorithms a transport may use, in order of preference: a list of its own, or the list of one
 /// transport (ssh_transport_security_options()), which may be changed until that transport is started.
@@ -11,7 +20,8 @@ use super::status::{ssh_status, SSH_ERR_INTERNAL};
 /// Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
 /// appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
 /// Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
-/// list in the same form.
+/// list in the same form. Before the start they show it as it is for a client; a server's defaults leave out
+/// the NIST curves.
 #[allow(non_camel_case_types)]
 pub struct ssh_security_options {
     _opaque: [u8; 0],
@@ -33,7 +43,7 @@ pub const SSH_PRESET_LEGACY: i32 = 3;
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub extern "C" fn ssh_security_options_new() -> *mut ssh_security_options {
-    pending!(std::ptr::null_mut())
+    guard::value(std::ptr::null_mut(), || new_handle(Arc::default()))
 }
 
 /// Frees the handle. A transport whose options these are keeps them.
@@ -43,7 +53,7 @@ pub extern "C" fn ssh_security_options_new() -> *mut ssh_security_options {
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_security_options_free(options: *mut ssh_security_options) {
-    pending!((), options)
+    guard::value((), || handle::take(options).map(drop));
 }
 
 /// Sets all lists to those of a preset.
@@ -59,7 +69,10 @@ pub unsafe extern "C" fn ssh_security_options_set_preset(
     preset: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, preset, error)
+    guard::status_with(error, || {
+        handle::get(options)?.edits.lock().preset(preset)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets the key exchange methods.
@@ -75,7 +88,7 @@ pub unsafe extern "C" fn ssh_security_options_set_kex(
     names: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, names, error)
+    guard::status_with(error, || set(options, List::Kex, names))
 }
 
 /// The key exchange methods in order of preference.
@@ -87,7 +100,7 @@ pub unsafe extern "C" fn ssh_security_options_set_kex(
 pub unsafe extern "C" fn ssh_security_options_kex(
     options: *const ssh_security_options,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), options)
+    guard::value(std::ptr::null_mut(), || get(options, List::Kex))
 }
 
 /// Sets the host key algorithms.
@@ -103,7 +116,7 @@ pub unsafe extern "C" fn ssh_security_options_set_key_types(
     names: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, names, error)
+    guard::status_with(error, || set(options, List::HostKey, names))
 }
 
 /// The host key algorithms in order of preference.
@@ -115,7 +128,7 @@ pub unsafe extern "C" fn ssh_security_options_set_key_types(
 pub unsafe extern "C" fn ssh_security_options_key_types(
     options: *const ssh_security_options,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), options)
+    guard::value(std::ptr::null_mut(), || get(options, List::HostKey))
 }
 
 /// Sets the ciphers, for both directions.
@@ -131,7 +144,7 @@ pub unsafe extern "C" fn ssh_security_options_set_ciphers(
     names: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, names, error)
+    guard::status_with(error, || set(options, List::Cipher, names))
 }
 
 /// The ciphers, for both directions in order of preference.
@@ -143,7 +156,7 @@ pub unsafe extern "C" fn ssh_security_options_set_ciphers(
 pub unsafe extern "C" fn ssh_security_options_ciphers(
     options: *const ssh_security_options,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), options)
+    guard::value(std::ptr::null_mut(), || get(options, List::Cipher))
 }
 
 /// Sets the message authentication codes, for both directions.
@@ -159,7 +172,7 @@ pub unsafe extern "C" fn ssh_security_options_set_digests(
     names: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, names, error)
+    guard::status_with(error, || set(options, List::Mac, names))
 }
 
 /// The message authentication codes, for both directions in order of preference.
@@ -171,7 +184,7 @@ pub unsafe extern "C" fn ssh_security_options_set_digests(
 pub unsafe extern "C" fn ssh_security_options_digests(
     options: *const ssh_security_options,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), options)
+    guard::value(std::ptr::null_mut(), || get(options, List::Mac))
 }
 
 /// Sets the compression methods, for both directions.
@@ -187,7 +200,7 @@ pub unsafe extern "C" fn ssh_security_options_set_compression(
     names: *const c_char,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, options, names, error)
+    guard::status_with(error, || set(options, List::Compression, names))
 }
 
 /// The compression methods, for both directions in order of preference.
@@ -199,5 +212,29 @@ pub unsafe extern "C" fn ssh_security_options_set_compression(
 pub unsafe extern "C" fn ssh_security_options_compression(
     options: *const ssh_security_options,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), options)
+    guard::value(std::ptr::null_mut(), || get(options, List::Compression))
+}
+
+// --- behind the handle ----------------------------------------------------------------------------
+
+/// A handle of options that others may share.
+pub(crate) fn new_handle(edits: Arc<Mutex<Edits>>) -> Outcome<*mut ssh_security_options> {
+    handle::insert(Arc::new(SecurityObject { edits }))
+}
+
+fn set(
+    options: *mut ssh_security_options,
+    list: List,
+    names: *const c_char,
+) -> Outcome<ssh_status> {
+    let object = handle::get(options)?;
+    let names = memory::text(names, "the list of names")?;
+    object.edits.lock().change(list, names)?;
+    Ok(SSH_OK)
+}
+
+fn get(options: *const ssh_security_options, list: List) -> Outcome<*mut c_char> {
+    let object = handle::get(options)?;
+    let shown = object.edits.lock().shown()?;
+    memory::string_out(&join_names(list.of(&shown)))
 }

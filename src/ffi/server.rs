@@ -1,16 +1,23 @@
 //! `ssh_server`: what a server answers and offers, shared by its transports.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 use super::callbacks::ssh_destroy_callback;
-use super::key::ssh_key;
+use super::dispatch;
+use super::guard::{self, Failure};
+use super::handle;
+use super::key::{self, ssh_key};
+use super::memory;
 use super::request::ssh_request_callback;
 use super::security::ssh_security_options;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::server_object::ServerObject;
+use super::status::{ssh_status, SSH_OK};
+use super::text;
 
 /// The callbacks and options of a server. One may serve any number of transports
-/// (ssh_transport_start_server()); each takes the options as they are when it starts, and asks the callbacks
-/// as they are when it asks. Everything that has no callback is refused.
+/// (ssh_transport_start_server()); each takes them as they are when it starts, and changes hold for those that
+/// start afterwards. Everything that has no callback is refused.
 #[allow(non_camel_case_types)]
 pub struct ssh_server {
     _opaque: [u8; 0],
@@ -21,7 +28,9 @@ pub struct ssh_server {
 /// @return a server, freed with ssh_server_free(), or NULL when memory is short. Any thread. Since 0.1.
 #[no_mangle]
 pub extern "C" fn ssh_server_new() -> *mut ssh_server {
-    pending!(std::ptr::null_mut())
+    guard::value(std::ptr::null_mut(), || {
+        handle::insert(Arc::new(ServerObject::default()))
+    })
 }
 
 /// Frees the handle. Transports that were started with the server keep what they need of it.
@@ -31,7 +40,7 @@ pub extern "C" fn ssh_server_new() -> *mut ssh_server {
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_server_free(server: *mut ssh_server) {
-    pending!((), server)
+    guard::value((), || handle::take(server).map(drop));
 }
 
 /// Sets who receives the questions of one kind, for all transports of the server. A callback set on the
@@ -53,20 +62,29 @@ pub unsafe extern "C" fn ssh_server_set_callback(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, kind, callback, userdata, destroy)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let call = dispatch::call(kind, callback, userdata, destroy)?;
+        let before = object.settings.lock().callbacks.set(kind, call);
+        drop(before);
+        Ok(SSH_OK)
+    })
 }
 
-/// Has the questions of one kind wait for ssh_transport_next_request(), instead of a callback.
+/// Has questions without a callback wait for ssh_transport_next_request(), instead of being refused.
 ///
-/// @param server  the server
-/// @param kind    SSH_REQUEST_AUTH_PASSWORD, ...; SSH_REQUEST_ANY for every kind without a callback of its own
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @param server   the server
+/// @param enabled  whether they wait
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_server_pull_requests(
     server: *mut ssh_server,
-    kind: i32,
+    enabled: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, kind)
+    guard::status(|| {
+        handle::get(server)?.settings.lock().callbacks.pull = enabled;
+        Ok(SSH_OK)
+    })
 }
 
 /// Adds a host key for every transport started from now on. One key of each kind is used; the last added wins.
@@ -79,7 +97,12 @@ pub unsafe extern "C" fn ssh_server_add_key(
     server: *mut ssh_server,
     key: *const ssh_key,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, key)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let key = key::private_key(key)?;
+        object.settings.lock().add_key(key);
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets the methods that clients are told they may try. Without this, those whose kinds have a callback:
@@ -93,7 +116,14 @@ pub unsafe extern "C" fn ssh_server_set_auth_methods(
     server: *mut ssh_server,
     methods: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, methods)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let methods = memory::optional_text(methods)?
+            .map(text::names)
+            .transpose()?;
+        object.settings.lock().methods = methods;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets a text that is shown to users before they authenticate.
@@ -106,7 +136,15 @@ pub unsafe extern "C" fn ssh_server_set_banner(
     server: *mut ssh_server,
     text: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, text)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let text = memory::optional_text(text)?.map(str::to_owned);
+        if text.as_ref().is_some_and(|text| text.len() > MAX_BANNER) {
+            return Err(Failure::invalid("at most 32768 bytes of banner"));
+        }
+        object.settings.lock().banner = text;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets how much a client may try before it is disconnected.
@@ -121,7 +159,16 @@ pub unsafe extern "C" fn ssh_server_set_auth_limits(
     max_failures: u32,
     login_grace_ms: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, max_failures, login_grace_ms)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        if !(1..=100).contains(&max_failures) {
+            return Err(Failure::invalid("1 to 100 failures"));
+        }
+        let mut settings = object.settings.lock();
+        settings.max_failures = max_failures;
+        settings.login_grace_ms = login_grace_ms;
+        Ok(SSH_OK)
+    })
 }
 
 /// Copies algorithms into the server, for transports started from now on whose own options were not touched.
@@ -134,5 +181,12 @@ pub unsafe extern "C" fn ssh_server_set_security_options(
     server: *mut ssh_server,
     options: *const ssh_security_options,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, server, options)
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let edits = handle::get(options)?.edits.lock().clone();
+        object.settings.lock().security.replace(&edits)?;
+        Ok(SSH_OK)
+    })
 }
+
+const MAX_BANNER: usize = 32_768;

@@ -1,14 +1,30 @@
 //! `ssh_transport`: making, starting and ending a connection.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::callbacks::ssh_destroy_callback;
-use super::error::ssh_error;
-use super::event::ssh_event;
-use super::key::ssh_key;
-use super::security::ssh_security_options;
+use zeroize::Zeroizing;
+
+use crate::auth::ClientMethod;
+use crate::driver::{Event, Timeout, Transport};
+use crate::error::Error;
+use crate::messages::Role;
+
+use super::auth;
+use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::error::{self as error_handle, ssh_error};
+use super::event::{self, ssh_event};
+use super::guard::{self, Failure, Outcome};
+use super::handle;
+use super::key::{self, ssh_key};
+use super::memory;
+use super::security::{self, ssh_security_options};
 use super::server::ssh_server;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
+use super::server_object::ServerSettings;
+use super::status::{ssh_status, SSH_ERR_TIMEOUT, SSH_OK};
+use super::time;
+use super::transport_object::{self, TransportObject};
 
 /// One SSH connection over one stream, as client or as server: it negotiates, authenticates, and carries any
 /// number of channels. Every function may be called from any thread, also several at once.
@@ -29,7 +45,8 @@ pub const SSH_TIMEOUT_DEFAULT: i32 = -2;
 ///
 /// @param fd     a connected stream socket, blocking or not. On success it belongs to the transport, which
 ///               makes it non-blocking and closes it; on failure it stays the caller's.
-/// @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG when it is no connected stream socket
+/// @param error  receives the detail, or NULL: SSH_ERR_IO when the system refuses it, SSH_ERR_INVALID_ARG when it is
+///               no connected stream socket
 /// @return a transport, freed with ssh_transport_free(), or NULL.
 ///
 /// Any thread. Since 0.1.
@@ -38,7 +55,10 @@ pub unsafe extern "C" fn ssh_transport_new(
     fd: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_transport {
-    pending!(std::ptr::null_mut(), fd, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let driver = Transport::from_socket(fd).map_err(invalid_if_misuse)?;
+        TransportObject::new_handle(driver)
+    })
 }
 
 /// Makes a transport over a new TCP connection. All addresses of the host are tried, IPv6 and IPv4.
@@ -46,7 +66,7 @@ pub unsafe extern "C" fn ssh_transport_new(
 /// @param address     "host", "host:port", "[v6]:port" or a bare address; the port is 22 if not given
 /// @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_FOREVER leaves it to
 ///                    the system, SSH_TIMEOUT_DEFAULT is 30 s
-/// @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT
+/// @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT, SSH_ERR_INVALID_ARG
 /// @return a transport, freed with ssh_transport_free(), or NULL.
 ///
 /// Any thread. Since 0.1.
@@ -56,7 +76,12 @@ pub unsafe extern "C" fn ssh_transport_new_address(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_transport {
-    pending!(std::ptr::null_mut(), address, timeout_ms, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let address = memory::text(address, "the address")?;
+        let timeout = time::timeout(timeout_ms, Timeout::from_ms(DEFAULT_CONNECT_MS))?;
+        let driver = Transport::from_address(address, timeout).map_err(invalid_if_misuse)?;
+        TransportObject::new_handle(driver)
+    })
 }
 
 /// Ends the transport: closes it if it is not closed, without waiting for the network, and frees the handle.
@@ -68,7 +93,10 @@ pub unsafe extern "C" fn ssh_transport_new_address(
 /// Any thread, also inside its own callbacks. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_free(transport: *mut ssh_transport) {
-    pending!((), transport)
+    guard::value((), || {
+        handle::take(transport)?.freed();
+        Ok(())
+    })
 }
 
 /// Begins the session as client: exchanges identifications and keys. The server's host key is then known
@@ -82,7 +110,8 @@ pub unsafe extern "C" fn ssh_transport_free(transport: *mut ssh_transport) {
 /// @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
 /// @param error       receives the detail, or NULL: SSH_ERR_NEGOTIATION, SSH_ERR_KEX, SSH_ERR_HOSTKEY,
 ///                    SSH_ERR_VERSION, SSH_ERR_TIMEOUT, ...
-/// @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+/// @return SSH_OK or a failure; the transport is closed after a failure other than SSH_ERR_CANCELLED and
+///         SSH_ERR_STATE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_start_client(
     transport: *mut ssh_transport,
@@ -90,7 +119,12 @@ pub unsafe extern "C" fn ssh_transport_start_client(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, event, timeout_ms, error)
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let event = event::optional(event)?;
+            start(object, Role::Client, event.as_ref(), timeout_ms)
+        })
+    })
 }
 
 /// Begins the session as server. Authentication and channels then go through the questions of `server`
@@ -103,7 +137,8 @@ pub unsafe extern "C" fn ssh_transport_start_client(
 /// @param event       NULL to wait until the keys are exchanged; otherwise as for ssh_transport_start_client()
 /// @param timeout_ms  milliseconds until it must be done; SSH_TIMEOUT_DEFAULT is the handshake timeout
 /// @param error       receives the detail, or NULL: SSH_ERR_STATE without a key, SSH_ERR_NEGOTIATION, ...
-/// @return SSH_OK or a failure; after a failure the transport is closed. Any thread. Since 0.1.
+/// @return SSH_OK or a failure; the transport is closed after a failure other than SSH_ERR_CANCELLED and
+///         SSH_ERR_STATE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_start_server(
     transport: *mut ssh_transport,
@@ -112,14 +147,29 @@ pub unsafe extern "C" fn ssh_transport_start_server(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        transport,
-        server,
-        event,
-        timeout_ms,
-        error
-    )
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let event = event::optional(event)?;
+            let settings = match handle::get_optional(server)? {
+                Some(server) => server.settings.lock().clone(),
+                None => ServerSettings::default(),
+            };
+            if object.security.lock().is_untouched() {
+                object.security.lock().replace(&settings.security)?;
+            }
+            let own = object.callbacks.lock().clone();
+            object
+                .driver
+                .configure(|options| settings.apply(&own, options))?;
+            if settings.callbacks.pull {
+                object.driver.set_pull(true);
+            }
+            let before =
+                std::mem::replace(&mut *object.server_callbacks.lock(), settings.callbacks);
+            drop(before);
+            start(object, Role::Server, event.as_ref(), timeout_ms)
+        })
+    })
 }
 
 /// Begins the session as client and authenticates, in one call: ssh_transport_start_client(), the check of
@@ -146,16 +196,46 @@ pub unsafe extern "C" fn ssh_transport_connect(
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        transport,
-        expected_host_key,
-        username,
-        password,
-        private_key,
-        timeout_ms,
-        error
-    )
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let expected = handle::get_optional(expected_host_key)?;
+            let username = memory::optional_text(username)?;
+            let password = memory::optional_c_bytes(password);
+            let private_key = match private_key.is_null() {
+                true => None,
+                false => Some(key::private_key(private_key)?),
+            };
+            let wants_auth = password.is_some() || private_key.is_some();
+            if wants_auth && username.is_none() {
+                return Err(Failure::invalid("the user name is NULL"));
+            }
+            let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+            if let Some(expected) = expected {
+                let key = expected.public().clone();
+                object
+                    .driver
+                    .configure(|options| options.expected_host_key = Some(key))?;
+            }
+            let started_at = Instant::now();
+            start(object, Role::Client, None, timeout_ms)?;
+            let method = match (private_key, password) {
+                (Some(key), _) => ClientMethod::PublicKey { key, probe: false },
+                (None, Some(password)) => ClientMethod::Password {
+                    password: Zeroizing::new(password.to_vec()),
+                    fallback: true,
+                },
+                (None, None) => return Ok(SSH_OK),
+            };
+            let left = match (timeout, timeout_ms) {
+                (_, SSH_TIMEOUT_DEFAULT) => auth::Patience::Default,
+                (Timeout::Forever, _) => auth::Patience::Limit(Duration::MAX),
+                (Timeout::After(time), _) => {
+                    auth::Patience::Limit(time.saturating_sub(started_at.elapsed()))
+                }
+            };
+            auth::authenticate(object, username.unwrap_or_default(), method, None, left)
+        })
+    })
 }
 
 /// Closes the session: says goodbye to the peer, closes all channels and the stream. Does nothing when it is
@@ -164,15 +244,26 @@ pub unsafe extern "C" fn ssh_transport_connect(
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread, also inside callbacks. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_close(transport: *mut ssh_transport) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            object.driver.close();
+            Ok(SSH_OK)
+        })
+    })
 }
 
-/// Ends the transport's work in the background at once: like ssh_transport_close(), without the goodbye.
+/// Ends the transport's work in the background: like ssh_transport_close(), but does not wait for the goodbye to
+/// leave.
 ///
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_stop_thread(transport: *mut ssh_transport) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            object.driver.release();
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Wakes every call that is blocked on the transport or one of its channels now, with SSH_ERR_CANCELLED. The
@@ -181,47 +272,71 @@ pub unsafe extern "C" fn ssh_transport_stop_thread(transport: *mut ssh_transport
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread; not in signal handlers. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_cancel(transport: *mut ssh_transport) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            object.driver.cancel();
+            Ok(SSH_OK)
+        })
+    })
 }
 
-/// In a forked child: drops the child's copy of an inherited transport, closing its copy of the descriptor,
-/// and frees the handle. The parent's session goes on undisturbed. In the process that made the transport it
-/// does the same: the session ends for us without a word to the peer.
+/// Drops this process's copy of a transport after a fork(), and frees the handle: closes its copy of the
+/// descriptor, without a word to the peer. The other process's session goes on undisturbed. Usually the child
+/// calls it for the transports it has inherited; the parent may, to leave a transport to the child that has
+/// not been started. In a child, destroy functions are not called.
 ///
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_atfork(transport: *mut ssh_transport) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        if handle::is_inherited(transport)? {
+            let object = handle::take_inherited(transport)?;
+            object.driver.forget_in_child();
+            // Everything else in it may be locked by a thread that only the parent has, and the program's
+            // destroy functions belong to the parent's copy.
+            std::mem::forget(object);
+        } else {
+            let object = handle::take(transport)?;
+            object.driver.abandon();
+            object.freed();
+        }
+        Ok(SSH_OK)
+    })
 }
 
-/// Waits until the transport has ended and nothing of it runs any more.
+/// Waits until the transport has ended and its descriptor is closed.
 ///
 /// @param transport   the transport
 /// @param timeout_ms  milliseconds to wait at most
-/// @return SSH_OK when it has ended, SSH_AGAIN or SSH_ERR_TIMEOUT when not, SSH_ERR_WOULD_DEADLOCK inside its
-///         own callback. Any other thread. Since 0.1.
+/// @return SSH_OK when it has ended, SSH_AGAIN when timeout_ms is 0 and it has not, SSH_ERR_TIMEOUT,
+///         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_join(
     transport: *mut ssh_transport,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, timeout_ms)
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+            time::status_or_again(timeout, object.driver.join(timeout), time::ok)
+        })
+    })
 }
 
-/// Whether the transport was started and has not ended.
+/// Whether a thread of the library takes care of the transport: from the start until its descriptor is closed.
 ///
 /// @return false also when `transport` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_is_alive(transport: *const ssh_transport) -> bool {
-    pending!(false, transport)
+    guard::value(false, || Ok(handle::get(transport)?.driver.is_alive()))
 }
 
-/// Whether the session is open: keys were exchanged and nothing has ended it.
+/// Whether the session is open: it was started and nothing has ended it.
 ///
 /// @return false also when `transport` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_is_active(transport: *const ssh_transport) -> bool {
-    pending!(false, transport)
+    guard::value(false, || Ok(handle::get(transport)?.driver.is_active()))
 }
 
 /// Whether the session is open and authenticated.
@@ -229,7 +344,9 @@ pub unsafe extern "C" fn ssh_transport_is_active(transport: *const ssh_transport
 /// @return false also when `transport` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_is_authenticated(transport: *const ssh_transport) -> bool {
-    pending!(false, transport)
+    guard::value(false, || {
+        Ok(handle::get(transport)?.driver.is_authenticated())
+    })
 }
 
 /// The name of the user that is authenticated, in either role.
@@ -239,7 +356,9 @@ pub unsafe extern "C" fn ssh_transport_is_authenticated(transport: *const ssh_tr
 pub unsafe extern "C" fn ssh_transport_get_username(
     transport: *const ssh_transport,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        optional_out(handle::get(transport)?.driver.username())
+    })
 }
 
 /// The address of the other side.
@@ -253,7 +372,14 @@ pub unsafe extern "C" fn ssh_transport_getpeername(
     transport: *const ssh_transport,
     port: *mut u16,
 ) -> *mut c_char {
-    pending!(std::ptr::null_mut(), transport, port)
+    guard::value(std::ptr::null_mut(), || {
+        memory::write(port, 0);
+        let peer = handle::get(transport)?.driver.peer_address();
+        let (host, number) = peer.unwrap_or_else(|| (String::from("unknown"), 0));
+        let out = memory::string_out(&host)?;
+        memory::write(port, number);
+        Ok(out)
+    })
 }
 
 /// One line about the transport for logs and debuggers: role, state, algorithms in use, channels.
@@ -261,7 +387,9 @@ pub unsafe extern "C" fn ssh_transport_getpeername(
 /// @return a string, freed with ssh_memory_free(), or NULL when `transport` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_describe(transport: *const ssh_transport) -> *mut c_char {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        memory::string_out(&handle::get(transport)?.driver.describe())
+    })
 }
 
 /// Hands out the last saved error and forgets it: the failure of an operation that was given an event, or
@@ -272,7 +400,9 @@ pub unsafe extern "C" fn ssh_transport_describe(transport: *const ssh_transport)
 pub unsafe extern "C" fn ssh_transport_get_exception(
     transport: *mut ssh_transport,
 ) -> *mut ssh_error {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        error_out(handle::get(transport)?.driver.take_exception())
+    })
 }
 
 /// What ended the session. It is kept: every call returns it anew.
@@ -282,10 +412,12 @@ pub unsafe extern "C" fn ssh_transport_get_exception(
 /// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_error(transport: *const ssh_transport) -> *mut ssh_error {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        error_out(handle::get(transport)?.driver.cause())
+    })
 }
 
-/// Gives the transport a name, for logs. At first "Transport-" and a number.
+/// Gives the transport a name, for logs. At first "ssh-transport-" and a number.
 ///
 /// @param transport  the transport
 /// @param name       the name, copied
@@ -295,7 +427,11 @@ pub unsafe extern "C" fn ssh_transport_set_name(
     transport: *mut ssh_transport,
     name: *const c_char,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, name)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        object.driver.set_name(memory::text(name, "the name")?);
+        Ok(SSH_OK)
+    })
 }
 
 /// The name of the transport.
@@ -303,7 +439,9 @@ pub unsafe extern "C" fn ssh_transport_set_name(
 /// @return a string, freed with ssh_memory_free(), or NULL when `transport` is none. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_get_name(transport: *const ssh_transport) -> *mut c_char {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        memory::string_out(&handle::get(transport)?.driver.name())
+    })
 }
 
 /// Attaches a pointer of the program's to the transport.
@@ -318,7 +456,13 @@ pub unsafe extern "C" fn ssh_transport_set_userdata(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, userdata, destroy)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let new = Some(Userdata::new(userdata, destroy));
+        let before = std::mem::replace(&mut *object.userdata.lock(), new);
+        drop(before);
+        Ok(SSH_OK)
+    })
 }
 
 /// The pointer attached with ssh_transport_set_userdata().
@@ -328,7 +472,13 @@ pub unsafe extern "C" fn ssh_transport_set_userdata(
 pub unsafe extern "C" fn ssh_transport_get_userdata(
     transport: *const ssh_transport,
 ) -> *mut c_void {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(transport)?;
+        let userdata = object.userdata.lock();
+        Ok(userdata
+            .as_ref()
+            .map_or(std::ptr::null_mut(), Userdata::pointer))
+    })
 }
 
 /// Adds a host key for the server role. One key of each kind is used; the last one added wins.
@@ -343,7 +493,11 @@ pub unsafe extern "C" fn ssh_transport_add_server_key(
     transport: *mut ssh_transport,
     key: *const ssh_key,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, key)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        object.driver.add_server_key(key::private_key(key)?)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// In the server role: the host key that was negotiated.
@@ -355,7 +509,12 @@ pub unsafe extern "C" fn ssh_transport_add_server_key(
 pub unsafe extern "C" fn ssh_transport_get_server_key(
     transport: *const ssh_transport,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        match handle::get(transport)?.driver.local_host_key() {
+            Some(key) => key::new_public(key, String::new()),
+            None => Ok(std::ptr::null_mut()),
+        }
+    })
 }
 
 /// In the client role: the host key of the server, which has proven that it holds the private half.
@@ -368,7 +527,12 @@ pub unsafe extern "C" fn ssh_transport_get_remote_server_key(
     transport: *const ssh_transport,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
-    pending!(std::ptr::null_mut(), transport, error)
+    guard::value_with(std::ptr::null_mut(), error, || {
+        match handle::get(transport)?.driver.remote_host_key() {
+            Some(key) => key::new_public(key, String::new()),
+            None => Err(Failure::state("no keys were exchanged yet")),
+        }
+    })
 }
 
 /// Says which host key the server must have. Another key ends the session with SSH_ERR_HOSTKEY, which shows
@@ -382,7 +546,14 @@ pub unsafe extern "C" fn ssh_transport_set_expected_host_key(
     transport: *mut ssh_transport,
     key: *const ssh_key,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, key)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let key = handle::get_optional(key)?.map(|key| key.public().clone());
+        object
+            .driver
+            .configure(|options| options.expected_host_key = key)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Accepts the host key that the server showed, after the program has checked it by its own means:
@@ -394,7 +565,14 @@ pub unsafe extern "C" fn ssh_transport_set_expected_host_key(
 pub unsafe extern "C" fn ssh_transport_accept_host_key(
     transport: *mut ssh_transport,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        if object.driver.remote_host_key().is_none() {
+            return Err(Failure::state("no keys were exchanged yet"));
+        }
+        object.driver.accept_host_key()?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Accepts every host key without looking. INSECURE: whoever sits between the two sides can read and change
@@ -406,7 +584,13 @@ pub unsafe extern "C" fn ssh_transport_accept_host_key(
 pub unsafe extern "C" fn ssh_transport_set_insecure_accept_any_host_key(
     transport: *mut ssh_transport,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        object
+            .driver
+            .configure(|options| options.insecure_accept_any_host_key = true)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// The algorithms of this transport, to be read and, until it is started, changed.
@@ -418,7 +602,9 @@ pub unsafe extern "C" fn ssh_transport_set_insecure_accept_any_host_key(
 pub unsafe extern "C" fn ssh_transport_security_options(
     transport: *mut ssh_transport,
 ) -> *mut ssh_security_options {
-    pending!(std::ptr::null_mut(), transport)
+    guard::value(std::ptr::null_mut(), || {
+        security::new_handle(Arc::clone(&handle::get(transport)?.security))
+    })
 }
 
 /// Copies algorithms into the transport.
@@ -431,5 +617,56 @@ pub unsafe extern "C" fn ssh_transport_set_security_options(
     transport: *mut ssh_transport,
     options: *const ssh_security_options,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, options)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let edits = handle::get(options)?.edits.lock().clone();
+        object.security.lock().replace(&edits)?;
+        Ok(SSH_OK)
+    })
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+const DEFAULT_CONNECT_MS: i32 = 30_000;
+
+/// Where the driver's complaint is about an argument and not about a state.
+pub(crate) fn invalid_if_misuse(error: Error) -> Failure {
+    match error {
+        Error::ApiMisuse(what) => Failure::invalid(what),
+        other => other.into(),
+    }
+}
+
+fn start(
+    object: &Arc<TransportObject>,
+    role: Role,
+    event: Option<&Event>,
+    timeout_ms: i32,
+) -> Outcome<ssh_status> {
+    object.prepare(role, timeout_ms)?;
+    let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
+    let outcome = match role {
+        Role::Client => object.driver.start_client(event, timeout),
+        Role::Server => object.driver.start_server(event, timeout),
+    };
+    let outcome = outcome.map_err(Failure::from);
+    if matches!(&outcome, Err(failure) if failure.status == SSH_ERR_TIMEOUT) {
+        // Half a handshake is of no use to anybody.
+        object.driver.release();
+    }
+    outcome.map(|()| SSH_OK)
+}
+
+fn optional_out(text: Option<String>) -> Outcome<*mut c_char> {
+    match text {
+        Some(text) => memory::string_out(&text),
+        None => Ok(std::ptr::null_mut()),
+    }
+}
+
+fn error_out(error: Option<Error>) -> Outcome<*mut ssh_error> {
+    match error {
+        Some(error) => error_handle::make(error.into()),
+        None => Ok(std::ptr::null_mut()),
+    }
 }

@@ -1,16 +1,27 @@
 //! The knobs of a transport: timeouts, limits, rekeying, keepalive, compression.
 
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::callbacks::ssh_destroy_callback;
-use super::status::{ssh_status, SSH_ERR_INTERNAL};
-use super::transport::ssh_transport;
+use crate::driver::{set_io_threads, KeepaliveCallback, Timeout};
+use crate::packet::RekeyLimits;
 
-/// Which timeout: until the peer's identification has come; 15,000 ms at first.
-pub const SSH_TIMEOUT_KIND_BANNER: i32 = 1;
+use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::guard::{self, Failure};
+use super::handle;
+use super::security_object::List;
+use super::status::{ssh_status, SSH_OK};
+use super::time;
+use super::transport::{invalid_if_misuse, ssh_transport, SSH_TIMEOUT_FOREVER};
+use super::transport_object::{self, TransportObject};
 
-/// Which timeout: from the peer's identification to the end of the first key exchange; 15,000 ms at first.
-pub const SSH_TIMEOUT_KIND_HANDSHAKE: i32 = 2;
+/// Which timeout: from the start to the end of the first key exchange; 15,000 ms at first. Before the start only.
+pub const SSH_TIMEOUT_KIND_HANDSHAKE: i32 = 1;
+
+/// Which timeout: the peer's part in later key exchanges; 60,000 ms at first. Before the start only.
+pub const SSH_TIMEOUT_KIND_REKEY: i32 = 2;
 
 /// Which timeout: each authentication call of a client; 30,000 ms at first.
 pub const SSH_TIMEOUT_KIND_AUTH: i32 = 3;
@@ -23,7 +34,7 @@ pub const SSH_TIMEOUT_KIND_CHANNEL: i32 = 4;
 /// Called on a thread of the library with no lock held, one at a time. It may call any function of the
 /// library, and must not unwind or longjmp.
 ///
-/// @param transport      the transport; lives during the call, do not free it here for the library
+/// @param transport      the handle the program made; NULL once it is freed
 /// @param round_trip_us  microseconds until the peer answered, or -1 when it has not
 /// @param missed         how many in a row it has not answered
 /// @param userdata       as set
@@ -40,16 +51,40 @@ pub type ssh_keepalive_callback = Option<
 /// Sets one of the timeouts that calls with SSH_TIMEOUT_DEFAULT and the session itself use.
 ///
 /// @param transport   the transport
-/// @param kind        SSH_TIMEOUT_KIND_BANNER, ...
+/// @param kind        SSH_TIMEOUT_KIND_HANDSHAKE, ...
 /// @param timeout_ms  milliseconds, above 0; SSH_TIMEOUT_FOREVER for none
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_timeout(
     transport: *mut ssh_transport,
     kind: i32,
     timeout_ms: i32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, kind, timeout_ms)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        if timeout_ms <= 0 && timeout_ms != SSH_TIMEOUT_FOREVER {
+            return Err(Failure::invalid(
+                "a timeout is above 0, or SSH_TIMEOUT_FOREVER",
+            ));
+        }
+        let limit = time::limit(time::timeout(timeout_ms, Timeout::Forever)?);
+        match kind {
+            SSH_TIMEOUT_KIND_HANDSHAKE => {
+                object
+                    .driver
+                    .configure(|options| options.handshake_timeout = limit)?;
+            }
+            SSH_TIMEOUT_KIND_REKEY => {
+                object
+                    .driver
+                    .configure(|options| options.kex_timeout = limit)?;
+            }
+            SSH_TIMEOUT_KIND_AUTH => object.auth_ms.store(timeout_ms, Ordering::Relaxed),
+            SSH_TIMEOUT_KIND_CHANNEL => object.channel_ms.store(timeout_ms, Ordering::Relaxed),
+            _ => return Err(Failure::invalid("an unknown kind of timeout")),
+        }
+        Ok(SSH_OK)
+    })
 }
 
 /// Asks the peer now and then whether it is still there, and ends the session with SSH_ERR_TIMEOUT when it is
@@ -71,15 +106,25 @@ pub unsafe extern "C" fn ssh_transport_set_keepalive(
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
 ) -> ssh_status {
-    pending!(
-        SSH_ERR_INTERNAL,
-        transport,
-        interval_ms,
-        max_missed,
-        callback,
-        userdata,
-        destroy
-    )
+    guard::status(|| {
+        transport_object::with(transport, |object| {
+            let interval =
+                u64::try_from(interval_ms).map_err(|_| Failure::invalid("a negative interval"))?;
+            let told = callback.map(|function| {
+                keepalive_callback(object, function, Userdata::new(userdata, destroy))
+            });
+            if callback.is_none() {
+                // Nobody will use it.
+                drop(Userdata::new(userdata, destroy));
+            }
+            let interval = Duration::from_millis(interval);
+            let before = std::mem::replace(&mut *object.keepalive.lock(), told.clone());
+            let outcome = object.driver.set_keepalive(interval, max_missed, told);
+            drop(before);
+            outcome?;
+            Ok(SSH_OK)
+        })
+    })
 }
 
 /// Whether to compress: true puts zlib@openssh.com and zlib before none in the list, false leaves none alone.
@@ -92,16 +137,25 @@ pub unsafe extern "C" fn ssh_transport_use_compression(
     transport: *mut ssh_transport,
     enabled: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, enabled)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let names = if enabled {
+            "zlib@openssh.com,zlib,none"
+        } else {
+            "none"
+        };
+        object.security.lock().change(List::Compression, names)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets when new keys are negotiated, in either direction, besides what the cipher itself demands.
 ///
-/// @param transport   the transport
+/// @param transport   a transport that is not started
 /// @param bytes       after so many bytes; 0 keeps the default of 1 GiB
 /// @param packets     after so many packets; 0 keeps the default of 2^31
 /// @param seconds     after so many seconds; 0 keeps the default of 3600
-/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_rekey_limits(
     transport: *mut ssh_transport,
@@ -109,34 +163,68 @@ pub unsafe extern "C" fn ssh_transport_set_rekey_limits(
     packets: u64,
     seconds: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, bytes, packets, seconds)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let mut limits = RekeyLimits::default();
+        if bytes > 0 {
+            limits.bytes = bytes;
+        }
+        if packets > 0 {
+            limits.packets = packets;
+        }
+        if seconds > 0 {
+            limits.time = Duration::from_secs(u64::from(seconds));
+        }
+        object.driver.set_rekey_limits(limits)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets how far the receive window of one channel may grow, which bounds the memory of a channel that is not
 /// read.
 ///
-/// @param transport  the transport
+/// @param transport  a transport that is not started
 /// @param bytes      at least 32,768; 64 MiB at first
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_window_cap(
     transport: *mut ssh_transport,
     bytes: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, bytes)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        if bytes < MIN_WINDOW {
+            return Err(Failure::invalid("a window has at least 32768 bytes"));
+        }
+        object.driver.configure(|options| {
+            options.connection.window_max = bytes;
+            options.connection.window_initial = options.connection.window_initial.min(bytes);
+        })?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets how many channels may be open at once.
 ///
-/// @param transport  the transport
+/// @param transport  a transport that is not started
 /// @param channels   at least 1; 1,000 at first
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_channel_limit(
     transport: *mut ssh_transport,
     channels: u32,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, channels)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let most = usize::try_from(channels).unwrap_or(usize::MAX);
+        if most == 0 {
+            return Err(Failure::invalid("at least one channel"));
+        }
+        object
+            .driver
+            .configure(|options| options.connection.max_channels = most)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Refuses peers that do not know strict key exchange, the remedy against CVE-2023-48795 (Terrapin). Without
@@ -150,15 +238,48 @@ pub unsafe extern "C" fn ssh_transport_require_strict_kex(
     transport: *mut ssh_transport,
     required: bool,
 ) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, transport, required)
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        object
+            .driver
+            .configure(|options| options.require_strict_kex = required)?;
+        Ok(SSH_OK)
+    })
 }
 
 /// Sets how many threads wait on the sockets of all transports of the process. Without it there is one for
 /// each core, at most 4.
 ///
 /// @param threads  1 to 64
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE once the first transport was made. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG. Without effect once the first transport was started. Any thread. Since 0.1.
 #[no_mangle]
 pub extern "C" fn ssh_set_io_threads(threads: u32) -> ssh_status {
-    pending!(SSH_ERR_INTERNAL, threads)
+    guard::status(|| {
+        let threads = usize::try_from(threads).unwrap_or(usize::MAX);
+        set_io_threads(threads).map_err(invalid_if_misuse)?;
+        Ok(SSH_OK)
+    })
+}
+
+// --- behind the functions -------------------------------------------------------------------------
+
+const MIN_WINDOW: u32 = 32_768;
+
+fn keepalive_callback(
+    object: &Arc<TransportObject>,
+    function: unsafe extern "C" fn(*mut ssh_transport, i64, u32, *mut c_void),
+    userdata: Userdata,
+) -> KeepaliveCallback {
+    let transport = Arc::downgrade(object);
+    Arc::new(move |round_trip, missed| {
+        let handle = transport
+            .upgrade()
+            .map_or(std::ptr::null_mut(), |transport| transport.handle());
+        let micros = round_trip.map_or(-1, |time| {
+            i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+        });
+        // SAFETY: the program says that the function may be called with this userdata from any thread
+        // until destroy is called, which the closure prevents.
+        unsafe { function(handle, micros, missed, userdata.pointer()) }
+    })
 }

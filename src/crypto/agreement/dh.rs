@@ -202,3 +202,167 @@ fn is_inside(number: &[u8], p: &[u8]) -> bool {
     };
     (head, *last) < (p_head, p_last & !1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::hash::HashAlgorithm;
+    use crate::crypto::random::SeededRandom;
+    use crate::crypto::test_util::{hex, FixedRandom};
+
+    const GROUPS: [(DhGroupId, u32); 3] = [
+        (DhGroupId::Group14, 2048),
+        (DhGroupId::Group16, 4096),
+        (DhGroupId::Group18, 8192),
+    ];
+
+    /// The number plus `change`.
+    fn changed(number: &[u8], change: i32) -> Vec<u8> {
+        let mut digits = number.to_vec();
+        let mut carry = change;
+        for digit in digits.iter_mut().rev() {
+            let sum = i32::from(*digit) + carry;
+            *digit = u8::try_from(sum.rem_euclid(256)).unwrap();
+            carry = sum.div_euclid(256);
+        }
+        assert_eq!(carry, 0);
+        digits
+    }
+
+    /// SHA-256 of the primes, of 2^x and of 3^x, for x = 80 00 01 .. 3e: computed with Python from the
+    /// formulas of RFC 3526.
+    #[test]
+    fn known_groups_and_powers() {
+        let expected = [
+            [
+                "d66436f79bbd6b2e38c0ffbd079be904d2641415e2e67140e09448be9a60890e",
+                "b0564c89e12d8fdcdcf82df94a0405d9938aa2159b4e4e4a1e57e26c378b0804",
+                "708cacad71f693705501708381edf9a73ddaab1d35ee73fb132fd5bc8c780fa2",
+            ],
+            [
+                "4ee95187682bcb230ad26a95205f6920e84708f6251b3894329b09ec23919e33",
+                "b12cee4d92a66ff4264c65deb12981ac4ce7f9f6b6df2cd2d6c05e21af7fedde",
+                "b830aac11dae9076972e832808adf5871cb4184257cefa35129f86a2de2ea3e6",
+            ],
+            [
+                "39ab4feab950a3128fb71accb9fc3965d857012e081998a85996e3ea8b3c3bcf",
+                "af5ef0babaa47eb41609b850b468e30752a30af26944d37432364800ed9d3dbf",
+                "613817d78a1df3f05fe2047dbe3173984cd35c35dc92134265d189d07be23c9e",
+            ],
+        ];
+        for ((id, bits), [p, public, shared]) in GROUPS.into_iter().zip(expected) {
+            let group = DhGroup::known(id).unwrap();
+            assert_eq!(group.bits(), bits);
+            let sha256 = |bytes: &[u8]| HashAlgorithm::Sha256.digest(&[bytes]).to_vec();
+            let width = group.p().len();
+            let padded = |bytes: &[u8]| [&vec![0; width - bytes.len()][..], bytes].concat();
+            assert_eq!(sha256(group.p()), hex(p));
+            let mut exponent = vec![0x80];
+            exponent.extend(0..63);
+            let secret = EphemeralSecret::generate(group, 512, &mut FixedRandom(exponent)).unwrap();
+            assert_eq!(sha256(&padded(secret.public_value())), hex(public));
+            let agreed = secret.agree(&[0, 0, 3]).unwrap();
+            assert_eq!(sha256(&padded(trim(agreed.as_bytes()))), hex(shared));
+        }
+    }
+
+    #[test]
+    fn both_sides_agree() {
+        let mut random = SeededRandom::new(8);
+        let group = DhGroup::known(DhGroupId::Group14).unwrap();
+        for bits in [0, 512, 513, 640, 2046, u32::MAX] {
+            let a = EphemeralSecret::generate(group, bits, &mut random).unwrap();
+            let b = EphemeralSecret::generate(group, 512, &mut random).unwrap();
+            let (a_public, b_public) = (a.public_value().to_vec(), b.public_value().to_vec());
+            let (a, b) = (a.agree(&b_public).unwrap(), b.agree(&a_public).unwrap());
+            assert_eq!(trim(a.as_bytes()), trim(b.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn bad_public_values() {
+        let group = DhGroup::known(DhGroupId::Group14).unwrap();
+        let secret = || EphemeralSecret::generate(group, 512, &mut SeededRandom::new(9)).unwrap();
+        let p = group.p();
+        for bad in [
+            vec![],
+            vec![0],
+            vec![1],
+            vec![0, 0, 1],
+            changed(p, -1),
+            p.to_vec(),
+            changed(p, 1),
+            changed(p, 2),
+            [&[0, 0][..], p].concat(),
+            [&[1][..], p].concat(),
+            vec![0xff; p.len()],
+            vec![7; 1 << 20],
+            vec![0; 1 << 20],
+        ] {
+            assert!(secret().agree(&bad).is_err(), "{} bytes", bad.len());
+        }
+        for good in [vec![2], vec![0, 2], changed(p, -2), changed(p, -3)] {
+            assert!(secret().agree(&good).is_ok());
+        }
+    }
+
+    #[test]
+    fn bad_groups() {
+        let known = DhGroup::known(DhGroupId::Group14).unwrap();
+        let p = known.p();
+        let group = |p: &[u8], g: &[u8]| DhGroup::from_wire(p, g, 2048, 8192);
+        assert!(group(p, &[2]).is_ok());
+        assert!(group(&[&[0][..], p].concat(), &[0, 5]).is_ok());
+        assert!(group(p, &changed(p, -2)).is_ok());
+        assert!(group(&[0xff; 1024], &[2]).is_ok());
+        for bad_g in [
+            vec![],
+            vec![0],
+            vec![1],
+            changed(p, -1),
+            p.to_vec(),
+            changed(p, 1),
+            vec![2; 300],
+        ] {
+            assert!(group(p, &bad_g).is_err());
+        }
+        let mut even = p.to_vec();
+        *even.last_mut().unwrap() &= !1;
+        assert!(group(&even, &[2]).is_err());
+        for (len, first) in [
+            (0, 0),
+            (1, 0),
+            (1, 1),
+            (128, 0xff),
+            (256, 0x7f),
+            (1025, 1),
+            (2048, 0xff),
+        ] {
+            let mut other = vec![0xff; len];
+            if let Some(byte) = other.first_mut() {
+                *byte = first;
+            }
+            assert!(group(&other, &[2]).is_err(), "{len}");
+        }
+        assert!(DhGroup::from_wire(&vec![0xff; 1 << 20], &[2], 0, u32::MAX).is_err());
+    }
+
+    /// Groups that only a caller without lower bound lets in: no panic, and no secret of 0, 1 or p - 1.
+    #[test]
+    fn tiny_groups() {
+        for (p, g) in (0..=31u8).flat_map(|p| (0..=31u8).map(move |g| (p, g))) {
+            let Ok(group) = DhGroup::from_wire(&[p], &[g], 0, 64) else {
+                continue;
+            };
+            for peer in 0..=31u8 {
+                let random = &mut SeededRandom::new(u64::from(peer));
+                let Ok(secret) = EphemeralSecret::generate(&group, 512, random) else {
+                    continue;
+                };
+                if let Ok(shared) = secret.agree(&[peer]) {
+                    assert!(is_inside(trim(shared.as_bytes()), &[p]));
+                }
+            }
+        }
+    }
+}

@@ -150,3 +150,86 @@ mod fast {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SeededRandom;
+
+    #[test]
+    fn both_sides_agree() {
+        let mut random = SeededRandom::new(10);
+        for _ in 0..20 {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            assert_eq!(key.encapsulation_key().len(), ENCAPSULATION_KEY_LEN);
+            let (ciphertext, sent) = encapsulate(key.encapsulation_key(), &mut random).unwrap();
+            assert_eq!(ciphertext.len(), CIPHERTEXT_LEN);
+            assert_eq!(sent.as_bytes().len(), SHARED_SECRET_LEN);
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_eq!(sent.as_bytes(), received.as_bytes());
+        }
+    }
+
+    #[test]
+    fn flipped_bits_give_another_secret() {
+        let mut random = SeededRandom::new(11);
+        for position in [0, 100, CIPHERTEXT_LEN - 1] {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            let (mut ciphertext, sent) = encapsulate(key.encapsulation_key(), &mut random).unwrap();
+            ciphertext[position] ^= 1;
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_ne!(sent.as_bytes(), received.as_bytes());
+        }
+    }
+
+    #[test]
+    fn wrong_lengths() {
+        let mut random = SeededRandom::new(12);
+        for len in [0, 1, CIPHERTEXT_LEN - 1, CIPHERTEXT_LEN + 1] {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            assert!(key.decapsulate(&vec![0; len]).is_err());
+        }
+        for len in [0, 1, ENCAPSULATION_KEY_LEN - 1, ENCAPSULATION_KEY_LEN + 1] {
+            assert!(encapsulate(&vec![0; len], &mut random).is_err());
+        }
+    }
+
+    /// FIPS 203 §7.2: a coefficient of q or more fails the modulus check. The first coefficient is the
+    /// first 12 bits, little endian; q is 3329.
+    #[test]
+    fn unreduced_coefficients() {
+        let mut random = SeededRandom::new(13);
+        let key = DecapsulationKey::generate(&mut random).unwrap();
+        for (value, fits) in [(0u16, true), (3328, true), (3329, false), (4095, false)] {
+            for at in [0, 3, 1149] {
+                let mut bytes = key.encapsulation_key().to_vec();
+                let [low, high] = value.to_le_bytes();
+                bytes[at] = low;
+                bytes[at + 1] = (bytes[at + 1] & 0xf0) | high;
+                let chosen = encapsulate(&bytes, &mut random);
+                assert_eq!(chosen.is_ok(), fits, "{value} {at}");
+                let portable = portable::encapsulate(&bytes, &mut random);
+                assert_eq!(portable.is_ok(), fits, "{value} {at}");
+            }
+        }
+    }
+
+    #[cfg(feature = "fast-crypto")]
+    #[test]
+    fn providers_understand_each_other() {
+        let mut random = SeededRandom::new(14);
+        for _ in 0..20 {
+            let key = fast::Key::generate(&mut random).unwrap();
+            let public = key.encapsulation_key().unwrap();
+            let (ciphertext, sent) = portable::encapsulate(&public, &mut random).unwrap();
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_eq!(sent.as_bytes(), received.as_bytes());
+
+            let key = portable::Key::generate(&mut random).unwrap();
+            let public = key.encapsulation_key().unwrap();
+            let (ciphertext, sent) = fast::encapsulate(&public, &mut random).unwrap();
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_eq!(sent.as_bytes(), received.as_bytes());
+        }
+    }
+}

@@ -57,3 +57,58 @@ pub fn encapsulate(
         SharedSecret::copy_of(shared.as_ref()),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SeededRandom;
+
+    #[test]
+    fn both_sides_agree() {
+        let mut random = SeededRandom::new(10);
+        for _ in 0..5 {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            assert_eq!(key.encapsulation_key().len(), ENCAPSULATION_KEY_LEN);
+            let (ciphertext, sent) = encapsulate(key.encapsulation_key(), &mut random).unwrap();
+            assert_eq!(ciphertext.len(), CIPHERTEXT_LEN);
+            assert_eq!(sent.as_bytes().len(), SHARED_SECRET_LEN);
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_eq!(sent.as_bytes(), received.as_bytes());
+        }
+    }
+
+    #[test]
+    fn flipped_bits_give_another_secret() {
+        let mut random = SeededRandom::new(11);
+        for position in [0, 100, CIPHERTEXT_LEN - 1] {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            let (mut ciphertext, sent) = encapsulate(key.encapsulation_key(), &mut random).unwrap();
+            ciphertext[position] ^= 1;
+            let received = key.decapsulate(&ciphertext).unwrap();
+            assert_ne!(sent.as_bytes(), received.as_bytes());
+        }
+    }
+
+    #[test]
+    fn wrong_lengths() {
+        let mut random = SeededRandom::new(12);
+        for len in [0, 1, CIPHERTEXT_LEN - 1, CIPHERTEXT_LEN + 1] {
+            let key = DecapsulationKey::generate(&mut random).unwrap();
+            assert!(key.decapsulate(&vec![0; len]).is_err());
+        }
+        for len in [0, 1, ENCAPSULATION_KEY_LEN - 1, ENCAPSULATION_KEY_LEN + 1] {
+            assert!(encapsulate(&vec![0; len], &mut random).is_err());
+        }
+    }
+
+    #[test]
+    fn any_bytes_of_the_right_length_are_taken_without_panic() {
+        let mut random = SeededRandom::new(15);
+        for fill in [0, 0x7f, 0xff] {
+            let key = [fill; ENCAPSULATION_KEY_LEN];
+            assert!(encapsulate(&key, &mut random).is_ok());
+            let secret = DecapsulationKey::generate(&mut random).unwrap();
+            assert!(secret.decapsulate(&[fill; CIPHERTEXT_LEN]).is_ok());
+        }
+    }
+}

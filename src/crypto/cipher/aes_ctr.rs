@@ -154,6 +154,7 @@ impl SealPacket for EncryptAndMac {
 
     fn seal(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
         let (packet, tag) = split_tag(packet, self.packet_mac.tag_len())?;
+        split_length(packet)?;
         self.packet_mac.sign(sequence, packet, tag)?;
         self.stream.apply(packet)
     }

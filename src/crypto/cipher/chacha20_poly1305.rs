@@ -286,6 +286,36 @@ pub(super) mod fast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::test_util::hex;
+
+    /// Key 00 01 .. 3f, sequence number 0x01020304, body 00 01 .. 27: made with the ChaCha20 and
+    /// Poly1305 of pyca/cryptography.
+    #[test]
+    fn known_packet() {
+        let expected = hex(
+            "bc79805396c31eb1df1420aedc642ef7a44d547b113c06c427ac7bc9956b56b13d4731c7\
+                40fc02620155df669a34bb7c5ee2a63c54418ad83aa59903",
+        );
+        let key: Vec<u8> = (0..64).collect();
+        let plain: Vec<u8> = [0, 0, 0, 40].into_iter().chain(0..40).collect();
+        let sealers = [portable::sealer(&key), chosen::sealer(&key)];
+        for mut sealer in sealers.map(Result::unwrap) {
+            let mut packet = plain.clone();
+            packet.resize(plain.len() + TAG_LEN, 0xaa);
+            sealer.seal(0x0102_0304, &mut packet).unwrap();
+            assert_eq!(packet, expected);
+        }
+        let openers = [portable::opener(&key), chosen::opener(&key)];
+        for mut opener in openers.map(Result::unwrap) {
+            let mut packet = expected.clone();
+            let length = opener.open_length(0x0102_0304, &mut packet[..4]);
+            assert_eq!(length, Ok(40));
+            opener.open(0x0102_0304, &mut packet).unwrap();
+            assert_eq!(packet[4..plain.len()], plain[4..]);
+            let mut packet = expected.clone();
+            assert!(opener.open(0x0102_0305, &mut packet).is_err());
+        }
+    }
 
     #[test]
     fn wrong_lengths() {

@@ -43,7 +43,8 @@ impl LentSlot {
 }
 
 /// Lends `buffer` to whoever holds the mutex, while `wait` waits (releasing the mutex); returns how much was
-/// filled. The slot that `slot` finds must not be lent already, and must be the same each time.
+/// filled. `slot` must find the same slot each time; while another reader has lent that one, nothing is lent and
+/// the result is 0.
 pub fn lend<T>(
     guard: &mut MutexGuard<'_, T>,
     buffer: &mut [u8],
@@ -52,6 +53,8 @@ pub fn lend<T>(
 ) -> usize {
     let Some(place) = slot(guard) else { return 0 };
     if place.is_lent() {
+        // Another reader was faster: wait for what it leaves.
+        wait(guard);
         return 0;
     }
     place.buffer = Some(Lent {
@@ -100,5 +103,23 @@ mod tests {
         assert!(!guard.is_lent());
         assert_eq!(filled, 4);
         assert_eq!(&buffer, b"abcd");
+    }
+
+    #[test]
+    fn a_second_reader_waits_too() {
+        let state = Mutex::new(LentSlot::default());
+        let (mut first, mut second) = ([0; 4], [0; 4]);
+        let mut waited = false;
+        let mut guard = state.lock();
+        lend(
+            &mut guard,
+            &mut first,
+            |slot| Some(slot),
+            |guard| {
+                let filled = lend(guard, &mut second, |slot| Some(slot), |_| waited = true);
+                assert_eq!(filled, 0);
+            },
+        );
+        assert!(waited);
     }
 }

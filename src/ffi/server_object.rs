@@ -1,0 +1,110 @@
+//! What a server handle leads to.
+
+use parking_lot::Mutex;
+
+use crate::crypto::preferences::known_host_key;
+use crate::driver::TransportOptions;
+use crate::keys::PrivateKey;
+
+use super::dispatch::Callbacks;
+use super::handle::Handle;
+use super::request::{
+    SSH_REQUEST_AUTH_INTERACTIVE, SSH_REQUEST_AUTH_KEY_PROVEN, SSH_REQUEST_AUTH_PASSWORD,
+};
+use super::security_object::Edits;
+use super::server::ssh_server;
+
+impl Handle for ssh_server {
+    type Object = ServerObject;
+    const TAG: u8 = 8;
+    const NOUN: &'static str = "ssh_server";
+}
+
+#[derive(Default)]
+pub(crate) struct ServerObject {
+    pub(crate) settings: Mutex<ServerSettings>,
+}
+
+/// What transports take over when they start.
+#[derive(Clone)]
+pub(crate) struct ServerSettings {
+    pub(crate) callbacks: Callbacks,
+    pub(crate) keys: Vec<PrivateKey>,
+    pub(crate) methods: Option<Vec<String>>,
+    pub(crate) banner: Option<String>,
+    pub(crate) max_failures: u32,
+    pub(crate) login_grace_ms: u32,
+    pub(crate) security: Edits,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        ServerSettings {
+            callbacks: Callbacks::default(),
+            keys: Vec::new(),
+            methods: None,
+            banner: None,
+            max_failures: 6,
+            login_grace_ms: 120_000,
+            security: Edits::default(),
+        }
+    }
+}
+
+impl ServerSettings {
+    /// One key of each kind; the last one wins.
+    pub(crate) fn add_key(&mut self, key: PrivateKey) {
+        self.keys.retain(|known| known.kind() != key.kind());
+        self.keys.push(key);
+    }
+
+    /// The methods clients are told of: those that were set, or those that somebody answers for.
+    fn methods(&self, own: &Callbacks) -> Vec<String> {
+        if let Some(methods) = &self.methods {
+            return methods.clone();
+        }
+        [
+            (SSH_REQUEST_AUTH_KEY_PROVEN, "publickey"),
+            (SSH_REQUEST_AUTH_PASSWORD, "password"),
+            (SSH_REQUEST_AUTH_INTERACTIVE, "keyboard-interactive"),
+        ]
+        .into_iter()
+        .filter(|(kind, _)| self.callbacks.answers(*kind) || own.answers(*kind))
+        .map(|(_, method)| method.to_owned())
+        .collect()
+    }
+
+    /// Puts the settings into the options of a transport, whose own keys go first.
+    pub(crate) fn apply(&self, own: &Callbacks, options: &mut TransportOptions) {
+        for key in &self.keys {
+            if !options
+                .host_keys
+                .iter()
+                .any(|known| known.kind() == key.kind())
+            {
+                options.host_keys.push(key.clone());
+            }
+        }
+        options.server_auth.methods = self.methods(own);
+        options.server_auth.banner = self.banner.clone().map(|text| (text, String::new()));
+        options.server_auth.max_failures = self.max_failures;
+        // Users sign with keys of any kind this build knows, whatever the host's own are.
+        options.server_auth.sig_algs = known_host_key();
+        options.login_grace = (self.login_grace_ms > 0)
+            .then(|| std::time::Duration::from_millis(u64::from(self.login_grace_ms)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_callbacks_offers_nothing() {
+        let settings = ServerSettings::default();
+        assert!(settings.methods(&Callbacks::default()).is_empty());
+        let mut pulling = Callbacks::default();
+        pulling.pull = true;
+        assert_eq!(settings.methods(&pulling).len(), 3);
+    }
+}
