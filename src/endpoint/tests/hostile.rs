@@ -54,9 +54,15 @@ fn b1_b2_nothing_but_our_identification_is_sent_to_what_is_not_ssh() {
 #[test]
 fn p5_unknown_messages_are_answered_once_each_by_number() {
     for (role, numbers) in [
-        (Role::Client, &[0, 9, 19, 54, 79, 83, 89, 101, 127, 128, 199, 255][..]),
+        (
+            Role::Client,
+            &[0, 9, 19, 54, 79, 83, 89, 101, 127, 128, 199, 255][..],
+        ),
         // PING is unknown to a side that did not announce it.
-        (Role::Server, &[0, 9, 19, 54, 79, 83, 89, 101, 127, 128, 192, 255]),
+        (
+            Role::Server,
+            &[0, 9, 19, 54, 79, 83, 89, 101, 127, 128, 192, 255],
+        ),
     ] {
         for number in numbers {
             let mut pair = Pair::open();

@@ -393,13 +393,10 @@ impl Side {
         let mut buffer = [0; 5000];
         loop {
             let services = &mut endpoint.services;
-            let outcome = services.connection.read(
-                id,
-                Stream::Data,
-                &mut buffer,
-                now,
-                &mut services.out,
-            );
+            let outcome =
+                services
+                    .connection
+                    .read(id, Stream::Data, &mut buffer, now, &mut services.out);
             match outcome.unwrap() {
                 ReadOutcome::Data(count) => progress.received.extend(&buffer[..count]),
                 ReadOutcome::WouldBlock => break,
@@ -453,8 +450,8 @@ impl Side {
         let progress = &self.channels[&id];
         if progress.eof && progress.eof_sent {
             let closed = progress.closed;
-            let whole = progress.received
-                == pattern(self.role.peer(), progress.index, self.plan.bytes);
+            let whole =
+                progress.received == pattern(self.role.peer(), progress.index, self.plan.bytes);
             self.command(now, |services| {
                 services.connection.close(id, &mut services.out)
             });

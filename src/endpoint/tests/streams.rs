@@ -74,11 +74,7 @@ fn check_broken(pair: &mut Pair) {
         side.drive(now);
         let ids: Vec<_> = side.channels.keys().copied().collect();
         for id in ids {
-            let buffered = side
-                .endpoint
-                .services
-                .connection
-                .buffered(id, Stream::Data);
+            let buffered = side.endpoint.services.connection.buffered(id, Stream::Data);
             let before = side.channels[&id].received.len();
             side.read_all(id, now);
             let progress = &side.channels[&id];
