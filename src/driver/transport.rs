@@ -226,13 +226,19 @@ impl Transport {
             serving.phase = Phase::Negotiating;
             serving.services = Some(services);
             serving.start_event = event.cloned();
-            serving.setup_deadline = now
-                .checked_add(serving.options.handshake_timeout)
-                .map(|at| (at, "handshake"));
             let grace = (role == Role::Server)
                 .then_some(serving.options.login_grace)
                 .flatten();
             shared.set_started(now, grace);
+            // Whichever comes first: login grace runs from the start, whatever the peer does.
+            let handshake = now.checked_add(serving.options.handshake_timeout);
+            serving.setup_deadline = [
+                handshake.map(|at| (at, "handshake")),
+                shared.login_deadline().map(|at| (at, "login grace time")),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             sending.rekey = serving.options.rekey;
             sending.outbound = Some(Outbound::new(role));
             receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
