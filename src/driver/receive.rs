@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use zeroize::Zeroize;
 
+use super::sending::holds_secrets;
 use super::serving::{LentSink, Serving};
-use super::shared::{holds_secrets, Receiving, Shared};
+use super::shared::{Receiving, Shared};
 use super::sys::stream::Progress;
 use crate::endpoint::{Inbound, Step};
 use crate::error::Error;
