@@ -133,17 +133,20 @@ fn programs_pass_under_valgrind() {
             source(name)
         };
         let program = build(&from, &format!("{name}-valgrind"), &[]);
+        // In a child, what only threads of the parent knew is lost by nature.
+        let leaks = if name == "forked" { "no" } else { "full" };
         run(Command::new("valgrind")
+            .env("SSHWIRE_TEST_SLOW", "20")
             .args([
                 "-q",
                 "--error-exitcode=9",
-                "--leak-check=full",
-                "--fair-sched=yes",
+                                "--fair-sched=yes",
             ])
             .args([
                 "--show-leak-kinds=definite,indirect",
                 "--errors-for-leak-kinds=definite,indirect",
             ])
+            .arg(format!("--leak-check={leaks}"))
             .arg(program));
     }
 }
