@@ -591,13 +591,17 @@ impl Transport {
         }
     }
 
-    /// Changes keys now; returns when both directions have switched.
+    /// Changes keys now; returns when both directions have switched. Not before a user is in: OpenSSH's server
+    /// takes no key exchange while it authenticates.
     pub fn renegotiate_keys(&self, timeout: Timeout) -> Result<(), Error> {
         let shared = &self.shared;
         shared.check_process()?;
         let deadline = timeout.deadline();
-        self.require_keyed()?;
-        let exchanges = shared.serving.lock().key_exchanges;
+        let exchanges = {
+            let mut serving = shared.serving.lock();
+            serving.open_services()?;
+            serving.key_exchanges
+        };
         {
             let now = Instant::now();
             let mut receiving = shared.receiving.lock();
