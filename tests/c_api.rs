@@ -137,11 +137,7 @@ fn programs_pass_under_valgrind() {
         let leaks = if name == "forked" { "no" } else { "full" };
         run(Command::new("valgrind")
             .env("SSHWIRE_TEST_SLOW", "20")
-            .args([
-                "-q",
-                "--error-exitcode=9",
-                                "--fair-sched=yes",
-            ])
+            .args(["-q", "--error-exitcode=9", "--fair-sched=yes"])
             .args([
                 "--show-leak-kinds=definite,indirect",
                 "--errors-for-leak-kinds=definite,indirect",
