@@ -121,7 +121,8 @@ impl ChannelObject {
 /// Runs a call on a channel.
 pub(crate) fn with<T>(
     handle: *const ssh_channel,
-    body: impl FnOnce(&Arc<ChannelObject>) -> Outcome<T>,
+    body: impl FnOnce(&ChannelObject) -> Outcome<T>,
 ) -> Outcome<T> {
-    body(&handle::get(handle)?)
+    let pinned = handle::get(handle)?;
+    body(&pinned)
 }

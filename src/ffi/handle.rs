@@ -4,26 +4,37 @@
 //! handle was made, and the type, with the top bits set so that it can be no valid address on 64-bit
 //! machines. NULL, freed, foreign and made-up handles are therefore found out before anything is touched.
 //!
-//! Locks: `FREE` guards the list of free slots; each slot has a lock of its own, held only while an `Arc`
-//! is cloned or moved. No two are ever held together except `FREE`, which is held alone. Both are the
-//! standard library's, which keep no state outside themselves: a forked child can rely on the ones that
-//! nobody held at the fork.
+//! A call pins the slot while it uses the object: one atomic addition at the start, one subtraction at the end,
+//! both on the word that also holds generation and state. Freeing a handle marks the slot dead, which stops
+//! new calls; the last call to end gives up the table's share of the object and bumps the generation.
 //!
-//! Fork: the child handler bumps `FORKS`. A slot remembers the count at its making, and a slot made before
-//! the last fork is not even locked, for a thread that is not in the child may hold that lock. Plain values
-//! (keys, errors) may be used on: see [`Handle::SURVIVES_FORK`].
+//! ```text
+//! word:   generation (32 bits) | EMPTY | DEAD | pins (30 bits)
+//! EMPTY --insert--> live --take--> DEAD --last pin gone--> EMPTY, next generation
+//! ```
+//!
+//! The only lock is that of the list of free slots, `FREE`. It is the standard library's, which keeps no state
+//! outside itself, and it is held across fork(), so that a child finds it open.
+//!
+//! Fork: the child handler bumps `FORKS`. A slot remembers the count at its making, and one made before the last
+//! fork leads nowhere, except to plain values (keys, errors): see [`Handle::SURVIVES_FORK`].
 
-use std::any::Any;
-use std::mem;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, TryLockError};
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+
+use crate::error::Error;
 
 use super::guard::{Failure, Outcome};
 
 /// Ties the C name of a noun to the Rust type behind it.
 pub(crate) trait Handle {
     /// What a handle of this type leads to.
-    type Object: Any + Send + Sync;
+    type Object: Send + Sync + 'static;
     /// The number of the type inside the handle; each noun has its own, 1 to 15.
     const TAG: u8;
     /// The noun, for messages.
@@ -57,24 +68,58 @@ const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 const CHUNK_SLOTS: usize = 1024;
 const CHUNKS: usize = (1 << INDEX_BITS) / CHUNK_SLOTS;
 
-type AnyObject = Arc<dyn Any + Send + Sync>;
+const EMPTY: u64 = 1 << 31;
+const DEAD: u64 = 1 << 30;
+const PINS: u64 = DEAD - 1;
+const GENERATION_SHIFT: u32 = 32;
 
-#[derive(Default)]
 struct Slot {
-    /// `FORKS` when the object was put in; read without the lock.
+    /// `FORKS` when the object was put in.
     born: AtomicU32,
-    state: Mutex<SlotState>,
+    word: AtomicU64,
+    /// Written only while the slot is EMPTY and off the free list, read only while it is pinned.
+    share: UnsafeCell<Option<Share>>,
 }
 
-#[derive(Default)]
-struct SlotState {
-    generation: u32,
-    object: Option<AnyObject>,
+// SAFETY: `share` is written by the one thread that took the slot off the free list or turned it from DEAD to
+// EMPTY, and read by threads that pinned it while it was live; `word` orders the two. What the share leads to is
+// Send and Sync by the bound on `Handle::Object`.
+unsafe impl Sync for Slot {}
+// SAFETY: as above.
+unsafe impl Send for Slot {}
+
+/// The table's share of an object: an `Arc` whose type is known by the tag.
+struct Share {
+    object: NonNull<()>,
+    tag: u8,
+    release: unsafe fn(NonNull<()>),
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // SAFETY: `object` came from `Arc::into_raw` of the type that `release` was made for, once.
+        unsafe { (self.release)(self.object) }
+    }
+}
+
+unsafe fn give_up<T>(object: NonNull<()>) {
+    // SAFETY: the caller passes what `Arc::<T>::into_raw` gave, once.
+    drop(unsafe { Arc::from_raw(object.cast::<T>().as_ptr()) });
+}
+
+impl Slot {
+    fn new() -> Self {
+        Slot {
+            born: AtomicU32::new(0),
+            word: AtomicU64::new(EMPTY),
+            share: UnsafeCell::new(None),
+        }
+    }
 }
 
 struct Free {
     /// Slots that may be used again, oldest first, so that a number returns as late as possible.
-    indices: std::collections::VecDeque<u32>,
+    indices: VecDeque<u32>,
     /// The first slot never used.
     next: usize,
     /// `FORKS` when the list was last written.
@@ -83,7 +128,7 @@ struct Free {
 
 static TABLE: [OnceLock<Box<[Slot]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
 static FREE: Mutex<Free> = Mutex::new(Free {
-    indices: std::collections::VecDeque::new(),
+    indices: VecDeque::new(),
     next: 0,
     born: 0,
 });
@@ -95,37 +140,106 @@ pub(crate) fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// Puts an object into the table and returns its handle; NULL when 2^24 handles live.
+/// Puts an object into the table and returns its handle; fails when 2^24 handles live.
 pub(crate) fn insert<H: Handle>(object: Arc<H::Object>) -> Outcome<*mut H> {
     watch_forks();
     let index = take_free()?;
     let Some(slot) = slot(index) else {
         return Err(Failure::internal("a free slot outside the table"));
     };
-    let mut state = lock(&slot.state);
-    slot.born.store(forks(), Ordering::Release);
-    state.object = Some(object);
-    let generation = state.generation;
-    drop(state);
-    Ok(pack(index, generation, H::TAG))
+    let object = NonNull::new(Arc::into_raw(object).cast_mut().cast::<()>())
+        .ok_or_else(|| Failure::internal("an object without an address"))?;
+    let share = Share {
+        object,
+        tag: H::TAG,
+        release: give_up::<H::Object>,
+    };
+    // SAFETY: the slot is EMPTY and was taken off the free list by us: nobody reads or writes it.
+    unsafe { *slot.share.get() = Some(share) };
+    slot.born.store(forks(), Ordering::Relaxed);
+    // Turns EMPTY off and leaves pins of calls with old handles as they are. Releases what was written above.
+    let before = slot.word.fetch_xor(EMPTY, Ordering::AcqRel);
+    Ok(pack(index, generation_of(before), H::TAG))
+}
+
+/// An object in use by a call; it stays until the call ends, whatever happens to the handle.
+pub(crate) struct Pinned<H: Handle> {
+    pin: Pin,
+    object: NonNull<H::Object>,
+    _handle: PhantomData<H>,
+}
+
+impl<H: Handle> Deref for Pinned<H> {
+    type Target = H::Object;
+
+    fn deref(&self) -> &H::Object {
+        // SAFETY: the table's share of the object is given up only when nothing pins the slot.
+        unsafe { self.object.as_ref() }
+    }
+}
+
+impl<H: Handle> Pinned<H> {
+    /// A share of the object that outlives the call.
+    pub(crate) fn share(&self) -> Arc<H::Object> {
+        let object = self.object.as_ptr().cast_const();
+        // SAFETY: the pointer came from `Arc::into_raw`, and the table's share is alive while we pin it.
+        unsafe {
+            Arc::increment_strong_count(object);
+            Arc::from_raw(object)
+        }
+    }
+}
+
+/// One pin on a slot.
+struct Pin {
+    slot: &'static Slot,
+    index: u32,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let before = self.slot.word.fetch_sub(1, Ordering::AcqRel);
+        if before & DEAD != 0 && before & PINS == 1 {
+            reclaim(self.slot, self.index, before - 1);
+        }
+    }
+}
+
+/// Empties a dead slot, unless somebody has pinned it meanwhile: then that one's end will do it.
+fn reclaim(slot: &'static Slot, index: u32, dead: u64) {
+    let generation = generation_of(dead);
+    let last = u64::from(generation) >= GENERATION_MASK;
+    let next = if last { 0 } else { u64::from(generation) + 1 };
+    let empty = (next << GENERATION_SHIFT) | EMPTY;
+    if slot
+        .word
+        .compare_exchange(dead, empty, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {
+        return;
+    }
+    // SAFETY: we turned the slot from DEAD without pins to EMPTY, and it is not on the free list yet: nobody
+    // else reads or writes it.
+    let share = unsafe { (*slot.share.get()).take() };
+    // A slot whose generations are used up is retired: its numbers would come back otherwise.
+    if !last {
+        give_free(index);
+    }
+    // May call the program's destroy functions: last, with nothing held.
+    drop(share);
 }
 
 /// The object behind a handle.
-pub(crate) fn get<H: Handle>(handle: *const H) -> Outcome<Arc<H::Object>> {
+pub(crate) fn get<H: Handle>(handle: *const H) -> Outcome<Pinned<H>> {
     let (slot, generation) = find::<H>(handle)?;
-    let state = enter::<H>(slot)?;
-    if state.generation != generation {
-        return Err(Failure::bad_handle(H::NOUN));
+    if !H::SURVIVES_FORK && is_foreign(slot) {
+        return Err(Failure::forked());
     }
-    let object = state.object.clone();
-    drop(state);
-    object
-        .and_then(|object| object.downcast().ok())
-        .ok_or_else(|| Failure::bad_handle(H::NOUN))
+    pin(handle, slot, generation)
 }
 
 /// The object behind a handle that may be NULL.
-pub(crate) fn get_optional<H: Handle>(handle: *const H) -> Outcome<Option<Arc<H::Object>>> {
+pub(crate) fn get_optional<H: Handle>(handle: *const H) -> Outcome<Option<Pinned<H>>> {
     if handle.is_null() {
         Ok(None)
     } else {
@@ -133,53 +247,52 @@ pub(crate) fn get_optional<H: Handle>(handle: *const H) -> Outcome<Option<Arc<H:
     }
 }
 
-/// Takes the object out of the table: the handle is dead from here on.
+/// Ends a handle and returns a share of its object.
 pub(crate) fn take<H: Handle>(handle: *mut H) -> Outcome<Arc<H::Object>> {
-    let (slot, generation) = find::<H>(handle)?;
-    let state = enter::<H>(slot)?;
-    remove::<H>(handle, state, generation)
+    end(get(handle)?)
 }
 
-/// Takes an object of the parent process out of the child's copy of the table, for `atfork`.
+/// Ends a handle that came over from a parent process, for `atfork`.
 pub(crate) fn take_inherited<H: Handle>(handle: *mut H) -> Outcome<Arc<H::Object>> {
     let (slot, generation) = find::<H>(handle)?;
-    let Some(state) = try_lock(&slot.state) else {
-        return Err(Failure::forked());
-    };
-    remove::<H>(handle, state, generation)
+    end(pin(handle, slot, generation)?)
 }
 
 /// Whether the handle was made before the last fork of this process.
 pub(crate) fn is_inherited<H: Handle>(handle: *const H) -> Outcome<bool> {
     let (slot, _) = find::<H>(handle)?;
-    Ok(slot.born.load(Ordering::Acquire) != forks())
+    Ok(is_foreign(slot))
 }
 
-fn remove<H: Handle>(
-    handle: *mut H,
-    mut state: MutexGuard<'_, SlotState>,
-    generation: u32,
-) -> Outcome<Arc<H::Object>> {
-    if state.generation != generation {
+fn end<H: Handle>(pinned: Pinned<H>) -> Outcome<Arc<H::Object>> {
+    let object = pinned.share();
+    let before = pinned.pin.slot.word.fetch_or(DEAD, Ordering::AcqRel);
+    if before & DEAD != 0 {
+        // Another thread was faster.
         return Err(Failure::bad_handle(H::NOUN));
     }
-    let Some(object) = state.object.take() else {
+    Ok(object)
+}
+
+fn pin<H: Handle>(handle: *const H, slot: &'static Slot, generation: u32) -> Outcome<Pinned<H>> {
+    let before = slot.word.fetch_add(1, Ordering::AcqRel);
+    let pin = Pin {
+        slot,
+        index: index_of(handle),
+    };
+    if before & (EMPTY | DEAD) != 0 || generation_of(before) != generation {
         return Err(Failure::bad_handle(H::NOUN));
-    };
-    let last = u64::from(generation) >= GENERATION_MASK;
-    state.generation = if last {
-        0
-    } else {
-        generation.saturating_add(1)
-    };
-    drop(state);
-    // A slot whose generations are used up is retired: its number would come back otherwise.
-    if !last {
-        give_free(index_of(handle));
     }
-    object
-        .downcast()
-        .map_err(|_| Failure::internal("a slot holds another type than its handle says"))
+    // SAFETY: the slot was live when we pinned it, so nobody writes the share until the pin is gone.
+    match unsafe { &*slot.share.get() } {
+        Some(share) if share.tag == H::TAG => Ok(Pinned {
+            pin,
+            object: share.object.cast(),
+            _handle: PhantomData,
+        }),
+        // The handle's own tag was right, so this one was made up.
+        _ => Err(Failure::bad_handle(H::NOUN)),
+    }
 }
 
 fn find<H: Handle>(handle: *const H) -> Outcome<(&'static Slot, u32)> {
@@ -194,22 +307,12 @@ fn find<H: Handle>(handle: *const H) -> Outcome<(&'static Slot, u32)> {
     Ok((slot, generation))
 }
 
-/// Locks a slot, unless its object came over from a parent process.
-fn enter<H: Handle>(slot: &'static Slot) -> Outcome<MutexGuard<'static, SlotState>> {
-    if slot.born.load(Ordering::Acquire) == forks() {
-        return Ok(lock(&slot.state));
-    }
-    if H::SURVIVES_FORK {
-        // The lock is held for a few instructions only, and one that a thread of the parent held at
-        // the fork is never released here; waiting would be in vain.
-        for _ in 0..1000 {
-            if let Some(state) = try_lock(&slot.state) {
-                return Ok(state);
-            }
-            std::thread::yield_now();
-        }
-    }
-    Err(Failure::forked())
+fn is_foreign(slot: &Slot) -> bool {
+    slot.born.load(Ordering::Relaxed) != forks()
+}
+
+fn generation_of(word: u64) -> u32 {
+    u32::try_from(word >> GENERATION_SHIFT).unwrap_or(0)
 }
 
 fn slot(index: u32) -> Option<&'static Slot> {
@@ -224,8 +327,8 @@ fn take_free() -> Outcome<u32> {
     let mut free = lock(&FREE);
     let forks = forks();
     if free.born != forks {
-        // The parent's freed slots may carry locks that no thread of this process will release.
-        free.indices = std::collections::VecDeque::new();
+        // The parent's freed slots may carry pins of threads that this process does not have.
+        free.indices = VecDeque::new();
         free.next = free.next.div_ceil(CHUNK_SLOTS).saturating_mul(CHUNK_SLOTS);
         free.born = forks;
     }
@@ -236,10 +339,10 @@ fn take_free() -> Outcome<u32> {
         }
     }
     let index = free.next;
-    let chunk = TABLE.get(index / CHUNK_SLOTS).ok_or_else(|| {
-        Failure::from(crate::error::Error::Resource("too many handles are alive"))
-    })?;
-    chunk.get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::default()).collect());
+    let chunk = TABLE
+        .get(index / CHUNK_SLOTS)
+        .ok_or_else(|| Failure::from(Error::Resource("too many handles are alive")))?;
+    chunk.get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::new()).collect());
     free.next = index.saturating_add(1);
     u32::try_from(index).map_err(|_| Failure::internal("slot index"))
 }
@@ -253,14 +356,6 @@ fn give_free(index: u32) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
 }
 
 fn index_of<H>(handle: *const H) -> u32 {
@@ -292,7 +387,7 @@ extern "C" fn before_fork() {
         if let Ok(mut held) = held.try_borrow_mut() {
             *held = Some(guard);
         } else {
-            mem::drop(guard);
+            drop(guard);
         }
     });
 }

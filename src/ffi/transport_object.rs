@@ -233,7 +233,7 @@ pub(crate) fn with<T>(
     handle: *const ssh_transport,
     body: impl FnOnce(&Arc<TransportObject>) -> Outcome<T>,
 ) -> Outcome<T> {
-    let object = handle::get(handle)?;
+    let object = handle::get(handle)?.share();
     let _end = EndOnPanic(&object);
     body(&object)
 }
