@@ -58,8 +58,7 @@ fn ssh_asks_our_server() {
     let server = OurServer::start(&scratch, &[]);
     let log = echo_through(
         ssh(&server, &scratch, "user_ed25519").args([
-            "-o",
-            "LogLevel=DEBUG",
+            "-v",
             "-o",
             "RekeyLimit=1M",
             "127.0.0.1",
@@ -77,7 +76,7 @@ fn our_server_asks_ssh() {
     let scratch = Scratch::new();
     let server = OurServer::start(&scratch, &["--rekey-bytes", "1048576"]);
     let log = echo_through(
-        ssh(&server, &scratch, "user_ed25519").args(["-o", "LogLevel=DEBUG", "127.0.0.1", "cat"]),
+        ssh(&server, &scratch, "user_ed25519").args(["-v", "127.0.0.1", "cat"]),
         64 * MIB,
         LIMIT,
     );
