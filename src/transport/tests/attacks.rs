@@ -551,3 +551,15 @@ fn k10_handshakes_never_fail() {
             .unwrap();
     }
 }
+
+#[test]
+fn r6_a_rekey_is_held_to_the_same_lists() {
+    for (kex, key) in [("diffie-hellman-group1-sha1", KEY), (KEX, "ssh-dss")] {
+        let mut script = script();
+        script
+            .exchange(&kexinit(&STRICT, &[KEY], false), &[])
+            .unwrap();
+        let error = script.send(&kexinit(&[kex], &[key], false)).unwrap_err();
+        assert!(matches!(error, Error::NoCommonAlgorithm(_)));
+    }
+}
