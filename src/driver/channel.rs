@@ -223,6 +223,7 @@ impl Channel {
             };
             if outbound.is_held() || outbound.pending().len() >= MAX_PENDING_BYTES {
                 shared.serving.lock().alive()?;
+                shared.miss_room();
                 return Ok(Step::NoRoom(mark));
             }
             // What was queued before this write leaves before it.

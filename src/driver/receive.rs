@@ -19,6 +19,14 @@ const READ_BYTES: usize = 256 * 1024;
 /// Most reads for one transport before the others have their turn.
 const READS_PER_TURN: usize = 4;
 
+/// A payload for the services that has been opened and not handed out.
+struct Waiting {
+    /// Where it is in the bytes received.
+    range: Range<usize>,
+    /// The sequence number of its packet.
+    sequence: u32,
+}
+
 impl Shared {
     /// Reads what there is, opens it and hands it out. `scratch` is the I/O thread's buffer, so that an idle
     /// transport has none.
@@ -70,8 +78,7 @@ impl Shared {
     ) -> Result<usize, Error> {
         let now = Instant::now();
         let mut start = 0;
-        // Payloads for the services, as ranges of `bytes`.
-        let mut batch: Vec<Range<usize>> = Vec::new();
+        let mut batch: Vec<Waiting> = Vec::new();
         loop {
             let Some(inbound) = &mut receiving.inbound else {
                 return Err(Error::Bug("bytes before the start"));
@@ -119,7 +126,7 @@ impl Shared {
         bytes: &mut [u8],
         start: usize,
         packet: &OpenedPacket,
-        batch: &mut Vec<Range<usize>>,
+        batch: &mut Vec<Waiting>,
         now: Instant,
     ) -> Result<(), Error> {
         let range = match &packet.payload {
@@ -129,11 +136,17 @@ impl Shared {
                 // What was inflated stays in the opener's buffer only until the next packet.
                 let inbound = receiving.inbound.as_ref();
                 let payload = inbound.map(Inbound::inflated).unwrap_or_default();
-                let whole = 0..payload.len();
+                let whole = Waiting {
+                    range: 0..payload.len(),
+                    sequence: packet.sequence,
+                };
                 return self.hand_out(payload, &mut Vec::from([whole]), now);
             }
         };
-        batch.push(range.clone());
+        batch.push(Waiting {
+            range: range.clone(),
+            sequence: packet.sequence,
+        });
         let payload = bytes.get(range.clone()).unwrap_or_default();
         if payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0) {
             return self.hand_out_success(receiving, bytes, batch, now);
@@ -150,7 +163,7 @@ impl Shared {
     fn hand_out(
         self: &Arc<Self>,
         bytes: &[u8],
-        batch: &mut Vec<Range<usize>>,
+        batch: &mut Vec<Waiting>,
         now: Instant,
     ) -> Result<(), Error> {
         if batch.is_empty() {
@@ -161,10 +174,10 @@ impl Shared {
         {
             let mut serving = self.serving.lock();
             let serving = &mut *serving;
-            for range in batch.drain(..) {
-                let payload = bytes.get(range).unwrap_or_default();
+            for waiting in batch.drain(..) {
+                let payload = bytes.get(waiting.range).unwrap_or_default();
                 self.dump("IN", payload);
-                outcome = serve_one(serving, payload, now);
+                outcome = serve_one(serving, payload, waiting.sequence, now);
                 if outcome.is_err() {
                     break;
                 }
@@ -186,7 +199,7 @@ impl Shared {
         self: &Arc<Self>,
         receiving: &mut Receiving,
         bytes: &[u8],
-        batch: &mut Vec<Range<usize>>,
+        batch: &mut Vec<Waiting>,
         now: Instant,
     ) -> Result<(), Error> {
         let mut after = Vec::new();
@@ -194,8 +207,9 @@ impl Shared {
             let mut serving = self.serving.lock();
             let serving = &mut *serving;
             let mut outcome = Ok(());
-            for range in batch.drain(..) {
-                outcome = serve_one(serving, bytes.get(range).unwrap_or_default(), now);
+            for waiting in batch.drain(..) {
+                let payload = bytes.get(waiting.range).unwrap_or_default();
+                outcome = serve_one(serving, payload, waiting.sequence, now);
                 if outcome.is_err() {
                     break;
                 }
@@ -229,12 +243,18 @@ impl Shared {
     }
 }
 
-fn serve_one(serving: &mut Serving, payload: &[u8], now: Instant) -> Result<(), Error> {
+fn serve_one(
+    serving: &mut Serving,
+    payload: &[u8],
+    sequence: u32,
+    now: Instant,
+) -> Result<(), Error> {
     let Some(services) = &mut serving.services else {
         return Err(Error::Bug("payload before the start"));
     };
     services.handle(
         payload,
+        sequence,
         now,
         &mut LentSink {
             channels: &mut serving.channels,

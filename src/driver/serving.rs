@@ -409,6 +409,13 @@ impl Serving {
         }
     }
 
+    /// The socket or the end of a key exchange lets channels write again, which the connection layer does not see.
+    pub(crate) fn room_came(&self) {
+        for entry in self.channels.values() {
+            entry.watch(|interest| interest.writable);
+        }
+    }
+
     fn connection_event(&mut self, shared: &Arc<Shared>, event: ConnectionEvent) {
         match event {
             ConnectionEvent::Opened(id) => self.opened(id, Ok(())),

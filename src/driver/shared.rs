@@ -99,6 +99,8 @@ pub(crate) struct Shared {
     /// Raised when sealed bytes have left or a key exchange is over; with `room_changed`.
     room: Mutex<u64>,
     room_changed: Condvar,
+    /// Somebody was told that there is no room and did not wait for it: events must say when there is.
+    room_missed: AtomicBool,
     wants_flush: AtomicBool,
     is_authenticated: AtomicBool,
     pub(crate) has_ended: AtomicBool,
@@ -146,6 +148,7 @@ impl Shared {
             progress: Condvar::new(),
             room: Mutex::new(0),
             room_changed: Condvar::new(),
+            room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -278,9 +281,19 @@ impl Shared {
         true
     }
 
+    /// Has the events of channels set once there is room again. To be called with the sending lock held, under
+    /// which the lack of room was seen, so that its end cannot be missed.
+    pub(crate) fn miss_room(&self) {
+        self.room_missed.store(true, Ordering::SeqCst);
+    }
+
+    /// Not to be called with the serving lock held.
     fn tell_room(&self) {
         *self.room.lock() += 1;
         self.room_changed.notify_all();
+        if self.room_missed.swap(false, Ordering::SeqCst) {
+            self.serving.lock().room_came();
+        }
     }
 
     // ---- sending -------------------------------------------------------------------------------------

@@ -226,13 +226,19 @@ impl Transport {
             serving.phase = Phase::Negotiating;
             serving.services = Some(services);
             serving.start_event = event.cloned();
-            serving.setup_deadline = now
-                .checked_add(serving.options.handshake_timeout)
-                .map(|at| (at, "handshake"));
             let grace = (role == Role::Server)
                 .then_some(serving.options.login_grace)
                 .flatten();
             shared.set_started(now, grace);
+            // Whichever comes first: login grace runs from the start, whatever the peer does.
+            let handshake = now.checked_add(serving.options.handshake_timeout);
+            serving.setup_deadline = [
+                handshake.map(|at| (at, "handshake")),
+                shared.login_deadline().map(|at| (at, "login grace time")),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
             sending.rekey = serving.options.rekey;
             sending.outbound = Some(Outbound::new(role));
             receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
@@ -585,13 +591,17 @@ impl Transport {
         }
     }
 
-    /// Changes keys now; returns when both directions have switched.
+    /// Changes keys now; returns when both directions have switched. Not before a user is in: OpenSSH's server
+    /// takes no key exchange while it authenticates.
     pub fn renegotiate_keys(&self, timeout: Timeout) -> Result<(), Error> {
         let shared = &self.shared;
         shared.check_process()?;
         let deadline = timeout.deadline();
-        self.require_keyed()?;
-        let exchanges = shared.serving.lock().key_exchanges;
+        let exchanges = {
+            let mut serving = shared.serving.lock();
+            serving.open_services()?;
+            serving.key_exchanges
+        };
         {
             let now = Instant::now();
             let mut receiving = shared.receiving.lock();

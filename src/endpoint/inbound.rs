@@ -28,6 +28,7 @@ pub struct Inbound {
     opener: Opener,
     transport: TransportLayer,
     random: Box<dyn Random>,
+    /// The user is in: delayed compression, if agreed on, has begun in this direction.
     decompressing: bool,
 }
 
@@ -145,12 +146,19 @@ impl Inbound {
     }
 
     /// Starts a key exchange when either direction's keys are used up.
+    ///
+    /// Not before a user is in: with `zlib@openssh.com` the server takes what follows its USERAUTH_SUCCESS
+    /// for compressed, and our KEXINIT might cross that message. Login limits and the bound of the sequence
+    /// number hold until then.
     pub fn check_limits(
         &mut self,
         sealed: Counters,
         now: Instant,
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
+        if !self.decompressing {
+            return Ok(());
+        }
         let opened = self.opener.counters();
         self.transport
             .check_limits(sealed, opened, now, self.random.as_mut(), actions)

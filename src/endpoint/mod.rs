@@ -13,6 +13,8 @@
 mod inbound;
 mod outbound;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub use inbound::{Inbound, Step};
 pub use outbound::Outbound;
@@ -43,6 +45,8 @@ pub struct Endpoint {
     services: Services,
     unread: Vec<u8>,
     actions: Vec<TransportAction>,
+    /// What ended it.
+    failed: Option<Error>,
 }
 
 impl Endpoint {
@@ -59,6 +63,7 @@ impl Endpoint {
             services: Services::new(role, services),
             unread: Vec::new(),
             actions: Vec::new(),
+            failed: None,
         }
     }
 
@@ -68,15 +73,13 @@ impl Endpoint {
         self.apply(now)
     }
 
-    /// Takes bytes of the stream. After an error the endpoint is dead: send what
-    /// [`poll_transmit`](Self::poll_transmit) still has and close the stream.
+    /// Takes bytes of the stream. After an error the endpoint is dead and gives the same error again: send
+    /// what [`poll_transmit`](Self::poll_transmit) still has and close the stream.
     pub fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), Error> {
+        self.check_failed()?;
         self.unread.extend_from_slice(bytes);
         let outcome = self.receive_unread(now);
-        if let Err(error) = &outcome {
-            self.fail(error);
-        }
-        outcome
+        self.keep_failure(outcome)
     }
 
     fn receive_unread(&mut self, now: Instant) -> Result<(), Error> {
@@ -94,7 +97,9 @@ impl Endpoint {
                         PayloadPlace::Inflated => self.inbound.inflated(),
                     };
                     start += packet.consumed;
-                    if let Err(error) = self.services.handle(payload, now, &mut QueueAll) {
+                    let sequence = packet.sequence;
+                    let handled = self.services.handle(payload, sequence, now, &mut QueueAll);
+                    if let Err(error) = handled {
                         break Err(error);
                     }
                 }
@@ -112,15 +117,13 @@ impl Endpoint {
 
     /// Lets time pass: starts rekeys that are due, ends what took too long.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.check_failed()?;
         let outcome = self
             .inbound
             .handle_timeout(now, &mut self.actions)
             .and_then(|()| self.services.handle_timeout(now))
             .and_then(|()| self.apply(now));
-        if let Err(error) = &outcome {
-            self.fail(error);
-        }
-        outcome
+        self.keep_failure(outcome)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing else happens.
@@ -131,10 +134,17 @@ impl Endpoint {
             .min()
     }
 
+    /// The stream has ended or broken. What was received stays readable; the connection is over.
+    pub fn stream_ended(&mut self) {
+        self.services.connection.connection_lost();
+    }
+
     /// Starts a key exchange, unless one is under way.
     pub fn rekey(&mut self, now: Instant) -> Result<(), Error> {
-        self.inbound.rekey(now, &mut self.actions)?;
-        self.apply(now)
+        self.check_failed()?;
+        let begun = self.inbound.rekey(now, &mut self.actions);
+        let outcome = begun.and_then(|()| self.apply(now));
+        self.keep_failure(outcome)
     }
 
     /// Gives a command to the services and sends what it caused.
@@ -143,14 +153,20 @@ impl Endpoint {
         now: Instant,
         run: impl FnOnce(&mut Services) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        // An error of the command concerns the one call; what follows from it concerns the connection.
         let result = run(&mut self.services)?;
-        self.apply(now)?;
+        if self.failed.is_none() {
+            let outcome = self.apply(now);
+            self.keep_failure(outcome)?;
+        }
         Ok(result)
     }
 
     /// Writes channel data as far as window and key exchange allow; returns the bytes taken.
     pub fn write(&mut self, id: ChannelId, stream: Stream, data: &[u8]) -> Result<usize, Error> {
         if self.outbound.is_held() {
+            // A writer must hear at once that the channel is closed, and not when new keys are there.
+            self.services.connection.reserve(id, stream, 0)?;
             return Ok(0);
         }
         let reservation = self.services.connection.reserve(id, stream, data.len())?;
@@ -199,7 +215,9 @@ impl Endpoint {
             self.inbound.start_decompression();
             self.outbound.peer_authenticated();
         }
-        if !self.outbound.is_held() {
+        if self.outbound.is_held() {
+            self.services.check_bound()?;
+        } else {
             while let Some(payload) = self.services.out.pop() {
                 self.outbound.seal_service(&payload)?;
             }
@@ -218,11 +236,20 @@ impl Endpoint {
         self.services.transport_event(event, transport, now);
     }
 
-    fn fail(&mut self, error: &Error) {
-        if let Some(reason) = error.disconnect_reason() {
-            // The stream is about to close; a failure to say goodbye changes nothing.
-            let _ = self.outbound.seal_disconnect(reason);
+    fn check_failed(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Says goodbye after an error, once.
+    fn keep_failure(&mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+        if let (Err(error), None) = (&outcome, &self.failed) {
+            self.failed = Some(error.clone());
+            if let Some(reason) = error.disconnect_reason() {
+                // The stream is about to close; a failure to say goodbye changes nothing.
+                let _ = self.outbound.seal_disconnect(reason);
+            }
+            self.services.connection.connection_lost();
         }
-        self.services.connection.connection_lost();
+        outcome
     }
 }

@@ -10,6 +10,10 @@ use crate::transport::TransportAction;
 /// What `ssh_channel_write` puts before the data: number, recipient, (type,) length.
 const DATA_HEAD_MAX: usize = 13;
 
+/// Sees each payload before it is sealed and says what is sealed in its place.
+#[cfg(test)]
+pub(super) type Tap = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>> + Send>;
+
 /// The sending part: sealer and the sealed bytes that the stream has not taken yet.
 pub struct Outbound {
     role: Role,
@@ -21,6 +25,9 @@ pub struct Outbound {
     pending: Vec<u8>,
     /// Bytes of `pending` that the stream has taken.
     taken: usize,
+    /// Makes a hostile or noisy peer of this side.
+    #[cfg(test)]
+    pub(super) tap: Option<Tap>,
 }
 
 impl Outbound {
@@ -33,6 +40,8 @@ impl Outbound {
             compressing: false,
             pending: Vec::new(),
             taken: 0,
+            #[cfg(test)]
+            tap: None,
         }
     }
 
@@ -118,6 +127,13 @@ impl Outbound {
     }
 
     fn seal(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        #[cfg(test)]
+        if let Some(tap) = &mut self.tap {
+            for payload in tap(&parts.concat()) {
+                self.sealer.seal(&[&payload], &mut self.pending)?;
+            }
+            return Ok(());
+        }
         self.sealer.seal(parts, &mut self.pending)
     }
 

@@ -11,6 +11,7 @@ use crate::auth::{
 };
 use crate::connection::{ConnectionEvent, ConnectionLayer, ConnectionLimits, DataSink};
 use crate::error::{Error, PeerMisbehaved};
+use crate::messages::transport::Unimplemented;
 use crate::messages::{MessageNumber, Role};
 use crate::packet::PayloadQueue;
 use crate::transport::phases::{allowed, Phase, Verdict};
@@ -136,10 +137,11 @@ impl Services {
         }
     }
 
-    /// Takes a payload that the transport layer let through.
+    /// Takes a payload that the transport layer let through, from the packet of this sequence number.
     pub fn handle(
         &mut self,
         payload: &[u8],
+        sequence: u32,
         now: Instant,
         sink: &mut dyn DataSink,
     ) -> Result<(), Error> {
@@ -149,8 +151,10 @@ impl Services {
         } else {
             Phase::Auth
         };
-        if allowed(self.role, phase, number) != Verdict::Allowed {
-            return Err(PeerMisbehaved::UnexpectedMessage(number).into());
+        match allowed(self.role, phase, number) {
+            Verdict::Allowed => {}
+            Verdict::Unexpected => return Err(PeerMisbehaved::UnexpectedMessage(number).into()),
+            Verdict::Unimplemented => return self.reply(Unimplemented { sequence }.encode()),
         }
         if number >= MessageNumber::GLOBAL_REQUEST {
             let events = &mut self.connection_events;

@@ -3,6 +3,10 @@
 use crate::codec::Writer;
 use std::collections::VecDeque;
 
+/// What an entry costs beside its bytes. Replies may have one byte each: a bound that counted nothing else
+/// would let a peer make us hold many times as much.
+const ENTRY_BYTES: usize = std::mem::size_of::<Vec<u8>>();
+
 /// A first-in-first-out queue of payloads. Its owner asks [`len_bytes`](Self::len_bytes) and stops reading
 /// from the peer when the queue is long.
 #[derive(Debug, Default)]
@@ -24,18 +28,18 @@ impl PayloadQueue {
 
     /// Appends a payload.
     pub fn push_vec(&mut self, payload: Vec<u8>) {
-        self.len_bytes += payload.len();
+        self.len_bytes += payload.len() + ENTRY_BYTES;
         self.bytes.push_back(payload);
     }
 
     /// Takes the oldest payload.
     pub fn pop(&mut self) -> Option<Vec<u8>> {
         let payload = self.bytes.pop_front()?;
-        self.len_bytes -= payload.len();
+        self.len_bytes -= payload.len() + ENTRY_BYTES;
         Some(payload)
     }
 
-    /// Bytes waiting.
+    /// Bytes waiting, with what it costs to keep them.
     pub fn len_bytes(&self) -> usize {
         self.len_bytes
     }
@@ -57,7 +61,7 @@ mod tests {
             w.u8(1).u8(2);
         });
         queue.push_vec(vec![3]);
-        assert_eq!(queue.len_bytes(), 3);
+        assert_eq!(queue.len_bytes(), 3 + 2 * ENTRY_BYTES);
         assert_eq!(queue.pop(), Some(vec![1, 2]));
         assert_eq!(queue.pop(), Some(vec![3]));
         assert!(queue.is_empty());

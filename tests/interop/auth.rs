@@ -178,7 +178,14 @@ fn our_client_refuses_another_host_key() {
     let (user, _) = account();
     let mut command = std::process::Command::new(crate::peers::program("exec"));
     command
-        .args(["--batch", "-p", &sshd.port.to_string(), "-l", &user, "--host-key"])
+        .args([
+            "--batch",
+            "-p",
+            &sshd.port.to_string(),
+            "-l",
+            &user,
+            "--host-key",
+        ])
         .arg(key("user_stranger").with_extension("pub"))
         .arg("-i")
         .arg(key("user_ed25519"))

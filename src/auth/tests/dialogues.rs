@@ -126,6 +126,20 @@ fn rsa_follows_server_sig_algs() {
 }
 
 #[test]
+fn e3_no_list_makes_the_client_sign_with_sha1() {
+    let long = (0..1500).map(|number| format!("name-{number}")).collect();
+    for list in [vec![], names(&["ssh-rsa"]), names(&["x", "y@z"]), long] {
+        let mut pair = Pair::new([Accept]);
+        pair.client.set_server_sig_algs(Some(list));
+        let outcome = pair.attempt("u", publickey(key_rsa(), false));
+        assert!(matches!(outcome, Err(Error::NoCommonAlgorithm(_))));
+        assert!(pair.asked.is_empty(), "nothing was signed");
+        let next = pair.attempt("u", publickey(key_a(), false));
+        assert_eq!(next, Ok(AuthOutcome::Success));
+    }
+}
+
+#[test]
 fn keys_with_one_algorithm_ignore_server_sig_algs_but_not_our_own_list() {
     let mut pair = Pair::new([Accept]);
     pair.client

@@ -355,6 +355,32 @@ fn s3_markers_count_in_the_first_kexinit_only() {
     assert_eq!(script.side.delivered, [[5]]);
 }
 
+/// Without strict key exchange RFC 4253 §7.1 allows these between the messages of the first one.
+#[test]
+fn noise_in_a_first_key_exchange_that_is_not_strict() {
+    let noise: [&[u8]; 6] = [
+        b"\x02\0\0\0\0",
+        DEBUG,
+        b"\x03\0\0\0\0",
+        &[9],
+        &[199],
+        b"\xc0\0\0\0\0",
+    ];
+    let mut script = script();
+    for message in noise {
+        script.send(message).unwrap();
+    }
+    let behind = noise.map(<[u8]>::to_vec);
+    script
+        .exchange(&kexinit(&[KEX], &[KEY], false), &behind)
+        .unwrap();
+    for unknown in [3, 4, 5, 10, 11, 12] {
+        assert_eq!(script.expect(3), [3, 0, 0, 0, unknown]);
+    }
+    script.send(&[5]).unwrap();
+    assert_eq!(script.side.delivered, [[5]]);
+}
+
 /// What a relay needs beside the insertion that S1 refuses: to delete the first sealed packet unnoticed.
 #[test]
 fn s4_deleting_ext_info_is_noticed_in_every_mode() {
@@ -523,5 +549,17 @@ fn k10_handshakes_never_fail() {
         script
             .exchange(&kexinit(&STRICT, &[KEY], false), &[])
             .unwrap();
+    }
+}
+
+#[test]
+fn r6_a_rekey_is_held_to_the_same_lists() {
+    for (kex, key) in [("diffie-hellman-group1-sha1", KEY), (KEX, "ssh-dss")] {
+        let mut script = script();
+        script
+            .exchange(&kexinit(&STRICT, &[KEY], false), &[])
+            .unwrap();
+        let error = script.send(&kexinit(&[kex], &[key], false)).unwrap_err();
+        assert!(matches!(error, Error::NoCommonAlgorithm(_)));
     }
 }

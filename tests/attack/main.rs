@@ -1,0 +1,262 @@
+//! Hostile peers against whole transports, over socket pairs: what the protocol in memory cannot show is how
+//! long things take, whether reading stops, and how a connection ends.
+
+mod peer;
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::IntoRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sshwire::auth::{AuthQuestionKind, ClientMethod};
+use sshwire::connection::{OpenKind, Stream};
+use sshwire::crypto::random::SystemRandom;
+use sshwire::driver::{Channel, Event, Question, Request, RequestKind, Timeout, Transport};
+use sshwire::keys::{KeyKind, PrivateKey};
+use sshwire::Error;
+use zeroize::Zeroizing;
+
+use peer::Peer;
+
+const TIME: Timeout = Timeout::After(Duration::from_secs(20));
+
+fn host_key() -> PrivateKey {
+    PrivateKey::generate(KeyKind::Ed25519, 0, &mut SystemRandom).unwrap()
+}
+
+/// A server that lets "user" in with "secret", and the other end of its socket.
+fn server(login_grace: Duration) -> (Transport, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let server = Transport::from_socket(ours.into_raw_fd()).unwrap();
+    server.add_server_key(host_key()).unwrap();
+    server
+        .configure(|options| {
+            options.login_grace = Some(login_grace);
+            options.server_auth.methods = vec!["password".to_owned()];
+        })
+        .unwrap();
+    server.set_callback(
+        RequestKind::AuthPassword,
+        Some(Arc::new(|request: Request| {
+            if let Question::Auth {
+                kind: AuthQuestionKind::Password(password),
+                ..
+            } = request.question()
+            {
+                if password.as_slice() == b"secret" {
+                    request.accept().unwrap();
+                }
+            }
+        })),
+    );
+    server.set_callback(
+        RequestKind::ChannelOpen,
+        Some(Arc::new(|request: Request| request.accept().unwrap())),
+    );
+    (server, theirs)
+}
+
+/// Starts a server without waiting for its first key exchange.
+fn started(login_grace: Duration) -> (Transport, UnixStream) {
+    let (server, stream) = server(login_grace);
+    server.start_server(Some(&Event::new()), TIME).unwrap();
+    (server, stream)
+}
+
+/// How long it takes until the stream ends.
+fn time_to_end(mut stream: &UnixStream, since: Instant) -> Duration {
+    let mut buffer = [0; 4096];
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return since.elapsed(),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return since.elapsed(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn l1_slow_peers_are_cut_off_by_login_grace() {
+    let grace = Duration::from_millis(700);
+    let sessions: [fn(UnixStream); 4] = [
+        // Silent.
+        |_| {},
+        // Byte by byte in the identification.
+        |mut stream| {
+            thread::spawn(move || {
+                while stream.write_all(b"x").is_ok() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
+        },
+        // Nothing behind the identification.
+        |mut stream| stream.write_all(b"SSH-2.0-slow\r\n").unwrap(),
+        // Alive, but never asking for anything.
+        |stream| {
+            thread::spawn(move || {
+                let mut peer = Peer::client(stream);
+                while peer.send(&[2, 0, 0, 0, 0]).is_ok() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
+        },
+    ];
+    thread::scope(|scope| {
+        for session in sessions {
+            scope.spawn(move || {
+                let since = Instant::now();
+                let (server, stream) = started(grace);
+                session(stream.try_clone().unwrap());
+                server.join(TIME).unwrap();
+                // The last word may linger for a second while the peer goes on sending.
+                let took = since.elapsed();
+                let most = grace + Duration::from_millis(1400);
+                assert!(took >= grace && took < most, "{took:?}");
+                let cause = server.cause();
+                assert!(
+                    matches!(cause, Some(Error::Timeout(_) | Error::AuthLimit(_))),
+                    "{cause:?}"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn b1_b2_what_is_not_ssh_is_closed_at_once() {
+    for bytes in [vec![b'x'; 10 << 20], b"GET / HTTP/1.1\r\n\r\n".to_vec()] {
+        let (server, stream) = started(Duration::from_secs(20));
+        let mut writing = stream.try_clone().unwrap();
+        let since = Instant::now();
+        // The server closes while we write.
+        let writer = thread::spawn(move || writing.write_all(&bytes));
+        assert!(time_to_end(&stream, since) < Duration::from_secs(1));
+        let _ = writer.join().unwrap();
+        server.join(TIME).unwrap();
+        assert!(matches!(server.cause(), Some(Error::Identification(_))));
+    }
+}
+
+#[test]
+fn a1_breaking_the_rules_ends_with_a_reason_within_a_second() {
+    let (server, stream) = started(Duration::from_secs(20));
+    let mut peer = Peer::client(stream);
+    let since = Instant::now();
+    peer.send(b"\x5a\0\0\0\x07session\0\0\0\0\0\0\x80\0\0\0\x80\0")
+        .unwrap();
+    assert_eq!(peer.read_to_disconnect(), Some(2));
+    assert!(since.elapsed() < Duration::from_secs(1));
+    server.join(TIME).unwrap();
+    assert!(matches!(server.cause(), Some(Error::PeerMisbehaved(_))));
+    assert!(!server.is_authenticated());
+}
+
+#[test]
+fn p5_reading_pauses_when_the_peer_does_not_take_our_answers() {
+    for payload in [vec![199], [&b"\xc0\0\0\x80\0"[..], &[7; 32 << 10]].concat()] {
+        let (server, stream) = started(Duration::from_secs(20));
+        let mut peer = Peer::client(stream);
+        peer.set_write_timeout(Duration::from_millis(500));
+        let mut sent = 0;
+        let error = loop {
+            match peer.send(&payload) {
+                Ok(()) => sent += payload.len() + 36,
+                Err(error) => break error,
+            }
+            assert!(sent < 32 << 20, "everything is taken");
+        };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+        assert!(server.is_active(), "a slow reader is no attacker");
+        server.close();
+    }
+}
+
+/// Copies at most so many bytes, then breaks the connection in both directions.
+fn copy(mut from: UnixStream, mut to: UnixStream, mut most: usize) {
+    let mut buffer = [0; 512];
+    loop {
+        let want = most.min(buffer.len());
+        match from.read(&mut buffer[..want]) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => {
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+                most -= count;
+            }
+        }
+    }
+    let _ = from.shutdown(std::net::Shutdown::Both);
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+/// A session over a relay that breaks it off. Every call must come back with the cause.
+fn broken_session(up: usize, down: usize) -> Option<Error> {
+    let (server, server_end) = server(Duration::from_secs(20));
+    let (ours, client_end) = UnixStream::pair().unwrap();
+    let client = Transport::from_socket(ours.into_raw_fd()).unwrap();
+    client
+        .configure(|options| options.insecure_accept_any_host_key = true)
+        .unwrap();
+    let ends = (
+        client_end.try_clone().unwrap(),
+        server_end.try_clone().unwrap(),
+    );
+    thread::spawn(move || copy(ends.0, ends.1, up));
+    thread::spawn(move || copy(server_end, client_end, down));
+    let serving = server.clone();
+    thread::spawn(move || {
+        serving.start_server(None, TIME)?;
+        write_for_ever(&serving.accept(TIME)?)
+    });
+    let result = session(&client);
+    assert_eq!(result, Err(Error::ConnectionLost), "{up} {down}");
+    client.join(TIME).unwrap();
+    server.join(TIME).unwrap();
+    assert!(!client.is_active() && !server.is_active());
+    assert!(server.cause().is_some());
+    client.cause()
+}
+
+fn session(client: &Transport) -> Result<(), Error> {
+    client.start_client(None, TIME)?;
+    let method = ClientMethod::Password {
+        password: Zeroizing::new(b"secret".to_vec()),
+        fallback: false,
+    };
+    client.authenticate("user", method, None, TIME)?;
+    write_for_ever(&client.open_channel(OpenKind::Session, TIME)?)
+}
+
+fn write_for_ever(channel: &Channel) -> Result<(), Error> {
+    loop {
+        channel.write(Stream::Data, &[b'd'; 200], TIME)?;
+    }
+}
+
+#[test]
+fn p4_connections_cut_anywhere_end_with_the_cause() {
+    const NONE: usize = usize::MAX;
+    thread::scope(|scope| {
+        for direction in 0..2 {
+            scope.spawn(move || {
+                for offset in (0..5000).step_by(163) {
+                    let cause = match direction {
+                        0 => broken_session(offset, NONE),
+                        _ => broken_session(NONE, offset),
+                    };
+                    assert!(
+                        matches!(cause, Some(Error::ConnectionLost)),
+                        "{direction} {offset} {cause:?}"
+                    );
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,316 @@
+//! Makes a C program out of the header that calls every function wrongly.
+
+use std::fmt::Write;
+
+/// A function of the header.
+struct Function {
+    returns: String,
+    name: String,
+    arguments: Vec<Argument>,
+}
+
+struct Argument {
+    kind: Kind,
+    name: String,
+    /// The declared type without the name.
+    form: String,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    /// `ssh_x *`: the noun.
+    Handle(String),
+    Callback,
+    Pointer,
+    Number,
+}
+
+/// The source of the program.
+pub fn program(header: &str) -> String {
+    let functions = functions(header);
+    assert!(functions.len() > 150, "the header was not understood");
+    let mut source = String::from(PREFIX);
+    source.push_str("static void wrong_handles(void *bad)\n{\n");
+    for function in &functions {
+        wrong_handles(&mut source, function);
+    }
+    source.push_str("}\n\nstatic void null_in_turn(void)\n{\n");
+    for function in &functions {
+        null_in_turn(&mut source, function);
+    }
+    source.push_str("}\n");
+    source.push_str(MAIN);
+    source
+}
+
+fn functions(header: &str) -> Vec<Function> {
+    let mut plain = String::new();
+    let mut rest = header;
+    while let Some((before, after)) = rest.split_once("/*") {
+        plain.push_str(before);
+        rest = after.split_once("*/").map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    let code: String = plain
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.starts_with("extern"))
+        .flat_map(|line| [line, " "])
+        .collect();
+    code.split(';')
+        .filter_map(|statement| function(statement.trim()))
+        .collect()
+}
+
+fn function(statement: &str) -> Option<Function> {
+    if statement.starts_with("typedef") {
+        return None;
+    }
+    let (head, tail) = statement.split_once('(')?;
+    let (returns, name) = head.split_at(head.rfind("ssh_")?);
+    let arguments = tail.trim_end().strip_suffix(')')?;
+    let arguments = match arguments.trim() {
+        "void" => Vec::new(),
+        list => list.split(',').map(argument).collect(),
+    };
+    Some(Function {
+        returns: returns.trim().to_owned(),
+        name: name.trim().to_owned(),
+        arguments,
+    })
+}
+
+fn argument(text: &str) -> Argument {
+    let text = text.trim();
+    let at = text.rfind([' ', '*']).expect("type and name") + 1;
+    let (form, name) = text.split_at(at);
+    let bare = form.trim().trim_start_matches("const ");
+    let kind = match bare.strip_suffix('*') {
+        Some(noun) if noun.trim().starts_with("ssh_") && !noun.contains('*') => {
+            Kind::Handle(noun.trim().to_owned())
+        }
+        Some(_) => Kind::Pointer,
+        None if bare.ends_with("_callback") => Kind::Callback,
+        None => Kind::Number,
+    };
+    Argument {
+        kind,
+        name: name.to_owned(),
+        form: form.trim().to_owned(),
+    }
+}
+
+/// A harmless value for an argument.
+fn harmless(argument: &Argument) -> String {
+    match &argument.kind {
+        Kind::Handle(noun) => format!("good_{noun}()"),
+        Kind::Callback => "NULL".into(),
+        Kind::Pointer
+            if argument.form.matches('*').count() == 2 && argument.form.contains("char") =>
+        {
+            "strings".into()
+        }
+        Kind::Pointer if argument.form == "void **" => "&memory".into(),
+        Kind::Pointer if argument.form == "ssh_error **" => "&told".into(),
+        Kind::Pointer => format!("({})area", argument.form),
+        Kind::Number => match argument.name.as_str() {
+            "fd" => "-1".into(),
+            // Nothing may wait: there is nobody at the other end.
+            "timeout_ms" | "interval_ms" | "index" => "0".into(),
+            "length" | "capacity" | "count" => "4".into(),
+            name if name.ends_with("_length") => "4".into(),
+            _ => "1".into(),
+        },
+    }
+}
+
+fn call(function: &Function, values: &[String]) -> String {
+    format!("{}({})", function.name, values.join(", "))
+}
+
+fn wrong_handles(source: &mut String, function: &Function) {
+    let handles = function
+        .arguments
+        .iter()
+        .any(|a| matches!(a.kind, Kind::Handle(_)));
+    if !handles {
+        return;
+    }
+    let values: Vec<_> = function
+        .arguments
+        .iter()
+        .map(|argument| match argument.kind {
+            Kind::Handle(_) => "bad".into(),
+            _ => harmless(argument),
+        })
+        .collect();
+    let call = call(function, &values);
+    let _ = match function.returns.as_str() {
+        "ssh_status" => writeln!(source, "    CHECK({call} < 0);"),
+        "void" => writeln!(source, "    {call};"),
+        // Any handle that comes out of nothing would be a leak at least.
+        returns if returns.contains('*') && !returns.contains("const") => {
+            writeln!(source, "    CHECK({call} == NULL);")
+        }
+        _ => writeln!(source, "    (void){call};"),
+    };
+    let _ = writeln!(source, "    renew();");
+}
+
+fn null_in_turn(source: &mut String, function: &Function) {
+    for (index, argument) in function.arguments.iter().enumerate() {
+        if argument.kind == Kind::Number {
+            continue;
+        }
+        let mut values: Vec<_> = function.arguments.iter().map(harmless).collect();
+        values[index] = "NULL".into();
+        let call = call(function, &values);
+        let frees = match function.returns.as_str() {
+            "void *" => None,
+            returns if returns.contains("const") => None,
+            "char *" => Some("ssh_memory_free"),
+            "ssh_transport *" | "ssh_channel *" => None,
+            "ssh_error *" => Some("ssh_error_free"),
+            "ssh_event *" => Some("ssh_event_free"),
+            "ssh_key *" => Some("ssh_key_free"),
+            "ssh_request *" => Some("ssh_request_free"),
+            "ssh_security_options *" => Some("ssh_security_options_free"),
+            _ => None,
+        };
+        let _ = match frees {
+            Some(free) => writeln!(source, "    {free}({call});"),
+            None if function.returns == "void" => writeln!(source, "    {call};"),
+            None => writeln!(source, "    (void){call};"),
+        };
+        let _ = writeln!(source, "    renew();");
+    }
+}
+
+const PREFIX: &str = r#"/* Made from the header by tests/c/misuse.rs. */
+#include "pair.h"
+
+static _Alignas(16) char area[64];
+static const char *strings[4] = {"a", "b", "c", "d"};
+
+static pair live;
+static ssh_transport *transport;
+static ssh_channel *channel, *server_channel;
+static ssh_request *request;
+static ssh_key *key;
+static ssh_event *event;
+static ssh_error *error, *told;
+static void *memory;
+static ssh_server *server;
+static ssh_security_options *options;
+
+/* Makes what the last call may have used up, and puts the scratch memory in order. */
+static void renew(void)
+{
+    ssh_memory_free(memory);
+    memory = NULL;
+    ssh_error_free(told);
+    told = NULL;
+    memset(area, 0, sizeof area);
+    memcpy(area, "text", 4);
+}
+
+static ssh_transport *good_ssh_transport(void)
+{
+    int fds[2];
+    ssh_transport_free(transport);
+    sockets(fds);
+    transport = ssh_transport_new(fds[0], NULL);
+    close(fds[1]);
+    return transport;
+}
+
+static ssh_channel *good_ssh_channel(void)
+{
+    ssh_channel_free(channel);
+    ssh_channel_free(server_channel);
+    channel = ssh_transport_open_session(live.client, 10000, NULL);
+    server_channel = ssh_transport_accept(live.server_transport, 10000, NULL);
+    CHECK(channel != NULL && server_channel != NULL);
+    return channel;
+}
+
+static ssh_request *good_ssh_request(void)
+{
+    ssh_request_free(request);
+    CHECK_STATUS(ssh_transport_global_request(live.client, "x@example.org", "data", 4, false, 0, NULL, NULL,
+                                              NULL),
+                 SSH_OK);
+    request = ssh_transport_next_request(live.server_transport, 10000, NULL);
+    CHECK(request != NULL);
+    return request;
+}
+
+static ssh_key *good_ssh_key(void)
+{
+    ssh_key_free(key);
+    return key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, NULL);
+}
+
+static ssh_event *good_ssh_event(void)
+{
+    ssh_event_free(event);
+    return event = ssh_event_new();
+}
+
+static ssh_error *good_ssh_error(void)
+{
+    ssh_error_free(error);
+    CHECK(ssh_transport_new(-1, &error) == NULL);
+    return error;
+}
+
+static ssh_server *good_ssh_server(void)
+{
+    ssh_server_free(server);
+    return server = ssh_server_new();
+}
+
+static ssh_security_options *good_ssh_security_options(void)
+{
+    ssh_security_options_free(options);
+    return options = ssh_security_options_new();
+}
+
+"#;
+
+const MAIN: &str = r#"
+int main(void)
+{
+    watchdog(300);
+    CHECK(chdir("/") == 0); /* nothing is written by accident */
+    pair_make(&live);
+    CHECK_STATUS(ssh_server_pull_requests(live.server, true), SSH_OK);
+    pair_login(&live);
+    renew();
+    null_in_turn();
+
+    ssh_event *freed = ssh_event_new();
+    ssh_event_free(freed);
+    wrong_handles(NULL);
+    wrong_handles(freed);
+    wrong_handles(&live);
+    wrong_handles((void *)(uintptr_t)UINT64_C(0x5151515151515151));
+    /* A live handle of a type that no function takes for its own: each is tried with an error instead. */
+    CHECK_STATUS(ssh_event_wait((ssh_event *)good_ssh_error(), 0), SSH_ERR_BAD_HANDLE);
+
+    /* The session has seen none of it. */
+    CHECK(ssh_transport_is_authenticated(live.client));
+    CHECK(good_ssh_channel() != NULL);
+    ssh_channel_free(channel);
+    ssh_channel_free(server_channel);
+    ssh_request_free(request);
+    ssh_transport_free(transport);
+    ssh_server_free(server);
+    ssh_security_options_free(options);
+    ssh_event_free(event);
+    ssh_error_free(error);
+    ssh_key_free(key);
+    pair_free(&live);
+    puts("misuse: ok");
+    return 0;
+}
+"#;

@@ -1,0 +1,172 @@
+//! The C tests of `tests/c`, built with all warnings as errors and run: as they are, with AddressSanitizer and
+//! UBSan, and under valgrind where it is installed. And the header by itself, in each standard.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "c/misuse.rs"]
+mod misuse;
+
+const PROGRAMS: &[&str] = &["values", "session", "handles", "forked"];
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A folder with the library under the name programs ask for.
+fn library_folder() -> PathBuf {
+    let library = std::env::current_exe()
+        .expect("known")
+        .with_file_name("libsshwire.so");
+    assert!(library.is_file(), "{} is missing", library.display());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lib");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for name in ["libsshwire.so", "libsshwire.so.0"] {
+        // Tests run side by side: put the new link in place of the old one at once.
+        let temporary = folder.join(format!("{name}.{:?}", std::thread::current().id()));
+        let _ = std::fs::remove_file(&temporary);
+        std::os::unix::fs::symlink(&library, &temporary).expect("a link");
+        std::fs::rename(&temporary, folder.join(name)).expect("in place");
+    }
+    folder
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut said = String::new();
+    let _ = write!(said, "{}", String::from_utf8_lossy(&output.stdout));
+    let _ = write!(said, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{said}",
+        output.status
+    );
+}
+
+/// Compiles a C program of the tests.
+fn build(source: &Path, name: &str, flags: &[&str]) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let folder = library_folder();
+    run(Command::new("gcc")
+        .args([
+            "-std=c11",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wshadow",
+            "-Werror",
+            "-g",
+            "-O1",
+        ])
+        .args(flags)
+        .arg("-I")
+        .arg(root("include"))
+        .arg("-I")
+        .arg(root("tests/c"))
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .arg("-L")
+        .arg(&folder)
+        .arg(format!("-Wl,-rpath,{}", folder.display()))
+        .args(["-lsshwire", "-pthread"]));
+    program
+}
+
+fn source(name: &str) -> PathBuf {
+    root(&format!("tests/c/{name}.c"))
+}
+
+/// Cases X1, X2: a program made from the header that passes every function wrong handles and NULL for each
+/// pointer in turn.
+fn misuse_source() -> PathBuf {
+    let header = std::fs::read_to_string(root("include/sshwire.h")).expect("the header");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("misuse.c");
+    let temporary = path.with_extension(format!("{:?}", std::thread::current().id()));
+    std::fs::write(&temporary, misuse::program(&header)).expect("written");
+    std::fs::rename(&temporary, &path).expect("in place");
+    path
+}
+
+#[test]
+fn programs_pass() {
+    for name in PROGRAMS {
+        run(&mut Command::new(build(&source(name), name, &[])));
+    }
+    run(&mut Command::new(build(&misuse_source(), "misuse", &[])));
+}
+
+#[test]
+fn programs_pass_with_sanitizers() {
+    let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for name in PROGRAMS {
+        run(&mut Command::new(build(
+            &source(name),
+            &format!("{name}-asan"),
+            &flags,
+        )));
+    }
+    run(&mut Command::new(build(
+        &misuse_source(),
+        "misuse-asan",
+        &flags,
+    )));
+}
+
+#[test]
+fn programs_pass_under_valgrind() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "valgrind is not installed"
+        );
+        eprintln!("SKIPPED: valgrind is not installed");
+        return;
+    }
+    for name in ["session", "handles", "forked", "misuse"] {
+        let from = if name == "misuse" {
+            misuse_source()
+        } else {
+            source(name)
+        };
+        let program = build(&from, &format!("{name}-valgrind"), &[]);
+        run(Command::new("valgrind")
+            .args([
+                "-q",
+                "--error-exitcode=9",
+                "--leak-check=full",
+                "--fair-sched=yes",
+            ])
+            .args([
+                "--show-leak-kinds=definite,indirect",
+                "--errors-for-leak-kinds=definite,indirect",
+            ])
+            .arg(program));
+    }
+}
+
+#[test]
+fn the_header_stands_alone() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let include = "#include \"sshwire.h\"\n";
+    let (c, cc) = (folder.join("header.c"), folder.join("header.cc"));
+    std::fs::write(&c, include).expect("written");
+    std::fs::write(&cc, include).expect("written");
+    let cases = [
+        ("gcc", "c99", &c),
+        ("gcc", "c11", &c),
+        ("gcc", "c17", &c),
+        ("g++", "c++17", &cc),
+    ];
+    for (compiler, standard, file) in cases {
+        run(Command::new(compiler)
+            .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"])
+            .arg(format!("-std={standard}"))
+            .arg("-I")
+            .arg(root("include"))
+            .arg(file));
+    }
+}
