@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::event::Event;
+use super::sending::MAX_PENDING_BYTES;
 use super::serving::{ChannelInterest, ChannelWaits, Serving};
-use super::shared::{Shared, MAX_PENDING_BYTES};
+use super::shared::Shared;
 use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};

@@ -4,8 +4,12 @@
 //! thread. What blocks takes a [`Timeout`], ends with the cause when the transport dies, and can be cancelled
 //! with [`Transport::cancel`]. Questions to the application are [`Request`]s.
 
+mod answering;
+mod attending;
+mod calling;
 mod channel;
 mod connect;
+mod ending;
 mod engine;
 mod event;
 mod inside;
@@ -15,6 +19,7 @@ mod options;
 mod pool;
 mod receive;
 mod request;
+mod sending;
 mod serving;
 mod shared;
 pub mod sys;

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use zeroize::Zeroize;
 
+use super::sending::holds_secrets;
 use super::serving::{LentSink, Serving};
-use super::shared::{holds_secrets, Receiving, Shared};
+use super::shared::{Receiving, Shared};
 use super::sys::stream::Progress;
 use crate::endpoint::{Inbound, Step};
 use crate::error::Error;
@@ -50,6 +51,11 @@ impl Shared {
                 Progress::Moved(0) => return Err(Error::ConnectionLost),
                 Progress::Moved(count) => count,
             };
+            if !self.is_authenticated_now() {
+                // OpenSSH leaves Nagle's algorithm on until it has logged in, and sends several packets in a row:
+                // each waits for the acknowledgement of the one before, 40 ms if we let the kernel take its time.
+                self.stream.acknowledge_now();
+            }
             let filled = scratch
                 .get_mut(..kept.saturating_add(count))
                 .unwrap_or_default();

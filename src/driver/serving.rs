@@ -30,6 +30,9 @@ const MAX_JOBS: usize = 4096;
 /// Most bytes of banners that are kept.
 const MAX_BANNER_BYTES: usize = 64 * 1024;
 
+/// Most bytes that wait to be sealed before the application's own requests are refused.
+const MAX_COMMAND_BYTES: usize = 256 * 1024;
+
 /// The application's callback for a kind of question.
 pub type RequestCallback = Arc<dyn Fn(Request) + Send + Sync>;
 /// The application's callback for a banner or pre-identification line.
@@ -238,11 +241,14 @@ impl Serving {
     pub(crate) fn open_services(&mut self) -> Result<&mut Services, Error> {
         self.alive()?;
         let services = self.services()?;
-        if services.is_authenticated() {
-            Ok(services)
-        } else {
-            Err(Error::ApiMisuse("not authenticated"))
+        if !services.is_authenticated() {
+            return Err(Error::ApiMisuse("not authenticated"));
         }
+        if services.out.len_bytes() > MAX_COMMAND_BYTES {
+            // A key exchange holds them back. The bound on replies to the peer must not be reached by us.
+            return Err(Error::Limit("requests waiting to be sent"));
+        }
+        Ok(services)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -344,7 +344,7 @@ fn our_server_banner() {
     let banner = scratch.write("banner", "Mind the gap.\n");
     let server = OurServer::start(&scratch, &["--banner", banner.to_str().expect("path")]);
     let output = run(
-        ssh(&server, &scratch, "user_ed25519").args(["-o", "LogLevel=INFO", "127.0.0.1", "true"]),
+        ssh(&server, &scratch, "user_ed25519").args(["-v", "127.0.0.1", "true"]),
         b"",
         LIMIT,
     )

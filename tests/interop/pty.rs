@@ -18,10 +18,11 @@ expect 24 80
 resize 40 132
 send sleep 0.3; stty size
 expect 40 132
-send trap 'echo caught''it' INT; echo set''up
-expect setup
+send echo star''ted; sleep 100
+expect started
 send \\x03
-expect caughtit
+send echo back''again
+expect backagain
 send exit 5
 ";
 

@@ -132,6 +132,15 @@ impl Stream {
         Ok(moved.map_or(Progress::WouldBlock, Progress::Moved))
     }
 
+    /// Has the kernel acknowledge what was just read, instead of waiting for bytes to go with the acknowledgement.
+    pub fn acknowledge_now(&self) {
+        if self.peer.is_some() {
+            let _ = self.with("acknowledge", |descriptor| {
+                rustix::net::sockopt::set_tcp_quickack(descriptor, true)
+            });
+        }
+    }
+
     /// Writes what the socket takes.
     pub fn send(&self, bytes: &[u8]) -> Result<Progress, Error> {
         let moved = self.with("send", |descriptor| {

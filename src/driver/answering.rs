@@ -1,0 +1,126 @@
+//! Giving commands and the application's answers to the services.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::channel::Channel;
+use super::serving::{After, HostKeyState, Phase};
+use super::shared::Shared;
+use crate::auth::AuthDecision;
+use crate::connection::{ChannelId, OpenRefusal};
+use crate::endpoint::Services;
+use crate::error::{Error, HostKeyFault};
+
+impl Shared {
+    /// Does what must be done without locks: signatures. Then the services learn the result.
+    pub(crate) fn after(self: &Arc<Self>, work: Vec<After>) {
+        for item in work {
+            let outcome = match item {
+                After::Sign(job) => {
+                    let signature = job.key.sign(job.algorithm, &job.data);
+                    self.serve(|services| services.provide_signature(job.id, signature))
+                }
+                After::Verify(job) => {
+                    let good = job.key.verify(&job.algorithm, &job.data, &job.signature);
+                    self.serve(|services| services.verified(job.id, good, Instant::now()))
+                }
+            };
+            if let Err(error) = outcome {
+                self.end(error);
+            }
+        }
+    }
+
+    /// Gives a command to the services, then settles and sends what it caused.
+    pub(crate) fn serve<R>(
+        self: &Arc<Self>,
+        run: impl FnOnce(&mut Services) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut after = Vec::new();
+        let result = {
+            let mut serving = self.serving.lock();
+            serving.alive()?;
+            let result = run(serving.services()?);
+            serving.settle(self, &mut after);
+            result
+        };
+        self.after(after);
+        self.flush();
+        result
+    }
+
+    pub(crate) fn answer_auth(
+        self: &Arc<Self>,
+        question: u64,
+        decision: AuthDecision,
+    ) -> Result<(), Error> {
+        let outcome =
+            self.serve(|services| services.answer_auth(question, decision, Instant::now()));
+        if let Err(error @ Error::AuthLimit(_)) = outcome {
+            // The last FAILURE is on its way; now goodbye.
+            self.end(error);
+            return Ok(());
+        }
+        outcome
+    }
+
+    /// The application's word on the host key.
+    pub(crate) fn host_key_answered(self: &Arc<Self>, verdict: Result<(), HostKeyFault>) {
+        let mut serving = self.serving.lock();
+        match verdict {
+            Ok(()) => {
+                // A question was asked, so there is a key.
+                let _ = serving.accept_host_key();
+                if serving.phase == Phase::Keyed {
+                    serving.started();
+                }
+                self.progress.notify_all();
+            }
+            Err(fault) => {
+                if !matches!(serving.host_key, HostKeyState::Accepted(_)) {
+                    drop(serving);
+                    self.end(fault.into());
+                }
+            }
+        }
+    }
+
+    /// The application's word on a channel that the peer wants to open.
+    pub(crate) fn answer_open(
+        self: &Arc<Self>,
+        id: ChannelId,
+        decision: Result<(), OpenRefusal>,
+        queue: bool,
+    ) -> Result<(), Error> {
+        let accepted = decision.is_ok();
+        {
+            let mut serving = self.serving.lock();
+            serving.alive()?;
+            let services = serving.services()?;
+            services.connection.advance(Instant::now());
+            services
+                .connection
+                .answer_open(id, decision, &mut services.out)?;
+            if !accepted {
+                serving.channels.remove(&id);
+            } else if let Some(entry) = serving.channels.get_mut(&id) {
+                entry.opened = Some(Ok(()));
+                entry.unclaimed = queue;
+                if queue {
+                    serving.accepted.push_back(id);
+                    self.progress.notify_all();
+                }
+            }
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// A handle for a channel that the driver knows.
+    pub(crate) fn channel(self: &Arc<Self>, id: ChannelId) -> Result<Channel, Error> {
+        let mut serving = self.serving.lock();
+        let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
+        entry.handles += 1;
+        Ok(Channel::new(Arc::clone(self), id, Arc::clone(&entry.waits)))
+    }
+}

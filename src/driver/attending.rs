@@ -1,0 +1,227 @@
+//! One turn of the I/O thread for a transport: reading, time, and what the transport layer wants done.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::{Next, Ready};
+use super::keepalive::{Due, KEEPALIVE_REQUEST};
+use super::serving::{After, Serving};
+use super::shared::{Receiving, Shared};
+use crate::endpoint::Outbound;
+use crate::error::Error;
+use crate::transport::TransportAction;
+
+/// Sealed bytes and replies that wait before reading from the peer stops.
+const PAUSE_READING_BYTES: usize = 512 * 1024;
+
+impl Shared {
+    /// One turn of the I/O thread for this transport.
+    pub(crate) fn attend(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
+        if self.has_ended.load(Ordering::Acquire) {
+            return self.linger(ready, scratch);
+        }
+        let broken = self.sending.lock().broken;
+        if ready.writable {
+            self.flush();
+        }
+        if ready.readable || broken {
+            if let Err(error) = self.receive(scratch, broken) {
+                self.end(error);
+                return self.linger(Ready::default(), scratch);
+            }
+        }
+        match self.let_time_pass() {
+            Ok(deadline) => {
+                if self.has_ended.load(Ordering::Acquire) {
+                    return self.linger(Ready::default(), scratch);
+                }
+                self.pause_or_resume();
+                Next::At(deadline)
+            }
+            Err(error) => {
+                self.end(error);
+                self.linger(Ready::default(), scratch)
+            }
+        }
+    }
+
+    /// Stops reading from a peer that does not read our answers, and starts again when it does. During a key
+    /// exchange reading goes on, for it cannot end otherwise; then the bound on replies holds.
+    pub(crate) fn pause_or_resume(&self) {
+        let held = self
+            .sending
+            .lock()
+            .outbound
+            .as_ref()
+            .is_some_and(Outbound::is_held);
+        let waiting = self
+            .serving
+            .lock()
+            .services
+            .as_ref()
+            .map_or(0, |services| services.out.len_bytes());
+        let much = self
+            .pending_bytes
+            .load(Ordering::Acquire)
+            .saturating_add(waiting)
+            > PAUSE_READING_BYTES;
+        self.set_interest(|interest| interest.paused = much && !held);
+    }
+
+    pub(crate) fn let_time_pass(self: &Arc<Self>) -> Result<Option<Instant>, Error> {
+        let now = Instant::now();
+        let mut receiving = self.receiving.lock();
+        let receiving = &mut *receiving;
+        let mut inbound_deadline = None;
+        if let Some(inbound) = &mut receiving.inbound {
+            inbound.handle_timeout(now, &mut receiving.actions)?;
+            let sealed = {
+                let mut sending = self.sending.lock();
+                sending.rekey_wanted = false;
+                sending
+                    .outbound
+                    .as_ref()
+                    .map(Outbound::counters)
+                    .unwrap_or_default()
+            };
+            inbound.check_limits(sealed, now, &mut receiving.actions)?;
+            inbound_deadline = inbound.poll_timeout();
+        }
+        self.apply(receiving, now)?;
+        let mut after = Vec::new();
+        let serving_deadline = {
+            let mut serving = self.serving.lock();
+            self.serving_timeouts(&mut serving, now, &mut after)?;
+            serving.next_deadline()
+        };
+        self.after(after);
+        self.flush();
+        Ok([inbound_deadline, serving_deadline]
+            .into_iter()
+            .flatten()
+            .min())
+    }
+
+    pub(crate) fn serving_timeouts(
+        self: &Arc<Self>,
+        serving: &mut Serving,
+        now: Instant,
+        after: &mut Vec<After>,
+    ) -> Result<(), Error> {
+        if let Some((_, what)) = serving.setup_deadline.filter(|(at, _)| *at <= now) {
+            return Err(Error::Timeout(what));
+        }
+        if serving.attempt.deadline.is_some_and(|at| at <= now) {
+            self.abandon_attempt(serving);
+        }
+        if let Some(services) = &mut serving.services {
+            services.handle_timeout(now)?;
+        }
+        match serving.keepalive.due(now) {
+            Due::Nothing => {}
+            Due::Dead(told) => {
+                if let Some(told) = told {
+                    serving.push_job(self, told);
+                }
+                return Err(Error::Timeout("keepalive: the peer does not answer"));
+            }
+            Due::Send(told) => {
+                if let Some(told) = told {
+                    serving.push_job(self, told);
+                }
+                if let Ok(services) = serving.open_services() {
+                    let id = services.connection.global_request(
+                        KEEPALIVE_REQUEST,
+                        &[],
+                        true,
+                        &mut services.out,
+                    )?;
+                    if let Some(id) = id {
+                        serving.keepalive.sent(id, now);
+                    }
+                }
+            }
+        }
+        serving.settle(self, after);
+        Ok(())
+    }
+
+    /// Gives up on an attempt whose time is over.
+    pub(crate) fn abandon_attempt(&self, serving: &mut Serving) {
+        if let Some(services) = &mut serving.services {
+            services.abandon_attempt();
+        }
+        if serving.attempt.running {
+            serving.exception = Some(Error::Timeout("authentication"));
+            serving.finish_attempt(Err(Error::Timeout("authentication")));
+            self.progress.notify_all();
+        }
+    }
+
+    /// Applies what the transport layer wants done.
+    pub(crate) fn apply(
+        self: &Arc<Self>,
+        receiving: &mut Receiving,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if receiving.actions.is_empty() {
+            return Ok(());
+        }
+        let actions = std::mem::take(&mut receiving.actions);
+        let mut rest = Vec::new();
+        let released = self.with_sending(|sending| {
+            let Some(outbound) = &mut sending.outbound else {
+                return Err(Error::Bug("actions before the start"));
+            };
+            let was_held = outbound.is_held();
+            for action in actions {
+                if let TransportAction::Send(payload) = &action {
+                    self.dump("OUT", payload);
+                }
+                if let Some(other) = outbound.apply(action)? {
+                    rest.push(other);
+                }
+            }
+            let released = was_held && !outbound.is_held();
+            self.send(sending)?;
+            Ok(released)
+        })?;
+        if released {
+            self.tell_room();
+        }
+        if !rest.is_empty() {
+            self.serve_actions(receiving, rest, now)?;
+        }
+        self.flush();
+        Ok(())
+    }
+
+    pub(crate) fn serve_actions(
+        self: &Arc<Self>,
+        receiving: &Receiving,
+        actions: Vec<TransportAction>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let Some(inbound) = &receiving.inbound else {
+            return Err(Error::Bug("actions before the start"));
+        };
+        let mut after = Vec::new();
+        {
+            let mut serving = self.serving.lock();
+            for action in actions {
+                let services = serving.services()?;
+                match action {
+                    TransportAction::Reply(payload) => services.reply(payload)?,
+                    TransportAction::Event(event) => {
+                        services.transport_event(event, inbound.transport(), now);
+                    }
+                    _ => return Err(Error::Bug("an action was not routed")),
+                }
+            }
+            serving.settle(self, &mut after);
+        }
+        self.after(after);
+        Ok(())
+    }
+}

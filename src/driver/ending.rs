@@ -1,0 +1,146 @@
+//! The end of a transport: the cause, the goodbye, the closing of the descriptor.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::engine::{Next, Ready};
+use super::log::LogLevel;
+use super::shared::{Ending, Shared};
+use super::sys::stream::Progress;
+use super::wait::Deadline;
+use crate::error::Error;
+use crate::messages::DisconnectReason;
+
+/// How long goodbye may take.
+const LINGER: Duration = Duration::from_millis(800);
+
+impl Shared {
+    /// Ends the transport for a cause, which every waiter is given. Only the first call counts. The caller
+    /// holds neither the sending nor the serving lock.
+    pub(crate) fn end(self: &Arc<Self>, cause: Error) {
+        let refused = {
+            let mut serving = self.serving.lock();
+            if serving.ended.is_some() {
+                return;
+            }
+            serving.exception = Some(cause.clone());
+            serving.ended = Some(cause.clone());
+            serving.setup_deadline = None;
+            serving
+                .keepalive
+                .set(Duration::ZERO, 0, None, Instant::now());
+            if let Some(services) = &mut serving.services {
+                services.connection.connection_lost();
+            }
+            serving.started();
+            if serving.attempt.running {
+                serving.finish_attempt(Err(cause.clone()));
+            }
+            for entry in serving.channels.values() {
+                entry.ended();
+            }
+            self.wake_all(&serving);
+            self.log(LogLevel::Info, || {
+                format!("ended: {}", super::log::quoted(&cause.to_string()))
+            });
+            std::mem::take(&mut serving.pulled)
+        };
+        if let Some(event) = self.request_event() {
+            event.set();
+        }
+        // Dropped without the lock: unanswered questions answer themselves.
+        drop(refused);
+        self.say_goodbye(cause.disconnect_reason());
+        *self.ending.lock() = match cause {
+            Error::ConnectionLost
+            | Error::Io { .. }
+            | Error::Disconnected { .. }
+            | Error::Forked => Ending::Lingering(Instant::now()),
+            _ => Ending::Lingering(Instant::now() + LINGER),
+        };
+        self.has_ended.store(true, Ordering::Release);
+        self.attend_soon();
+    }
+
+    pub(crate) fn say_goodbye(self: &Arc<Self>, reason: Option<DisconnectReason>) {
+        let mut sending = self.sending.lock();
+        // Payloads that were queued before the cause belong before the goodbye.
+        let _ = self.seal_replies(&mut sending);
+        if let (Some(outbound), Some(reason)) = (&mut sending.outbound, reason) {
+            let _ = outbound.seal_disconnect(reason);
+        }
+        let _ = self.send(&mut sending);
+    }
+
+    /// Waits until the goodbye has left or its time is over.
+    pub(crate) fn wait_for_goodbye(&self) {
+        let deadline = Deadline(Instant::now().checked_add(LINGER));
+        loop {
+            let mark = self.room_mark();
+            let sent = self.pending_bytes.load(Ordering::Acquire) == 0;
+            if sent || self.sending.lock().broken || self.worker.get().is_none() {
+                return;
+            }
+            if !self.wait_for_room(mark, deadline) {
+                return;
+            }
+        }
+    }
+
+    /// The I/O thread's turns after the end: let the goodbye leave, wait for the peer's end of stream so that
+    /// what we sent last is not lost to a reset, close.
+    pub(crate) fn linger(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
+        let until = match &*self.ending.lock() {
+            Ending::No => return Next::At(Some(Instant::now())),
+            Ending::Lingering(until) => *until,
+            Ending::Closed => return Next::Gone,
+        };
+        if ready.writable {
+            let mut sending = self.sending.lock();
+            let _ = self.send(&mut sending);
+        }
+        let mut over = Instant::now() >= until;
+        if !over {
+            if self.pending_bytes.load(Ordering::Acquire) == 0 {
+                self.stream.finish_writing();
+            }
+            self.set_interest(|interest| interest.paused = false);
+            scratch.resize(scratch.len().max(4096), 0);
+            loop {
+                match self.stream.receive(scratch) {
+                    Ok(Progress::Moved(0)) | Err(_) => {
+                        over = true;
+                        break;
+                    }
+                    Ok(Progress::Moved(_)) => {
+                        if Instant::now() >= until {
+                            over = true;
+                            break;
+                        }
+                    }
+                    Ok(Progress::WouldBlock) => break,
+                }
+            }
+        }
+        if !over {
+            return Next::At(Some(until));
+        }
+        self.close_stream();
+        Next::Gone
+    }
+
+    /// Closes the descriptor and tells who waits for that.
+    pub(crate) fn close_stream(&self) {
+        {
+            let mut receiving = self.receiving.lock();
+            let mut sending = self.sending.lock();
+            receiving.unopened = Vec::new();
+            sending.broken = true;
+            self.stream.close();
+        }
+        *self.ending.lock() = Ending::Closed;
+        let serving = self.serving.lock();
+        self.wake_all(&serving);
+    }
+}

@@ -1,0 +1,144 @@
+//! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use zeroize::Zeroize;
+
+use super::shared::{Interest, Sending, Shared};
+use super::sys::stream::Progress;
+use crate::error::Error;
+use crate::messages::MessageNumber;
+
+/// Sealed bytes that wait for the socket before a writer has to wait.
+pub(crate) const MAX_PENDING_BYTES: usize = 256 * 1024;
+
+impl Shared {
+    /// Runs with the sending lock, and afterwards sends what others left to be sent meanwhile.
+    pub(crate) fn with_sending<R>(self: &Arc<Self>, run: impl FnOnce(&mut Sending) -> R) -> R {
+        let result = run(&mut self.sending.lock());
+        self.flush_if_wanted();
+        result
+    }
+
+    /// Sends what the services have to say, unless another thread is sending: then that one does it.
+    pub(crate) fn flush(self: &Arc<Self>) {
+        self.wants_flush.store(true, Ordering::SeqCst);
+        self.flush_if_wanted();
+    }
+
+    pub(crate) fn flush_if_wanted(self: &Arc<Self>) {
+        while self.wants_flush.load(Ordering::SeqCst) {
+            // Whoever holds the lock looks at the flag again after it has let go.
+            let Some(mut sending) = self.sending.try_lock() else {
+                return;
+            };
+            self.wants_flush.store(false, Ordering::SeqCst);
+            let outcome = self
+                .seal_replies(&mut sending)
+                .and_then(|()| self.send(&mut sending));
+            drop(sending);
+            if let Err(error) = outcome {
+                self.end(error);
+            }
+        }
+    }
+
+    /// Seals the payloads that the services have queued, in their order.
+    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<(), Error> {
+        let Some(outbound) = &mut sending.outbound else {
+            return Ok(());
+        };
+        if outbound.is_held() {
+            return Ok(());
+        }
+        let mut queue = {
+            let mut serving = self.serving.lock();
+            match &mut serving.services {
+                Some(services) if !services.out.is_empty() => std::mem::take(&mut services.out),
+                _ => return Ok(()),
+            }
+        };
+        while let Some(mut payload) = queue.pop() {
+            self.dump("OUT", &payload);
+            outbound.seal_service(&payload)?;
+            if holds_secrets(&payload) {
+                payload.zeroize();
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives sealed bytes to the socket, as many as it takes.
+    pub(crate) fn send(&self, sending: &mut Sending) -> Result<(), Error> {
+        let Some(outbound) = &mut sending.outbound else {
+            return Ok(());
+        };
+        let mut outcome = Ok(());
+        let mut moved = false;
+        if sending.broken {
+            outbound.discard();
+        }
+        while !outbound.pending().is_empty() {
+            match self.stream.send(outbound.pending()) {
+                Ok(Progress::Moved(count)) => {
+                    outbound.taken(count);
+                    moved = true;
+                }
+                Ok(Progress::WouldBlock) => break,
+                Err(error) => {
+                    // What the peer said last may still be unread: the receiving side ends the transport.
+                    sending.broken = true;
+                    outbound.discard();
+                    self.attend_soon();
+                    outcome = match error {
+                        Error::ConnectionLost => Ok(()),
+                        other => Err(other),
+                    };
+                    break;
+                }
+            }
+        }
+        let pending = outbound.pending().len();
+        self.pending_bytes.store(pending, Ordering::Release);
+        self.set_interest(|interest| interest.writing = pending > 0);
+        if moved && pending < MAX_PENDING_BYTES {
+            self.tell_room();
+        }
+        outcome
+    }
+
+    pub(crate) fn set_interest(&self, change: impl FnOnce(&mut Interest)) {
+        let mut interest = self.interest.lock();
+        let before = (interest.paused, interest.writing);
+        change(&mut interest);
+        if before != (interest.paused, interest.writing) {
+            if let Some(worker) = self.worker.get() {
+                // Fails only when the descriptor is gone, and then nothing is waited for.
+                let _ = worker.interest(self, !interest.paused, interest.writing);
+            }
+        }
+    }
+
+    /// Has the I/O thread start a key exchange when the sealing keys are used up.
+    pub(crate) fn note_used_keys(&self, sending: &mut Sending) {
+        let Some(outbound) = &sending.outbound else {
+            return;
+        };
+        if sending.rekey_wanted || outbound.is_held() {
+            return;
+        }
+        if sending.rekey.reached(outbound.counters()) {
+            sending.rekey_wanted = true;
+            self.attend_soon();
+        }
+    }
+}
+
+/// Whether a payload may hold a password or an answer, so that its buffer is wiped after use.
+pub(crate) fn holds_secrets(payload: &[u8]) -> bool {
+    matches!(
+        payload.first().copied().map(MessageNumber),
+        Some(MessageNumber::USERAUTH_REQUEST | MessageNumber::USERAUTH_INFO_RESPONSE)
+    )
+}
