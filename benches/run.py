@@ -173,6 +173,16 @@ class Bench:
     def program(self, name):
         return os.path.join(self.programs, name)
 
+    def zeros(self, amount):
+        """A file to send. It is in the page cache, so that the client is not charged for bringing it there."""
+        path = self.path(f"zeros-{amount}")
+        if not os.path.exists(path):
+            with open(path, "w+b") as file:
+                file.truncate(amount)
+                while file.read(1 << 20):
+                    pass
+        return path
+
     def start_servers(self, stack, log):
         sshd = shutil.which("sshd") or "/usr/sbin/sshd"
         if os.geteuid() == 0:
@@ -269,8 +279,7 @@ def openssh_bulk(bench, port, mode, amount, cipher):
             source = NOBODY
             command.append(f"head -c {amount} /dev/zero")
         else:
-            source = stack.enter_context(open(bench.path("zeros"), "w+b"))
-            source.truncate(amount)
+            source = stack.enter_context(open(bench.zeros(amount), "rb"))
             command.append("cat >/dev/null")
         client = stack.enter_context(Process(command, stdin=source, stdout=NOBODY, stderr=subprocess.PIPE))
         read_until(client.process.stderr, b"ready")
