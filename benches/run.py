@@ -136,8 +136,9 @@ class Process:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        # Both of these notice an end that has come already.
+        self.process.terminate()
         if self.process.returncode is None:
-            self.process.terminate()
             try:
                 self.wait(5)
             except Failed:
