@@ -321,12 +321,16 @@ def openssh_handshake(bench, port, _mode, amount, cipher):
 
 
 def openssh_exec(bench, port, _mode, amount, cipher):
-    control = bench.path("control")
+    # A name of its own each time: the socket of a master that is still ending would be taken for this one, and the
+    # commands would make connections of their own.
+    control = tempfile.mktemp(prefix="control-", dir=bench.folder)
     master = bench.ssh(port, cipher, "-M", "-S", control, "-N", *LOGGED_IN)
     with Process(master, stdin=NOBODY, stdout=NOBODY, stderr=subprocess.PIPE) as client:
         read_until(client.process.stderr, b"ready")
         end = time.monotonic() + 5
-        while not os.path.exists(control) and time.monotonic() < end:
+        while not os.path.exists(control):
+            if time.monotonic() > end:
+                raise Failed("no control socket")
             time.sleep(0.01)
         start, used = time.monotonic(), cpu_clock(client.process.pid)
         others = openssh_each(bench.ssh(port, cipher, "-S", control) + ["true"], amount)
