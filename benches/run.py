@@ -6,7 +6,7 @@ drifts on the machine hits all of them alike: compare figures of one run, never 
 used; only processes that were started here are ended.
 
 Environment:
-  BENCH_REPS     repetitions of everything (5)
+  BENCH_REPS     repetitions of everything (4)
   BENCH_SCALE    multiplies the amount of work of one measurement (1)
   BENCH_IDLE     idle connections (2000)
   BENCH_CIPHERS  names separated by commas
@@ -34,7 +34,7 @@ import time
 
 import report
 
-REPS = int(os.environ.get("BENCH_REPS", "5"))
+REPS = int(os.environ.get("BENCH_REPS", "4"))
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 IDLE = int(os.environ.get("BENCH_IDLE", "2000"))
 LIMIT = float(os.environ.get("BENCH_LIMIT", "60"))
