@@ -1314,7 +1314,7 @@ ssh_transport *ssh_transport_new(int32_t fd,
 /**
  * Makes a transport over a new TCP connection. All addresses of the host are tried, IPv6 and IPv4.
  *
- * @param address     "host", "host:port", "[v6]:port" or a bare address; the port is 22 if not given
+ * @param address     "host", "host:port", `[v6]:port` or a bare address; the port is 22 if not given
  * @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_FOREVER leaves it to
  *                    the system, SSH_TIMEOUT_DEFAULT is 30 s
  * @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT, SSH_ERR_INVALID_ARG

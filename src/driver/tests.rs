@@ -468,13 +468,18 @@ fn keepalive_measures_the_round_trip() {
     client
         .set_keepalive(
             Duration::from_millis(20),
-            3,
+            0,
             Some(Arc::new(move |round_trip, missed| {
                 let _ = tell.send((round_trip, missed));
             })),
         )
         .unwrap();
-    let (round_trip, missed) = told.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert!(round_trip.is_some());
-    assert_eq!(missed, 0);
+    // A loaded machine may miss some; sooner or later one is answered, and that sets the count back.
+    while let Ok((round_trip, missed)) = told.recv_timeout(Duration::from_secs(10)) {
+        if round_trip.is_some() {
+            assert_eq!(missed, 0);
+            return;
+        }
+    }
+    panic!("no reply to any keepalive");
 }

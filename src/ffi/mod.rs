@@ -1,6 +1,6 @@
 //! The C face of the library: handles, panic guard, callbacks, errors, and one file per noun of the header.
 //!
-//! Every exported function runs inside [`guard`], looks its handles up in [`handle`], turns pointers into
+//! Every exported function runs inside `guard`, looks its handles up in `handle`, turns pointers into
 //! slices in [`memory`], and calls the driver. The header is made from these files by cbindgen (`build.rs`),
 //! in the order given there; the comments of exported items are the header's text, written for C programmers.
 

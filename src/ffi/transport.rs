@@ -63,7 +63,7 @@ pub unsafe extern "C" fn ssh_transport_new(
 
 /// Makes a transport over a new TCP connection. All addresses of the host are tried, IPv6 and IPv4.
 ///
-/// @param address     "host", "host:port", "[v6]:port" or a bare address; the port is 22 if not given
+/// @param address     "host", "host:port", `[v6]:port` or a bare address; the port is 22 if not given
 /// @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_FOREVER leaves it to
 ///                    the system, SSH_TIMEOUT_DEFAULT is 30 s
 /// @param error       receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT, SSH_ERR_INVALID_ARG
@@ -652,7 +652,7 @@ fn start(
     let outcome = outcome.map_err(Failure::from);
     if matches!(&outcome, Err(failure) if failure.status == SSH_ERR_TIMEOUT) {
         // Half a handshake is of no use to anybody.
-        object.driver.release();
+        object.driver.give_up();
     }
     outcome.map(|()| SSH_OK)
 }

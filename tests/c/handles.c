@@ -209,7 +209,7 @@ static void blocked_calls(void)
             CHECK(pthread_create(&thread, NULL, block, &b) == 0);
             while (!atomic_load(&b.begun))
                 usleep(100);
-            usleep(call == WRITE ? 100000 : 20000);
+            usleep((call == WRITE ? 100000 : 20000) * slow());
             if (call == OPEN)
                 wait_for(&kept_count, 1);
             long start = milliseconds();

@@ -1,6 +1,6 @@
 //! The key exchange methods. All but group exchange share one form: the client sends a public value, the
 //! server answers with its own, its host key and a signature. They differ in how a value is made and written,
-//! which is a [`share`].
+//! which is a `share`.
 
 mod dh_gex;
 mod share;
