@@ -81,6 +81,7 @@ static ssh_transport *carried(int fd)
 }
 
 static phase peer_phase;
+static ssh_request *_Atomic login; /* the question of LOGIN */
 
 /* Lets the user in, opens two channels and runs a command; what else is asked gets no answer, until the peer
  * is told to be willing. */
@@ -102,6 +103,8 @@ static void *serve(void *argument)
         if (answers) {
             ssh_request_accept(request);
             ssh_request_free(request);
+        } else if (kind == SSH_REQUEST_AUTH_PASSWORD) {
+            atomic_store(&login, request);
         }
     }
 }
@@ -142,6 +145,8 @@ static void be_peer(int fd, int control)
             atomic_store(&held, 1);
             usleep(10000);
         } else if (command == 'w') {
+            /* Replies bear no mark of the attempt: the client's next one waits for this. */
+            ssh_request_free(atomic_exchange(&login, NULL));
             atomic_store(&willing, 1);
             atomic_store(&held, 0);
         } else if (command == 'r') {
@@ -419,7 +424,8 @@ static void look_after(ending how, phase at, const peer *p, session *s)
         if (s->channel != NULL)
             CHECK_STATUS(ssh_channel_read(s->channel, &byte, 1, &done, 10), SSH_ERR_TIMEOUT);
     } else if (how != DROPPED || at != LOGIN) { /* a login that took too long does not end the session */
-        CHECK_STATUS(ssh_transport_join(s->transport, 5000 * (int32_t)slow()), SSH_OK);
+        if (how != DROPPED) /* where the goodbye waits for its second */
+            CHECK_STATUS(ssh_transport_join(s->transport, 5000 * (int32_t)slow()), SSH_OK);
         CHECK(!ssh_transport_is_active(s->transport));
         error = ssh_transport_error(s->transport);
         if (error == NULL || !fits(how, ssh_error_code(error)))
