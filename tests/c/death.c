@@ -354,6 +354,11 @@ static session begin(phase at, peer *p)
         CHECK(s.channel != NULL && s.second != NULL);
         CHECK_OK(ssh_channel_request_exec(s.channel, "work", 100000, &error), error);
     }
+    if (at == SESSION) { /* takes what the window lets through, and does not wait for more */
+        size_t done = 0;
+        CHECK_STATUS(ssh_channel_write(s.channel, zeros, sizeof zeros, &done, s.timeout), SSH_OK);
+        CHECK(done > 0 && done < sizeof zeros);
+    }
     if (at == HELD || at == HOST)
         tell_peer(p, 'h');
     return s;
