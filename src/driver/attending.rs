@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::engine::{Next, Ready};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
@@ -14,6 +14,8 @@ use crate::transport::TransportAction;
 
 /// Sealed bytes and replies that wait before reading from the peer stops.
 const PAUSE_READING_BYTES: usize = 512 * 1024;
+/// How soon a transport that does not read is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Shared {
     /// One turn of the I/O thread for this transport.
@@ -36,8 +38,8 @@ impl Shared {
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
-                self.pause_or_resume();
-                Next::At(deadline)
+                let again = self.pause_or_resume().then(|| Instant::now() + LOOK_AGAIN);
+                Next::At([deadline, again].into_iter().flatten().min())
             }
             Err(error) => {
                 self.end(error);
@@ -48,13 +50,13 @@ impl Shared {
 
     /// Stops reading from a peer that does not read our answers, and starts again when it does. During a key
     /// exchange reading goes on, for it cannot end otherwise; then the bound on replies holds.
-    pub(crate) fn pause_or_resume(&self) {
-        let held = self
-            .sending
-            .lock()
-            .outbound
-            .as_ref()
-            .is_some_and(Outbound::is_held);
+    ///
+    /// Says whether reading is stopped: then another look is wanted soon, for what was found here may be stale
+    /// by the time it is acted upon.
+    pub(crate) fn pause_or_resume(self: &Arc<Self>) -> bool {
+        // Lets go through `with_sending`: somebody may have left a flush to us meanwhile.
+        let held =
+            self.with_sending(|sending| sending.outbound.as_ref().is_some_and(Outbound::is_held));
         let waiting = self
             .serving
             .lock()
@@ -66,7 +68,9 @@ impl Shared {
             .load(Ordering::Acquire)
             .saturating_add(waiting)
             > PAUSE_READING_BYTES;
-        self.set_interest(|interest| interest.paused = much && !held);
+        let paused = much && !held;
+        self.set_interest(|interest| interest.paused = paused);
+        paused
     }
 
     pub(crate) fn let_time_pass(self: &Arc<Self>) -> Result<Option<Instant>, Error> {
@@ -136,8 +140,9 @@ impl Shared {
                         &[],
                         true,
                         &mut services.out,
-                    )?;
-                    if let Some(id) = id {
+                    );
+                    // Without room for one more, enough unanswered ones are out already, and they count.
+                    if let Ok(Some(id)) = id {
                         serving.keepalive.sent(id, now);
                     }
                 }

@@ -36,14 +36,19 @@ impl Shared {
 
     /// Queues a log line for the transport's sink or the process's.
     pub(crate) fn log(self: &Arc<Self>, level: LogLevel, text: impl FnOnce() -> String) {
+        if !self.log.wants(level) && !PROCESS_LOG.wants(level) {
+            return;
+        }
+        // Looked at before the sink is taken: once taken it must end up in the queue, for dropping it here may
+        // run a hook of the application's under our locks.
+        if self.log_lines.lock().lines.len() >= MAX_LOG_LINES {
+            return;
+        }
         let sink = self.log.sink(level).or_else(|| PROCESS_LOG.sink(level));
         let Some(sink) = sink else { return };
         let name = self.names.lock().log_channel.clone();
         let text = text();
         let mut log = self.log_lines.lock();
-        if log.lines.len() >= MAX_LOG_LINES {
-            return;
-        }
         log.lines
             .push_back(Box::new(move || sink(level, &name, &text)));
         if !log.running {

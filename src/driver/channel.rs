@@ -262,7 +262,13 @@ impl Channel {
                 return Err(Error::ApiMisuse("the transport has not been started"));
             };
             if outbound.is_held() || outbound.pending().len() >= MAX_PENDING_BYTES {
-                shared.serving.lock().alive()?;
+                {
+                    let mut serving = shared.serving.lock();
+                    serving.alive()?;
+                    // A writer must hear at once that its channel is closed.
+                    let connection = &mut serving.services()?.connection;
+                    connection.reserve(self.handle.id, stream, 0)?;
+                }
                 shared.miss_room();
                 return Ok(Step::NoRoom(mark));
             }
@@ -435,6 +441,7 @@ impl Channel {
                 entry.ended();
             }
         }
+        self.shared().raise_room();
         self.shared().flush();
         Ok(())
     }

@@ -137,6 +137,9 @@ impl Shared {
             let mut sending = self.sending.lock();
             receiving.unopened = Vec::new();
             sending.broken = true;
+            if let Some(worker) = self.worker.get() {
+                worker.unregister(self);
+            }
             self.stream.close();
         }
         *self.ending.lock() = Ending::Closed;

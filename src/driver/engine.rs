@@ -174,6 +174,15 @@ impl Worker {
         self.tell(Command::Attend(key));
     }
 
+    /// Stops waiting for a transport. To close its descriptor is not enough: a forked child may hold the same
+    /// file, and then this thread would be woken for it for ever.
+    pub(crate) fn unregister(&self, shared: &Shared) {
+        // Fails only when it is not waited for.
+        let _ = shared
+            .stream
+            .with_descriptor(|fd| epoll::delete(&self.epoll, fd));
+    }
+
     /// Changes what a transport waits for.
     pub(crate) fn interest(&self, shared: &Shared, read: bool, write: bool) -> Result<(), Error> {
         let data = epoll::EventData::new_u64(shared.key);

@@ -146,6 +146,11 @@ impl Shared {
                     range: 0..payload.len(),
                     sequence: packet.sequence,
                 };
+                if payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0) {
+                    let payload = payload.to_vec();
+                    let mut batch = Vec::from([whole]);
+                    return self.hand_out_success(receiving, &payload, &mut batch, now);
+                }
                 return self.hand_out(payload, &mut Vec::from([whole]), now);
             }
         };

@@ -1,6 +1,6 @@
 //! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{fence, Ordering};
 use std::sync::Arc;
 
 use zeroize::Zeroize;
@@ -17,6 +17,7 @@ impl Shared {
     /// Runs with the sending lock, and afterwards sends what others left to be sent meanwhile.
     pub(crate) fn with_sending<R>(self: &Arc<Self>, run: impl FnOnce(&mut Sending) -> R) -> R {
         let result = run(&mut self.sending.lock());
+        fence(Ordering::SeqCst);
         self.flush_if_wanted();
         result
     }
@@ -30,6 +31,7 @@ impl Shared {
     pub(crate) fn flush_if_wanted(self: &Arc<Self>) {
         while self.wants_flush.load(Ordering::SeqCst) {
             // Whoever holds the lock looks at the flag again after it has let go.
+            fence(Ordering::SeqCst);
             let Some(mut sending) = self.sending.try_lock() else {
                 return;
             };

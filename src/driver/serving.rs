@@ -454,7 +454,11 @@ impl Serving {
                 entry.waits.notify_all();
                 entry.watch(|interest| interest.eof || interest.readable);
             }),
-            ConnectionEvent::Closed(id) => self.with_channel(id, |entry| entry.ended()),
+            ConnectionEvent::Closed(id) => {
+                self.with_channel(id, |entry| entry.ended());
+                // Writers that wait for room to send want to know, too.
+                shared.raise_room();
+            }
             ConnectionEvent::Exit(id) => {
                 self.with_channel(id, |entry| {
                     entry.waits.changed.notify_all();

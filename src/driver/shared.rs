@@ -275,10 +275,15 @@ impl Shared {
         self.room_missed.store(true, Ordering::SeqCst);
     }
 
-    /// Not to be called with the serving lock held.
-    pub(crate) fn tell_room(&self) {
+    /// Has writers that wait for room look again.
+    pub(crate) fn raise_room(&self) {
         *self.room.lock() += 1;
         self.room_changed.notify_all();
+    }
+
+    /// There may be room. Not to be called with the serving lock held.
+    pub(crate) fn tell_room(&self) {
+        self.raise_room();
         if self.room_missed.swap(false, Ordering::SeqCst) {
             self.serving.lock().room_came();
         }

@@ -483,3 +483,27 @@ fn keepalive_measures_the_round_trip() {
     }
     panic!("no reply to any keepalive");
 }
+
+#[test]
+fn closing_a_channel_wakes_a_writer_that_waits_for_the_socket() {
+    let (client, server) = connected();
+    let (ours, _theirs) = open(&client, &server);
+    // The server's I/O thread stands still while this test holds the lock it receives under, so the socket
+    // fills up long before the window does.
+    let hold = server.hold_receiving();
+    let writer = {
+        let ours = ours.clone();
+        std::thread::spawn(move || {
+            let data = vec![0; 1 << 20];
+            loop {
+                if let Err(error) = ours.write(Stream::Data, &data, Timeout::Forever) {
+                    return error;
+                }
+            }
+        })
+    };
+    std::thread::sleep(Duration::from_millis(200));
+    ours.close().unwrap();
+    assert_eq!(writer.join().unwrap(), Error::Closed);
+    drop(hold);
+}

@@ -754,7 +754,12 @@ impl Transport {
 
     fn end_now(&self, cause: Error) {
         self.shared.end(cause);
-        if !self.shared.is_registered() {
+        // `begin` registers under the receiving lock, and after the end no other one gets that far.
+        let unregistered = !self.shared.is_registered() && {
+            let _receiving = self.shared.receiving.lock();
+            !self.shared.is_registered()
+        };
+        if unregistered {
             self.shared.close_stream();
         }
     }
@@ -792,5 +797,11 @@ impl Transport {
         if self.shared.check_process().is_err() {
             self.shared.stream.close();
         }
+    }
+
+    /// Keeps the I/O thread from receiving, as a busy peer would.
+    #[cfg(test)]
+    pub(crate) fn hold_receiving(&self) -> impl Drop + '_ {
+        self.shared.receiving.lock()
     }
 }
