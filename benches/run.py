@@ -6,7 +6,7 @@ drifts on the machine hits all of them alike: compare figures of one run, never 
 used; only processes that were started here are ended.
 
 Environment:
-  BENCH_REPS     repetitions of everything (5)
+  BENCH_REPS     repetitions of everything (4)
   BENCH_SCALE    multiplies the amount of work of one measurement (1)
   BENCH_IDLE     idle connections (2000)
   BENCH_CIPHERS  names separated by commas
@@ -34,7 +34,7 @@ import time
 
 import report
 
-REPS = int(os.environ.get("BENCH_REPS", "5"))
+REPS = int(os.environ.get("BENCH_REPS", "4"))
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 IDLE = int(os.environ.get("BENCH_IDLE", "2000"))
 LIMIT = float(os.environ.get("BENCH_LIMIT", "60"))
@@ -136,8 +136,9 @@ class Process:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        # Both of these notice an end that has come already.
+        self.process.terminate()
         if self.process.returncode is None:
-            self.process.terminate()
             try:
                 self.wait(5)
             except Failed:
@@ -172,6 +173,16 @@ class Bench:
 
     def program(self, name):
         return os.path.join(self.programs, name)
+
+    def zeros(self, amount):
+        """A file to send. It is in the page cache, so that the client is not charged for bringing it there."""
+        path = self.path(f"zeros-{amount}")
+        if not os.path.exists(path):
+            with open(path, "w+b") as file:
+                file.truncate(amount)
+                while file.read(1 << 20):
+                    pass
+        return path
 
     def start_servers(self, stack, log):
         sshd = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -269,8 +280,7 @@ def openssh_bulk(bench, port, mode, amount, cipher):
             source = NOBODY
             command.append(f"head -c {amount} /dev/zero")
         else:
-            source = stack.enter_context(open(bench.path("zeros"), "w+b"))
-            source.truncate(amount)
+            source = stack.enter_context(open(bench.zeros(amount), "rb"))
             command.append("cat >/dev/null")
         client = stack.enter_context(Process(command, stdin=source, stdout=NOBODY, stderr=subprocess.PIPE))
         read_until(client.process.stderr, b"ready")
@@ -311,12 +321,16 @@ def openssh_handshake(bench, port, _mode, amount, cipher):
 
 
 def openssh_exec(bench, port, _mode, amount, cipher):
-    control = bench.path("control")
+    # A name of its own each time: the socket of a master that is still ending would be taken for this one, and the
+    # commands would make connections of their own.
+    control = tempfile.mktemp(prefix="control-", dir=bench.folder)
     master = bench.ssh(port, cipher, "-M", "-S", control, "-N", *LOGGED_IN)
     with Process(master, stdin=NOBODY, stdout=NOBODY, stderr=subprocess.PIPE) as client:
         read_until(client.process.stderr, b"ready")
         end = time.monotonic() + 5
-        while not os.path.exists(control) and time.monotonic() < end:
+        while not os.path.exists(control):
+            if time.monotonic() > end:
+                raise Failed("no control socket")
             time.sleep(0.01)
         start, used = time.monotonic(), cpu_clock(client.process.pid)
         others = openssh_each(bench.ssh(port, cipher, "-S", control) + ["true"], amount)

@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] = &[
     "threads",
     "callbacks",
     "system",
+    "death",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -142,6 +143,7 @@ fn programs_pass_under_valgrind() {
         "threads",
         "callbacks",
         "system",
+        "death",
         "misuse",
     ] {
         let from = if name == "misuse" {

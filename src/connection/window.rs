@@ -11,9 +11,6 @@ use crate::error::PeerMisbehaved;
 const FLOOR_BYTES: u32 = 64 * 1024;
 /// A window may double when it was used up within this many round trips.
 const GROWTH_ROUND_TRIPS: u32 = 4;
-/// A window that lets so many bytes pass in each microsecond is large enough: no link is faster. Beyond that it only
-/// has the peer keep more in memory, and OpenSSH, which reads its input as far as the window goes, gets slower.
-const FASTEST_BYTES_PER_MICROSECOND: u64 = 2048;
 /// Round trips below this are noise of the scheduler.
 const SHORTEST_ROUND_TRIP: Duration = Duration::from_micros(100);
 /// Round trips above this say that somebody slept, not how long the way is.
@@ -173,11 +170,7 @@ impl LocalWindow {
             return 0;
         }
         self.epoch = None;
-        let short =
-            now.saturating_duration_since(since) <= round_trip.saturating_mul(GROWTH_ROUND_TRIPS);
-        let microseconds = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
-        let enough = microseconds.saturating_mul(FASTEST_BYTES_PER_MICROSECOND);
-        if short && u64::from(self.size) < enough {
+        if now.saturating_duration_since(since) <= round_trip.saturating_mul(GROWTH_ROUND_TRIPS) {
             budget.grow(self.size)
         } else {
             0
@@ -280,19 +273,6 @@ mod tests {
         assert_eq!(budget.committed, u64::from(64 * MIB));
         budget.give_back(window.size());
         assert_eq!(budget.committed, 0);
-    }
-
-    #[test]
-    fn a_short_way_needs_no_larger_window() {
-        let mut budget = budget();
-        budget.observe_round_trip(Duration::from_millis(1));
-        let mut window = LocalWindow::new(budget.take_initial());
-        let now = Instant::now();
-        for _ in 0..10_000 {
-            window.receive(32_768, 65_536).unwrap();
-            window.consume(32_768, 0, now, &mut budget);
-        }
-        assert_eq!(window.size(), 2 * MIB);
     }
 
     #[test]

@@ -191,7 +191,45 @@ impl Channel {
     /// Writes `data`, all of it unless time runs out or the channel ends first; returns how much was written.
     /// An error is returned only when nothing was.
     pub fn write(&self, stream: Stream, data: &[u8], timeout: Timeout) -> Result<usize, Error> {
-        self.shared().check_process()?;
+        match self.write_all(stream, data, timeout) {
+            (0, Err(error)) => Err(error),
+            (written, _) => Ok(written),
+        }
+    }
+
+    /// Writes as much of `data` as there is room for now, and waits only for room for the first byte.
+    pub fn write_some(
+        &self,
+        stream: Stream,
+        data: &[u8],
+        timeout: Timeout,
+    ) -> Result<usize, Error> {
+        match self.write_until(stream, data, timeout, false) {
+            (0, Err(error)) => Err(error),
+            (written, _) => Ok(written),
+        }
+    }
+
+    /// Writes `data`; returns how much of it was written, and what kept the rest from it.
+    pub fn write_all(
+        &self,
+        stream: Stream,
+        data: &[u8],
+        timeout: Timeout,
+    ) -> (usize, Result<(), Error>) {
+        self.write_until(stream, data, timeout, true)
+    }
+
+    fn write_until(
+        &self,
+        stream: Stream,
+        data: &[u8],
+        timeout: Timeout,
+        all: bool,
+    ) -> (usize, Result<(), Error>) {
+        if let Err(error) = self.shared().check_process() {
+            return (0, Err(error));
+        }
         let deadline = timeout.deadline();
         let cancels = self.shared().cancels();
         let mut written = 0;
@@ -201,16 +239,17 @@ impl Channel {
                 Ok(Step::Wrote(count)) => {
                     written += count;
                     if written >= data.len() {
-                        return Ok(written);
+                        return (written, Ok(()));
                     }
                     Ok(())
                 }
+                Ok(_) if written > 0 && !all => return (written, Ok(())),
                 Ok(Step::NoRoom(mark)) => self.wait_for_room(mark, deadline, cancels),
                 Ok(Step::NoWindow) => self.wait_for_window(deadline, cancels),
                 Err(error) => Err(error),
             };
-            if let Err(error) = outcome {
-                return if written > 0 { Ok(written) } else { Err(error) };
+            if outcome.is_err() {
+                return (written, outcome);
             }
         }
     }

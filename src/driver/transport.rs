@@ -745,6 +745,13 @@ impl Transport {
         }
     }
 
+    /// Ends a handshake that takes longer than its caller waits, as [`Transport::release`] does.
+    pub fn give_up(&self) {
+        if self.shared.check_process().is_ok() {
+            self.end_now(Error::Timeout("negotiation"));
+        }
+    }
+
     fn end_now(&self, cause: Error) {
         self.shared.end(cause);
         if !self.shared.is_registered() {

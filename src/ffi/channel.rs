@@ -2,10 +2,9 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use crate::connection::Stream;
-use crate::driver::{ChannelInterest, Read, Timeout};
+use crate::driver::{ChannelInterest, Read};
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
 use super::channel_object;
@@ -474,7 +473,7 @@ fn write(
         }
         let data = memory::bytes(data, length)?;
         let timeout = object.data_timeout(timeout_ms)?;
-        let outcome = object.driver.write(stream, data, timeout);
+        let outcome = object.driver.write_some(stream, data, timeout);
         if let Ok(count) = outcome {
             memory::write(done, count);
             return Ok(SSH_OK);
@@ -495,25 +494,12 @@ fn write_all(
     channel_object::with(channel, |object| {
         let data = memory::bytes(data, length)?;
         let timeout = object.data_timeout(timeout_ms)?;
-        let started_at = Instant::now();
-        let mut written = 0_usize;
-        loop {
-            let left = match timeout {
-                Timeout::Forever => Timeout::Forever,
-                Timeout::After(time) => Timeout::After(time.saturating_sub(started_at.elapsed())),
-            };
-            let rest = data.get(written..).unwrap_or_default();
-            let outcome = object.driver.write(stream, rest, left);
-            if let Ok(count) = outcome {
-                written = written.saturating_add(count);
-                memory::write(done, written);
-                if written >= data.len() {
-                    return Ok(SSH_OK);
-                }
-                continue;
-            }
-            // Only a call that was to wait for nothing has SSH_AGAIN as an ordinary outcome.
-            return object.unless_freed(time::status_or_again(timeout, outcome, |_| SSH_OK));
+        let (written, outcome) = object.driver.write_all(stream, data, timeout);
+        memory::write(done, written);
+        if outcome.is_ok() {
+            return Ok(SSH_OK);
         }
+        // Only a call that was to wait for nothing has SSH_AGAIN as an ordinary outcome.
+        object.unless_freed(time::status_or_again(timeout, outcome, |()| SSH_OK))
     })
 }

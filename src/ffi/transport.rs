@@ -652,7 +652,7 @@ fn start(
     let outcome = outcome.map_err(Failure::from);
     if matches!(&outcome, Err(failure) if failure.status == SSH_ERR_TIMEOUT) {
         // Half a handshake is of no use to anybody.
-        object.driver.release();
+        object.driver.give_up();
     }
     outcome.map(|()| SSH_OK)
 }

@@ -87,8 +87,9 @@ if ! venv_ready && package_present python3-venv; then
 fi
 
 # sshd checks passwords against accounts of the machine, so the tests need one. Its password is random and known to
-# this directory only, so the account opens no door on a machine that also runs an sshd of its own.
-account=sshwiretest
+# this directory only, so the account opens no door on a machine that also runs an sshd of its own. Each checkout has
+# one of its own, so that two may be tested at once.
+account=sshwt$(printf %s "$root" | cksum | cut -d' ' -f1)
 if [ "$(id -u)" = 0 ] && have useradd && have chpasswd; then
     id "$account" >/dev/null 2>&1 || useradd --create-home --shell /bin/sh "$account"
     if [ ! -s "$peers/password" ]; then
