@@ -8,7 +8,16 @@ use std::process::Command;
 #[path = "c/misuse.rs"]
 mod misuse;
 
-const PROGRAMS: &[&str] = &["values", "session", "handles", "forked", "threads", "death"];
+const PROGRAMS: &[&str] = &[
+    "values",
+    "session",
+    "handles",
+    "forked",
+    "threads",
+    "callbacks",
+    "system",
+    "death",
+];
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -127,7 +136,16 @@ fn programs_pass_under_valgrind() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    for name in ["session", "handles", "forked", "threads", "death", "misuse"] {
+    for name in [
+        "session",
+        "handles",
+        "forked",
+        "threads",
+        "callbacks",
+        "system",
+        "death",
+        "misuse",
+    ] {
         let from = if name == "misuse" {
             misuse_source()
         } else {
