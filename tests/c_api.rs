@@ -136,13 +136,13 @@ fn programs_pass_under_valgrind() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
+    // Not `system`: valgrind keeps high descriptors to itself, and its 64 MiB under signals take long.
     for name in [
         "session",
         "handles",
         "forked",
         "threads",
         "callbacks",
-        "system",
         "death",
         "misuse",
     ] {
