@@ -78,6 +78,7 @@ static void environment_fill(struct environment *list, const struct process_requ
         user = account != NULL ? account->pw_name : "nobody";
     /* First come those that the client may not choose. */
     environment_add(list, "HOME", account != NULL ? account->pw_dir : getenv("HOME"));
+    environment_add(list, "SHELL", request->shell);
     environment_add(list, "SHELL", account != NULL ? account->pw_shell : "/bin/sh");
     environment_add(list, "USER", user);
     environment_add(list, "LOGNAME", user);
@@ -154,10 +155,10 @@ int process_start(const struct process_request *request, struct process *process
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     sigemptyset(&none);
     posix_spawnattr_setsigmask(&attributes, &none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    sigaddset(&defaults, SIGINT);
-    sigaddset(&defaults, SIGTERM);
+    /* What the server ignores, or was started with ignored (nohup does that), is not the program's business. */
+    sigfillset(&defaults);
+    sigdelset(&defaults, SIGKILL);
+    sigdelset(&defaults, SIGSTOP);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
 
     posix_spawn_file_actions_init(&actions);
@@ -174,10 +175,13 @@ int process_start(const struct process_request *request, struct process *process
         posix_spawn_file_actions_addchdir_np(&actions, account->pw_dir);
 
     environment_fill(&environment, request, account);
-    const char *shell = account != NULL && account->pw_shell[0] != '\0' ? account->pw_shell : "/bin/sh";
+    const char *shell = request->shell;
+    if (shell == NULL)
+        shell = account != NULL && account->pw_shell[0] != '\0' ? account->pw_shell : "/bin/sh";
     const char *base = strrchr(shell, '/') != NULL ? strrchr(shell, '/') + 1 : shell;
     char login[256];
-    snprintf(login, sizeof login, "-%s", base); /* the dash makes it a login shell */
+    /* The dash makes it a login shell. One that was asked for reads nobody's profile. */
+    snprintf(login, sizeof login, request->shell == NULL ? "-%s" : "%s", base);
     char option[] = "-c", *command = request->command != NULL ? strdup(request->command) : NULL;
     char *plain = strdup(base);
     char *run_command[] = {plain, option, command, NULL};

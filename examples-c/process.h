@@ -10,7 +10,8 @@
 
 /* What a client asked for before it named the command. */
 struct process_request {
-    const char *command;  /* NULL: a login shell */
+    const char *command;  /* NULL: a shell to type into */
+    const char *shell;    /* runs it all; NULL: the account's, as a login shell */
     const char *term;     /* NULL: no terminal, three pipes */
     uint32_t columns, rows, pixel_width, pixel_height;
     const char *const *environment;  /* NAME=value, ended by NULL; comes on top of the usual variables */

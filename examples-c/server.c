@@ -36,11 +36,12 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
     "  -v, --verbose              say more; twice: in detail\n"
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner;
+    const char *listen, *authorized_keys, *password_file, *banner, *shell;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
     const char *users[MAX_USERS];
@@ -286,7 +287,7 @@ static ssh_server *make_server(void)
         ssh_server_set_banner(server, text);
         free(text);
     }
-    sessions_serve(server);
+    sessions_serve(server, options.shell);
     return server;
 }
 
@@ -468,7 +469,8 @@ enum {
     OPTION_REQUIRE,
     OPTION_ALLOW_ANYONE,
     OPTION_BANNER,
-    OPTION_REKEY_BYTES
+    OPTION_REKEY_BYTES,
+    OPTION_SHELL
 };
 
 static void parse_options(int argc, char **argv)
@@ -482,6 +484,7 @@ static void parse_options(int argc, char **argv)
                                           {"allow-anyone", no_argument, NULL, OPTION_ALLOW_ANYONE},
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
+                                          {"shell", required_argument, NULL, OPTION_SHELL},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
@@ -502,6 +505,7 @@ static void parse_options(int argc, char **argv)
         case OPTION_REKEY_BYTES:
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
+        case OPTION_SHELL: options.shell = optarg; break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:

@@ -44,6 +44,9 @@ struct session {
 };
 
 static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Set before the first session. */
+static const char *shell_wanted;
 static struct session *sessions;
 static uintptr_t last_number;
 
@@ -373,6 +376,7 @@ static void *run_session(void *userdata)
 static void session_start(struct session *session, const char *command, ssh_request *request)
 {
     struct process_request wanted = {.command = command,
+                                     .shell = shell_wanted,
                                      .term = session->term,
                                      .columns = session->columns,
                                      .rows = session->rows,
@@ -512,10 +516,11 @@ static void on_channel_open(ssh_request *request, void *userdata)
     ssh_request_free(request);
 }
 
-void sessions_serve(ssh_server *server)
+void sessions_serve(ssh_server *server, const char *shell)
 {
     static const int32_t kinds[] = {SSH_REQUEST_PTY,  SSH_REQUEST_ENV,           SSH_REQUEST_SHELL,
                                     SSH_REQUEST_EXEC, SSH_REQUEST_WINDOW_CHANGE, SSH_REQUEST_SIGNAL};
+    shell_wanted = shell;
     ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_channel_open, NULL, NULL);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         ssh_server_set_callback(server, kinds[i], on_channel_request, NULL, NULL);

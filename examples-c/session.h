@@ -7,7 +7,8 @@
 #include <sshwire.h>
 
 /* Answers the questions about sessions of all the server's connections. */
-void sessions_serve(ssh_server *server);
+/* `shell` runs all commands and shells; NULL: that of the account. It must live as long as the server. */
+void sessions_serve(ssh_server *server, const char *shell);
 
 /* Frees sessions whose channel was closed before anything was started on it. To be called now and then. */
 void sessions_sweep(void);

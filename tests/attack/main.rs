@@ -211,13 +211,15 @@ fn broken_session(up: usize, down: usize) -> Option<Error> {
     thread::spawn(move || copy(ends.0, ends.1, up));
     thread::spawn(move || copy(server_end, client_end, down));
     let serving = server.clone();
-    thread::spawn(move || {
+    let served = thread::spawn(move || {
         serving.start_server(None, TIME)?;
         write_for_ever(&serving.accept(TIME)?)
     });
     let result = session(&client);
     assert_eq!(result, Err(Error::ConnectionLost), "{up} {down}");
     client.join(TIME).unwrap();
+    // Only a transport that was started has an end to wait for, and this thread may be ahead of the server's.
+    assert!(served.join().unwrap().is_err());
     server.join(TIME).unwrap();
     assert!(!client.is_active() && !server.is_active());
     assert!(server.cause().is_some());
