@@ -1,5 +1,6 @@
 //! A channel as the application sees it: blocking calls with deadlines, usable from any thread.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,11 +8,12 @@ use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
 use super::serving::{ChannelInterest, ChannelWaits, Serving};
 use super::shared::Shared;
+use super::stream::Waker;
 use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
 use crate::connection::{
-    ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, Stream,
+    ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, RequestId, Stream,
 };
 use crate::error::Error;
 
@@ -57,7 +59,11 @@ impl Drop for Handle {
             if !last {
                 return;
             }
-            serving.channels.remove(&self.id);
+            if let Some(entry) = serving.channels.remove(&self.id) {
+                for (number, _) in entry.begun {
+                    serving.request_replies.remove(&number);
+                }
+            }
             if let Some(services) = &mut serving.services {
                 services.connection.release(self.id, &mut services.out);
             }
@@ -98,6 +104,21 @@ impl Channel {
 
     /// Reads into `buffer`. Data that had arrived can be read after the channel and the transport have ended.
     pub fn read(&self, stream: Stream, buffer: &mut [u8], timeout: Timeout) -> Result<Read, Error> {
+        self.refuse_if_carrying()?;
+        self.read_all_the_same(stream, buffer, timeout)
+    }
+
+    /// Reads what there is for the transport above. Never waits.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Result<Read, Error> {
+        self.read_all_the_same(Stream::Data, buffer, Timeout::NOW)
+    }
+
+    fn read_all_the_same(
+        &self,
+        stream: Stream,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Read, Error> {
         self.shared().check_process()?;
         if buffer.is_empty() {
             return Ok(Read::Data(0));
@@ -227,7 +248,8 @@ impl Channel {
         timeout: Timeout,
         all: bool,
     ) -> (usize, Result<(), Error>) {
-        if let Err(error) = self.shared().check_process() {
+        let usable = self.shared().check_process();
+        if let Err(error) = usable.and_then(|()| self.refuse_if_carrying()) {
             return (0, Err(error));
         }
         let deadline = timeout.deadline();
@@ -252,6 +274,68 @@ impl Channel {
                 return (written, outcome);
             }
         }
+    }
+
+    /// Writes as much of `data` as there is room for now; 0 when there is none, and then the transport above is told
+    /// when there is. Never waits.
+    pub(crate) fn write_now(&self, data: &[u8]) -> Result<usize, Error> {
+        self.shared().check_process()?;
+        let mut written = 0;
+        while let Some(rest) = data.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.write_step(Stream::Data, rest) {
+                Ok(Step::Wrote(count)) => written += count,
+                Ok(Step::NoRoom(_) | Step::NoWindow) => break,
+                Err(_) if written > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Whether a transport runs over the channel. Then only that may read and write it.
+    pub fn carries(&self) -> bool {
+        self.handle.waits.carries.load(Ordering::Acquire)
+    }
+
+    fn refuse_if_carrying(&self) -> Result<(), Error> {
+        if self.carries() {
+            return Err(Error::ApiMisuse("a transport runs over the channel"));
+        }
+        Ok(())
+    }
+
+    /// Gives the channel to a transport that runs over it, whose waker is told of every change.
+    pub(crate) fn carry(&self, above: Arc<Waker>) -> Result<(), Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        {
+            let mut serving = shared.serving.lock();
+            let serving = &mut *serving;
+            serving.alive()?;
+            let id = self.handle.id;
+            let services = serving
+                .services
+                .as_mut()
+                .ok_or(Error::ApiMisuse("the transport has not been started"))?;
+            match services.connection.status(id) {
+                Some(status) if status.is_writable() => {}
+                Some(status) if !status.closed && !status.eof_sent => {
+                    return Err(Error::ApiMisuse("the channel is not open yet"));
+                }
+                _ => return Err(Error::Closed),
+            }
+            let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
+            if entry.above.is_some() {
+                return Err(Error::ApiMisuse("a transport runs over the channel"));
+            }
+            entry.above = Some(above);
+            entry.waits.carries.store(true, Ordering::Release);
+            services
+                .connection
+                .discard_stderr(id, Instant::now(), &mut services.out)?;
+        }
+        shared.flush();
+        Ok(())
     }
 
     fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
@@ -373,25 +457,7 @@ impl Channel {
             changed,
             deadline,
             "channel request",
-            |serving| {
-                if let Some(Some(ok)) = serving.request_replies.get(&number) {
-                    return Some(if *ok {
-                        Ok(())
-                    } else {
-                        Err(Error::RequestDenied)
-                    });
-                }
-                let closed = serving
-                    .services
-                    .as_ref()
-                    .and_then(|services| services.connection.status(id))
-                    .is_none_or(|status| status.peer_closed || status.closed);
-                if closed && serving.ended.is_none() {
-                    Some(Err(Error::Closed))
-                } else {
-                    None
-                }
-            },
+            |serving| self.reply(serving, number),
         );
         if serving.request_replies.remove(&number) == Some(None) {
             if let Some(services) = &mut serving.services {
@@ -399,6 +465,77 @@ impl Channel {
             }
         }
         outcome
+    }
+
+    /// Sends a channel request and returns its number at once; `event` is set when
+    /// [`request_outcome`](Self::request_outcome) is known.
+    pub fn begin_request(
+        &self,
+        request: &ChannelRequest,
+        event: Option<&Event>,
+    ) -> Result<RequestId, Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let id = self.handle.id;
+        let number = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let number = services
+                .connection
+                .request(id, request, true, &mut services.out)?;
+            serving.request_replies.insert(number, None);
+            if let Some(entry) = serving.channels.get_mut(&id) {
+                entry.begun.push((number, event.cloned()));
+            }
+            number
+        };
+        shared.flush();
+        Ok(number)
+    }
+
+    /// The answer to a request that was begun; `None` while there is none. Handed out once.
+    pub fn request_outcome(&self, number: RequestId) -> Option<Result<(), Error>> {
+        let mut serving = self.shared().serving.lock();
+        let outcome = self.reply(&serving, number).or_else(|| {
+            let cause = serving.ended.clone()?;
+            Some(Err(cause))
+        })?;
+        serving.request_replies.remove(&number);
+        if let Some(entry) = serving.channels.get_mut(&self.handle.id) {
+            entry.begun.retain(|(begun, _)| *begun != number);
+        }
+        Some(outcome)
+    }
+
+    /// The answer to a request, as far as the channel knows.
+    fn reply(&self, serving: &Serving, number: RequestId) -> Option<Result<(), Error>> {
+        if let Some(Some(ok)) = serving.request_replies.get(&number) {
+            return Some(if *ok {
+                Ok(())
+            } else {
+                Err(Error::RequestDenied)
+            });
+        }
+        let closed = serving
+            .services
+            .as_ref()
+            .and_then(|services| services.connection.status(self.handle.id))
+            .is_none_or(|status| status.peer_closed || status.closed);
+        (closed && serving.ended.is_none()).then_some(Err(Error::Closed))
+    }
+
+    /// How the open went; `None` while the peer has not answered.
+    pub fn open_outcome(&self) -> Option<Result<(), Error>> {
+        let serving = self.shared().serving.lock();
+        match serving.channels.get(&self.handle.id) {
+            None => Some(Err(Error::Closed)),
+            Some(entry) => match (&entry.opened, &serving.ended) {
+                (Some(outcome), _) => Some(outcome.clone()),
+                (None, Some(cause)) => Some(Err(cause.clone())),
+                (None, None) => None,
+            },
+        }
     }
 
     fn serve(
@@ -412,11 +549,18 @@ impl Channel {
 
     /// Says that we will send no more data. Idempotent.
     pub fn send_eof(&self) -> Result<(), Error> {
+        self.refuse_if_carrying()?;
+        self.finish_writing()
+    }
+
+    /// The same for the transport above.
+    pub(crate) fn finish_writing(&self) -> Result<(), Error> {
         self.serve(|services, id| services.connection.eof(id, &mut services.out))
     }
 
     /// Reads return end of file from now on; what still comes is thrown away.
     pub fn shutdown_read(&self) -> Result<(), Error> {
+        self.refuse_if_carrying()?;
         self.serve(|services, id| {
             services
                 .connection
@@ -437,7 +581,7 @@ impl Channel {
             }
             let services = serving.services()?;
             services.connection.close(id, &mut services.out)?;
-            if let Some(entry) = serving.channels.get(&id) {
+            if let Some(entry) = serving.channels.get_mut(&id) {
                 entry.ended();
             }
         }
@@ -448,6 +592,7 @@ impl Channel {
 
     /// Moves standard error into the data stream, or stops doing so; returns the old setting.
     pub fn set_combine_stderr(&self, combine: bool) -> Result<bool, Error> {
+        self.refuse_if_carrying()?;
         let mut serving = self.shared().serving.lock();
         let id = self.handle.id;
         let before = serving

@@ -22,6 +22,8 @@ mod request;
 mod sending;
 mod serving;
 mod shared;
+mod stream;
+mod subsystem;
 pub mod sys;
 #[cfg(test)]
 mod tests;
@@ -36,5 +38,7 @@ pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;
 pub use request::{Question, Request, RequestKind};
 pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
+pub use stream::{ByteStream, StreamFault};
+pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
 pub use wait::Timeout;

@@ -26,8 +26,9 @@ use super::log::LogTarget;
 use super::options::TransportOptions;
 use super::pool::Job;
 use super::serving::Serving;
+use super::stream::Stream;
 use super::sys::fork;
-use super::sys::stream::Stream;
+
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
 use crate::error::Error;

@@ -17,10 +17,11 @@ use super::serving::{
     Attempt, BannerCallback, ChannelEntry, HostKeyState, Phase, RequestCallback, Serving,
 };
 use super::shared::Shared;
-use super::sys::stream::Stream;
+use super::stream::{AddressStream, ByteStream, CallbackStream, ChannelStream, Socket, Stream};
+use super::subsystem::SubsystemHandler;
 use super::wait::Timeout;
 use crate::auth::{AuthOutcome, ClientMethod};
-use crate::connection::OpenKind;
+use crate::connection::{ChannelId, OpenKind};
 use crate::crypto::random::{Random, SystemRandom};
 use crate::endpoint::{Inbound, Outbound, Services};
 use crate::error::{Error, HostKeyFault};
@@ -42,15 +43,45 @@ impl Transport {
     /// Over a connected stream socket, which belongs to the transport from now on. On failure it stays the
     /// caller's.
     pub fn from_socket(descriptor: RawFd) -> Result<Self, Error> {
-        let stream = Stream::from_raw(descriptor)?;
-        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+        let socket = Socket::from_raw(descriptor)?;
+        Ok(Self::over(Stream::Socket(socket)))
     }
 
     /// Over a new TCP connection: `host`, `host:port`, `[v6]:port`. All addresses are tried within the time.
     pub fn from_address(address: &str, timeout: Timeout) -> Result<Self, Error> {
         let descriptor = connect(address, timeout)?;
-        let stream = Stream::new(descriptor).map_err(|(error, _)| error)?;
-        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+        let socket = Socket::new(descriptor).map_err(|(error, _)| error)?;
+        Ok(Self::over(Stream::Socket(socket)))
+    }
+
+    /// The same without waiting: `event` is set when [`connected`](Self::connected) is known. It may be started
+    /// before that.
+    pub fn from_address_in_background(
+        address: &str,
+        timeout: Timeout,
+        event: Event,
+    ) -> Result<Self, Error> {
+        let stream = AddressStream::new(address, timeout, event)?;
+        Ok(Self::over(Stream::Address(stream)))
+    }
+
+    /// Over a stream of the application's.
+    pub fn from_stream(stream: Arc<dyn ByteStream>) -> Self {
+        Self::over(Stream::Callbacks(CallbackStream::new(stream)))
+    }
+
+    /// Over a channel of another transport, which nobody else may read or write from now on.
+    pub fn from_channel(channel: Channel) -> Result<Self, Error> {
+        Ok(Self::over(Stream::Channel(ChannelStream::new(channel)?)))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self::of(Shared::new(stream, TransportOptions::default()))
+    }
+
+    /// How the making of the connection went; `None` while it is made.
+    pub fn connected(&self) -> Option<Result<(), Error>> {
+        self.shared.stream.connected()
     }
 
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
@@ -69,10 +100,7 @@ impl Transport {
 
     /// One line for a person: name, peer, state, algorithms.
     pub fn describe(&self) -> String {
-        let peer = match self.shared.stream.peer() {
-            Some((host, port)) => format!("{host} port {port}"),
-            None => String::from("unknown peer"),
-        };
+        let peer = self.shared.stream.describe_peer();
         let name = self.name();
         let negotiated = self.negotiated();
         let serving = self.shared.serving.lock();
@@ -137,6 +165,21 @@ impl Transport {
             }
         };
         // The application's destroy hook may run here, without the lock.
+        drop(before);
+    }
+
+    /// Sets or removes who serves the subsystem `name`. `replace` is whether one that is set already gives way.
+    pub fn set_subsystem(&self, name: &str, handler: Option<SubsystemHandler>, replace: bool) {
+        let mut serving = self.shared.serving.lock();
+        let before = serving.subsystems.set(name, handler, replace);
+        drop(serving);
+        // The application's destroy hook may run here, without the lock.
+        drop(before);
+    }
+
+    /// Removes all of them. Those that run go on.
+    pub fn clear_subsystems(&self) {
+        let before = self.shared.serving.lock().subsystems.clear();
         drop(before);
     }
 
@@ -214,6 +257,7 @@ impl Transport {
             if serving.phase != Phase::New {
                 return Err(Error::ApiMisuse("the transport has been started"));
             }
+            shared.stream.check_usable()?;
             if role == Role::Server && serving.options.host_keys.is_empty() {
                 return Err(Error::ApiMisuse("a server needs a host key"));
             }
@@ -427,19 +471,9 @@ impl Transport {
     /// Opens a channel and waits for the peer's answer.
     pub fn open_channel(&self, kind: OpenKind, timeout: Timeout) -> Result<Channel, Error> {
         let shared = &self.shared;
-        shared.check_process()?;
         let deadline = timeout.deadline();
-        let id = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let id = services.connection.open(kind, &mut services.out)?;
-            serving.channels.insert(id, ChannelEntry::new());
-            id
-        };
-        // From here on the handle sees to it that the channel goes when the open fails.
-        let channel = shared.channel(id)?;
-        shared.flush();
+        let channel = self.begin_channel(kind, None)?;
+        let id = ChannelId(channel.id());
         let mut serving = shared.serving.lock();
         let Some(waits) = serving
             .channels
@@ -462,6 +496,26 @@ impl Transport {
         );
         drop(serving);
         outcome.map(|()| channel)
+    }
+
+    /// Begins to open a channel; `event` is set when [`Channel::open_outcome`] is known.
+    pub fn begin_channel(&self, kind: OpenKind, event: Option<&Event>) -> Result<Channel, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let id = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let id = services.connection.open(kind, &mut services.out)?;
+            let mut entry = ChannelEntry::new();
+            entry.open_event = event.cloned();
+            serving.channels.insert(id, entry);
+            id
+        };
+        // From here on the handle sees to it that the channel goes when the open fails.
+        let channel = shared.channel(id)?;
+        shared.flush();
+        Ok(channel)
     }
 
     /// Takes the next channel that the peer has opened.
@@ -795,7 +849,7 @@ impl Transport {
     /// parent's session goes on.
     pub fn forget_in_child(&self) {
         if self.shared.check_process().is_err() {
-            self.shared.stream.close();
+            self.shared.stream.forget_in_child();
         }
     }
 
