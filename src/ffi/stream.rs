@@ -203,14 +203,16 @@ impl ByteStream for ProgramStream {
         let (at, capacity) = (buffer.as_mut_ptr().cast(), buffer.len());
         // SAFETY: the buffer is ours to be written during the call. The program says that the function may be called
         // with this userdata from any thread until destroy is called, which the share held here prevents.
-        let moved = unsafe { (self.read)(at, capacity, milliseconds(time), self.userdata.pointer()) };
+        let moved =
+            unsafe { (self.read)(at, capacity, milliseconds(time), self.userdata.pointer()) };
         count(moved)
     }
 
     fn write(&self, bytes: &[u8], time: Duration) -> Result<usize, StreamFault> {
         let (at, length) = (bytes.as_ptr().cast(), bytes.len());
         // SAFETY: the bytes live during the call; the rest as above.
-        let moved = unsafe { (self.write)(at, length, milliseconds(time), self.userdata.pointer()) };
+        let moved =
+            unsafe { (self.write)(at, length, milliseconds(time), self.userdata.pointer()) };
         count(moved)
     }
 
