@@ -8,7 +8,6 @@ use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
 use super::serving::{ChannelInterest, ChannelWaits, Serving};
 use super::shared::Shared;
-use super::stream::Waker;
 use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
@@ -32,13 +31,13 @@ pub enum Read {
 /// A handle of a channel. Clones are the same handle; when the last one goes, the channel is closed.
 #[derive(Clone)]
 pub struct Channel {
-    handle: Arc<Handle>,
+    pub(super) handle: Arc<Handle>,
 }
 
-struct Handle {
-    shared: Arc<Shared>,
-    id: ChannelId,
-    waits: Arc<ChannelWaits>,
+pub(super) struct Handle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: ChannelId,
+    pub(super) waits: Arc<ChannelWaits>,
 }
 
 impl Drop for Handle {
@@ -73,7 +72,7 @@ impl Drop for Handle {
 }
 
 /// How far a write came in one go.
-enum Step {
+pub(super) enum Step {
     Wrote(usize),
     /// The socket or a key exchange holds it up.
     NoRoom(u64),
@@ -88,7 +87,7 @@ impl Channel {
         }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
 
@@ -276,22 +275,6 @@ impl Channel {
         }
     }
 
-    /// Writes as much of `data` as there is room for now; 0 when there is none, and then the transport above is told
-    /// when there is. Never waits.
-    pub(crate) fn write_now(&self, data: &[u8]) -> Result<usize, Error> {
-        self.shared().check_process()?;
-        let mut written = 0;
-        while let Some(rest) = data.get(written..).filter(|rest| !rest.is_empty()) {
-            match self.write_step(Stream::Data, rest) {
-                Ok(Step::Wrote(count)) => written += count,
-                Ok(Step::NoRoom(_) | Step::NoWindow) => break,
-                Err(_) if written > 0 => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(written)
-    }
-
     /// Whether a transport runs over the channel. Then only that may read and write it.
     pub fn carries(&self) -> bool {
         self.handle.waits.carries.load(Ordering::Acquire)
@@ -304,41 +287,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Gives the channel to a transport that runs over it, whose waker is told of every change.
-    pub(crate) fn carry(&self, above: Arc<Waker>) -> Result<(), Error> {
-        let shared = self.shared();
-        shared.check_process()?;
-        {
-            let mut serving = shared.serving.lock();
-            let serving = &mut *serving;
-            serving.alive()?;
-            let id = self.handle.id;
-            let services = serving
-                .services
-                .as_mut()
-                .ok_or(Error::ApiMisuse("the transport has not been started"))?;
-            match services.connection.status(id) {
-                Some(status) if status.is_writable() => {}
-                Some(status) if !status.closed && !status.eof_sent => {
-                    return Err(Error::ApiMisuse("the channel is not open yet"));
-                }
-                _ => return Err(Error::Closed),
-            }
-            let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
-            if entry.above.is_some() {
-                return Err(Error::ApiMisuse("a transport runs over the channel"));
-            }
-            entry.above = Some(above);
-            entry.waits.carries.store(true, Ordering::Release);
-            services
-                .connection
-                .discard_stderr(id, Instant::now(), &mut services.out)?;
-        }
-        shared.flush();
-        Ok(())
-    }
-
-    fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
+    pub(super) fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
         let shared = self.shared();
         let mark = shared.room_mark();
         let step = shared.with_sending(|sending| {
@@ -467,49 +416,8 @@ impl Channel {
         outcome
     }
 
-    /// Sends a channel request and returns its number at once; `event` is set when
-    /// [`request_outcome`](Self::request_outcome) is known.
-    pub fn begin_request(
-        &self,
-        request: &ChannelRequest,
-        event: Option<&Event>,
-    ) -> Result<RequestId, Error> {
-        let shared = self.shared();
-        shared.check_process()?;
-        let id = self.handle.id;
-        let number = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let number = services
-                .connection
-                .request(id, request, true, &mut services.out)?;
-            serving.request_replies.insert(number, None);
-            if let Some(entry) = serving.channels.get_mut(&id) {
-                entry.begun.push((number, event.cloned()));
-            }
-            number
-        };
-        shared.flush();
-        Ok(number)
-    }
-
-    /// The answer to a request that was begun; `None` while there is none. Handed out once.
-    pub fn request_outcome(&self, number: RequestId) -> Option<Result<(), Error>> {
-        let mut serving = self.shared().serving.lock();
-        let outcome = self.reply(&serving, number).or_else(|| {
-            let cause = serving.ended.clone()?;
-            Some(Err(cause))
-        })?;
-        serving.request_replies.remove(&number);
-        if let Some(entry) = serving.channels.get_mut(&self.handle.id) {
-            entry.begun.retain(|(begun, _)| *begun != number);
-        }
-        Some(outcome)
-    }
-
     /// The answer to a request, as far as the channel knows.
-    fn reply(&self, serving: &Serving, number: RequestId) -> Option<Result<(), Error>> {
+    pub(super) fn reply(&self, serving: &Serving, number: RequestId) -> Option<Result<(), Error>> {
         if let Some(Some(ok)) = serving.request_replies.get(&number) {
             return Some(if *ok {
                 Ok(())
@@ -523,19 +431,6 @@ impl Channel {
             .and_then(|services| services.connection.status(self.handle.id))
             .is_none_or(|status| status.peer_closed || status.closed);
         (closed && serving.ended.is_none()).then_some(Err(Error::Closed))
-    }
-
-    /// How the open went; `None` while the peer has not answered.
-    pub fn open_outcome(&self) -> Option<Result<(), Error>> {
-        let serving = self.shared().serving.lock();
-        match serving.channels.get(&self.handle.id) {
-            None => Some(Err(Error::Closed)),
-            Some(entry) => match (&entry.opened, &serving.ended) {
-                (Some(outcome), _) => Some(outcome.clone()),
-                (None, Some(cause)) => Some(Err(cause.clone())),
-                (None, None) => None,
-            },
-        }
     }
 
     fn serve(

@@ -6,7 +6,9 @@
 
 mod answering;
 mod attending;
+mod begun;
 mod calling;
+mod carrying;
 mod channel;
 mod connect;
 mod ending;

@@ -375,11 +375,12 @@ static void *answers_later(void *userdata)
     ssh_request *request = userdata;
     usleep(2000);
     int32_t kind = ssh_request_kind(request);
+    /* Before the answer: the client goes on once it has that. */
+    atomic_fetch_or(&seen, 1U << (unsigned)kind);
     if (kind == SSH_REQUEST_AUTH_NONE || kind == SSH_REQUEST_AUTH_INTERACTIVE)
         CHECK_STATUS(ssh_request_refuse(request), SSH_OK);
     else
         CHECK_STATUS(ssh_request_accept(request), SSH_OK);
-    atomic_fetch_or(&seen, 1U << (unsigned)kind);
     CHECK_STATUS(ssh_request_accept(request), SSH_ERR_STATE);
     ssh_request_free(request);
     return NULL;
