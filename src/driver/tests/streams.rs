@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::*;
@@ -307,20 +307,54 @@ fn a_slow_reader_above_bounds_what_is_queued_below() {
         .all(|chunk| data.starts_with(chunk)));
 }
 
+/// A stream whose reading can be stopped, as a peer's that has gone silent.
+struct Stallable {
+    inner: Blocking,
+    stalled: Arc<AtomicBool>,
+}
+
+impl ByteStream for Stallable {
+    fn read(&self, buffer: &mut [u8], time: Duration) -> Result<usize, StreamFault> {
+        if self.stalled.load(Ordering::SeqCst) {
+            std::thread::sleep(time / 20);
+            return Err(StreamFault::NotYet);
+        }
+        self.inner.read(buffer, time)
+    }
+    fn write(&self, bytes: &[u8], time: Duration) -> Result<usize, StreamFault> {
+        self.inner.write(bytes, time)
+    }
+    fn close(&self) {
+        self.inner.close();
+    }
+}
+
 #[test]
 fn close_is_bounded_when_the_transport_below_is_stuck() {
-    let (client, server) = connected();
+    let (a, b) = UnixStream::pair().unwrap();
+    let client = Transport::from_socket(a.into_raw_fd()).unwrap();
+    let stalled = Arc::new(AtomicBool::new(false));
+    let inner = Blocking {
+        socket: b,
+        closed: AtomicUsize::new(0),
+        gone: mpsc::channel().0,
+    };
+    let server = Transport::from_stream(Arc::new(Stallable {
+        inner,
+        stalled: Arc::clone(&stalled),
+    }));
+    trusting(&client, &server);
+    log_in(&client, &server);
     let (above, _above_server) = hop(&client, &server);
-    // The peer below reads nothing any more.
-    let _held = server.hold_receiving();
-    let (done, finished) = mpsc::channel();
-    let closing = above.clone();
-    std::thread::spawn(move || {
-        closing.close();
-        closing.join(TIME).unwrap();
-        done.send(()).unwrap();
-    });
-    finished.recv_timeout(Duration::from_secs(20)).unwrap();
+    let (filler, _theirs) = open(&client, &server);
+    stalled.store(true, Ordering::SeqCst);
+    // Nothing more goes into the socket, the goodbye of the transport above neither.
+    let data = pattern(1_500_000);
+    let short = Timeout::After(Duration::from_millis(300));
+    let (written, outcome) = filler.write_all(Stream::Data, &data, short);
+    assert!(written < data.len() && outcome.is_err(), "not stuck");
+    above.close();
+    above.join(TIME).unwrap();
 }
 
 #[test]
