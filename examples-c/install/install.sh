@@ -20,9 +20,17 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/examples-c/install
 list=$libdir/sshwire/installed
 
+# make(1) runs this in a folder of its own, so a path that begins elsewhere would go astray.
+for path in "${destdir:-/}" "$prefix" "$libdir" "$includedir" "$mandir"; do
+    case $path in
+        /*) ;;
+        *) echo "PREFIX, DESTDIR and the like must be absolute paths, and $path is not" >&2; exit 2 ;;
+    esac
+done
+
 # The paths in the list are without DESTDIR, so that they fit when a package has been unpacked.
 remove_listed() { # LIST [PATHS-TO-KEEP]
-    sort -r "$1" | while read -r path; do
+    sort -r "$1" | while IFS= read -r path; do
         if [ -n "${2:-}" ] && grep -qxF "$path" "$2"; then
             continue
         elif [ -d "$destdir$path" ] && [ ! -h "$destdir$path" ]; then
@@ -56,7 +64,7 @@ directory() { # PATH: makes it and notes what had to be made
     [ -n "$1" ] && [ "$1" != / ] || return 0
     if [ ! -d "$destdir$1" ]; then
         directory "$(dirname "$1")"
-        mkdir "$destdir$1"
+        install -d -m 755 "$destdir$1"
         echo "$1" >>"$work/list"
     elif [ -f "$destdir$list" ] && grep -qxF "$1" "$destdir$list"; then
         directory "$(dirname "$1")"
@@ -92,6 +100,7 @@ cmakedir=$libdir/cmake/sshwire
 # Relative, so that a tree that was moved as a whole is found where it is.
 include_from_cmake=$(realpath -m -s --relative-to="$cmakedir" "$includedir")
 
+[ -z "$destdir" ] || mkdir -p "$destdir"
 for path in "$libdir/pkgconfig" "$libdir/sshwire" "$cmakedir" "$includedir" "$mandir/man3"; do
     directory "$path"
 done
