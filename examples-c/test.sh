@@ -24,6 +24,7 @@ part "Rust tests, portable crypto" cargo test --locked --no-default-features --l
 if [ -x tests/c/run.sh ]; then
     part "C tests" tests/c/run.sh
 fi
+part "installation" tests/install/run.sh
 part "programs of the README" examples-c/readme.sh
 part "demo" make --no-print-directory -C examples-c demo
 

@@ -28,6 +28,9 @@ package_present() {
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
+        pkg-config) have pkg-config ;;
+        cmake) have cmake ;;
+        man-db) have man ;;
         procps) have ps ;;
         python3-venv) "$(system_python)" -c 'import venv, ensurepip' 2>/dev/null ;;
         *) return 1 ;;
@@ -39,7 +42,8 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ procps python3-venv; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ pkg-config cmake man-db procps \
+        python3-venv; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
