@@ -190,7 +190,7 @@ function constant_noun(name,   lower, noun) {
     if (name ~ /^SSH_LOG_/) return "ssh_log_callback"
     if (name ~ /^SSH_EXIT_/) return "ssh_channel"
     if (name ~ /^SSH_PRESET_/) return "ssh_security_options"
-    if (name ~ /^SSH_TIMEOUT_KIND_/) return "ssh_transport"
+    if (name ~ /^SSH_(TIMEOUT_KIND|ALGORITHM|STATISTIC)_/) return "ssh_transport"
     lower = tolower(name)
     return noun_of(lower)
 }
