@@ -25,6 +25,7 @@ if [ -x tests/c/run.sh ]; then
     part "C tests" tests/c/run.sh
 fi
 part "installation" tests/install/run.sh
+part "other languages" tests/languages/run.sh
 part "programs of the README" examples-c/readme.sh
 part "demo" make --no-print-directory -C examples-c demo
 

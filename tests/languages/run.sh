@@ -1,0 +1,109 @@
+#!/bin/bash
+# Tests the other languages, each against the library, header and .pc as installed under a prefix of its own, and
+# against an sshd beside servers of ours.
+#
+#   run.sh [cpp] ...      all when none is named
+#
+# A language that is absent is named; under CI=true that is a failure.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root" || exit 1
+work=$(mktemp -d)
+chmod 755 "$work"
+sshd_pid=
+clean() {
+    [ -z "$sshd_pid" ] || kill "$sshd_pid"
+    rm -rf "$work"
+}
+trap clean EXIT
+trap 'exit 1' INT TERM
+failed=() left_out=()
+
+say() { printf 'languages: %s\n' "$*"; }
+peer() { sed -n "s/^$1=//p" build/peers/env 2>/dev/null; }
+
+run_make() { env -u MAKEFLAGS make --no-print-directory "$@"; }
+if ! run_make -C examples-c install programs PREFIX="$work/prefix" >"$work/make.log" 2>&1; then
+    cat "$work/make.log"
+    exit 1
+fi
+export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib
+# Without pkg-config, what it would say.
+if command -v pkg-config >/dev/null 2>&1; then
+    read -ra flags <<<"$(pkg-config --cflags --libs sshwire)"
+else
+    flags=(-I"$work/prefix/include" -L"$work/prefix/lib" -lsshwire)
+fi
+
+# An sshd with one key for us, on a port that was free. The tests find it in SSHWIRE_TEST_... of the environment.
+start_sshd() {
+    local sshd account keys=$root/build/peers/keys port i
+    sshd=$(peer SSHD)
+    account=$(peer ACCOUNT)
+    [ -n "$sshd" ] && [ -r "$keys/authorized_keys" ] || return 1
+    cp "$keys/authorized_keys" "$work/authorized_keys"
+    chmod 644 "$work/authorized_keys"
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        port=$((20000 + (RANDOM + i) % 20000))
+        printf '%s\n' "Port $port" "ListenAddress 127.0.0.1" "HostKey $keys/host_ed25519" "PidFile none" \
+            "AuthorizedKeysFile $work/authorized_keys" "StrictModes no" "UsePAM no" "MaxStartups 400" "MaxSessions 100" \
+            "UseDNS no" "PrintMotd no" "Subsystem sftp internal-sftp" >"$work/sshd_config"
+        "$sshd" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &
+        sshd_pid=$!
+        while kill -0 "$sshd_pid" 2>/dev/null; do
+            if grep -q 'Server listening' "$work/sshd.log"; then
+                export SSHWIRE_TEST_ADDRESS=127.0.0.1:$port SSHWIRE_TEST_USER=${account:-$(id -un)}
+                export SSHWIRE_TEST_KEY=$keys/user_ed25519
+                SSHWIRE_TEST_HOST_KEY=$(cut -d' ' -f1,2 "$keys/host_ed25519.pub")
+                export SSHWIRE_TEST_HOST_KEY
+                return 0
+            fi
+            sleep 0.05
+        done
+        wait "$sshd_pid"
+        sshd_pid=
+    done
+    return 1
+}
+start_sshd || left_out+=("sshd")
+
+language() { # NAME COMMAND-THAT-MUST-BE-THERE FUNCTION
+    if ! command -v "$2" >/dev/null 2>&1; then
+        left_out+=("$1 (no $2)")
+    elif "$3" >"$work/log" 2>&1; then
+        say "$(tail -n 1 "$work/log")"
+    else
+        cat "$work/log"
+        failed+=("$1")
+    fi
+}
+
+cpp() {
+    local options=(-std=c++17 -Wall -Wextra -Wpedantic -Wshadow -Werror -g -O1 -pthread) name
+    for name in client server; do
+        g++ "${options[@]}" -o "$work/$name" "examples-c/cpp/$name.cpp" "${flags[@]}" || return 1
+    done
+    g++ "${options[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -o "$work/test" examples-c/cpp/test.cpp \
+        "${flags[@]}" || return 1
+    tests/languages/pair.sh "$work/server" "$work/client" || return 1
+    timeout 600 "$work/test"
+}
+
+[ $# -gt 0 ] || set -- cpp
+for chosen in "$@"; do
+    case $chosen in
+        cpp) language C++ g++ cpp ;;
+        *) say "$chosen: no such language"; exit 2 ;;
+    esac
+done
+
+status=0
+if [ ${#left_out[@]} -gt 0 ]; then
+    say "LEFT OUT: $(IFS=,; echo "${left_out[*]}")"
+    [ "${CI:-}" != true ] || { say "under CI=true nothing may be left out"; status=1; }
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    say "FAILED: $(IFS=,; echo "${failed[*]}")"
+    status=1
+fi
+exit $status
