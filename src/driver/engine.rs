@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
 use rustix::io::Errno;
 
 use super::pool::Pool;
 use super::shared::Shared;
 use super::stream::Socket;
+use super::sync::Mutex;
 use super::sys::{fork::PerProcess, thread};
 use crate::error::Error;
 

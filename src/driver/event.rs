@@ -4,9 +4,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
-use parking_lot::{Condvar, Mutex};
 use rustix::event::{eventfd, EventfdFlags};
 
+use super::sync::{Condvar, Mutex};
 use super::wait::Timeout;
 use crate::error::Error;
 

@@ -29,6 +29,7 @@ mod serving;
 mod shared;
 mod stream;
 mod subsystem;
+pub(crate) mod sync;
 pub mod sys;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
+use super::sync::{Condvar, Mutex};
 use super::sys::thread;
 
 /// Something to run once.
@@ -69,7 +68,7 @@ impl Inner {
             let until = Instant::now() + IDLE_TIME;
             let mut timed_out = false;
             while state.jobs.is_empty() && !timed_out {
-                timed_out = self.work.wait_until(&mut state, until).timed_out();
+                timed_out = !self.work.wait_until(&mut state, until);
             }
             state.idle -= 1;
             if state.jobs.is_empty() {

@@ -6,8 +6,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Condvar;
-
 use super::event::Event;
 use super::keepalive::Keepalive;
 use super::log::LogLevel;
@@ -17,6 +15,7 @@ use super::request::{Question, Request, RequestKind};
 use super::shared::Shared;
 use super::stream::Waker;
 use super::subsystem::Subsystems;
+use super::sync::Condvar;
 use super::sys::lent::LentSlot;
 use crate::auth::{AuthOutcome, ClientAuthEvent, ServerAuthEvent, SignJob, VerifyJob};
 use crate::connection::{ChannelId, ConnectionEvent, DataSink, GlobalRequestId, RequestId, Stream};

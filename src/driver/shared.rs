@@ -17,9 +17,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use once_cell::sync::OnceCell;
-use parking_lot::{Condvar, Mutex};
-
 use super::engine::{Engine, Worker};
 use super::event::Event;
 use super::log::LogTarget;
@@ -27,12 +24,14 @@ use super::options::TransportOptions;
 use super::pool::Job;
 use super::serving::Serving;
 use super::stream::Stream;
+use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::fork;
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
 use crate::error::Error;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportAction;
+use once_cell::sync::OnceCell;
 
 /// Guarded by the receiving lock.
 pub(crate) struct Receiving {
@@ -233,7 +232,7 @@ impl Shared {
     /// cancelled, or time runs out.
     pub(crate) fn wait_for<R>(
         &self,
-        serving: &mut parking_lot::MutexGuard<'_, Serving>,
+        serving: &mut MutexGuard<'_, Serving>,
         condition: &Condvar,
         deadline: Deadline,
         what: &'static str,

@@ -499,7 +499,7 @@ impl Transport {
 
     /// Keeps the I/O thread from receiving, as a busy peer would.
     #[cfg(test)]
-    pub(crate) fn hold_receiving(&self) -> impl Drop + '_ {
+    pub(crate) fn hold_receiving(&self) -> impl Sized + '_ {
         self.shared.receiving.lock()
     }
 }

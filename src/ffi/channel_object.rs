@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use crate::connection::{ExitOutcome, RequestId, Stream};
+use crate::driver::sync::Mutex;
 use crate::driver::{Channel, Event, Timeout};
 
 use super::callbacks::Userdata;

@@ -3,12 +3,12 @@
 use std::ffi::CString;
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::auth::AuthQuestionKind;
 use crate::codec::Writer;
 use crate::connection::{ChannelRequest, OpenKind};
+use crate::driver::sync::Mutex;
 use crate::driver::{Question, Request};
 use crate::keys::PublicKey;
 

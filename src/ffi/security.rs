@@ -3,9 +3,8 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::codec::join_names;
+use crate::driver::sync::Mutex;
 
 use super::error::ssh_error;
 use super::guard::{self, Outcome};

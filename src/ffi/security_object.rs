@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::crypto::algorithms::{apply, Preferences};
 use crate::crypto::preferences::{
     known_cipher, known_compression, known_host_key, known_kex, known_mac,
 };
+use crate::driver::sync::Mutex;
 use crate::messages::Role;
 
 use super::guard::{Failure, Outcome};

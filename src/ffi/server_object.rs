@@ -1,8 +1,7 @@
 //! What a server handle leads to.
 
-use parking_lot::Mutex;
-
 use crate::crypto::preferences::known_host_key;
+use crate::driver::sync::Mutex;
 use crate::driver::TransportOptions;
 use crate::keys::PrivateKey;
 

@@ -9,10 +9,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use super::{Progress, Waker};
 use crate::driver::engine::{Engine, Worker};
+use crate::driver::sync::{Condvar, Mutex, MutexGuard};
 use crate::driver::sys::thread;
 use crate::error::Error;
 

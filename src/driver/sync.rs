@@ -1,0 +1,165 @@
+//! Locks that survive `fork`.
+//!
+//! The standard library's mutex and condition variable are words of memory that the kernel waits on, and nothing
+//! else. Other locks keep the sleeping threads in a table of the process; a child inherits that table with threads
+//! in it that it does not have, perhaps in the middle of a change, and may hang on locks it made itself. New
+//! transports must work in a child, so the driver and the C face use these.
+//!
+//! A panic with a lock held is caught at the C boundary or in the I/O thread and ends the transport; the lock stays
+//! usable, for the others must still hear of the end.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{self, PoisonError, TryLockError};
+use std::time::Instant;
+
+/// Guards a value.
+#[derive(Debug, Default)]
+pub struct Mutex<T> {
+    inner: sync::Mutex<T>,
+}
+
+/// The right to the value of a [`Mutex`], until dropped.
+pub struct MutexGuard<'a, T> {
+    /// Absent only inside [`Condvar`], which takes guards by value.
+    inner: Option<sync::MutexGuard<'a, T>>,
+}
+
+impl<T> Mutex<T> {
+    /// An open lock around `value`.
+    pub const fn new(value: T) -> Self {
+        Mutex {
+            inner: sync::Mutex::new(value),
+        }
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        MutexGuard { inner: Some(inner) }
+    }
+
+    /// The lock if nobody has it.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        let inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(MutexGuard { inner: Some(inner) })
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.inner {
+            Some(inner) => inner,
+            None => unreachable!("a guard is used while its thread sleeps"),
+        }
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.inner {
+            Some(inner) => inner,
+            None => unreachable!("a guard is used while its thread sleeps"),
+        }
+    }
+}
+
+/// Where threads sleep until the value of a [`Mutex`] has changed.
+#[derive(Debug, Default)]
+pub struct Condvar {
+    inner: sync::Condvar,
+}
+
+impl Condvar {
+    /// Nobody sleeps yet.
+    pub const fn new() -> Self {
+        Condvar {
+            inner: sync::Condvar::new(),
+        }
+    }
+
+    /// Lets go of the lock, sleeps until woken, takes the lock again. May wake without a reason.
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        guard.inner = guard.inner.take().map(|inner| {
+            self.inner
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner)
+        });
+    }
+
+    /// As [`wait`](Self::wait), no longer than until `at`; false when that moment came.
+    pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, at: Instant) -> bool {
+        let time = at.saturating_duration_since(Instant::now());
+        let mut in_time = true;
+        guard.inner = guard.inner.take().map(|inner| {
+            let (inner, outcome) = self
+                .inner
+                .wait_timeout(inner, time)
+                .unwrap_or_else(PoisonError::into_inner);
+            in_time = !outcome.timed_out();
+            inner
+        });
+        in_time
+    }
+
+    /// Wakes one of those who sleep.
+    pub fn notify_one(&self) {
+        self.inner.notify_one();
+    }
+
+    /// Wakes all who sleep.
+    pub fn notify_all(&self) {
+        self.inner.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+    use std::time::Duration;
+
+    #[test]
+    fn a_panic_leaves_the_lock_usable() {
+        let lock = Mutex::new(1);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut guard = lock.lock();
+            *guard = 2;
+            panic!("on purpose");
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(*lock.lock(), 2);
+        assert_eq!(lock.try_lock().as_deref(), Some(&2));
+    }
+
+    #[test]
+    fn try_lock_finds_the_lock_taken() {
+        let lock = Mutex::new(());
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        drop(guard);
+        assert!(lock.try_lock().is_some());
+    }
+
+    #[test]
+    fn sleepers_are_woken_and_time_runs_out() {
+        let (lock, changed) = (Mutex::new(false), Condvar::new());
+        assert!(!changed.wait_until(&mut lock.lock(), Instant::now() + Duration::from_millis(1)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut done = lock.lock();
+                while !*done {
+                    changed.wait(&mut done);
+                }
+            });
+            *lock.lock() = true;
+            changed.notify_all();
+        });
+        assert!(*lock.lock());
+    }
+}
