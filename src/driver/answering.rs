@@ -65,8 +65,12 @@ impl Shared {
     }
 
     /// The application's word on the host key.
-    pub(crate) fn host_key_answered(self: &Arc<Self>, verdict: Result<(), HostKeyFault>) {
+    pub(crate) fn host_key_answered(
+        self: &Arc<Self>,
+        verdict: Result<(), HostKeyFault>,
+    ) -> Result<(), Error> {
         let mut serving = self.serving.lock();
+        serving.alive()?;
         match verdict {
             Ok(()) => {
                 // A question was asked, so there is a key.
@@ -83,6 +87,7 @@ impl Shared {
                 }
             }
         }
+        Ok(())
     }
 
     /// The application's word on a channel that the peer wants to open.

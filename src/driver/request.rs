@@ -262,6 +262,19 @@ impl Request {
     }
 }
 
+impl Answer {
+    /// What the user-authentication service is told.
+    fn into_decision(self) -> AuthDecision {
+        match self {
+            Answer::Accept => AuthDecision::Accept,
+            Answer::Partial(methods) => AuthDecision::Partial { methods },
+            Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
+            Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
+            _ => AuthDecision::Refuse,
+        }
+    }
+}
+
 impl Inner {
     fn take(&self) -> Result<(), Error> {
         if self.answered.swap(true, Ordering::AcqRel) {
@@ -273,30 +286,21 @@ impl Inner {
     fn answer(&self, answer: Answer) -> Result<(), Error> {
         self.fits(&answer)?;
         self.take()?;
-        match (&self.question, answer) {
-            (Question::HostKey(_), Answer::Accept) => self.shared.host_key_answered(Ok(())),
-            (Question::HostKey(_), _) => {
-                self.shared.host_key_answered(Err(HostKeyFault::Refused));
-            }
-            (Question::Prompts(_), Answer::Answers(answers)) => {
-                return self
-                    .shared
-                    .serve(|services| services.answer_prompts(Some(answers)));
-            }
-            (Question::Prompts(_), _) => {
-                return self.shared.serve(|services| services.answer_prompts(None));
-            }
-            (Question::Auth { id, .. }, answer) => {
-                let decision = match answer {
-                    Answer::Accept => AuthDecision::Accept,
-                    Answer::Partial(methods) => AuthDecision::Partial { methods },
-                    Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
-                    Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
-                    _ => AuthDecision::Refuse,
+        let shared = &self.shared;
+        match &self.question {
+            Question::HostKey(_) => shared.host_key_answered(match answer {
+                Answer::Accept => Ok(()),
+                _ => Err(HostKeyFault::Refused),
+            }),
+            Question::Prompts(_) => {
+                let answers = match answer {
+                    Answer::Answers(answers) => Some(answers),
+                    _ => None,
                 };
-                return self.shared.answer_auth(*id, decision);
+                shared.serve(|services| services.answer_prompts(answers))
             }
-            (Question::ChannelOpen { id, .. }, answer) => {
+            Question::Auth { id, .. } => shared.answer_auth(*id, answer.into_decision()),
+            Question::ChannelOpen { id, .. } => {
                 let decision = match answer {
                     Answer::Accept => Ok(()),
                     _ => Err(OpenRefusal {
@@ -305,37 +309,35 @@ impl Inner {
                         description: String::from("refused"),
                     }),
                 };
-                return self.shared.answer_open(*id, decision, true);
+                shared.answer_open(*id, decision, true)
             }
-            (
-                Question::Channel {
-                    id,
-                    request_id,
-                    request,
-                    ..
-                },
-                answer,
-            ) => {
-                let ok = matches!(answer, Answer::Accept);
-                if let (true, ChannelRequest::Subsystem(name)) = (ok, request) {
-                    return self.shared.accept_subsystem(*id, *request_id, name);
+            Question::Channel {
+                id,
+                request_id,
+                request,
+                ..
+            } => match (answer, request) {
+                (Answer::Accept, ChannelRequest::Subsystem(name)) => {
+                    shared.accept_subsystem(*id, *request_id, name)
                 }
-                return self.shared.answer_request(*id, *request_id, ok);
-            }
-            (Question::Global { id, .. }, answer) => {
+                (answer, _) => {
+                    let ok = matches!(answer, Answer::Accept);
+                    shared.answer_request(*id, *request_id, ok)
+                }
+            },
+            Question::Global { id, .. } => {
                 let reply = match answer {
                     Answer::Accept => Ok(Vec::new()),
                     Answer::Data(data) => Ok(data),
                     _ => Err(()),
                 };
-                return self.shared.serve(|services| {
+                shared.serve(|services| {
                     services
                         .connection
                         .answer_global(*id, reply, &mut services.out)
-                });
+                })
             }
         }
-        Ok(())
     }
 
     /// Refuses answers that do not fit the kind of question before anything is decided.

@@ -20,7 +20,7 @@ use super::text;
 ///
 /// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
 ///                 answered with ssh_request_ask()
-/// @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn ssh_request_accept(request: *mut ssh_request) -> ssh_st
 /// Says no.
 ///
 /// @param request  a request that has no answer yet
-/// @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
@@ -94,9 +94,9 @@ pub unsafe extern "C" fn ssh_request_refuse_with_methods(
 /// answers come as a new request of kind SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS.
 ///
 /// @param request       a request that has no answer yet
-/// @param title         a title to show, or NULL
-/// @param instructions  a text to show, or NULL
-/// @param prompts       `count` strings
+/// @param title         a title to show, at most 4096 bytes, or NULL
+/// @param instructions  a text to show, at most 65536 bytes, or NULL
+/// @param prompts       `count` strings of at most 8192 bytes each
 /// @param echo          `count` times whether what is typed may be seen, or NULL for never
 /// @param count         how many prompts, 0 to 256
 /// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
@@ -128,13 +128,18 @@ pub unsafe extern "C" fn ssh_request_ask(
                 echo: echo.get(index).is_some_and(|shown| *shown != 0),
             })
             .collect();
-        object.driver.ask(Prompts {
+        let prompts = Prompts {
             name: memory::optional_text(title)?.unwrap_or_default().to_owned(),
             instruction: memory::optional_text(instructions)?
                 .unwrap_or_default()
                 .to_owned(),
             prompts,
-        })?;
+        };
+        // Seen here, so that the request keeps its place for a better answer.
+        if !prompts.may_be_sent() {
+            return Err(Failure::invalid("too much text"));
+        }
+        object.driver.ask(prompts)?;
         Ok(SSH_OK)
     })
 }

@@ -38,6 +38,14 @@ static void interactive(ssh_request *request, void *userdata)
     (void)userdata;
     CHECK(strcmp(ssh_request_submethods(request), "pam") == 0);
     CHECK_STATUS(ssh_request_accept(request), SSH_ERR_STATE);
+    /* More than a client must be able to read: not sent, and the question stays open. */
+    char *long_text = calloc(1, 65538);
+    CHECK(long_text != NULL);
+    memset(long_text, 'x', 65537);
+    CHECK_STATUS(ssh_request_ask(request, NULL, long_text, prompts, echo, 2), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_request_ask(request, long_text, NULL, prompts, echo, 2), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_request_ask(request, NULL, NULL, (const char *[]){long_text}, NULL, 1), SSH_ERR_INVALID_ARG);
+    free(long_text);
     CHECK_STATUS(ssh_request_ask(request, "Login", "Two questions.\r\n", prompts, echo, 2), SSH_OK);
     CHECK_STATUS(ssh_request_ask(request, "Login", NULL, prompts, echo, 2), SSH_ERR_STATE);
     ssh_request_free(request);
