@@ -88,6 +88,11 @@ impl Sealer {
         self.compression.start_delayed();
     }
 
+    /// Whether compression begins when authentication succeeds.
+    pub fn delays_compression(&self) -> bool {
+        self.compression.is_delayed()
+    }
+
     /// Packets and bytes since the keys were installed.
     pub fn counters(&self) -> Counters {
         self.sequence.counters()
