@@ -3015,7 +3015,7 @@ uint32_t ssh_request_break_length_ms(const ssh_request *request);
  *
  * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
  *                 answered with ssh_request_ask()
- * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
  */
@@ -3025,7 +3025,7 @@ ssh_status ssh_request_accept(ssh_request *request);
  * Says no.
  *
  * @param request  a request that has no answer yet
- * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
  */
@@ -3057,9 +3057,9 @@ ssh_status ssh_request_refuse_with_methods(ssh_request *request,
  * answers come as a new request of kind SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS.
  *
  * @param request       a request that has no answer yet
- * @param title         a title to show, or NULL
- * @param instructions  a text to show, or NULL
- * @param prompts       `count` strings
+ * @param title         a title to show, at most 4096 bytes, or NULL
+ * @param instructions  a text to show, at most 65536 bytes, or NULL
+ * @param prompts       `count` strings of at most 8192 bytes each
  * @param echo          `count` times whether what is typed may be seen, or NULL for never
  * @param count         how many prompts, 0 to 256
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
