@@ -324,13 +324,12 @@ mod tests {
     fn what_is_for_old_gear_must_be_named_or_preset() {
         for role in [Role::Client, Role::Server] {
             let lists = |preferences: Preferences| {
-                let lists = [
+                [
                     preferences.kex,
                     preferences.host_key,
                     preferences.cipher,
                     preferences.mac,
-                ];
-                lists
+                ]
             };
             for preset in [Preferences::compatible(role), Preferences::modern(role)] {
                 assert!(!lists(preset)

@@ -62,12 +62,9 @@ fn keys(mode: (usize, Option<usize>)) -> DirectionKeys {
 fn raw_sealer(mode: Mode) -> Box<dyn SealPacket> {
     match mode {
         None => plain_sealer(),
-        Some((cipher, mac)) => sealer(
-            cipher_at(cipher),
-            mac.map(|mac| mac_at(mac)),
-            &keys((cipher, mac)),
-        )
-        .unwrap(),
+        Some((cipher, mac)) => {
+            sealer(cipher_at(cipher), mac.map(mac_at), &keys((cipher, mac))).unwrap()
+        }
     }
 }
 
@@ -80,12 +77,7 @@ fn pair_with(mode: Mode, compression: CompressionKind, reset_sequence: bool) -> 
             reset_sequence,
         });
         open.install(OpenKeys {
-            packet: opener(
-                cipher_at(cipher),
-                mac.map(|mac| mac_at(mac)),
-                &keys((cipher, mac)),
-            )
-            .unwrap(),
+            packet: opener(cipher_at(cipher), mac.map(mac_at), &keys((cipher, mac))).unwrap(),
             compression,
             reset_sequence,
         });
