@@ -1,6 +1,5 @@
 //! What a server handle leads to.
 
-use crate::crypto::preferences::known_host_key;
 use crate::driver::sync::Mutex;
 use crate::driver::TransportOptions;
 use crate::keys::PrivateKey;
@@ -90,8 +89,6 @@ impl ServerSettings {
         options.server_auth.methods = self.methods(own);
         options.server_auth.banner = self.banner.clone().map(|text| (text, String::new()));
         options.server_auth.max_failures = self.max_failures;
-        // Users sign with keys of any kind this build knows, whatever the host's own are.
-        options.server_auth.sig_algs = known_host_key();
         options.login_grace = (self.login_grace_ms > 0)
             .then(|| std::time::Duration::from_millis(u64::from(self.login_grace_ms)));
     }
