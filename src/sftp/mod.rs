@@ -9,6 +9,7 @@ mod extended;
 mod frame;
 mod messages;
 mod number;
+pub mod server;
 mod status;
 
 pub use attributes::{Attributes, MAX_EXTENDED_ATTRIBUTES};
