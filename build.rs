@@ -26,6 +26,7 @@ const HEADER_SOURCES: &[&str] = &[
     "request",
     "answer",
     "server",
+    "sftp_server",
 ];
 
 fn main() {

@@ -32,6 +32,7 @@ pub mod security;
 mod security_object;
 pub mod server;
 mod server_object;
+pub mod sftp_server;
 pub mod status;
 mod text;
 mod time;
