@@ -70,7 +70,7 @@ impl OpenDir {
             let attributes = from_stat(&stat);
             let shown = Shown {
                 name: file_name,
-                links: stat.st_nlink.into(),
+                links: stat.st_nlink,
                 user: accounts.users.name(stat.st_uid),
                 group: accounts.groups.name(stat.st_gid),
                 now,
