@@ -29,6 +29,7 @@ const HEADER_SOURCES: &[&str] = &[
     "answer",
     "server",
     "subsystem",
+    "sftp_server",
 ];
 
 fn main() {

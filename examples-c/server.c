@@ -37,18 +37,20 @@ static const char help[] =
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
+    "      --sftp DIRECTORY       offers the directory over SFTP, and nothing outside of it\n"
+    "      --read-only            changes nothing in that directory\n"
     "  -v, --verbose              say more; twice: in detail\n"
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner, *shell;
+    const char *listen, *authorized_keys, *password_file, *banner, *shell, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
     const char *users[MAX_USERS];
     size_t user_count;
     char *required[4];
     size_t required_count;
-    bool allow_anyone;
+    bool allow_anyone, read_only;
     uint64_t rekey_bytes;
     int verbosity;
     struct algorithm_options algorithms;
@@ -288,6 +290,14 @@ static ssh_server *make_server(void)
         free(text);
     }
     sessions_serve(server, options.shell);
+    if (options.sftp != NULL) {
+        /* Lives as long as the program. */
+        ssh_sftp_server *directory = ssh_sftp_server_new_directory(options.sftp, &error);
+        if (directory == NULL)
+            fail_error(options.sftp, error);
+        ssh_sftp_server_set_read_only(directory, options.read_only);
+        sessions_serve_sftp(server, directory);
+    }
     return server;
 }
 
@@ -470,7 +480,9 @@ enum {
     OPTION_ALLOW_ANYONE,
     OPTION_BANNER,
     OPTION_REKEY_BYTES,
-    OPTION_SHELL
+    OPTION_SHELL,
+    OPTION_SFTP,
+    OPTION_READ_ONLY
 };
 
 static void parse_options(int argc, char **argv)
@@ -485,6 +497,8 @@ static void parse_options(int argc, char **argv)
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
                                           {"shell", required_argument, NULL, OPTION_SHELL},
+                                          {"sftp", required_argument, NULL, OPTION_SFTP},
+                                          {"read-only", no_argument, NULL, OPTION_READ_ONLY},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
@@ -506,6 +520,8 @@ static void parse_options(int argc, char **argv)
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
         case OPTION_SHELL: options.shell = optarg; break;
+        case OPTION_SFTP: options.sftp = optarg; break;
+        case OPTION_READ_ONLY: options.read_only = true; break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:

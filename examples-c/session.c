@@ -47,6 +47,7 @@ static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Set before the first session. */
 static const char *shell_wanted;
+static ssh_sftp_server *sftp_offered;
 static struct session *sessions;
 static uintptr_t last_number;
 
@@ -415,6 +416,18 @@ static void session_start(struct session *session, const char *command, ssh_requ
     session_end(session);
 }
 
+/* Has the library serve files on the channel. The session stays as one that nothing was started on by this program,
+ * and is swept away once its channel is closed. */
+static void session_start_sftp(ssh_request *request)
+{
+    ssh_error *error = NULL;
+    const char *name = ssh_request_name(request);
+    if (sftp_offered == NULL || name == NULL || strcmp(name, "sftp") != 0)
+        ssh_request_refuse(request);
+    else if (ssh_request_accept_sftp(request, sftp_offered, &error) != SSH_OK)
+        say_error("sftp", error);
+}
+
 /*
  * Questions
  */
@@ -485,6 +498,8 @@ static void on_channel_request(ssh_request *request, void *userdata)
     const char *command = kind == SSH_REQUEST_EXEC ? ssh_request_command(request, &length) : NULL;
     if (session == NULL)
         ssh_request_refuse(request);
+    else if (kind == SSH_REQUEST_SUBSYSTEM)
+        session_start_sftp(request);
     else if (kind == SSH_REQUEST_SHELL)
         session_start(session, NULL, request);
     else if (command != NULL && strlen(command) == length)
@@ -524,4 +539,10 @@ void sessions_serve(ssh_server *server, const char *shell)
     ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_channel_open, NULL, NULL);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         ssh_server_set_callback(server, kinds[i], on_channel_request, NULL, NULL);
+}
+
+void sessions_serve_sftp(ssh_server *server, ssh_sftp_server *directory)
+{
+    sftp_offered = directory;
+    ssh_server_set_callback(server, SSH_REQUEST_SUBSYSTEM, on_channel_request, NULL, NULL);
 }

@@ -635,6 +635,13 @@ typedef struct ssh_security_options ssh_security_options;
 typedef struct ssh_server ssh_server;
 
 /**
+ * What clients see over SFTP: a directory of this machine and nothing else of it. One may serve any number of
+ * channels; each takes the options as they are when it starts. Neither "..", nor symbolic links, nor
+ * directories that are moved meanwhile lead out of the directory, which clients see as "/".
+ */
+typedef struct ssh_sftp_server ssh_sftp_server;
+
+/**
  * One SSH connection over one stream, as client or as server: it negotiates, authenticates, and carries any
  * number of channels. Every function may be called from any thread, also several at once.
  */
@@ -3269,6 +3276,74 @@ ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
                                                ssh_subsystem_callback handler,
                                                void *userdata,
                                                ssh_destroy_callback destroy);
+ * Opens a directory to be served. It stays the same one when it is renamed.
+ *
+ * @param path   the directory, in any encoding
+ * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_IO
+ * @return a server, freed with ssh_sftp_server_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_server *ssh_sftp_server_new_directory(const char *path, ssh_error **error);
+
+/**
+ * Frees the handle. Channels that are served go on.
+ *
+ * @param server  the server; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_server_free(ssh_sftp_server *server);
+
+/**
+ * Whether everything that would change something is refused. It is not at first.
+ *
+ * @param server     the server
+ * @param read_only  whether to refuse
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_read_only(ssh_sftp_server *server, bool read_only);
+
+/**
+ * Sets mode bits that new files and directories do not get, beside those of the process's umask.
+ *
+ * @param server  the server
+ * @param umask   0 to 0777; 0 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server, uint32_t umask);
+
+/**
+ * Sets how many files and directories one channel may have open.
+ *
+ * @param server   the server
+ * @param handles  1 to 65,536; 256 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_max_handles(ssh_sftp_server *server, uint32_t handles);
+
+/**
+ * Sets where clients begin, as they see it.
+ *
+ * @param server  the server
+ * @param path    a path below the directory, such as "/incoming"; "/" at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
+
+/**
+ * Accepts a SSH_REQUEST_SUBSYSTEM, whatever name it has, and serves SFTP on its channel. The library does the
+ * work on threads of its own; an idle session has none. When the client is done, the channel is closed. Its
+ * handle stays the program's, to be freed once ssh_channel_is_closed(); freeing it earlier ends the session.
+ * Nobody else may read from or write to the channel.
+ *
+ * @param request  the request, answered by this call
+ * @param server   what to serve
+ * @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests,
+ *                 SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE
+ * @return SSH_OK, or as `error` says. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_sftp(ssh_request *request,
+                                   ssh_sftp_server *server,
+                                   ssh_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

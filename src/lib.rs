@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
+//! sftp         SFTP version 3: codec, then the client over a Channel
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)
@@ -48,6 +49,7 @@ pub mod kex;
 pub mod keys;
 pub mod messages;
 pub mod packet;
+pub mod sftp;
 pub mod transport;
 
 pub use error::Error;

@@ -33,6 +33,8 @@ pub(crate) struct Engine {
     workers: Vec<Arc<Worker>>,
     next: AtomicUsize,
     pool: Pool,
+    /// Work on files, which may take as long as their disk does.
+    files: Pool,
 }
 
 /// What an I/O thread can be asked to do.
@@ -74,6 +76,12 @@ pub fn set_io_threads(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Runs work that may wait for files, soon.
+pub(crate) fn spawn_file_work(job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    Engine::get()?.files().spawn(Box::new(job));
+    Ok(())
+}
+
 fn failed(operation: &'static str) -> impl Fn(Errno) -> Error {
     move |errno| Error::Io {
         operation,
@@ -99,7 +107,8 @@ impl Engine {
         Ok(Engine {
             workers,
             next: AtomicUsize::new(0),
-            pool: Pool::default(),
+            pool: Pool::new("sshwire-callback"),
+            files: Pool::new("sshwire-files"),
         })
     }
 
@@ -115,6 +124,11 @@ impl Engine {
             .and_then(|index| self.workers.get(index))
             .cloned()
             .ok_or(Error::Bug("no I/O thread"))
+    }
+
+    /// The pool for work on files, apart from that of the callbacks, so that neither keeps the other waiting.
+    pub(crate) fn files(&self) -> &Pool {
+        &self.files
     }
 
     pub(crate) fn pool(&self) -> &Pool {

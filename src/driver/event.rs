@@ -24,6 +24,8 @@ struct Inner {
     changed: Condvar,
     /// Made at the first question for it; readable exactly while the flag is set.
     descriptor: OnceCell<OwnedFd>,
+    /// Called each time the flag goes from clear to set.
+    hook: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Event {
@@ -32,10 +34,23 @@ impl Event {
         Self::default()
     }
 
+    /// A flag that calls `hook` each time it goes from clear to set: work can wait for it without a thread.
+    /// The hook runs on the thread that sets the flag, which may hold the locks of a transport; so it only hands
+    /// work on.
+    pub(crate) fn with_hook(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Event {
+            inner: Arc::new(Inner {
+                hook: Some(Box::new(hook)),
+                ..Inner::default()
+            }),
+        }
+    }
+
     /// Sets the flag and wakes who waits.
     pub fn set(&self) {
         let mut set = self.inner.set.lock();
-        if !*set {
+        let was_set = *set;
+        if !was_set {
             *set = true;
             if let Some(descriptor) = self.inner.descriptor.get() {
                 // The counter cannot overflow: it goes from 0 to 1 and back.
@@ -43,6 +58,10 @@ impl Event {
             }
         }
         self.inner.changed.notify_all();
+        drop(set);
+        if let Some(hook) = self.inner.hook.as_ref().filter(|_| !was_set) {
+            hook();
+        }
     }
 
     /// Clears the flag.
@@ -109,6 +128,20 @@ mod tests {
         assert!(thread.join().unwrap());
         event.reset();
         assert!(!event.is_set());
+    }
+
+    #[test]
+    fn a_hook_is_called_once_for_each_setting() {
+        let calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let event = Event::with_hook(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        event.set();
+        event.set();
+        event.reset();
+        event.set();
+        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 
     #[test]

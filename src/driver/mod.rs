@@ -38,6 +38,7 @@ mod wait;
 
 pub use channel::{Channel, Read};
 pub use engine::set_io_threads;
+pub(crate) use engine::spawn_file_work;
 pub use event::Event;
 pub use keepalive::KeepaliveCallback;
 pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};

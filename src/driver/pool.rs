@@ -16,8 +16,8 @@ const IDLE_TIME: Duration = Duration::from_secs(10);
 const MAX_THREADS: usize = 256;
 
 /// An elastic pool. Its lock is a leaf.
-#[derive(Default)]
 pub(crate) struct Pool {
+    name: &'static str,
     inner: Arc<Inner>,
 }
 
@@ -35,6 +35,14 @@ struct State {
 }
 
 impl Pool {
+    /// A pool without threads. Those it makes have this name.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Pool {
+            name,
+            inner: Arc::default(),
+        }
+    }
+
     /// Runs `job` on some thread of the pool, soon.
     pub(crate) fn spawn(&self, job: Job) {
         let mut state = self.inner.state.lock();
@@ -43,7 +51,7 @@ impl Pool {
             self.inner.work.notify_one();
         } else if state.threads < MAX_THREADS {
             let inner = Arc::clone(&self.inner);
-            if thread::spawn("sshwire-callback", move || inner.run()).is_ok() {
+            if thread::spawn(self.name, move || inner.run()).is_ok() {
                 state.threads += 1;
             }
             // Where no thread can be made, the ones that exist come to the job in time; the very first
@@ -86,7 +94,7 @@ mod tests {
 
     #[test]
     fn blocked_jobs_do_not_stop_others_and_panics_are_survived() {
-        let pool = Pool::default();
+        let pool = Pool::new("test");
         let (tell, told) = mpsc::channel();
         let (release, wait) = mpsc::channel::<()>();
         pool.spawn(Box::new(move || wait.recv().unwrap()));

@@ -33,6 +33,7 @@ pub mod security;
 mod security_object;
 pub mod server;
 mod server_object;
+pub mod sftp_server;
 pub mod status;
 pub mod stream;
 pub mod subsystem;
