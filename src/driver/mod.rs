@@ -37,4 +37,5 @@ pub use options::TransportOptions;
 pub use request::{Question, Request, RequestKind};
 pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
 pub use transport::Transport;
+pub(crate) use wait::Deadline;
 pub use wait::Timeout;

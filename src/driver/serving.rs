@@ -106,6 +106,8 @@ pub struct ChannelInterest {
     pub eof: bool,
     /// The channel is closed, or its transport is.
     pub closed: bool,
+    /// Waiting calls are cancelled: see [`Transport::cancel`](super::Transport::cancel).
+    pub cancelled: bool,
 }
 
 /// What the driver keeps per channel, beside the connection layer's own state.
@@ -140,7 +142,7 @@ impl ChannelEntry {
         }
     }
 
-    fn watch(&self, concerns: impl Fn(&ChannelInterest) -> bool) {
+    pub(crate) fn watch(&self, concerns: impl Fn(&ChannelInterest) -> bool) {
         for (event, interest) in &self.watchers {
             if concerns(interest) {
                 event.set();

@@ -224,6 +224,7 @@ impl Shared {
         self.progress.notify_all();
         for entry in serving.channels.values() {
             entry.waits.notify_all();
+            entry.watch(|interest| interest.cancelled);
         }
         *self.room.lock() += 1;
         self.room_changed.notify_all();
