@@ -26,6 +26,12 @@ const HEADER_SOURCES: &[&str] = &[
     "request",
     "answer",
     "server",
+    "sftp",
+    "sftp_path",
+    "sftp_attributes",
+    "sftp_dir",
+    "sftp_file",
+    "sftp_transfer",
 ];
 
 fn main() {

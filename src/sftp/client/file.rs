@@ -79,7 +79,9 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     pub(super) fn core(&mut self) -> Result<&mut Core, Error> {
-        self.core.as_deref_mut().ok_or(Error::Bug("a turn without a core"))
+        self.core
+            .as_deref_mut()
+            .ok_or(Error::Bug("a turn without a core"))
     }
 }
 
@@ -185,7 +187,9 @@ impl File {
             }
         }
         core.ahead.served();
-        core.position = core.position.saturating_add(u64::try_from(count).unwrap_or(0));
+        core.position = core
+            .position
+            .saturating_add(u64::try_from(count).unwrap_or(0));
         if core.ahead.front().is_some() {
             // The requests that this read has made room for go out before the program works on its data.
             self.ask_ahead(core, 0, patience)?;
@@ -210,7 +214,12 @@ impl File {
     }
 
     /// All of the file will be read from `position` on.
-    pub(super) fn expect_all(&self, position: u64, size: Option<u64>, timeout: Timeout) -> Result<(), Error> {
+    pub(super) fn expect_all(
+        &self,
+        position: u64,
+        size: Option<u64>,
+        timeout: Timeout,
+    ) -> Result<(), Error> {
         let mut turn = self.turn(timeout)?;
         let core = turn.core()?;
         core.position = position;
@@ -300,7 +309,12 @@ impl File {
     }
 
     /// Reads at `offset` as much as there is, up to the buffer's length; the position stays.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64, timeout: Timeout) -> Result<usize, Error> {
+    pub fn read_at(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        timeout: Timeout,
+    ) -> Result<usize, Error> {
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -362,7 +376,8 @@ impl File {
             SeekFrom::End(distance) => {
                 self.flush_core(core, patience)?;
                 let size = self.stat_core(patience)?.size;
-                let size = size.ok_or(Error::Sftp("the server does not say how long the file is"))?;
+                let size =
+                    size.ok_or(Error::Sftp("the server does not say how long the file is"))?;
                 size.checked_add_signed(distance)
             }
         };

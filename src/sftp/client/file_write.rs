@@ -182,12 +182,7 @@ impl File {
     }
 
     /// Cuts a file that our own writes made longer back to the last byte in front of the hole.
-    fn mend(
-        &self,
-        hole: Hole,
-        before: Option<u64>,
-        patience: Patience<'_>,
-    ) -> Result<(), Error> {
+    fn mend(&self, hole: Hole, before: Option<u64>, patience: Patience<'_>) -> Result<(), Error> {
         let (Some(until), Some(before)) = (hole.until, before) else {
             return Ok(());
         };

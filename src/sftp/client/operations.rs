@@ -51,7 +51,11 @@ impl Sftp {
     /// Opens a session channel, starts the subsystem `sftp` on it, and agrees on the version.
     pub fn open(transport: &Transport, timeout: Timeout) -> Result<Self, Error> {
         let deadline = timeout.deadline();
-        let left = || deadline.remaining().map_or(Timeout::Forever, Timeout::After);
+        let left = || {
+            deadline
+                .remaining()
+                .map_or(Timeout::Forever, Timeout::After)
+        };
         let channel = transport.open_channel(OpenKind::Session, left())?;
         let subsystem = ChannelRequest::Subsystem(String::from("sftp"));
         channel.request(&subsystem, true, left())?;

@@ -87,7 +87,9 @@ impl ReadAhead {
             to.copy_from_slice(from);
         }
         self.used += count;
-        self.position = self.position.saturating_add(u64::try_from(count).unwrap_or(0));
+        self.position = self
+            .position
+            .saturating_add(u64::try_from(count).unwrap_or(0));
         count
     }
 
@@ -112,9 +114,7 @@ impl ReadAhead {
     pub(super) fn next_request(&self, wanted: usize) -> Option<(u64, u32)> {
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let ahead = self.next_offset.saturating_sub(self.position);
-        let beyond = self
-            .expected_end
-            .is_some_and(|end| self.next_offset >= end);
+        let beyond = self.expected_end.is_some_and(|end| self.next_offset >= end);
         let goal = if beyond {
             // One byte more than is there: whether the file ends here.
             u64::from(self.chunks.is_empty())

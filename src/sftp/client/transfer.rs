@@ -50,7 +50,7 @@ pub struct TransferOptions<'a> {
     /// In directories: follow symbolic links, which are left out otherwise.
     pub follow_symlinks: bool,
     /// Told after each piece.
-    pub progress: Option<&'a mut ProgressCallback<'a>>,
+    pub progress: Option<Box<ProgressCallback<'a>>>,
 }
 
 /// Where a download goes, piece by piece, in order.
