@@ -30,6 +30,12 @@ const HEADER_SOURCES: &[&str] = &[
     "server",
     "subsystem",
     "sftp_server",
+    "sftp",
+    "sftp_path",
+    "sftp_attributes",
+    "sftp_dir",
+    "sftp_file",
+    "sftp_transfer",
 ];
 
 fn main() {

@@ -287,6 +287,12 @@
 #define SSH_ERR_DENIED -702
 
 /**
+ * The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
+ * or ended.
+ */
+#define SSH_ERR_SFTP -703
+
+/**
  * The bytes are no key, or a broken one.
  */
 #define SSH_ERR_KEY_MALFORMED -801
@@ -571,6 +577,186 @@
 #define SSH_REQUEST_GLOBAL_REQUEST 30
 
 /**
+ * SFTP status: the end of the file or list.
+ */
+#define SSH_SFTP_STATUS_EOF 1
+
+/**
+ * SFTP status: the file does not exist.
+ */
+#define SSH_SFTP_STATUS_NO_SUCH_FILE 2
+
+/**
+ * SFTP status: the user may not.
+ */
+#define SSH_SFTP_STATUS_PERMISSION_DENIED 3
+
+/**
+ * SFTP status: failed for a reason without a code of its own, such as a full disk or a name that exists.
+ */
+#define SSH_SFTP_STATUS_FAILURE 4
+
+/**
+ * SFTP status: the server found the request malformed.
+ */
+#define SSH_SFTP_STATUS_BAD_MESSAGE 5
+
+/**
+ * SFTP status: the server does not do this.
+ */
+#define SSH_SFTP_STATUS_OP_UNSUPPORTED 8
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): block size in bytes.
+ */
+#define SSH_SFTP_VFS_BLOCK_BYTES 0
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): size in bytes of the blocks that are counted.
+ */
+#define SSH_SFTP_VFS_FRAGMENT_BYTES 1
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): blocks in all.
+ */
+#define SSH_SFTP_VFS_BLOCKS 2
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free blocks.
+ */
+#define SSH_SFTP_VFS_BLOCKS_FREE 3
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free blocks for users without privileges.
+ */
+#define SSH_SFTP_VFS_BLOCKS_AVAILABLE 4
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): inodes in all.
+ */
+#define SSH_SFTP_VFS_FILES 5
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free inodes.
+ */
+#define SSH_SFTP_VFS_FILES_FREE 6
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free inodes for users without privileges.
+ */
+#define SSH_SFTP_VFS_FILES_AVAILABLE 7
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): number of the file system.
+ */
+#define SSH_SFTP_VFS_ID 8
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): 1 is read-only, 2 is without set-user-ID.
+ */
+#define SSH_SFTP_VFS_FLAGS 9
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): longest name in bytes.
+ */
+#define SSH_SFTP_VFS_NAME_MAX 10
+
+/**
+ * How many values ssh_sftp_statvfs() gives.
+ */
+#define SSH_SFTP_VFS_COUNT 11
+
+/**
+ * Type of a file: unknown.
+ */
+#define SSH_SFTP_TYPE_UNKNOWN 0
+
+/**
+ * Type of a file: regular.
+ */
+#define SSH_SFTP_TYPE_REGULAR 1
+
+/**
+ * Type of a file: directory.
+ */
+#define SSH_SFTP_TYPE_DIRECTORY 2
+
+/**
+ * Type of a file: symbolic link.
+ */
+#define SSH_SFTP_TYPE_SYMLINK 3
+
+/**
+ * Type of a file: something else, such as a device or a pipe.
+ */
+#define SSH_SFTP_TYPE_SPECIAL 4
+
+/**
+ * Open for reading.
+ */
+#define SSH_SFTP_READ 1
+
+/**
+ * Open for writing.
+ */
+#define SSH_SFTP_WRITE 2
+
+/**
+ * Write always to the end of the file. One write is under way at a time.
+ */
+#define SSH_SFTP_APPEND 4
+
+/**
+ * Make the file if it does not exist.
+ */
+#define SSH_SFTP_CREATE 8
+
+/**
+ * Empty the file.
+ */
+#define SSH_SFTP_TRUNCATE 16
+
+/**
+ * With SSH_SFTP_CREATE: fail if the file exists.
+ */
+#define SSH_SFTP_EXCLUSIVE 32
+
+/**
+ * Seek from the beginning of the file.
+ */
+#define SSH_SFTP_SEEK_START 0
+
+/**
+ * Seek from the position.
+ */
+#define SSH_SFTP_SEEK_CURRENT 1
+
+/**
+ * Seek from the end of the file.
+ */
+#define SSH_SFTP_SEEK_END 2
+
+/**
+ * Transfer: go on behind what the destination has, which is taken for the beginning of the source.
+ */
+#define SSH_SFTP_RESUME 1
+
+/**
+ * Transfer: carry permissions (without set-user-ID and such) and times over.
+ */
+#define SSH_SFTP_PRESERVE 2
+
+/**
+ * Transfer: the path is a directory, and all below it is meant.
+ */
+#define SSH_SFTP_RECURSIVE 4
+
+/**
+ * Transfer: in directories, follow symbolic links, which are left out otherwise.
+ */
+#define SSH_SFTP_FOLLOW_SYMLINKS 8
+
+/**
  * One stream in each direction, and a second one (stderr) beside it, within a transport. Reading and writing
  * may go on at once in two threads; two readers, or two writers, take turns. A channel keeps what it needs of
  * its transport, so the two may be freed in any order.
@@ -633,6 +819,40 @@ typedef struct ssh_security_options ssh_security_options;
  * start afterwards. Everything that has no callback is refused.
  */
 typedef struct ssh_server ssh_server;
+
+/**
+ * A session with the server's file system (SFTP version 3, with OpenSSH's extensions).
+ *
+ * Any number of threads may use one session; their requests are under way side by side. Paths are C strings of any
+ * bytes, for the protocol gives names no encoding; relative ones begin where the server put the user, which is mostly
+ * the home directory. A refusal of the server's is SSH_ERR_SFTP with its code (ssh_error_sftp_status()) and text
+ * (ssh_error_peer_text()). SSH_TIMEOUT_DEFAULT is one minute; a request whose time ran out may still be carried out.
+ *
+ * What a session has opened keeps it alive, so all may be freed in any order.
+ */
+typedef struct ssh_sftp ssh_sftp;
+
+/**
+ * Attributes of a file: size, owner, permissions, times. Each may be missing. Those of a directory's entry carry its
+ * name, too. Any thread may read them; setters take turns with readers.
+ */
+typedef struct ssh_sftp_attributes ssh_sftp_attributes;
+
+/**
+ * An open directory of the server's. Its entries are asked for as they are read, so that a directory of any size
+ * costs little memory. Any thread may read the next entry.
+ */
+typedef struct ssh_sftp_dir ssh_sftp_dir;
+
+/**
+ * An open file of the server's, with a position. Any thread may use it; calls on one file take turns.
+ *
+ * Reading in a row is served from read-ahead and writing is confirmed in the background, so that small calls, too,
+ * fill a slow link. A write that fails is told by a later call, at the latest by ssh_sftp_file_fsync(),
+ * ssh_sftp_file_flush() or ssh_sftp_file_close(); the position is then where the first bytes are missing, and no hole
+ * is left behind it.
+ */
+typedef struct ssh_sftp_file ssh_sftp_file;
 
 /**
  * What clients see over SFTP: a directory of this machine and nothing else of it. One may serve any number of
@@ -787,6 +1007,57 @@ typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
  */
 typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name, void *userdata);
 
+/**
+ * Is told how far a transfer has come, after each piece of at most 256 KiB.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. The path lives
+ * until it returns; it is of any bytes, so make it safe before a terminal gets it. It must not unwind or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param file      the remote path of the file under way
+ * @param done      bytes of it that are transferred, those of an earlier try included
+ * @param total     its size as far as it is known, else UINT64_MAX; a file may grow or shrink meanwhile
+ * @param files     files finished before
+ * @param skipped   entries left out: symbolic links, and what is neither file nor directory
+ * @return true to go on; false ends the transfer with SSH_ERR_CANCELLED
+ */
+typedef bool (*ssh_sftp_progress_callback)(void *userdata,
+                                           const char *file,
+                                           uint64_t done,
+                                           uint64_t total,
+                                           uint64_t files,
+                                           uint64_t skipped);
+
+/**
+ * Takes the next bytes of a download, all of them.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. The data live until
+ * it returns. It must not unwind or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param data      the bytes
+ * @param length    how many, at least 1
+ * @return true when they were taken; false ends the transfer with SSH_ERR_CALLBACK
+ */
+typedef bool (*ssh_sftp_sink_callback)(void *userdata, const void *data, size_t length);
+
+/**
+ * Gives the next bytes of an upload.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. It must not unwind
+ * or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param buffer    where to put them
+ * @param capacity  how many there is room for
+ * @param length    receives how many were put there; 0 is the end
+ * @return true on success; false ends the transfer with SSH_ERR_CALLBACK
+ */
+typedef bool (*ssh_sftp_source_callback)(void *userdata,
+                                         void *buffer,
+                                         size_t capacity,
+                                         size_t *length);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -888,7 +1159,15 @@ uint32_t ssh_error_disconnect_reason(const ssh_error *error);
 uint32_t ssh_error_channel_reason(const ssh_error *error);
 
 /**
- * The text the peer sent with its disconnect or its refusal, shortened and with control characters
+ * The status code the SFTP server refused with, for SSH_ERR_SFTP: SSH_SFTP_STATUS_NO_SUCH_FILE and the others. The
+ * server's text is ssh_error_peer_text().
+ *
+ * @return the code as sent, or 0 when the server sent none. Any thread. Since 0.1.
+ */
+uint32_t ssh_error_sftp_status(const ssh_error *error);
+
+/**
+ * The text the peer sent with its disconnect, refusal or SFTP status, shortened and with control characters
  * escaped.
  *
  * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
@@ -3276,6 +3555,8 @@ ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
                                                ssh_subsystem_callback handler,
                                                void *userdata,
                                                ssh_destroy_callback destroy);
+
+/**
  * Opens a directory to be served. It stays the same one when it is renamed.
  *
  * @param path   the directory, in any encoding
@@ -3344,6 +3625,1063 @@ ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
 ssh_status ssh_request_accept_sftp(ssh_request *request,
                                    ssh_sftp_server *server,
                                    ssh_error **error);
+
+/**
+ * Starts SFTP on a session channel of its own.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is one minute
+ * @param error       receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_DENIED when the server has no SFTP,
+ *                    SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a session, freed with ssh_sftp_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp *ssh_transport_open_sftp_client(ssh_transport *transport,
+                                         int32_t timeout_ms,
+                                         ssh_error **error);
+
+/**
+ * Starts SFTP on a channel at whose other end an SFTP server runs already, for example by
+ * ssh_channel_request_subsystem() or ssh_channel_request_exec().
+ *
+ * @param channel     the channel. The session reads and writes it from now on; the program must not, but may free
+ *                    the handle
+ * @param timeout_ms  milliseconds until the version must be agreed on
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a session, freed with ssh_sftp_free(), or NULL; then the channel is closed. Any thread. Since 0.1.
+ */
+ssh_sftp *ssh_sftp_new_channel(ssh_channel *channel,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Ends the session and closes its channel. Calls under way, also on its files and directories, return with
+ * SSH_ERR_CLOSED. Does not wait for the network.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_close(ssh_sftp *sftp);
+
+/**
+ * Frees the handle. Calls under way on it return with SSH_ERR_CLOSED. The session ends when its files and
+ * directories are freed, too.
+ *
+ * @param sftp  the session; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_free(ssh_sftp *sftp);
+
+/**
+ * Whether the server has announced an extension, such as "posix-rename@openssh.com".
+ *
+ * @param sftp  the session
+ * @param name  the extension's name
+ * @return false also when `sftp` is none. Any thread. Since 0.1.
+ */
+bool ssh_sftp_has_extension(const ssh_sftp *sftp, const char *name);
+
+/**
+ * The limits that the server has told (`limits@openssh.com`). The library keeps to them by itself.
+ *
+ * @param sftp          the session
+ * @param packet_bytes  receives the longest packet in bytes, or NULL; each is 0 where the server told none
+ * @param read_bytes    receives the longest read, or NULL
+ * @param write_bytes   receives the longest write, or NULL
+ * @param open_handles  receives how many files and directories may be open, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_limits(const ssh_sftp *sftp,
+                           uint64_t *packet_bytes,
+                           uint64_t *read_bytes,
+                           uint64_t *write_bytes,
+                           uint64_t *open_handles);
+
+/**
+ * Sets how many bytes may be asked for ahead of a reader, or written and not confirmed by the server, for each file
+ * opened from now on. Less is used until the link turns out to need it. At first 16 MiB, which keeps a link of
+ * 1 Gbit/s and 100 ms busy.
+ *
+ * @param sftp   the session
+ * @param bytes  at least 1
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_set_window(ssh_sftp *sftp,
+                               uint64_t bytes);
+
+/**
+ * Removes a file or symbolic link.
+ *
+ * @param sftp        the session
+ * @param file        its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_remove(ssh_sftp *sftp,
+                           const char *file,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Makes a directory.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param permissions  its mode bits, such as 0755, of which the server may take some away
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_mkdir(ssh_sftp *sftp,
+                          const char *directory,
+                          uint32_t permissions,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Removes an empty directory.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_rmdir(ssh_sftp *sftp,
+                          const char *directory,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Renames a file or directory. Fails, with most servers, where the new name exists.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         the path it gets
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_rename(ssh_sftp *sftp,
+                           const char *old,
+                           const char *new_,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Renames a file or directory and replaces what has the new name, at once. Needs posix-rename@openssh.com.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         the path it gets
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
+                                 const char *old,
+                                 const char *new_,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Gives a file a further name. Needs hardlink@openssh.com.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         its further path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_hardlink(ssh_sftp *sftp,
+                             const char *old,
+                             const char *new_,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Makes a symbolic link.
+ *
+ * @param sftp        the session
+ * @param target      what the link says; need not exist
+ * @param link        the path of the link
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_symlink(ssh_sftp *sftp,
+                            const char *target,
+                            const char *link,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Sets the attributes that are given, symbolic links followed.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_setstat(ssh_sftp *sftp,
+                            const char *file,
+                            const ssh_sftp_attributes *attributes,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Sets the attributes that are given, of a symbolic link itself. Needs lsetstat@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_lsetstat(ssh_sftp *sftp,
+                             const char *file,
+                             const ssh_sftp_attributes *attributes,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Sets the mode bits of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param permissions  the bits
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_chmod(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t permissions,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Sets user and group of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param user        the user's number
+ * @param group       the group's number
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_chown(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t user,
+                          uint32_t group,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Sets the times of the last reading and writing of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param accessed    seconds since 1970
+ * @param modified    seconds since 1970
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_utime(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t accessed,
+                          uint32_t modified,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Cuts a file, or lengthens it with zeros.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param size        its new size in bytes
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_truncate(ssh_sftp *sftp,
+                             const char *file,
+                             uint64_t size,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Attributes of a file, symbolic links followed.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_stat(ssh_sftp *sftp,
+                                   const char *file,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Attributes of a file, of a symbolic link itself.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_lstat(ssh_sftp *sftp,
+                                    const char *file,
+                                    int32_t timeout_ms,
+                                    ssh_error **error);
+
+/**
+ * What a symbolic link says.
+ *
+ * @param sftp        the session
+ * @param link        the path of the link
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_readlink(ssh_sftp *sftp,
+                             const char *link,
+                             void **result,
+                             size_t *length,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * The absolute path of a path, without symbolic links; of "." the directory that relative paths begin in.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_realpath(ssh_sftp *sftp,
+                             const char *file,
+                             void **result,
+                             size_t *length,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * As ssh_sftp_realpath(), and "~" and "~user" are known. Needs expand-path@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_expand_path(ssh_sftp *sftp,
+                                const char *file,
+                                void **result,
+                                size_t *length,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * The home directory of a user. Needs home-directory.
+ *
+ * @param sftp        the session
+ * @param user        the user's name, "" for the one who is logged in
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_home_directory(ssh_sftp *sftp,
+                                   const char *user,
+                                   void **result,
+                                   size_t *length,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * The state of the file system that holds a path. Needs statvfs@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param values      receives the values, in the order of SSH_SFTP_VFS_BLOCK_BYTES and the others
+ * @param count       how many there is room for; SSH_SFTP_VFS_COUNT for all
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_statvfs(ssh_sftp *sftp,
+                            const char *file,
+                            uint64_t *values,
+                            size_t count,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Names of users and groups by their numbers. Needs users-groups-by-id@openssh.com.
+ *
+ * @param sftp        the session
+ * @param users       numbers of users
+ * @param user_count  how many, at most 4,096
+ * @param groups      numbers of groups
+ * @param group_count  how many, at most 4,096
+ * @param names       receives the names, first of the users, then of the groups, each ended by a NUL and empty where there is none; freed with ssh_memory_free()
+ * @param length      receives the bytes in `names`, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_users_groups_by_id(ssh_sftp *sftp,
+                                       const uint32_t *users,
+                                       size_t user_count,
+                                       const uint32_t *groups,
+                                       size_t group_count,
+                                       void **names,
+                                       size_t *length,
+                                       int32_t timeout_ms,
+                                       ssh_error **error);
+
+/**
+ * Attributes with nothing in them, to be filled with setters.
+ *
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_attributes_new(void);
+
+/**
+ * Frees attributes and the strings asked of them.
+ *
+ * @param attributes  the attributes; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_attributes_free(ssh_sftp_attributes *attributes);
+
+/**
+ * The name of a directory's entry, any bytes, ended by a NUL that does not count.
+ *
+ * @param attributes  the attributes
+ * @param length      receives the length in bytes, or NULL
+ * @return a string of the attributes', or NULL when they are not of an entry. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_attributes_name(const ssh_sftp_attributes *attributes,
+                                     size_t *length);
+
+/**
+ * The line that the server has made of a directory's entry for a person, like those of `ls -l`. Any bytes: make them
+ * safe before a terminal gets them.
+ *
+ * @param attributes  the attributes
+ * @param length      receives the length in bytes, or NULL
+ * @return a string of the attributes', or NULL when they are not of an entry. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_attributes_long_name(const ssh_sftp_attributes *attributes,
+                                          size_t *length);
+
+/**
+ * The type, which is part of the permissions.
+ *
+ * @return SSH_SFTP_TYPE_REGULAR or another; SSH_SFTP_TYPE_UNKNOWN also when `attributes` are none. Any thread.
+ * Since 0.1.
+ */
+int32_t ssh_sftp_attributes_type(const ssh_sftp_attributes *attributes);
+
+/**
+ * The size in bytes.
+ *
+ * @param attributes  the attributes
+ * @param size        receives the size
+ * @return SSH_OK, SSH_EOF when it is not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_size(const ssh_sftp_attributes *attributes, uint64_t *size);
+
+/**
+ * Type and mode bits, as in POSIX's st_mode.
+ *
+ * @param attributes   the attributes
+ * @param permissions  receives the bits
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_permissions(const ssh_sftp_attributes *attributes,
+                                           uint32_t *permissions);
+
+/**
+ * The numbers of user and group.
+ *
+ * @param attributes  the attributes
+ * @param user        receives the user's number, or NULL
+ * @param group       receives the group's number, or NULL
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_owner(const ssh_sftp_attributes *attributes,
+                                     uint32_t *user,
+                                     uint32_t *group);
+
+/**
+ * When the file was last read and last written, in seconds since 1970.
+ *
+ * @param attributes  the attributes
+ * @param accessed    receives the time of the last reading, or NULL
+ * @param modified    receives the time of the last writing, or NULL
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_times(const ssh_sftp_attributes *attributes,
+                                     uint32_t *accessed,
+                                     uint32_t *modified);
+
+/**
+ * Puts a size among the attributes: setting it cuts or lengthens the file.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_size(ssh_sftp_attributes *attributes, uint64_t size);
+
+/**
+ * Puts mode bits among the attributes.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_permissions(ssh_sftp_attributes *attributes,
+                                               uint32_t permissions);
+
+/**
+ * Puts the numbers of user and group among the attributes.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_owner(ssh_sftp_attributes *attributes,
+                                         uint32_t user,
+                                         uint32_t group);
+
+/**
+ * Puts the times of the last reading and writing among the attributes, in seconds since 1970.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_times(ssh_sftp_attributes *attributes,
+                                         uint32_t accessed,
+                                         uint32_t modified);
+
+/**
+ * Opens a directory to list it.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a directory, freed with ssh_sftp_dir_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_dir *ssh_sftp_opendir(ssh_sftp *sftp,
+                               const char *directory,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Reads the next entry. "." and ".." come as the server sends them, the order is the server's.
+ *
+ * @param dir         the directory
+ * @param entry       receives the entry's attributes and name, freed with ssh_sftp_attributes_free(); NULL whenever
+ *                    the result is not SSH_OK. The name is the server's: before it is used as a local path it must
+ *                    be checked for "/", "." and ".."
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF after the last one, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_dir_read(ssh_sftp_dir *dir,
+                             ssh_sftp_attributes **entry,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Closes the directory; the handle stays, to be freed. Does nothing when it is closed.
+ *
+ * @param dir         the directory
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_dir_close(ssh_sftp_dir *dir, int32_t timeout_ms, ssh_error **error);
+
+/**
+ * Frees the handle, and closes the directory if it is not closed, without waiting for the answer.
+ *
+ * @param dir  the directory; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_dir_free(ssh_sftp_dir *dir);
+
+/**
+ * Opens a file.
+ *
+ * @param sftp        the session
+ * @param file        its path
+ * @param flags       SSH_SFTP_READ and the others, or'ed
+ * @param attributes  for a new file, such as its permissions; NULL for none
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a file, closed with ssh_sftp_file_close() and freed with ssh_sftp_file_free(), or NULL. Any thread.
+ * Since 0.1.
+ */
+ssh_sftp_file *ssh_sftp_open(ssh_sftp *sftp,
+                             const char *file,
+                             uint32_t flags,
+                             const ssh_sftp_attributes *attributes,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Reads at the position.
+ *
+ * @param file        the file
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes; 0 is fine and reads nothing
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds to wait for the first byte
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF at the end of the file, or a failure, after which the call may be made again. Any thread.
+ * Since 0.1.
+ */
+ssh_status ssh_sftp_file_read(ssh_sftp_file *file,
+                              void *buffer,
+                              size_t capacity,
+                              size_t *done,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * Reads at a place of its own; the position stays. Reads all that is asked for unless the file ends before.
+ *
+ * @param file        the file
+ * @param offset      where, in bytes from the beginning
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds for all of it; what came in time is given out
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF when the file ends before `offset`, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_pread(ssh_sftp_file *file,
+                               uint64_t offset,
+                               void *buffer,
+                               size_t capacity,
+                               size_t *done,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Writes at the position. Returns once the bytes are taken; they are sent and confirmed in the background.
+ *
+ * @param file        the file
+ * @param data        what to write, copied
+ * @param length      how many bytes
+ * @param done        receives how many bytes were taken, which is all unless time ran out; 0 whenever the result is
+ *                    not SSH_OK. Or NULL
+ * @param timeout_ms  milliseconds to wait for room
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, also for an earlier write, then nothing of `data`
+ *                    was taken and ssh_sftp_file_tell() says where the file ends well; SSH_ERR_TIMEOUT, what ended
+ *                    the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_write(ssh_sftp_file *file,
+                               const void *data,
+                               size_t length,
+                               size_t *done,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Writes at a place of its own and waits until the server has confirmed it; the position stays.
+ *
+ * @param file        the file
+ * @param offset      where, in bytes from the beginning
+ * @param data        what to write
+ * @param length      how many bytes
+ * @param done        receives how many bytes are in the file, from the first on without a gap; less than `length`
+ *                    when the server refused the rest, for whose cause ask again with it. Or NULL
+ * @param timeout_ms  milliseconds for all of it
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_pwrite(ssh_sftp_file *file,
+                                uint64_t offset,
+                                const void *data,
+                                size_t length,
+                                size_t *done,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * Moves the position. Reading ahead begins anew there; beyond the end of the file is fine.
+ *
+ * @param file        the file
+ * @param distance    how far in bytes, may be negative
+ * @param origin      SSH_SFTP_SEEK_START, SSH_SFTP_SEEK_CURRENT or SSH_SFTP_SEEK_END
+ * @param position    receives the new position, or NULL
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_seek(ssh_sftp_file *file,
+                              int64_t distance,
+                              int32_t origin,
+                              uint64_t *position,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * The position.
+ *
+ * @param file        the file
+ * @param position    receives it, in bytes from the beginning
+ * @param timeout_ms  milliseconds to wait for other calls on the file
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_tell(ssh_sftp_file *file,
+                              uint64_t *position,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * Sends everything written and waits until the server has confirmed it.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_flush(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * As ssh_sftp_file_flush(), and has the server put the file on disk. Needs fsync@openssh.com.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_fsync(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * The attributes of an open file.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_file_stat(ssh_sftp_file *file,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Sets the attributes that are given.
+ *
+ * @param file        the file
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_setstat(ssh_sftp_file *file,
+                                 const ssh_sftp_attributes *attributes,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Cuts the file, or lengthens it with zeros.
+ *
+ * @param file        the file
+ * @param size        its new size in bytes
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_truncate(ssh_sftp_file *file,
+                                  uint64_t size,
+                                  int32_t timeout_ms,
+                                  ssh_error **error);
+
+/**
+ * Sets the mode bits of the file.
+ *
+ * @param file        the file
+ * @param permissions  the bits
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_chmod(ssh_sftp_file *file,
+                               uint32_t permissions,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Sets user and group of the file.
+ *
+ * @param file        the file
+ * @param user        the user's number
+ * @param group       the group's number
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_chown(ssh_sftp_file *file,
+                               uint32_t user,
+                               uint32_t group,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Sets the times of the last reading and writing of the file.
+ *
+ * @param file        the file
+ * @param accessed    seconds since 1970
+ * @param modified    seconds since 1970
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_utime(ssh_sftp_file *file,
+                               uint32_t accessed,
+                               uint32_t modified,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * The state of the file system that holds the file. Needs fstatvfs@openssh.com.
+ *
+ * @param file        the file
+ * @param values      receives the values, as in ssh_sftp_statvfs()
+ * @param count       how many there is room for
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_statvfs(ssh_sftp_file *file,
+                                 uint64_t *values,
+                                 size_t count,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Has the server copy bytes from another file into this one. The positions stay. Needs copy-data.
+ *
+ * @param file        the file
+ * @param offset      where to put them, in bytes from the beginning
+ * @param from        the file to read, of the same session
+ * @param from_offset  where to read
+ * @param length      how many bytes; 0 for all up to the end
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_copy_data(ssh_sftp_file *file,
+                                   uint64_t offset,
+                                   ssh_sftp_file *from,
+                                   uint64_t from_offset,
+                                   uint64_t length,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Sends what was written, waits until it is confirmed, and closes the file; the handle stays, to be freed. Does
+ * nothing when it is closed.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds for all of it
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, also for an earlier write; SSH_ERR_TIMEOUT, what ended
+ *                    the session
+ * @return SSH_OK when everything written is in the file, or a failure; the file is closed in any case, unless another
+ *         call on it did not end in time. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_close(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Frees the handle, and closes the file if it is not closed, without waiting: whether the last writes went well is
+ * then not known. Calls under way on it return with SSH_ERR_CLOSED.
+ *
+ * @param file  the file; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_file_free(ssh_sftp_file *file);
+
+/**
+ * Downloads a file, or a directory.
+ *
+ * The local file is written in place from its beginning: after a failure it holds the first part of the remote one, without
+ * holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, download to another name and rename. A file
+ * that grows or shrinks meanwhile is copied as far as reading it goes. Of a directory nothing is written outside the
+ * local one, whatever names the server sends: names that are no file names end the transfer, and local symbolic links
+ * below it are not followed.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param local       the local path to write: the file itself, or the directory, which is made if need be
+ * @param flags       SSH_SFTP_RESUME and the others, or'ed
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get(ssh_sftp *sftp,
+                        const char *remote,
+                        const char *local,
+                        uint32_t flags,
+                        ssh_sftp_progress_callback progress,
+                        void *userdata,
+                        int32_t timeout_ms,
+                        ssh_error **error);
+
+/**
+ * Downloads a file to an open descriptor, from its position on. With SSH_SFTP_RESUME, goes on at the end of what is there.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param fd          where to write; it stays open and is the program's
+ * @param flags       SSH_SFTP_RESUME, SSH_SFTP_PRESERVE
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get_fd(ssh_sftp *sftp,
+                           const char *remote,
+                           int32_t fd,
+                           uint32_t flags,
+                           ssh_sftp_progress_callback progress,
+                           void *userdata,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Downloads a file to a callback.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param offset      where to begin, in bytes from the beginning
+ * @param sink        takes the bytes, in order
+ * @param flags       0
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_CALLBACK when the sink
+ *                    failed, SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get_callback(ssh_sftp *sftp,
+                                 const char *remote,
+                                 uint64_t offset,
+                                 ssh_sftp_sink_callback sink,
+                                 uint32_t flags,
+                                 ssh_sftp_progress_callback progress,
+                                 void *userdata,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Uploads a file, or a directory.
+ *
+ * The remote file is written in place from its beginning: after a failure it holds the first part of the local one, without
+ * holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, upload to another name and use
+ * ssh_sftp_posix_rename(). A file that grows or shrinks meanwhile is copied as far as reading it goes.
+ *
+ * @param sftp        the session
+ * @param local       the local path of what to upload
+ * @param remote      the path to write: the file itself, or the directory, which is made if need be
+ * @param flags       SSH_SFTP_RESUME and the others, or'ed
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put(ssh_sftp *sftp,
+                        const char *local,
+                        const char *remote,
+                        uint32_t flags,
+                        ssh_sftp_progress_callback progress,
+                        void *userdata,
+                        int32_t timeout_ms,
+                        ssh_error **error);
+
+/**
+ * Uploads from an open descriptor, from its position on. With SSH_SFTP_RESUME, from where the remote file ends.
+ *
+ * @param sftp        the session
+ * @param fd          what to read; it stays open and is the program's
+ * @param remote      the path to write
+ * @param flags       SSH_SFTP_RESUME, SSH_SFTP_PRESERVE
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put_fd(ssh_sftp *sftp,
+                           int32_t fd,
+                           const char *remote,
+                           uint32_t flags,
+                           ssh_sftp_progress_callback progress,
+                           void *userdata,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Uploads what a callback gives.
+ *
+ * @param sftp        the session
+ * @param source      gives the bytes, in order
+ * @param total       how many are to be expected, for the progress; UINT64_MAX when it is not known
+ * @param remote      the path to write
+ * @param flags       SSH_SFTP_RESUME, when the source begins where the remote file ends; else 0
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_CALLBACK when the source
+ *                    failed, SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put_callback(ssh_sftp *sftp,
+                                 ssh_sftp_source_callback source,
+                                 uint64_t total,
+                                 const char *remote,
+                                 uint32_t flags,
+                                 ssh_sftp_progress_callback progress,
+                                 void *userdata,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

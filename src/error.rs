@@ -102,6 +102,12 @@ pub enum Error {
     /// The peer answered a channel or global request with a failure.
     #[error("request denied by the peer")]
     RequestDenied,
+    /// An SFTP server refused a request.
+    #[error("{0}")]
+    SftpStatus(Box<SftpStatus>),
+    /// An SFTP server broke its protocol, or ended.
+    #[error("SFTP: {0}")]
+    Sftp(&'static str),
     /// The peer offered a service we do not know, or asked for one.
     #[error("service not available: {0}")]
     ServiceNotAvailable(String),
@@ -295,6 +301,35 @@ impl fmt::Display for NoCommonAlgorithm {
     }
 }
 
+/// What an SFTP server said about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SftpStatus {
+    /// What was asked for, in words.
+    pub operation: &'static str,
+    /// The path it was asked for, safe to show; empty where there is none.
+    pub path: String,
+    /// The code as sent.
+    pub code: u32,
+    /// What the code means, in our words.
+    pub meaning: String,
+    /// The text as sent, capped and escaped; may be empty.
+    pub text: String,
+}
+
+impl fmt::Display for SftpStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.operation)?;
+        if !self.path.is_empty() {
+            write!(f, " {}", self.path)?;
+        }
+        write!(f, ": {}", self.meaning)?;
+        if self.text.is_empty() || self.text.eq_ignore_ascii_case(&self.meaning) {
+            return Ok(());
+        }
+        write!(f, " ({})", self.text)
+    }
+}
+
 impl Error {
     /// A message of this number has malformed bytes.
     pub fn invalid(number: MessageNumber) -> impl Fn(DecodeError) -> Error {
@@ -338,6 +373,8 @@ impl Error {
             | Error::Closed
             | Error::ChannelOpenRefused { .. }
             | Error::RequestDenied
+            | Error::SftpStatus(_)
+            | Error::Sftp(_)
             | Error::Key(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)

@@ -48,4 +48,5 @@ pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
 pub use stream::{ByteStream, StreamFault};
 pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
+pub(crate) use wait::Deadline;
 pub use wait::Timeout;

@@ -110,6 +110,8 @@ pub struct ChannelInterest {
     pub eof: bool,
     /// The channel is closed, or its transport is.
     pub closed: bool,
+    /// Waiting calls are cancelled: see [`Transport::cancel`](super::Transport::cancel).
+    pub cancelled: bool,
 }
 
 impl ChannelInterest {
@@ -118,6 +120,10 @@ impl ChannelInterest {
     /// End of file is something to be read.
     const EOF: Self = Self::of(true, false, true, false);
     const ALL: Self = Self::of(true, true, true, true);
+    pub(crate) const CANCELLED: Self = Self {
+        cancelled: true,
+        ..Self::of(false, false, false, false)
+    };
 
     const fn of(readable: bool, writable: bool, eof: bool, closed: bool) -> Self {
         ChannelInterest {
@@ -125,6 +131,7 @@ impl ChannelInterest {
             writable,
             eof,
             closed,
+            cancelled: false,
         }
     }
 
@@ -133,6 +140,7 @@ impl ChannelInterest {
             || (self.writable && change.writable)
             || (self.eof && change.eof)
             || (self.closed && change.closed)
+            || (self.cancelled && change.cancelled)
     }
 }
 
@@ -177,7 +185,7 @@ impl ChannelEntry {
         }
     }
 
-    fn changed(&self, change: ChannelInterest) {
+    pub(crate) fn changed(&self, change: ChannelInterest) {
         for (event, interest) in &self.watchers {
             if interest.meets(change) {
                 event.set();

@@ -22,7 +22,7 @@ use super::event::Event;
 use super::log::LogTarget;
 use super::options::TransportOptions;
 use super::pool::Job;
-use super::serving::Serving;
+use super::serving::{ChannelInterest, Serving};
 use super::stream::Stream;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::fork;
@@ -223,6 +223,7 @@ impl Shared {
         self.progress.notify_all();
         for entry in serving.channels.values() {
             entry.waits.notify_all();
+            entry.changed(ChannelInterest::CANCELLED);
         }
         *self.room.lock() += 1;
         self.room_changed.notify_all();

@@ -20,7 +20,8 @@ pub struct Mutex<T> {
 
 /// The right to the value of a [`Mutex`], until dropped.
 pub struct MutexGuard<'a, T> {
-    /// Absent only inside [`Condvar`], which takes guards by value.
+    lock: &'a Mutex<T>,
+    /// Absent only while its thread sleeps.
     inner: Option<sync::MutexGuard<'a, T>>,
 }
 
@@ -35,7 +36,10 @@ impl<T> Mutex<T> {
     /// Waits for the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        MutexGuard { inner: Some(inner) }
+        MutexGuard {
+            lock: self,
+            inner: Some(inner),
+        }
     }
 
     /// The lock if nobody has it.
@@ -45,7 +49,20 @@ impl<T> Mutex<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(MutexGuard { inner: Some(inner) })
+        Some(MutexGuard {
+            lock: self,
+            inner: Some(inner),
+        })
+    }
+}
+
+impl<T> MutexGuard<'_, T> {
+    /// Lets go of the lock while `run` runs, and takes it again.
+    pub fn unlocked<R>(&mut self, run: impl FnOnce() -> R) -> R {
+        self.inner = None;
+        let result = run();
+        self.inner = self.lock.lock().inner.take();
+        result
     }
 }
 
@@ -144,6 +161,15 @@ mod tests {
         assert!(lock.try_lock().is_none());
         drop(guard);
         assert!(lock.try_lock().is_some());
+    }
+
+    #[test]
+    fn a_guard_can_let_go_for_a_while() {
+        let lock = Mutex::new(1);
+        let mut guard = lock.lock();
+        guard.unlocked(|| *lock.lock() = 2);
+        assert_eq!(*guard, 2);
+        assert!(lock.try_lock().is_none());
     }
 
     #[test]

@@ -54,6 +54,10 @@ impl Failure {
         )
     }
 
+    pub(crate) fn callback(message: &'static str) -> Self {
+        Self::boundary(status::SSH_ERR_CALLBACK, message)
+    }
+
     pub(crate) fn closed(message: &'static str) -> Self {
         Self::boundary(SSH_ERR_CLOSED, message)
     }

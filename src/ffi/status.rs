@@ -136,6 +136,10 @@ pub const SSH_ERR_CHANNEL: i32 = -701;
 /// The peer answered the request with a failure.
 pub const SSH_ERR_DENIED: i32 = -702;
 
+/// The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
+/// or ended.
+pub const SSH_ERR_SFTP: i32 = -703;
+
 /// The bytes are no key, or a broken one.
 pub const SSH_ERR_KEY_MALFORMED: i32 = -801;
 
@@ -189,7 +193,7 @@ names! {
     SSH_ERR_SERVICE
     SSH_ERR_NEGOTIATION SSH_ERR_KEX SSH_ERR_HOSTKEY
     SSH_ERR_AUTH
-    SSH_ERR_CHANNEL SSH_ERR_DENIED
+    SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
     SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE
     SSH_ERR_INTERNAL
@@ -229,6 +233,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied => SSH_ERR_DENIED,
+        Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,
         Error::Key(KeyFault::Malformed(_)) => SSH_ERR_KEY_MALFORMED,

@@ -5,6 +5,7 @@
 //! Nothing here allocates by a number of the peer.
 
 mod attributes;
+pub mod client;
 mod extended;
 mod frame;
 mod messages;

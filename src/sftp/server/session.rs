@@ -90,6 +90,7 @@ impl Session {
             writable: true,
             eof: true,
             closed: true,
+            ..ChannelInterest::default()
         };
         session.channel.set_event(event, interest)?;
         Arc::clone(&session).spawn()
