@@ -13,6 +13,7 @@ use rustix::fs::{Mode, Timespec, Timestamps};
 
 use super::file::File;
 use super::operations::Sftp;
+use super::session::Session;
 use crate::driver::{Deadline, Timeout};
 use crate::error::Error;
 use crate::sftp::{Attributes, OpenFlags, StatusCode};
@@ -84,6 +85,9 @@ impl Source for fs::File {
 
 /// Counts and tells.
 pub(super) struct Meter<'o, 'c> {
+    session: &'o Session,
+    /// Those that came before the call: a later one ends it, even when nothing waits just then.
+    cancels: u64,
     pub(super) options: &'o mut TransferOptions<'c>,
     pub(super) deadline: Deadline,
     pub(super) files: u64,
@@ -91,8 +95,15 @@ pub(super) struct Meter<'o, 'c> {
 }
 
 impl<'o, 'c> Meter<'o, 'c> {
-    pub(super) fn new(options: &'o mut TransferOptions<'c>, timeout: Timeout) -> Self {
+    pub(super) fn new(
+        sftp: &'o Sftp,
+        options: &'o mut TransferOptions<'c>,
+        timeout: Timeout,
+    ) -> Self {
+        let session = sftp.session();
         Meter {
+            session,
+            cancels: session.channel().cancels(),
             options,
             deadline: timeout.deadline(),
             files: 0,
@@ -107,7 +118,11 @@ impl<'o, 'c> Meter<'o, 'c> {
             .map_or(Timeout::Forever, Timeout::After)
     }
 
+    /// Tells how far it has come; an error when it shall not go on.
     pub(super) fn tell(&mut self, path: &[u8], done: u64, total: Option<u64>) -> Result<(), Error> {
+        if self.session.channel().cancels() != self.cancels {
+            return Err(Error::Cancelled);
+        }
         let (files, skipped) = (self.files, self.skipped);
         let Some(progress) = &mut self.options.progress else {
             return Ok(());
@@ -136,7 +151,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let file = self.open_to_read(remote, &meter)?;
         let attributes = file.stat(meter.left())?;
         let mut local_file = fs::OpenOptions::new()
@@ -157,7 +172,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let file = self.open_to_read(remote, &meter)?;
         let attributes = file.stat(meter.left())?;
         self.get_open(&file, remote, &attributes, to, &mut meter)
@@ -172,7 +187,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let file = self.open_to_read(remote, &meter)?;
         let size = file.stat(meter.left())?.size;
         download(&file, remote, (offset, size), to, &mut meter)?;
@@ -228,7 +243,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         self.put_open(from, remote, &mut meter)
     }
 
@@ -276,7 +291,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let start = self.upload_start(remote, &meter)?;
         let file = self.open_to_write(remote, start, &Attributes::new(), &meter)?;
         upload(&file, remote, (start, size), from, &mut meter)?;

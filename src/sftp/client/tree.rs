@@ -46,7 +46,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let attributes = self.stat(remote, meter.left())?;
         // The one path that the caller has chosen: links in it are the caller's.
         make_directory(CWD, to)?;
@@ -133,7 +133,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut meter = Meter::new(options, timeout);
+        let mut meter = Meter::new(self, options, timeout);
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, from, flags, Mode::empty()).map_err(system("open"))?;
         let mut levels = vec![self.begin_put(fd, remote.to_vec(), &meter)?];
