@@ -19,3 +19,4 @@ mod process;
 mod pty;
 mod rekey;
 mod sessions;
+mod sftp_client;
