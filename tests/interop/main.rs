@@ -20,3 +20,4 @@ mod pty;
 mod rekey;
 mod sessions;
 mod sftp_client;
+mod sftp_server;
