@@ -32,7 +32,7 @@ mod subsystem;
 pub(crate) mod sync;
 pub mod sys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transport;
 mod wait;
 

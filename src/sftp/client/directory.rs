@@ -5,12 +5,16 @@ use std::collections::VecDeque;
 use crate::driver::sync::Mutex;
 
 use super::operations::{refused, Sftp, MISMATCH};
+use super::session::Patience;
 use super::table::{Answer, Expect};
 use crate::driver::Timeout;
 use crate::error::Error;
 use crate::sftp::{Name, Request, StatusCode};
 
-/// An open directory. Names are asked for as they are pulled, one reply ahead, so that an endless list
+/// Requests under way at once: a short list comes in one round trip, its end included.
+const AHEAD: usize = 2;
+
+/// An open directory. Names are asked for as they are pulled, [`AHEAD`] replies at a time, so that an endless list
 /// costs nothing but the caller's patience.
 pub struct Directory {
     sftp: Sftp,
@@ -21,8 +25,9 @@ pub struct Directory {
 #[derive(Default)]
 struct State {
     names: VecDeque<Name>,
-    /// READDIR under way.
-    ahead: Option<u32>,
+    /// READDIRs under way.
+    ahead: VecDeque<u32>,
+    /// Nothing more is to be asked for.
     ended: bool,
     closed: bool,
 }
@@ -46,7 +51,7 @@ impl Directory {
         let session = self.sftp.session();
         let patience = self.sftp.patience(timeout);
         loop {
-            let id = {
+            let front = {
                 let mut state = self.state.lock();
                 if state.closed {
                     return Err(Error::Closed);
@@ -54,28 +59,51 @@ impl Directory {
                 if let Some(name) = state.names.pop_front() {
                     return Ok(Some(name));
                 }
-                if state.ended {
+                let front = state.ahead.pop_front();
+                if front.is_none() && state.ended {
                     return Ok(None);
                 }
-                state.ahead.take()
+                front
             };
-            let id = match id {
+            let id = match front {
                 Some(id) => id,
                 None => session.submit(Expect::Names, &self.request(), patience)?,
             };
-            let answer = match session.wait_kept(id, patience) {
-                Ok(answer) => answer,
+            // Names that have come are given out even if no more can be asked for now.
+            let _ = self.ask_ahead(patience);
+            match session.wait_kept(id, patience) {
+                Ok(answer) => self.take(answer)?,
                 Err(error) => {
                     // The names in the reply belong to whoever asks again.
-                    let mut state = self.state.lock();
-                    match state.ahead {
-                        None if !state.closed => state.ahead = Some(id),
-                        _ => session.abandon(id),
-                    }
+                    self.keep(id, VecDeque::push_front);
                     return Err(error);
                 }
-            };
-            self.take(answer)?;
+            }
+        }
+    }
+
+    /// Has as many requests under way as are wanted beside the one that is waited for.
+    fn ask_ahead(&self, patience: Patience<'_>) -> Result<(), Error> {
+        loop {
+            let state = self.state.lock();
+            if state.ended || state.closed || state.ahead.len() + 1 >= AHEAD {
+                return Ok(());
+            }
+            drop(state);
+            let id = self
+                .sftp
+                .session()
+                .submit(Expect::Names, &self.request(), patience)?;
+            self.keep(id, VecDeque::push_back);
+        }
+    }
+
+    fn keep(&self, id: u32, add: impl FnOnce(&mut VecDeque<u32>, u32)) {
+        let mut state = self.state.lock();
+        if state.closed {
+            self.sftp.session().abandon(id);
+        } else {
+            add(&mut state.ahead, id);
         }
     }
 
@@ -89,10 +117,8 @@ impl Directory {
         let mut state = self.state.lock();
         match answer {
             Answer::Names(names) => {
-                if names.is_empty() {
-                    // Some servers end the list so; asking on would be asking for ever.
-                    state.ended = true;
-                }
+                // Some servers end the list with no names; asking on would be asking for ever.
+                state.ended |= names.is_empty();
                 state.names.extend(names);
                 Ok(())
             }
@@ -100,6 +126,8 @@ impl Directory {
                 state.ended = true;
                 Ok(())
             }
+            // Asked for behind the end.
+            Answer::Refused(..) if state.ended => Ok(()),
             Answer::Refused(code, text) => Err(refused("readdir", b"", code, text)),
             _ => Err(MISMATCH),
         }
@@ -121,7 +149,7 @@ impl Directory {
 
     fn begin_close(&self) -> bool {
         let mut state = self.state.lock();
-        if let Some(id) = state.ahead.take() {
+        for id in state.ahead.drain(..) {
             self.sftp.session().abandon(id);
         }
         state.names.clear();

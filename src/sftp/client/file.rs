@@ -56,13 +56,13 @@ pub(super) struct Core {
     /// Bytes written and not sent yet, for they do not fill a packet, and where they go.
     pub(super) tail: Vec<u8>,
     pub(super) tail_offset: u64,
-    /// The file's size before the writes under way, or the request that asks for it.
+    /// The file's size before the second of a run of writes, or the request that asks for it.
     pub(super) size_before: SizeBefore,
     /// Why a write failed, until the program is told.
     pub(super) write_error: Option<Error>,
 }
 
-/// What the file held before a run of writes.
+/// How long the file was before the second of a run of writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SizeBefore {
     Unknown,
@@ -191,8 +191,7 @@ impl File {
             .position
             .saturating_add(u64::try_from(count).unwrap_or(0));
         if core.ahead.front().is_some() {
-            // The requests that this read has made room for go out before the program works on its data.
-            self.ask_ahead(core, 0, patience)?;
+            self.go_on_ahead(core, patience);
         }
         Ok(count)
     }
@@ -209,7 +208,7 @@ impl File {
         core.position = core
             .position
             .saturating_add(u64::try_from(data.len()).unwrap_or(0));
-        self.ask_ahead(core, 0, patience)?;
+        self.go_on_ahead(core, patience);
         Ok(data)
     }
 
@@ -258,8 +257,11 @@ impl File {
         match answer {
             Answer::Data(data) => {
                 if let Some((offset, length)) = core.ahead.filled(data) {
-                    let id = self.ask_data(offset, length, patience)?;
-                    core.ahead.refill(id, offset, length);
+                    match self.ask_data(offset, length, patience) {
+                        Ok(id) => core.ahead.refill(id, offset, length),
+                        // There are bytes to read now. What lies behind the gap is asked for again with it.
+                        Err(_) => self.drop_ahead(core, |ahead, _| ahead.drop_behind_ready()),
+                    }
                 }
                 Ok(true)
             }
@@ -286,6 +288,12 @@ impl File {
             core.ahead.sent(id, offset, length);
         }
         Ok(())
+    }
+
+    /// Sends the requests that a read has made room for before the program works on its data.
+    fn go_on_ahead(&self, core: &mut Core, patience: Patience<'_>) {
+        // The read has its data: what is in the way of more is for the next one to tell.
+        let _ = self.ask_ahead(core, 0, patience);
     }
 
     fn ask_data(&self, offset: u64, length: u32, patience: Patience<'_>) -> Result<u32, Error> {

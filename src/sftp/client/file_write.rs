@@ -4,10 +4,13 @@ use super::file::{Core, File, SizeBefore};
 use super::operations::{refused, MISMATCH};
 use super::session::Patience;
 use super::table::{Answer, Expect};
-use super::write_behind::Hole;
+use super::write_behind::Failure;
 use crate::driver::Timeout;
 use crate::error::Error;
 use crate::sftp::{extension, Attributes, ExtendedRequest, OpenFlags, Request};
+
+/// What failed where what was written behind the failure could not be cut off.
+const WRITE_LEAVING_A_HOLE: &str = "write (the file keeps a hole there)";
 
 impl File {
     /// Writes at the position. The data are sent in the background: a failure is told by one of the next calls,
@@ -102,7 +105,9 @@ impl File {
                 return core.write_error.take().map_or(Ok(()), Err);
             }
         }
-        if core.size_before == SizeBefore::Unknown && !one_by_one {
+        // A write alone leaves no hole.
+        let alone = core.behind.is_empty();
+        if core.size_before == SizeBefore::Unknown && !alone {
             let request = Request::Fstat {
                 handle: &self.handle,
             };
@@ -172,30 +177,48 @@ impl File {
             SizeBefore::Known(size) => Some(size),
             SizeBefore::Unknown => None,
         };
-        if let Some(hole) = core.behind.settle() {
-            core.tail.clear();
-            core.tail_offset = hole.from;
-            core.position = hole.from;
-            self.mend(hole, before, patience)?;
+        let Some(failure) = core.behind.failure() else {
+            core.behind.settled();
+            return Ok(());
+        };
+        core.tail.clear();
+        core.tail_offset = failure.from;
+        core.position = failure.from;
+        match self.mend(failure, before, patience) {
+            Ok(()) => {}
+            Err(Error::SftpStatus(_)) => {
+                if let Some(Error::SftpStatus(status)) = &mut core.write_error {
+                    status.operation = WRITE_LEAVING_A_HOLE;
+                }
+            }
+            Err(error) => {
+                // The next call tries again.
+                core.size_before = before.map_or(SizeBefore::Unknown, SizeBefore::Known);
+                return Err(error);
+            }
         }
+        core.behind.settled();
         Ok(())
     }
 
-    /// Cuts a file that our own writes made longer back to the last byte in front of the hole.
-    fn mend(&self, hole: Hole, before: Option<u64>, patience: Patience<'_>) -> Result<(), Error> {
-        let (Some(until), Some(before)) = (hole.until, before) else {
+    /// Cuts a file that our own writes made longer back to the last byte in front of the gap.
+    fn mend(
+        &self,
+        failure: Failure,
+        before: Option<u64>,
+        patience: Patience<'_>,
+    ) -> Result<(), Error> {
+        let Some(before) = before.filter(|_| failure.may_leave_hole()) else {
             return Ok(());
         };
-        if until <= before {
-            // Nothing was added: what stands behind the failure is what stood there before, or is new.
-            return Ok(());
-        }
-        // Somebody else may have made it longer still; then it is not ours to cut.
-        if self.stat_core(patience)?.size != Some(until) {
+        let size = self.stat_core(patience)?.size.unwrap_or(0);
+        // What reaches no further than the gap or the old end has no hole. What reaches further than our writes is
+        // somebody else's, and not ours to cut.
+        if size <= failure.until.max(before) || size > failure.last_end {
             return Ok(());
         }
         let attributes = Attributes {
-            size: Some(hole.from.max(before)),
+            size: Some(failure.from.max(before)),
             ..Attributes::new()
         };
         self.set_core(&attributes, patience)
@@ -237,7 +260,9 @@ impl File {
             .and_then(|_| self.flush_core(core, patience));
         let reached = core.position.saturating_sub(offset);
         core.position = position;
-        core.tail_offset = position;
+        // What could not be sent in time is not written later. Writes under way are waited for by the next write, for
+        // it does not continue them.
+        core.tail.clear();
         match outcome {
             Ok(()) => Ok(data.len()),
             Err(Error::SftpStatus(_)) if reached > 0 => {

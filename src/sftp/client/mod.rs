@@ -10,6 +10,8 @@ mod operations;
 mod read_ahead;
 mod session;
 mod table;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod tree;
 mod write_behind;

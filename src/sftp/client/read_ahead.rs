@@ -79,6 +79,15 @@ impl ReadAhead {
         self.drop_all(self.position)
     }
 
+    /// Forgets everything behind the bytes that are there.
+    pub(super) fn drop_behind_ready(&mut self) -> Vec<u32> {
+        let ready = self.ready.len().saturating_sub(self.used);
+        self.next_offset = self
+            .position
+            .saturating_add(u64::try_from(ready).unwrap_or(0));
+        self.chunks.drain(..).map(|chunk| chunk.id).collect()
+    }
+
     /// Takes bytes that are there.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> usize {
         let rest = self.ready.get(self.used..).unwrap_or_default();
@@ -233,6 +242,18 @@ mod tests {
         assert_eq!(ahead.take_ready(), [2; 70]);
         assert_eq!(ahead.front(), Some(1));
         assert_eq!(ahead.position, 100);
+    }
+
+    #[test]
+    fn a_gap_that_cannot_be_asked_for_takes_what_is_behind_it_along() {
+        let mut ahead = ReadAhead::new(100, 1 << 20);
+        send_all(&mut ahead, 300, &mut 0);
+        assert_eq!(ahead.filled(vec![1; 30]), Some((30, 70)));
+        assert_eq!(ahead.drop_behind_ready(), [1, 2]);
+        let mut buffer = [0; 10];
+        assert_eq!(ahead.read(&mut buffer), 10);
+        assert_eq!(ahead.take_ready(), [1; 20]);
+        assert_eq!(send_all(&mut ahead, 100, &mut 3), [(30, 100)]);
     }
 
     #[test]

@@ -208,11 +208,14 @@ impl Session {
             if let Some(cause) = &state.ended {
                 return Err(cause.clone());
             }
-            self.turn(&mut state, patience, "sftp reply")?;
+            if let Err(error) = self.turn(&mut state, patience, "sftp reply") {
+                // A server may answer and go: what it said before counts.
+                return state.table.take(id).ok_or(error);
+            }
         }
     }
 
-    /// The reply to a request, if it is there or can be read at once.
+    /// The reply to a request, if somebody has read it already.
     pub(super) fn poll(&self, id: u32) -> Option<Answer> {
         self.state.lock().table.take(id)
     }

@@ -118,11 +118,18 @@ impl<'o, 'c> Meter<'o, 'c> {
             .map_or(Timeout::Forever, Timeout::After)
     }
 
+    /// An error when the call was cancelled.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.session.channel().cancels() == self.cancels {
+            Ok(())
+        } else {
+            Err(Error::Cancelled)
+        }
+    }
+
     /// Tells how far it has come; an error when it shall not go on.
     pub(super) fn tell(&mut self, path: &[u8], done: u64, total: Option<u64>) -> Result<(), Error> {
-        if self.session.channel().cancels() != self.cancels {
-            return Err(Error::Cancelled);
-        }
+        self.check()?;
         let (files, skipped) = (self.files, self.skipped);
         let Some(progress) = &mut self.options.progress else {
             return Ok(());

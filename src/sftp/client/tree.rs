@@ -59,6 +59,7 @@ impl Sftp {
             attributes,
         }];
         while let Some(level) = levels.last() {
+            meter.check()?;
             let Some(name) = level.directory.next(meter.left())? else {
                 if meter.options.preserve {
                     preserve_locally(&level.to, &level.attributes)?;
@@ -138,6 +139,7 @@ impl Sftp {
         let fd = rustix::fs::openat(CWD, from, flags, Mode::empty()).map_err(system("open"))?;
         let mut levels = vec![self.begin_put(fd, remote.to_vec(), &meter)?];
         while let Some(level) = levels.last_mut() {
+            meter.check()?;
             let Some(entry) = level.directory.read() else {
                 if meter.options.preserve {
                     self.setstat(&level.path, &level.attributes, meter.left())?;

@@ -12,13 +12,22 @@ struct Sent {
     length: u32,
 }
 
-/// What a failed write leaves behind.
+/// Where writes have failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hole {
+pub(super) struct Failure {
     /// Where the first write that failed began: everything in front of it is in the file.
     pub(super) from: u64,
-    /// Where the last write behind it that succeeded ends; `None` when there was none, and so no hole.
-    pub(super) until: Option<u64>,
+    /// Where that write would have ended. A part of it may be there; what lies behind it was written later.
+    pub(super) until: u64,
+    /// Where the last write would have ended, whatever came of it.
+    pub(super) last_end: u64,
+}
+
+impl Failure {
+    /// Whether something may have been written behind the gap.
+    pub(super) fn may_leave_hole(&self) -> bool {
+        self.last_end > self.until
+    }
 }
 
 /// The window of writes under way, in the order sent.
@@ -28,9 +37,10 @@ pub(super) struct WriteBehind {
     bytes: u64,
     window: u64,
     max_window: u64,
-    failed_at: Option<u64>,
-    /// The furthest end of a write that succeeded since the last settling.
-    done_end: u64,
+    /// Where the first write that failed began and would have ended.
+    failed: Option<(u64, u64)>,
+    /// The furthest end of a write since the last settling.
+    last_end: u64,
 }
 
 impl WriteBehind {
@@ -40,8 +50,8 @@ impl WriteBehind {
             bytes: 0,
             window: FIRST_WINDOW.min(max_window),
             max_window,
-            failed_at: None,
-            done_end: 0,
+            failed: None,
+            last_end: 0,
         }
     }
 
@@ -57,7 +67,7 @@ impl WriteBehind {
 
     /// Whether a write failed that has not been settled.
     pub(super) fn has_failed(&self) -> bool {
-        self.failed_at.is_some()
+        self.failed.is_some()
     }
 
     /// A write was sent.
@@ -82,23 +92,27 @@ impl WriteBehind {
             return;
         };
         self.bytes = self.bytes.saturating_sub(u64::from(sent.length));
-        if ok {
-            let end = sent.offset.saturating_add(u64::from(sent.length));
-            self.done_end = self.done_end.max(end);
-        } else {
-            let first = self.failed_at.unwrap_or(sent.offset).min(sent.offset);
-            self.failed_at = Some(first);
+        let end = sent.offset.saturating_add(u64::from(sent.length));
+        self.last_end = self.last_end.max(end);
+        if !ok && self.failed.is_none_or(|(from, _)| sent.offset < from) {
+            self.failed = Some((sent.offset, end));
         }
     }
 
-    /// All writes are confirmed: what they left, if one failed. Starts afresh.
-    pub(super) fn settle(&mut self) -> Option<Hole> {
-        let done_end = std::mem::take(&mut self.done_end);
-        let from = self.failed_at.take()?;
-        Some(Hole {
+    /// Where writes have failed since the last settling.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let (from, until) = self.failed?;
+        Some(Failure {
             from,
-            until: (done_end > from).then_some(done_end),
+            until,
+            last_end: self.last_end,
         })
+    }
+
+    /// All writes are confirmed, and what a failure left has been seen to: starts afresh.
+    pub(super) fn settled(&mut self) {
+        self.failed = None;
+        self.last_end = 0;
     }
 
     /// Forgets the writes under way, for a session that has ended.
@@ -135,39 +149,36 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_with_a_later_success_is_a_hole() {
+    fn a_failure_with_a_later_write_may_leave_a_hole() {
         let mut behind = WriteBehind::new(1 << 20);
         for id in 0..4 {
             behind.sent(id, u64::from(id) * 10, 10);
         }
-        behind.confirmed(true);
-        behind.confirmed(false);
-        behind.confirmed(true);
-        behind.confirmed(false);
+        for ok in [true, false, true, false] {
+            behind.confirmed(ok);
+        }
         assert!(behind.has_failed());
+        let failure = behind.failure().unwrap();
         assert_eq!(
-            behind.settle(),
-            Some(Hole {
+            failure,
+            Failure {
                 from: 10,
-                until: Some(30)
-            })
+                until: 20,
+                last_end: 40
+            }
         );
-        assert_eq!(behind.settle(), None);
+        assert!(failure.may_leave_hole());
+        behind.settled();
+        assert_eq!(behind.failure(), None);
     }
 
     #[test]
-    fn a_failure_at_the_end_is_none() {
+    fn a_failure_at_the_end_leaves_none() {
         let mut behind = WriteBehind::new(1 << 20);
         behind.sent(0, 0, 10);
         behind.sent(1, 10, 10);
         behind.confirmed(true);
         behind.confirmed(false);
-        assert_eq!(
-            behind.settle(),
-            Some(Hole {
-                from: 10,
-                until: None
-            })
-        );
+        assert!(!behind.failure().unwrap().may_leave_hole());
     }
 }
