@@ -1,7 +1,7 @@
 //! A flag that threads and poll loops can wait for: the seeds' `event`.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
 use rustix::event::{eventfd, EventfdFlags};
@@ -28,6 +28,15 @@ struct Inner {
     hook: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
+/// A flag as long as somebody else keeps it.
+pub(crate) struct WeakEvent(Weak<Inner>);
+
+impl WeakEvent {
+    pub(crate) fn get(&self) -> Option<Event> {
+        self.0.upgrade().map(|inner| Event { inner })
+    }
+}
+
 impl Event {
     /// A flag that is not set.
     pub fn new() -> Self {
@@ -44,6 +53,11 @@ impl Event {
                 ..Inner::default()
             }),
         }
+    }
+
+    /// The same flag, without keeping it: what a hook keeps alive may know its event so.
+    pub(crate) fn downgrade(&self) -> WeakEvent {
+        WeakEvent(Arc::downgrade(&self.inner))
     }
 
     /// Sets the flag and wakes who waits.

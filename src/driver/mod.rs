@@ -40,6 +40,7 @@ pub use channel::{Channel, Read};
 pub use engine::set_io_threads;
 pub(crate) use engine::spawn_file_work;
 pub use event::Event;
+pub(crate) use event::WeakEvent;
 pub use keepalive::KeepaliveCallback;
 pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;

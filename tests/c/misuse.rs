@@ -184,6 +184,11 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_key *" => Some("ssh_key_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
+            "ssh_sftp *" => Some("ssh_sftp_free"),
+            "ssh_sftp_attributes *" => Some("ssh_sftp_attributes_free"),
+            "ssh_sftp_dir *" => Some("ssh_sftp_dir_free"),
+            "ssh_sftp_file *" => Some("ssh_sftp_file_free"),
+            "ssh_sftp_server *" => Some("ssh_sftp_server_free"),
             _ => None,
         };
         let _ = match frees {
@@ -198,10 +203,13 @@ fn null_in_turn(source: &mut String, function: &Function) {
 const PREFIX: &str = r#"/* Made from the header by tests/c/misuse.rs. */
 #include "pair.h"
 
+#include <ftw.h>
+
 static _Alignas(16) char area[64];
 static const char *strings[4] = {"a", "b", "c", "d"};
 
-static pair live;
+static pair live, files;
+static char directory[] = "/tmp/sshwire-misuse-XXXXXX";
 static ssh_transport *transport;
 static ssh_channel *channel, *server_channel;
 static ssh_request *request;
@@ -211,6 +219,11 @@ static ssh_error *error, *told;
 static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
+static ssh_sftp_server *sftp_server;
+static ssh_sftp *sftp;
+static ssh_sftp_attributes *sftp_attributes;
+static ssh_sftp_dir *sftp_dir;
+static ssh_sftp_file *sftp_file;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -285,6 +298,57 @@ static ssh_security_options *good_ssh_security_options(void)
     return options = ssh_security_options_new();
 }
 
+static ssh_sftp_server *good_ssh_sftp_server(void)
+{
+    ssh_sftp_server_free(sftp_server);
+    return sftp_server = ssh_sftp_server_new_directory(directory, NULL);
+}
+
+static int remove_entry(const char *path, const struct stat *found, int type, struct FTW *where)
+{
+    (void)found, (void)type, (void)where;
+    return remove(path);
+}
+
+static void serve_files(ssh_request *asked, void *userdata)
+{
+    (void)userdata;
+    ssh_sftp_server *offered = ssh_sftp_server_new_directory(directory, NULL);
+    CHECK_STATUS(ssh_request_accept_sftp(asked, offered, NULL), SSH_OK);
+    ssh_sftp_server_free(offered);
+    ssh_request_free(asked);
+}
+
+static ssh_sftp *good_ssh_sftp(void)
+{
+    ssh_sftp_free(sftp);
+    sftp = ssh_transport_open_sftp_client(files.client, 10000, NULL);
+    CHECK(sftp != NULL);
+    return sftp;
+}
+
+static ssh_sftp_attributes *good_ssh_sftp_attributes(void)
+{
+    ssh_sftp_attributes_free(sftp_attributes);
+    return sftp_attributes = ssh_sftp_attributes_new();
+}
+
+static ssh_sftp_dir *good_ssh_sftp_dir(void)
+{
+    ssh_sftp_dir_free(sftp_dir);
+    sftp_dir = ssh_sftp_opendir(good_ssh_sftp(), "/", 10000, NULL);
+    CHECK(sftp_dir != NULL);
+    return sftp_dir;
+}
+
+static ssh_sftp_file *good_ssh_sftp_file(void)
+{
+    ssh_sftp_file_free(sftp_file);
+    sftp_file = ssh_sftp_open(good_ssh_sftp(), "/file", SSH_SFTP_WRITE | SSH_SFTP_CREATE, NULL, 10000, NULL);
+    CHECK(sftp_file != NULL);
+    return sftp_file;
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -295,6 +359,10 @@ int main(void)
     pair_make(&live);
     CHECK_STATUS(ssh_server_pull_requests(live.server, true), SSH_OK);
     pair_login(&live);
+    CHECK(mkdtemp(directory) != NULL);
+    pair_make(&files);
+    CHECK_STATUS(ssh_server_set_callback(files.server, SSH_REQUEST_SUBSYSTEM, serve_files, NULL, NULL), SSH_OK);
+    pair_login(&files);
     renew();
     null_in_turn();
 
@@ -320,6 +388,13 @@ int main(void)
     ssh_error_free(error);
     ssh_key_free(key);
     pair_free(&live);
+    ssh_sftp_server_free(sftp_server);
+    ssh_sftp_attributes_free(sftp_attributes);
+    ssh_sftp_dir_free(sftp_dir);
+    ssh_sftp_file_free(sftp_file);
+    ssh_sftp_free(sftp);
+    pair_free(&files);
+    CHECK(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
     puts("misuse: ok");
     return 0;
 }

@@ -7,7 +7,7 @@ use crate::driver::sync::Mutex;
 
 use super::dialogue::{Backend, Dialogue, Fault};
 use crate::connection::{ChannelRequest, Stream};
-use crate::driver::{spawn_file_work, Channel, ChannelInterest, Event, Read, Timeout};
+use crate::driver::{spawn_file_work, Channel, ChannelInterest, Event, Read, Timeout, WeakEvent};
 use crate::error::Error;
 
 /// Most bytes read from the channel at a time.
@@ -52,7 +52,8 @@ struct Work {
 /// A running session. It keeps itself, the channel and the backend alive until its end.
 pub struct Session {
     channel: Channel,
-    event: OnceLock<Event>,
+    /// Weak, for it keeps the session.
+    event: OnceLock<WeakEvent>,
     work: Mutex<Work>,
 }
 
@@ -83,8 +84,8 @@ impl Session {
         let hooked = Arc::clone(&session);
         // The session is kept by its event, and the event by the channel, until the end takes it away there.
         let event = Event::with_hook(move || hooked.wake());
-        let event = session.event.get_or_init(|| event);
-        session.work.lock().dialogue = Some(Dialogue::new(backend(event)));
+        session.event.get_or_init(|| event.downgrade());
+        session.work.lock().dialogue = Some(Dialogue::new(backend(&event)));
         let interest = ChannelInterest {
             readable: true,
             writable: true,
@@ -92,8 +93,12 @@ impl Session {
             closed: true,
             ..ChannelInterest::default()
         };
-        session.channel.set_event(event, interest)?;
+        session.channel.set_event(&event, interest)?;
         Arc::clone(&session).spawn()
+    }
+
+    fn event(&self) -> Option<Event> {
+        self.event.get().and_then(WeakEvent::get)
     }
 
     fn spawn(self: Arc<Self>) -> Result<(), Error> {
@@ -113,8 +118,10 @@ impl Session {
                 Phase::RunningAgain | Phase::Ended => return,
             }
         }
-        // Without threads the session stays as it is; the process has other troubles then.
-        let _ = Arc::clone(self).spawn();
+        if Arc::clone(self).spawn().is_err() {
+            // No thread can be had now; the next event tries again.
+            self.work.lock().phase = Phase::Idle;
+        }
     }
 
     fn run(self: Arc<Self>) {
@@ -147,7 +154,7 @@ impl Session {
     /// Serves, sends and reads as far as goes without waiting.
     fn round(&self, dialogue: &mut Dialogue<Box<dyn Backend>>) -> Round {
         // Before looking, so that what comes after the look sets it again.
-        if let Some(event) = self.event.get() {
+        if let Some(event) = self.event() {
             event.reset();
         }
         let again = match dialogue.work() {
@@ -216,8 +223,8 @@ impl Session {
     }
 
     fn end(&self, end: SessionEnd) {
-        if let Some(event) = self.event.get() {
-            let _ = self.channel.set_event(event, ChannelInterest::default());
+        if let Some(event) = self.event() {
+            let _ = self.channel.set_event(&event, ChannelInterest::default());
         }
         let ended = {
             let mut work = self.work.lock();
