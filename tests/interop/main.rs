@@ -19,3 +19,5 @@ mod process;
 mod pty;
 mod rekey;
 mod sessions;
+mod sftp_client;
+mod sftp_server;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -186,6 +186,32 @@ impl Noise {
             for (to, from) in chunk.iter_mut().zip(word) {
                 *to = from;
             }
+        }
+    }
+}
+
+/// A file of noise.
+pub fn noise_file(path: &Path, bytes: u64) {
+    let mut file = fs::File::create(path).expect("file");
+    let mut noise = Noise::new(bytes);
+    let mut block = vec![0; 1024 * 1024];
+    let mut left = bytes;
+    while left > 0 {
+        let part = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
+        noise.fill(&mut block[..part]);
+        file.write_all(&block[..part]).expect("write");
+        left -= part as u64;
+    }
+}
+
+pub fn file_hash(path: &Path) -> Vec<u8> {
+    let mut file = fs::File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut block).expect("read") {
+            0 => return hash.finalize().to_vec(),
+            count => hash.update(&block[..count]),
         }
     }
 }
