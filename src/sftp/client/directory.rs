@@ -14,7 +14,7 @@ use crate::sftp::{Name, Request, StatusCode};
 /// Requests under way at once: a short list comes in one round trip, its end included.
 const AHEAD: usize = 2;
 
-/// An open directory. Names are asked for as they are pulled, [`AHEAD`] replies at a time, so that an endless list
+/// An open directory. Names are asked for as they are pulled, a few replies at a time, so that an endless list
 /// costs nothing but the caller's patience.
 pub struct Directory {
     sftp: Sftp,

@@ -65,48 +65,21 @@ impl Sftp {
     /// Agrees on the version over a channel that leads to an SFTP server.
     pub fn over(channel: Channel, timeout: Timeout) -> Result<Self, Error> {
         let session = Session::new(channel)?;
-        match Self::negotiate(session, timeout) {
-            Ok(inner) => Ok(Sftp {
-                inner: Arc::new(inner),
-                gone: Arc::default(),
-            }),
-            Err((session, error)) => {
-                session.end(error.clone());
-                Err(error)
-            }
-        }
-    }
-
-    fn negotiate(session: Session, timeout: Timeout) -> Result<Inner, (Session, Error)> {
         let gone = AtomicBool::new(false);
-        let patience = session.patience(timeout, &gone);
-        match exchange(&session, patience) {
-            Err(error) => Err((session, error)),
-            Ok((extensions, limits)) => {
-                let chunk = |limit: u64| {
-                    let packet = match limits.packet_bytes {
-                        0 => u64::MAX,
-                        bytes => bytes,
-                    };
-                    let most = u64::try_from(MAX_PACKET_BYTES)
-                        .unwrap_or(u64::MAX)
-                        .min(packet)
-                        .saturating_sub(PACKET_OVERHEAD_BYTES);
-                    match limit {
-                        0 => DEFAULT_CHUNK_BYTES,
-                        bytes => u32::try_from(bytes.min(most).max(1)).unwrap_or(u32::MAX),
-                    }
-                };
-                Ok(Inner {
-                    read_bytes: chunk(limits.read_bytes),
-                    write_bytes: chunk(limits.write_bytes),
-                    session,
-                    extensions,
-                    limits,
-                    window_bytes: Mutex::new(DEFAULT_WINDOW_BYTES),
-                })
-            }
-        }
+        let (extensions, limits) = exchange(&session, session.patience(timeout, &gone))
+            .inspect_err(|error| session.end(error.clone()))?;
+        let inner = Inner {
+            read_bytes: chunk_bytes(limits.read_bytes, &limits),
+            write_bytes: chunk_bytes(limits.write_bytes, &limits),
+            session,
+            extensions,
+            limits,
+            window_bytes: Mutex::new(DEFAULT_WINDOW_BYTES),
+        };
+        Ok(Sftp {
+            inner: Arc::new(inner),
+            gone: Arc::default(),
+        })
     }
 
     pub(super) fn session(&self) -> &Session {
@@ -513,6 +486,24 @@ fn exchange(session: &Session, patience: Patience<'_>) -> Result<(Vec<Extension>
         }
     }
     Ok((version.extensions, limits))
+}
+
+/// Bytes of one READ or WRITE for a server that takes `limit` of them (0: it does not say) in packets that it limits,
+/// too.
+fn chunk_bytes(limit: u64, limits: &Limits) -> u32 {
+    let wanted = match limit {
+        0 => u64::from(DEFAULT_CHUNK_BYTES),
+        bytes => bytes,
+    };
+    let packet = match limits.packet_bytes {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    let most = u64::try_from(MAX_PACKET_BYTES)
+        .unwrap_or(u64::MAX)
+        .min(packet)
+        .saturating_sub(PACKET_OVERHEAD_BYTES);
+    u32::try_from(wanted.min(most).max(1)).unwrap_or(u32::MAX)
 }
 
 /// Refuses paths that no server takes.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Bytes asked for ahead of the second read in a row; it doubles from there.
+/// Bytes asked for ahead of the second read in a row. It doubles from there, when so many have been read.
 const FIRST_WINDOW: u64 = 256 * 1024;
 
 /// A part of the file that was asked for.
@@ -17,7 +17,8 @@ struct Chunk {
 ///
 /// Chunks are contiguous from `position`. The one at the front is what the reader needs next; its data, once
 /// there, stay in `ready` until they are read. The window opens when a read continues where the last one ended,
-/// doubles each time the reader had to wait, and goes when the reader jumps.
+/// doubles when the reader has used it up and still has to wait, and goes when the reader jumps. So what is asked
+/// for in vain, behind the end of the file, is in proportion to what was read.
 #[derive(Debug)]
 pub(super) struct ReadAhead {
     /// Where the reader is.
@@ -29,6 +30,8 @@ pub(super) struct ReadAhead {
     /// Where the next chunk begins.
     next_offset: u64,
     window: u64,
+    /// Where the reader was when the window got its size.
+    sized_at: u64,
     max_window: u64,
     chunk_bytes: u32,
     /// What the file is known to have had: beyond it one request at a time is enough.
@@ -44,6 +47,7 @@ impl ReadAhead {
             chunks: VecDeque::new(),
             next_offset: 0,
             window: 0,
+            sized_at: 0,
             max_window,
             chunk_bytes: chunk_bytes.max(1),
             expected_end: None,
@@ -52,7 +56,7 @@ impl ReadAhead {
 
     /// The whole file will be read: the window is open from the start.
     pub(super) fn expect_all(&mut self, size: Option<u64>) {
-        self.window = FIRST_WINDOW.saturating_mul(4).min(self.max_window);
+        self.set_window(FIRST_WINDOW.saturating_mul(4));
         self.expected_end = size;
     }
 
@@ -155,15 +159,21 @@ impl ReadAhead {
 
     /// The reader has to wait for the front: a wider window might have spared it that.
     pub(super) fn waited(&mut self) {
-        if self.window > 0 {
-            self.window = self.window.saturating_mul(2).min(self.max_window);
+        let used = self.position.saturating_sub(self.sized_at);
+        if self.window > 0 && used >= self.window {
+            self.set_window(self.window.saturating_mul(2));
         }
+    }
+
+    fn set_window(&mut self, bytes: u64) {
+        self.window = bytes.min(self.max_window);
+        self.sized_at = self.position;
     }
 
     /// A read has been served, so that another one may follow.
     pub(super) fn served(&mut self) {
         if self.window == 0 {
-            self.window = FIRST_WINDOW.min(self.max_window);
+            self.set_window(FIRST_WINDOW);
         }
     }
 
@@ -211,13 +221,25 @@ mod tests {
         let sent = send_all(&mut ahead, 100, &mut id);
         assert_eq!(sent.len(), 8);
         assert_eq!(sent[0], (100, 32_768));
-        ahead.waited();
-        assert_eq!(send_all(&mut ahead, 100, &mut id).len(), 8);
-        for _ in 0..10 {
+    }
+
+    #[test]
+    fn the_window_grows_with_what_was_read() {
+        let mut ahead = ReadAhead::new(32_768, 1 << 20);
+        let mut id = 0;
+        let mut most = 0;
+        ahead.served();
+        for _ in 0..100 {
+            send_all(&mut ahead, 100, &mut id);
+            let under_way = ahead.next_offset - ahead.position;
+            assert!(under_way <= (ahead.position * 2).max(FIRST_WINDOW));
+            most = most.max(under_way);
             ahead.waited();
+            ahead.waited();
+            ahead.filled(vec![0; 32_768]);
+            ahead.take_ready();
         }
-        send_all(&mut ahead, 100, &mut id);
-        assert_eq!(ahead.next_offset - ahead.position, 1 << 20);
+        assert_eq!(most, 1 << 20);
     }
 
     #[test]

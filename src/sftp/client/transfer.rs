@@ -267,7 +267,7 @@ impl Sftp {
                 errno: rustix::io::Errno::ISDIR.raw_os_error(),
             });
         }
-        let size = metadata.is_file().then(|| metadata.len());
+        let size = metadata.is_file().then_some(metadata.len());
         let start = self.upload_start(remote, meter)?;
         if start > 0 {
             if size.is_some_and(|size| size < start) {

@@ -187,7 +187,7 @@ fn a_failed_write_leaves_no_hole() {
     for (index, (before, fates, at_least, good)) in cases.into_iter().enumerate() {
         let (sftp, _line, disk) = Disk::failing(before.to_vec(), fates).serve();
         let file = writer(&sftp);
-        let error = write_all(&file, &new, 10_000).unwrap_err();
+        let error = write_all(&file, &new, CHUNK).unwrap_err();
         let Error::SftpStatus(status) = &error else {
             panic!("{index}: {error:?}")
         };
