@@ -47,6 +47,8 @@ pub struct ConnectionLimits {
     pub max_pending_requests: usize,
     /// Most bytes that the peer's unanswered questions of one connection may hold.
     pub max_pending_bytes: usize,
+    /// Most places at once that the server listens on for the client.
+    pub max_forwards: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -61,6 +63,7 @@ impl Default for ConnectionLimits {
             max_env_bytes: 128 * 1024,
             max_pending_requests: 256,
             max_pending_bytes: 4 * 1024 * 1024,
+            max_forwards: 256,
         }
     }
 }

@@ -160,7 +160,12 @@ impl Lent {
     fn open(&mut self, kind: &OpenKind) -> Result<(), Unfit> {
         self.channel_kind = exact(kind.name())?;
         match kind {
-            OpenKind::Session => {}
+            OpenKind::Session | OpenKind::AuthAgent => {}
+            // The program reads the fields as they came.
+            OpenKind::DirectStreamlocal { .. } | OpenKind::ForwardedStreamlocal { .. } => {
+                let fields = Writer::collect(|w| kind.encode(w));
+                self.data = Some(LentBytes::new(&fields));
+            }
             OpenKind::DirectTcpip {
                 host,
                 port,
