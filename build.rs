@@ -17,15 +17,18 @@ const HEADER_SOURCES: &[&str] = &[
     "key",
     "security",
     "transport",
+    "stream",
     "tuning",
     "log",
     "auth",
     "connection",
     "channel",
     "channel_request",
+    "begin",
     "request",
     "answer",
     "server",
+    "subsystem",
 ];
 
 fn main() {

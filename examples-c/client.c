@@ -95,7 +95,7 @@ static bool is_expected(const struct client_options *options, const ssh_key *key
 }
 
 /* Nobody can log in before the program has said that this is the server it meant. */
-static void check_host_key(const struct client_options *options, ssh_transport *transport)
+void client_check_host_key(const struct client_options *options, ssh_transport *transport)
 {
     ssh_error *error = NULL;
     ssh_key *key = ssh_transport_get_remote_server_key(transport, &error);
@@ -322,30 +322,46 @@ static void log_in(const struct client_options *options, ssh_transport *transpor
     ssh_memory_free(login.methods);
 }
 
-ssh_transport *client_connect(const struct client_options *options)
+char *client_address(const struct client_options *options)
+{
+    size_t size = strlen(options->host) + strlen(options->port) + 4;
+    char *address = malloc(size);
+    bool bare_v6 = strchr(options->host, ':') != NULL && options->host[0] != '[';
+    if (address == NULL)
+        fail("out of memory");
+    snprintf(address, size, bare_v6 ? "[%s]:%s" : "%s:%s", options->host, options->port);
+    return address;
+}
+
+void client_log_in(const struct client_options *options, ssh_transport *transport)
 {
     ssh_error *error = NULL;
-    char address[512];
-    bool bare_v6 = strchr(options->host, ':') != NULL && options->host[0] != '[';
-    log_to_stderr(options->verbosity);
-    snprintf(address, sizeof address, bare_v6 ? "[%s]:%s" : "%s:%s", options->host, options->port);
-    ssh_transport *transport = ssh_transport_new_address(address, options->timeout_ms, &error);
-    if (transport == NULL)
-        fail_error(address, error);
     apply_algorithms(&options->algorithms, transport);
     if (options->rekey_bytes > 0)
         ssh_transport_set_rekey_limits(transport, options->rekey_bytes, 0, 0);
     if (options->insecure)
         ssh_transport_set_insecure_accept_any_host_key(transport);
     if (ssh_transport_start_client(transport, NULL, options->timeout_ms, &error) != SSH_OK)
-        fail_error(address, error);
+        fail_error(options->host, error);
     if (!options->insecure)
-        check_host_key(options, transport);
+        client_check_host_key(options, transport);
     log_in(options, transport);
     if (options->verbosity > 0) {
         char *description = ssh_transport_describe(transport);
         say("%s", description);
         ssh_memory_free(description);
     }
+}
+
+ssh_transport *client_connect(const struct client_options *options)
+{
+    ssh_error *error = NULL;
+    log_to_stderr(options->verbosity);
+    char *address = client_address(options);
+    ssh_transport *transport = ssh_transport_new_address(address, options->timeout_ms, &error);
+    if (transport == NULL)
+        fail_error(address, error);
+    free(address);
+    client_log_in(options, transport);
     return transport;
 }

@@ -84,6 +84,15 @@ bool client_option(struct client_options *options, int option, const char *value
 /* Takes [user@]host. */
 void client_target(struct client_options *options, char *target);
 
+/* host:port for ssh_transport_new_address(); the caller frees it. */
+char *client_address(const struct client_options *options);
+
+/* Ends the program unless the host key is an expected one, or somebody says yes to it. */
+void client_check_host_key(const struct client_options *options, ssh_transport *transport);
+
+/* Starts a transport that is there already, checks the host key and logs in; ends the program as below. */
+void client_log_in(const struct client_options *options, ssh_transport *transport);
+
 /* Connects, checks the host key and logs in. Ends the program with a word about the cause when that fails. */
 ssh_transport *client_connect(const struct client_options *options);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const char *program_name = "sshwire";
@@ -261,4 +262,13 @@ void log_to_stderr(int verbosity)
 {
     if (verbosity > 0)
         ssh_set_log_callback(log_line, verbosity > 1 ? SSH_LOG_DEBUG : SSH_LOG_INFO, NULL, NULL);
+}
+
+void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }

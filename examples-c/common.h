@@ -47,6 +47,9 @@ char *ask(const char *prompt, bool echo);
 /* A number within bounds, or the end of the program with a word about `what`. */
 uint64_t parse_number(const char *text, uint64_t low, uint64_t high, const char *what);
 
+/* Lets the process have as many descriptors as the system allows it. */
+void raise_descriptor_limit(void);
+
 /* Writes all of it. False when the other end is gone. */
 bool write_all(int fd, const void *data, size_t length);
 

@@ -525,6 +525,7 @@ int main(int argc, char **argv)
 {
     int listeners[MAX_LISTENERS];
     program_name = "server";
+    raise_descriptor_limit();
     parse_options(argc, argv);
     log_to_stderr(options.verbosity - 1);
     signal(SIGPIPE, SIG_IGN);

@@ -177,7 +177,7 @@
 #define SSH_ERR_UNSUPPORTED -106
 
 /**
- * A callback of the program returned what it must not.
+ * A callback of the program returned what it must not, such as a count larger than its buffer.
  */
 #define SSH_ERR_CALLBACK -107
 
@@ -658,6 +658,55 @@ typedef int32_t ssh_status;
 typedef void (*ssh_destroy_callback)(void *userdata);
 
 /**
+ * Reads from a stream of the program's, as recv() does from a blocking socket.
+ *
+ * Called on a thread of the library's that belongs to the transport, with no lock held, never twice at once, and
+ * not after it has returned 0 or a failure. It may block. It may call any function of the library, and must not
+ * unwind or longjmp.
+ *
+ * @param buffer      where to put the bytes
+ * @param capacity    how many fit; at least 1
+ * @param timeout_ms  milliseconds after which it should return SSH_ERR_TIMEOUT if nothing has come. One that keeps
+ *                    to it is done soon after the end; one that does not is ended by the close callback
+ * @param userdata    as given
+ * @return how many bytes, from 1 to capacity; 0 when the stream has ended; SSH_ERR_TIMEOUT to be called again; any
+ *         other negative number is a failure, which ends the session: an SSH_ERR_... becomes its cause as it is,
+ *         what is none becomes SSH_ERR_IO. Do not return SSH_AGAIN: it is positive and would be a count.
+ */
+typedef int32_t (*ssh_stream_read_callback)(void *buffer,
+                                            size_t capacity,
+                                            int32_t timeout_ms,
+                                            void *userdata);
+
+/**
+ * Writes to a stream of the program's, as send() does to a blocking socket.
+ *
+ * Called on a second thread of the library's that belongs to the transport, so that it may block while reading goes
+ * on; otherwise as ssh_stream_read_callback.
+ *
+ * @param data        the bytes
+ * @param length      how many; at least 1
+ * @param timeout_ms  milliseconds after which it should return SSH_ERR_TIMEOUT if none was taken
+ * @param userdata    as given
+ * @return how many bytes were taken, from 1 to length; 0 when the stream is closed; negative numbers as for
+ *         ssh_stream_read_callback
+ */
+typedef int32_t (*ssh_stream_write_callback)(const void *data,
+                                             size_t length,
+                                             int32_t timeout_ms,
+                                             void *userdata);
+
+/**
+ * Closes a stream of the program's. Calls of the two others that are blocked must then return, whatever they return.
+ *
+ * Called once, on a thread of the library's pool with no lock held, while the others may be running. It may call
+ * any function of the library, and must not unwind or longjmp.
+ *
+ * @param userdata  as given
+ */
+typedef void (*ssh_stream_close_callback)(void *userdata);
+
+/**
  * Reports one round of keepalive.
  *
  * Called on a thread of the library with no lock held, one at a time. It may call any function of the
@@ -714,6 +763,21 @@ typedef void (*ssh_banner_callback)(ssh_transport *transport, const char *text, 
  * @param userdata  as set
  */
 typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
+
+/**
+ * Serves one request for a subsystem, from its beginning to its end.
+ *
+ * Called on a thread of its own, once the client has been told that the request is granted, with no lock held. It
+ * may block for as long as it likes and call any function of the library. When it returns, the channel is closed. It
+ * must not unwind or longjmp. All signals are blocked on its thread.
+ *
+ * @param channel   the channel; it lives during the call and no longer, and is not to be freed, unless the program
+ *                  itself has got it from ssh_transport_accept() or ssh_request_accept_channel()
+ * @param name      the subsystem's name, a string that lives during the call
+ * @param userdata  as set
+ * @return the exit status that the client is told, or a negative number to tell none
+ */
+typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name, void *userdata);
 
 #ifdef __cplusplus
 extern "C" {
@@ -1621,6 +1685,83 @@ ssh_status ssh_transport_set_security_options(ssh_transport *transport,
                                               const ssh_security_options *options);
 
 /**
+ * Makes a transport over functions of the program's: over pipes, TLS, a serial line, another library's connection.
+ *
+ * What the peer sends is read ahead up to 256 KiB, and as much is taken for writing, so the functions never hold up
+ * another transport, nor calls on this one longer than their timeouts. The transport does not wait for them: when it
+ * ends, it calls `close` and is done, also when a `read` never returns. `destroy` is called once `close` and every
+ * other call have returned; if one never does, it is not called.
+ *
+ * @param read      reads
+ * @param write     writes
+ * @param close     ends the stream, or NULL when both others keep to their timeouts
+ * @param userdata  passed to all of them
+ * @param destroy   ends userdata's life, or NULL
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return a transport, freed with ssh_transport_free(), or NULL; then none of the functions is ever called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_transport *ssh_transport_new_stream(ssh_stream_read_callback read,
+                                        ssh_stream_write_callback write,
+                                        ssh_stream_close_callback close,
+                                        void *userdata,
+                                        ssh_destroy_callback destroy,
+                                        ssh_error **error);
+
+/**
+ * Makes a transport over a channel of another transport: a session within a session, as a jump host needs it. Open
+ * the channel with ssh_transport_open_channel("direct-tcpip", ...), or with a command that connects. There may be
+ * any number of transports over one another.
+ *
+ * Only the new transport reads and writes the channel from now on; ssh_channel_read() and its like fail with
+ * SSH_ERR_STATE. What comes on stderr is thrown away. Flow control reaches through: what is not read above is not
+ * fetched below. When the transport below ends, this one ends with SSH_ERR_CONN_LOST, and the error tells the cause;
+ * when this one ends, the channel is closed and the transport below goes on.
+ *
+ * @param channel  an open channel. The handle stays the caller's and may be freed at any time, which does not close
+ *                 the channel while the transport needs it; ssh_channel_close() does
+ * @param error    receives the detail, or NULL: SSH_ERR_CLOSED, SSH_ERR_STATE when a transport runs over it already
+ *                 or it is not open yet, or what ended the transport below
+ * @return a transport, freed with ssh_transport_free() before or after the one below, or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_transport *ssh_transport_new_channel(ssh_channel *channel,
+                                         ssh_error **error);
+
+/**
+ * Makes a transport over a new TCP connection and does not wait for it: ssh_transport_new_address() for event loops.
+ * The transport may be started at once, with an event of its own; the handshake timeout then counts the connecting
+ * too.
+ *
+ * @param address     as for ssh_transport_new_address()
+ * @param event       set when the connection is made, or cannot be: ssh_transport_connect_status(); NULL if nobody
+ *                    cares, as when the transport is started at once
+ * @param timeout_ms  milliseconds for resolving and connecting together; SSH_TIMEOUT_DEFAULT is 30 s
+ * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return a transport, freed with ssh_transport_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_transport *ssh_transport_begin_address(const char *address,
+                                           ssh_event *event,
+                                           int32_t timeout_ms,
+                                           ssh_error **error);
+
+/**
+ * How the making of the connection went, for ssh_transport_begin_address().
+ *
+ * @param transport  the transport
+ * @param error      receives the detail, or NULL: SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT
+ * @return SSH_OK when it is made, and for every other kind of transport; SSH_AGAIN while it is made; or the failure.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_connect_status(const ssh_transport *transport,
+                                        ssh_error **error);
+
+/**
  * Sets one of the timeouts that calls with SSH_TIMEOUT_DEFAULT and the session itself use.
  *
  * @param transport   the transport
@@ -2448,6 +2589,147 @@ char *ssh_channel_exit_message(const ssh_channel *channel);
 bool ssh_channel_exit_core_dumped(const ssh_channel *channel);
 
 /**
+ * Begins to open a session channel, and does not wait for the server's answer.
+ *
+ * @param transport  a client transport that is authenticated
+ * @param event      set when the answer is there: ssh_channel_open_status(); or NULL
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_LIMIT, what ended the session
+ * @return a channel that is open only once ssh_channel_open_status() says so, freed with ssh_channel_free(); or
+ *         NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_begin_session(ssh_transport *transport,
+                                         ssh_event *event,
+                                         ssh_error **error);
+
+/**
+ * Begins to open a channel of any kind, and does not wait for the peer's answer.
+ *
+ * @param transport         a transport that is authenticated
+ * @param kind              as for ssh_transport_open_channel()
+ * @param destination       as for ssh_transport_open_channel()
+ * @param destination_port  its port
+ * @param source            as for ssh_transport_open_channel()
+ * @param source_port       its port
+ * @param event             set when the answer is there: ssh_channel_open_status(); or NULL
+ * @param error             receives the detail, or NULL
+ * @return as ssh_transport_begin_session(). Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_begin_channel(ssh_transport *transport,
+                                         const char *kind,
+                                         const char *destination,
+                                         uint16_t destination_port,
+                                         const char *source,
+                                         uint16_t source_port,
+                                         ssh_event *event,
+                                         ssh_error **error);
+
+/**
+ * How the opening of a channel went.
+ *
+ * @param channel  the channel
+ * @param error    receives the detail, or NULL: SSH_ERR_CHANNEL with the peer's reason, what ended the session
+ * @return SSH_OK once the channel is open, SSH_AGAIN while the peer has not answered, or the failure.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_open_status(const ssh_channel *channel,
+                                   ssh_error **error);
+
+/**
+ * Asks for a terminal, and does not wait for the answer.
+ *
+ * @param channel        as for ssh_channel_request_pty()
+ * @param term           the terminal's type; NULL for "vt100"
+ * @param columns        width in characters
+ * @param rows           height in characters
+ * @param width_pixels   width in pixels, or 0
+ * @param height_pixels  height in pixels, or 0
+ * @param modes          terminal modes in the encoding of RFC 4254 section 8, or NULL for none
+ * @param modes_length   their length in bytes
+ * @param event          set when the answer is there: ssh_channel_request_status(); or NULL
+ * @param error          receives the detail, or NULL
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_begin_pty(ssh_channel *channel,
+                                 const char *term,
+                                 uint32_t columns,
+                                 uint32_t rows,
+                                 uint32_t width_pixels,
+                                 uint32_t height_pixels,
+                                 const void *modes,
+                                 size_t modes_length,
+                                 ssh_event *event,
+                                 ssh_error **error);
+
+/**
+ * Starts the user's shell, and does not wait for the answer.
+ *
+ * @param channel  as for ssh_channel_request_shell()
+ * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
+ * @param error    receives the detail, or NULL
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_begin_shell(ssh_channel *channel, ssh_event *event, ssh_error **error);
+
+/**
+ * Runs a command, and does not wait for the answer.
+ *
+ * @param channel  as for ssh_channel_request_exec()
+ * @param command  the command, in the encoding of the server
+ * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
+ * @param error    receives the detail, or NULL
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_begin_exec(ssh_channel *channel,
+                                  const char *command,
+                                  ssh_event *event,
+                                  ssh_error **error);
+
+/**
+ * Starts a subsystem, and does not wait for the answer.
+ *
+ * @param channel  as for ssh_channel_request_subsystem()
+ * @param name     the subsystem, such as "sftp"
+ * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
+ * @param error    receives the detail, or NULL
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_begin_subsystem(ssh_channel *channel,
+                                       const char *name,
+                                       ssh_event *event,
+                                       ssh_error **error);
+
+/**
+ * Sends any request that wants a reply, and does not wait for it.
+ *
+ * @param channel  the channel
+ * @param name     the request's name
+ * @param data     what follows `want reply` in the message, or NULL
+ * @param length   how many bytes
+ * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
+ * @param error    receives the detail, or NULL
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_begin_request(ssh_channel *channel,
+                                     const char *name,
+                                     const void *data,
+                                     size_t length,
+                                     ssh_event *event,
+                                     ssh_error **error);
+
+/**
+ * The answer to the oldest request begun on the channel that has not been told yet. Answers come in the order of the
+ * requests, and each is told once.
+ *
+ * @param channel  the channel
+ * @param error    receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_CLOSED, what ended the session
+ * @return SSH_OK when it was granted, SSH_AGAIN while it is not answered, SSH_ERR_STATE when none was begun, or the
+ *         failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_status(ssh_channel *channel,
+                                      ssh_error **error);
+
+/**
  * Sets who receives the questions of one kind.
  *
  * @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
@@ -2943,6 +3225,49 @@ ssh_status ssh_server_set_auth_limits(ssh_server *server,
  */
 ssh_status ssh_server_set_security_options(ssh_server *server,
                                            const ssh_security_options *options);
+
+/**
+ * Sets who serves a subsystem, for every transport started with the server from now on. A handler set on the
+ * transport itself goes first.
+ *
+ * With a handler, requests for the subsystem are granted; a callback for SSH_REQUEST_SUBSYSTEM is asked before, if
+ * there is one, and the handler runs when it accepts. At most 64 handlers run at once for one transport, and 1,024
+ * in the process: further requests are refused, and ssh_request_accept() then returns SSH_ERR_LIMIT. A channel that
+ * a handler serves does not come out of ssh_transport_accept() any more.
+ *
+ * @param server    the server
+ * @param name      the subsystem's name, 1 to 256 bytes
+ * @param handler   serves it, or NULL: then the callback for SSH_REQUEST_SUBSYSTEM alone decides
+ * @param userdata  passed to the handler, from several threads at once
+ * @param destroy   ends userdata's life once it is replaced or the server and its transports are gone, and no
+ *                  handler runs; or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_subsystem_handler(ssh_server *server,
+                                            const char *name,
+                                            ssh_subsystem_callback handler,
+                                            void *userdata,
+                                            ssh_destroy_callback destroy);
+
+/**
+ * Sets who serves a subsystem on one transport, before or after its start; see ssh_server_set_subsystem_handler().
+ *
+ * @param transport  a server transport
+ * @param name       the subsystem's name, 1 to 256 bytes
+ * @param handler    serves it, or NULL: then the callback for SSH_REQUEST_SUBSYSTEM alone decides
+ * @param userdata   passed to the handler, from several threads at once
+ * @param destroy    ends userdata's life once it is replaced or the transport is gone, and no handler runs; or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
+                                               const char *name,
+                                               ssh_subsystem_callback handler,
+                                               void *userdata,
+                                               ssh_destroy_callback destroy);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -31,6 +31,20 @@ pub enum Error {
     /// The stream ended without the peer having said goodbye.
     #[error("connection lost")]
     ConnectionLost,
+    /// The transport below, whose channel carries this one, has ended, and why.
+    #[error("connection lost: the transport below has ended: {0}")]
+    Below(Box<Error>),
+    /// The application's stream failed, with the status that it gave.
+    #[error("the {operation} function of the stream failed with {status}")]
+    Stream {
+        /// What was being done.
+        operation: &'static str,
+        /// A negative number of the application's choice.
+        status: i32,
+    },
+    /// The application's stream returned what it must not.
+    #[error("the {0} function of the stream returned a number that cannot be")]
+    StreamNonsense(&'static str),
     /// The peer's identification line was refused (RFC 4253 §4.2).
     #[error("identification refused: {0}")]
     Identification(IdentificationFault),
@@ -296,6 +310,9 @@ impl Error {
             Error::Io { .. }
             | Error::Resolve { .. }
             | Error::ConnectionLost
+            | Error::Below(_)
+            | Error::Stream { .. }
+            | Error::StreamNonsense(_)
             | Error::Disconnected { .. }
             | Error::Identification(_)
             | Error::Forked => None,

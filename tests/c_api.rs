@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "callbacks",
     "system",
     "death",
+    "streams",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -144,6 +145,7 @@ fn programs_pass_under_valgrind() {
         "threads",
         "callbacks",
         "death",
+        "streams",
         "misuse",
     ] {
         let from = if name == "misuse" {

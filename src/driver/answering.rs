@@ -7,7 +7,7 @@ use super::channel::Channel;
 use super::serving::{After, HostKeyState, Phase};
 use super::shared::Shared;
 use crate::auth::AuthDecision;
-use crate::connection::{ChannelId, OpenRefusal};
+use crate::connection::{ChannelId, OpenRefusal, RequestId};
 use crate::endpoint::Services;
 use crate::error::{Error, HostKeyFault};
 
@@ -114,6 +114,20 @@ impl Shared {
         }
         self.flush();
         Ok(())
+    }
+
+    /// The application's word on a request of a channel.
+    pub(crate) fn answer_request(
+        self: &Arc<Self>,
+        id: ChannelId,
+        request: RequestId,
+        ok: bool,
+    ) -> Result<(), Error> {
+        self.serve(|services| {
+            services
+                .connection
+                .answer_request(id, request, ok, &mut services.out)
+        })
     }
 
     /// A handle for a channel that the driver knows.

@@ -20,6 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 impl Shared {
     /// One turn of the I/O thread for this transport.
     pub(crate) fn attend(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
+        let ready = self.readiness(ready);
         if self.has_ended.load(Ordering::Acquire) {
             return self.linger(ready, scratch);
         }
@@ -38,13 +39,28 @@ impl Shared {
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
-                let again = self.pause_or_resume().then(|| Instant::now() + LOOK_AGAIN);
+                let again = if self.pause_or_resume() {
+                    Some(Instant::now() + LOOK_AGAIN)
+                } else {
+                    // The others have their turn first.
+                    self.stream.has_more().then(Instant::now)
+                };
                 Next::At([deadline, again].into_iter().flatten().min())
             }
             Err(error) => {
                 self.end(error);
                 self.linger(Ready::default(), scratch)
             }
+        }
+    }
+
+    /// What the poller found out, and what a stream that it does not know has told.
+    fn readiness(&self, polled: Ready) -> Ready {
+        let told = self.stream.ready();
+        let paused = self.interest.lock().paused;
+        Ready {
+            readable: polled.readable || (told.readable && !paused),
+            writable: polled.writable || told.writable,
         }
     }
 

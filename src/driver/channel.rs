@@ -1,5 +1,6 @@
 //! A channel as the application sees it: blocking calls with deadlines, usable from any thread.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
 use crate::connection::{
-    ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, Stream,
+    ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, RequestId, Stream,
 };
 use crate::error::Error;
 
@@ -30,13 +31,13 @@ pub enum Read {
 /// A handle of a channel. Clones are the same handle; when the last one goes, the channel is closed.
 #[derive(Clone)]
 pub struct Channel {
-    handle: Arc<Handle>,
+    pub(super) handle: Arc<Handle>,
 }
 
-struct Handle {
-    shared: Arc<Shared>,
-    id: ChannelId,
-    waits: Arc<ChannelWaits>,
+pub(super) struct Handle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: ChannelId,
+    pub(super) waits: Arc<ChannelWaits>,
 }
 
 impl Drop for Handle {
@@ -57,7 +58,11 @@ impl Drop for Handle {
             if !last {
                 return;
             }
-            serving.channels.remove(&self.id);
+            if let Some(entry) = serving.channels.remove(&self.id) {
+                for (number, _) in entry.begun {
+                    serving.request_replies.remove(&number);
+                }
+            }
             if let Some(services) = &mut serving.services {
                 services.connection.release(self.id, &mut services.out);
             }
@@ -67,7 +72,7 @@ impl Drop for Handle {
 }
 
 /// How far a write came in one go.
-enum Step {
+pub(super) enum Step {
     Wrote(usize),
     /// The socket or a key exchange holds it up.
     NoRoom(u64),
@@ -82,7 +87,7 @@ impl Channel {
         }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
 
@@ -98,6 +103,21 @@ impl Channel {
 
     /// Reads into `buffer`. Data that had arrived can be read after the channel and the transport have ended.
     pub fn read(&self, stream: Stream, buffer: &mut [u8], timeout: Timeout) -> Result<Read, Error> {
+        self.refuse_if_carrying()?;
+        self.read_all_the_same(stream, buffer, timeout)
+    }
+
+    /// Reads what there is for the transport above. Never waits.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Result<Read, Error> {
+        self.read_all_the_same(Stream::Data, buffer, Timeout::NOW)
+    }
+
+    fn read_all_the_same(
+        &self,
+        stream: Stream,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Read, Error> {
         self.shared().check_process()?;
         if buffer.is_empty() {
             return Ok(Read::Data(0));
@@ -227,7 +247,8 @@ impl Channel {
         timeout: Timeout,
         all: bool,
     ) -> (usize, Result<(), Error>) {
-        if let Err(error) = self.shared().check_process() {
+        let usable = self.shared().check_process();
+        if let Err(error) = usable.and_then(|()| self.refuse_if_carrying()) {
             return (0, Err(error));
         }
         let deadline = timeout.deadline();
@@ -254,7 +275,19 @@ impl Channel {
         }
     }
 
-    fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
+    /// Whether a transport runs over the channel. Then only that may read and write it.
+    pub fn carries(&self) -> bool {
+        self.handle.waits.carries.load(Ordering::Acquire)
+    }
+
+    fn refuse_if_carrying(&self) -> Result<(), Error> {
+        if self.carries() {
+            return Err(Error::ApiMisuse("a transport runs over the channel"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
         let shared = self.shared();
         let mark = shared.room_mark();
         let step = shared.with_sending(|sending| {
@@ -347,22 +380,8 @@ impl Channel {
         timeout: Timeout,
     ) -> Result<(), Error> {
         let shared = self.shared();
-        shared.check_process()?;
         let deadline = timeout.deadline();
-        let id = self.handle.id;
-        let number = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let number = services
-                .connection
-                .request(id, request, want_reply, &mut services.out)?;
-            if want_reply {
-                serving.request_replies.insert(number, None);
-            }
-            number
-        };
-        shared.flush();
+        let number = self.send_request(request, want_reply, |_, number| number)?;
         if !want_reply {
             return Ok(());
         }
@@ -373,25 +392,7 @@ impl Channel {
             changed,
             deadline,
             "channel request",
-            |serving| {
-                if let Some(Some(ok)) = serving.request_replies.get(&number) {
-                    return Some(if *ok {
-                        Ok(())
-                    } else {
-                        Err(Error::RequestDenied)
-                    });
-                }
-                let closed = serving
-                    .services
-                    .as_ref()
-                    .and_then(|services| services.connection.status(id))
-                    .is_none_or(|status| status.peer_closed || status.closed);
-                if closed && serving.ended.is_none() {
-                    Some(Err(Error::Closed))
-                } else {
-                    None
-                }
-            },
+            |serving| self.reply(serving, number),
         );
         if serving.request_replies.remove(&number) == Some(None) {
             if let Some(services) = &mut serving.services {
@@ -399,6 +400,51 @@ impl Channel {
             }
         }
         outcome
+    }
+
+    /// Sends a request, after `note` has taken its number down where the answer will be looked for.
+    pub(super) fn send_request<R>(
+        &self,
+        request: &ChannelRequest,
+        want_reply: bool,
+        note: impl FnOnce(&mut Serving, RequestId) -> R,
+    ) -> Result<R, Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let noted = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let number = services.connection.request(
+                self.handle.id,
+                request,
+                want_reply,
+                &mut services.out,
+            )?;
+            if want_reply {
+                serving.request_replies.insert(number, None);
+            }
+            note(&mut serving, number)
+        };
+        shared.flush();
+        Ok(noted)
+    }
+
+    /// The answer to a request, as far as the channel knows.
+    pub(super) fn reply(&self, serving: &Serving, number: RequestId) -> Option<Result<(), Error>> {
+        if let Some(Some(ok)) = serving.request_replies.get(&number) {
+            return Some(if *ok {
+                Ok(())
+            } else {
+                Err(Error::RequestDenied)
+            });
+        }
+        let closed = serving
+            .services
+            .as_ref()
+            .and_then(|services| services.connection.status(self.handle.id))
+            .is_none_or(|status| status.peer_closed || status.closed);
+        (closed && serving.ended.is_none()).then_some(Err(Error::Closed))
     }
 
     fn serve(
@@ -412,11 +458,18 @@ impl Channel {
 
     /// Says that we will send no more data. Idempotent.
     pub fn send_eof(&self) -> Result<(), Error> {
+        self.refuse_if_carrying()?;
+        self.finish_writing()
+    }
+
+    /// The same for the transport above.
+    pub(crate) fn finish_writing(&self) -> Result<(), Error> {
         self.serve(|services, id| services.connection.eof(id, &mut services.out))
     }
 
     /// Reads return end of file from now on; what still comes is thrown away.
     pub fn shutdown_read(&self) -> Result<(), Error> {
+        self.refuse_if_carrying()?;
         self.serve(|services, id| {
             services
                 .connection
@@ -437,7 +490,7 @@ impl Channel {
             }
             let services = serving.services()?;
             services.connection.close(id, &mut services.out)?;
-            if let Some(entry) = serving.channels.get(&id) {
+            if let Some(entry) = serving.channels.get_mut(&id) {
                 entry.ended();
             }
         }
@@ -448,6 +501,7 @@ impl Channel {
 
     /// Moves standard error into the data stream, or stops doing so; returns the old setting.
     pub fn set_combine_stderr(&self, combine: bool) -> Result<bool, Error> {
+        self.refuse_if_carrying()?;
         let mut serving = self.shared().serving.lock();
         let id = self.handle.id;
         let before = serving

@@ -1,57 +1,312 @@
 //! From "host:port" to a connected socket, within one deadline.
+//!
+//! The addresses of a host are tried in their order, IPv6 and IPv4 in turn, each a little after the one before
+//! unless that one fails at once: a silent address costs a quarter of a second and not the whole deadline (the idea
+//! of RFC 8305). The first to answer wins.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::engine::Engine;
-use super::wait::Timeout;
+use super::sys::fork::PerProcess;
+use super::wait::{Deadline, Timeout};
 use crate::error::Error;
 
 /// The port of SSH.
 const DEFAULT_PORT: u16 = 22;
-/// The least that one address is given when several are tried.
-const LEAST_TIME: Duration = Duration::from_millis(250);
+/// How long an address is alone in the race before the next one joins.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Told how it ended.
+pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
 
 /// Connects to the first address of `address` that answers. Forms: `host`, `host:port`, `[v6]`,
 /// `[v6]:port`, and a bare IPv6 address.
 pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error> {
     let (host, port) = split_address(address)?;
     let deadline = timeout.deadline();
-    let addresses = resolve(host, port, deadline.remaining())?;
-    let mut left = addresses.len();
-    let mut last = Error::Resolve {
-        host: host.to_owned(),
-        detail: String::from("no address"),
-    };
-    for address in addresses {
-        let outcome = match deadline.remaining() {
-            None => TcpStream::connect(address),
-            Some(time) if time.is_zero() => return Err(Error::Timeout("connect")),
-            Some(time) => {
-                let share = time
-                    .checked_div(u32::try_from(left).unwrap_or(1))
-                    .unwrap_or(time);
-                TcpStream::connect_timeout(&address, share.max(LEAST_TIME).min(time))
-            }
-        };
-        match outcome {
-            Ok(stream) => return Ok(stream.into()),
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                last = Error::Timeout("connect");
-            }
-            Err(error) => {
-                let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                last = Error::Io {
-                    operation: "connect",
-                    errno,
-                };
+    let found = Lookup::begin(host, port, || ())?.wait(deadline)?;
+    race_to_the_end(Race::new(found, deadline))
+}
+
+fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
+    loop {
+        if let Some(outcome) = race.step(Instant::now()) {
+            return outcome;
+        }
+        let mut polled: Vec<_> = race
+            .descriptors()
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT))
+            .collect();
+        sleep(&mut polled, race.wake_at());
+    }
+}
+
+/// Does the same in the background. Fails at once only for what is no address.
+pub(crate) fn begin(address: &str, timeout: Timeout, done: Done) -> Result<(), Error> {
+    let (host, port) = split_address(address)?;
+    let deadline = timeout.deadline();
+    let connector = Connector::get()?;
+    let lookup = Lookup::begin(host, port, || connector.wake())?;
+    let stage = Stage::Looking(lookup, deadline);
+    connector.submit(Entry { stage, done })
+}
+
+/// Attempts to connect to one of several addresses.
+struct Race {
+    waiting: VecDeque<SocketAddr>,
+    running: Vec<OwnedFd>,
+    next_start: Instant,
+    deadline: Deadline,
+    last: Error,
+}
+
+impl Race {
+    fn new(addresses: Vec<SocketAddr>, deadline: Deadline) -> Self {
+        Race {
+            waiting: in_turn(addresses),
+            running: Vec::new(),
+            next_start: Instant::now(),
+            deadline,
+            last: Error::Resource("the host has no address"),
+        }
+    }
+
+    /// Looks at what runs and starts what is due; the outcome, once there is one.
+    fn step(&mut self, now: Instant) -> Option<Result<OwnedFd, Error>> {
+        for socket in std::mem::take(&mut self.running) {
+            match state(&socket) {
+                None => self.running.push(socket),
+                Some(Ok(())) => return Some(Ok(socket)),
+                Some(Err(errno)) => self.lost(errno, now),
             }
         }
-        left -= 1;
+        if self.deadline.has_passed() {
+            return Some(Err(Error::Timeout("connect")));
+        }
+        while self.running.is_empty() || now >= self.next_start {
+            let Some(address) = self.waiting.pop_front() else {
+                break;
+            };
+            match start(&address) {
+                Ok((socket, true)) => return Some(Ok(socket)),
+                Ok((socket, false)) => {
+                    self.running.push(socket);
+                    self.next_start = now + HEAD_START;
+                }
+                Err(errno) => self.lost(errno, now),
+            }
+        }
+        self.running.is_empty().then(|| Err(self.last.clone()))
     }
-    Err(last)
+
+    /// One is out of the race; the next one need not wait.
+    fn lost(&mut self, errno: Errno, now: Instant) {
+        self.next_start = now;
+        self.last = Error::Io {
+            operation: "connect",
+            errno: errno.raw_os_error(),
+        };
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let start = (!self.waiting.is_empty()).then_some(self.next_start);
+        [start, self.deadline.0].into_iter().flatten().min()
+    }
+
+    fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.running.iter().map(AsFd::as_fd)
+    }
+}
+
+/// The resolver's order, but with the two families in turn, so that one that leads nowhere does not take all time.
+fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
+    let mut all = VecDeque::new();
+    while !first.is_empty() || !second.is_empty() {
+        all.extend(first.pop_front());
+        all.extend(second.pop_front());
+    }
+    all
+}
+
+/// Begins to connect; true when that is done already.
+fn start(address: &SocketAddr) -> Result<(OwnedFd, bool), Errno> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    match rustix::net::connect(&socket, address) {
+        Ok(()) => Ok((socket, true)),
+        // A signal does not end the attempt either.
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// How an attempt went; `None` while it goes on.
+fn state(socket: &OwnedFd) -> Option<Result<(), Errno>> {
+    let mut polled = [PollFd::new(socket, PollFlags::OUT)];
+    match poll(&mut polled, Some(&Timespec::default())) {
+        Ok(count) if count > 0 => {
+            Some(rustix::net::sockopt::socket_error(socket).and_then(|outcome| outcome))
+        }
+        _ => None,
+    }
+}
+
+/// Sleeps until a descriptor is ready or the time has come. May return early.
+fn sleep(polled: &mut [PollFd<'_>], until: Option<Instant>) {
+    let time = until.map(|at| at.saturating_duration_since(Instant::now()));
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    if let Err(errno) = poll(polled, time.as_ref()) {
+        if errno != Errno::INTR {
+            // Want of kernel memory passes.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Where a connection that nobody waits for is.
+enum Stage {
+    Looking(Lookup, Deadline),
+    Racing(Race),
+}
+
+impl Stage {
+    /// Goes on as far as it can; the outcome, once there is one.
+    fn step(&mut self, now: Instant) -> Option<Result<OwnedFd, Error>> {
+        if let Stage::Looking(lookup, deadline) = self {
+            match lookup.look(*deadline)? {
+                Ok(addresses) => *self = Stage::Racing(Race::new(addresses, *deadline)),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        match self {
+            Stage::Racing(race) => race.step(now),
+            Stage::Looking(..) => None,
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        match self {
+            Stage::Looking(_, deadline) => deadline.0,
+            Stage::Racing(race) => race.wake_at(),
+        }
+    }
+
+    fn race(&self) -> Option<&Race> {
+        match self {
+            Stage::Looking(..) => None,
+            Stage::Racing(race) => Some(race),
+        }
+    }
+}
+
+/// Carries all connections that nobody waits for, on one thread of the pool, which leaves when there is none.
+struct Connector {
+    wake: OwnedFd,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: Vec<Entry>,
+    running: bool,
+}
+
+struct Entry {
+    stage: Stage,
+    done: Done,
+}
+
+static CONNECTOR: PerProcess<Connector> = PerProcess::new();
+
+impl Connector {
+    fn get() -> Result<&'static Connector, Error> {
+        CONNECTOR.get_or_try_init(|| {
+            let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+            Ok(Connector {
+                wake: wake.map_err(|errno| Error::Io {
+                    operation: "eventfd",
+                    errno: errno.raw_os_error(),
+                })?,
+                queue: Mutex::default(),
+            })
+        })
+    }
+
+    fn submit(&'static self, entry: Entry) -> Result<(), Error> {
+        let engine = Engine::get()?;
+        let mut queue = self.queue.lock();
+        queue.entries.push(entry);
+        if queue.running {
+            self.wake();
+        } else {
+            queue.running = true;
+            engine.pool().spawn(Box::new(|| self.run()));
+        }
+        Ok(())
+    }
+
+    /// Has the thread look at everything again, if there is one.
+    fn wake(&self) {
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    fn run(&self) {
+        let mut entries: Vec<Entry> = Vec::new();
+        loop {
+            {
+                let mut queue = self.queue.lock();
+                entries.append(&mut queue.entries);
+                if entries.is_empty() {
+                    queue.running = false;
+                    return;
+                }
+            }
+            let now = Instant::now();
+            let mut racing = Vec::with_capacity(entries.len());
+            for mut entry in entries {
+                match entry.stage.step(now) {
+                    Some(outcome) => (entry.done)(outcome),
+                    None => racing.push(entry),
+                }
+            }
+            entries = racing;
+            if !entries.is_empty() {
+                self.sleep(&entries);
+            }
+        }
+    }
+
+    fn sleep(&self, entries: &[Entry]) {
+        let races = entries.iter().filter_map(|entry| entry.stage.race());
+        let sockets = races.flat_map(Race::descriptors);
+        let mut polled: Vec<_> = sockets
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT))
+            .collect();
+        polled.push(PollFd::new(&self.wake, PollFlags::IN));
+        let until = entries
+            .iter()
+            .filter_map(|entry| entry.stage.wake_at())
+            .min();
+        sleep(&mut polled, until);
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+    }
 }
 
 fn split_address(address: &str) -> Result<(&str, u16), Error> {
@@ -77,37 +332,216 @@ fn split_address(address: &str) -> Result<(&str, u16), Error> {
     Ok((host, port))
 }
 
-/// The system's resolver knows no deadline, so it runs on the pool and is left behind when it is late.
-fn resolve(host: &str, port: u16, time: Option<Duration>) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(ip) = host.parse() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
+type Found = Result<Vec<SocketAddr>, Error>;
+
+/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of the pool to
+/// itself, which is left behind when it is late, and which waits for nothing else.
+struct Lookup {
+    told: mpsc::Receiver<Found>,
+}
+
+impl Lookup {
+    /// `wake` is called when there is something to [`look`](Self::look) at.
+    fn begin(host: &str, port: u16, wake: impl FnOnce() + Send + 'static) -> Result<Self, Error> {
+        let (tell, told) = mpsc::channel();
+        if let Ok(ip) = host.parse() {
+            // The other end is here.
+            let _ = tell.send(Ok(vec![SocketAddr::new(ip, port)]));
+            return Ok(Lookup { told });
+        }
+        let host = host.to_owned();
+        Engine::get()?.pool().spawn(Box::new(move || {
+            // The asker may have gone.
+            let _ = tell.send(resolve(&host, port));
+            wake();
+        }));
+        Ok(Lookup { told })
     }
-    let (tell, told) = mpsc::channel();
-    let name = host.to_owned();
-    Engine::get()?.pool().spawn(Box::new(move || {
-        let found = (name.as_str(), port)
-            .to_socket_addrs()
-            .map(Iterator::collect::<Vec<_>>);
-        // The asker may have gone.
-        let _ = tell.send(found);
-    }));
-    let found = match time {
-        None => told
-            .recv()
-            .map_err(|_| Error::Bug("the resolver went away"))?,
-        Some(time) => told
-            .recv_timeout(time)
-            .map_err(|_| Error::Timeout("name resolution"))?,
-    };
-    found.map_err(|error| Error::Resolve {
+
+    /// What was found; `None` while the resolver is at work and there is time.
+    fn look(&self, deadline: Deadline) -> Option<Found> {
+        match self.told.try_recv() {
+            Ok(found) => Some(found),
+            Err(mpsc::TryRecvError::Disconnected) => {
+                Some(Err(Error::Bug("the resolver went away")))
+            }
+            Err(mpsc::TryRecvError::Empty) if deadline.has_passed() => Some(Err(LATE)),
+            Err(mpsc::TryRecvError::Empty) => None,
+        }
+    }
+
+    fn wait(self, deadline: Deadline) -> Found {
+        let found = match deadline.remaining() {
+            None => self.told.recv().map_err(|_| None),
+            Some(time) => self.told.recv_timeout(time).map_err(Some),
+        };
+        match found {
+            Ok(found) => found,
+            Err(Some(mpsc::RecvTimeoutError::Timeout)) => Err(LATE),
+            Err(_) => Err(Error::Bug("the resolver went away")),
+        }
+    }
+}
+
+const LATE: Error = Error::Timeout("name resolution");
+
+fn resolve(host: &str, port: u16) -> Found {
+    let unresolved = |detail: String| Error::Resolve {
         host: host.to_owned(),
-        detail: error.to_string(),
-    })
+        detail,
+    };
+    let found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| unresolved(error.to_string()))?;
+    let found: Vec<_> = found.collect();
+    if found.is_empty() {
+        return Err(unresolved(String::from("no address")));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+
+    fn soon() -> Deadline {
+        Timeout::After(Duration::from_secs(20)).deadline()
+    }
+
+    /// An address of loopback where nobody listens.
+    fn refusing() -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    /// An address of loopback that does not answer: its queue of connections is full.
+    fn silent() -> (SocketAddr, OwnedFd, Vec<OwnedFd>) {
+        let listener = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        rustix::net::bind(&listener, &any).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let address = rustix::net::getsockname(&listener).unwrap();
+        let address = SocketAddr::try_from(address).unwrap();
+        let mut queued = Vec::new();
+        loop {
+            assert!(queued.len() < 64, "the queue has no end");
+            let (socket, _) = start(&address).unwrap();
+            let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
+            let patience = Timespec::try_from(Duration::from_millis(300)).unwrap();
+            let full = poll(&mut polled, Some(&patience)).unwrap() == 0;
+            queued.push(socket);
+            if full {
+                return (address, listener, queued);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusing_address_and_a_silent_one_are_passed_over() {
+        let (silent, _listener, _queued) = silent();
+        let good = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let addresses = vec![refusing(), silent, good.local_addr().unwrap()];
+        let socket = TcpStream::from(race_to_the_end(Race::new(addresses, soon())).unwrap());
+        assert_eq!(socket.peer_addr().unwrap(), good.local_addr().unwrap());
+    }
+
+    #[test]
+    fn the_last_failure_and_the_deadline_are_told() {
+        let error = race_to_the_end(Race::new(vec![refusing(), refusing()], soon())).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Io {
+                    errno: libc::ECONNREFUSED,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        let (silent, _listener, _queued) = silent();
+        let deadline = Timeout::After(Duration::from_millis(400)).deadline();
+        let error = race_to_the_end(Race::new(vec![silent, silent], deadline)).unwrap_err();
+        assert_eq!(error, Error::Timeout("connect"));
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let v4 = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let v6 = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+        let mixed = in_turn(vec![v6(1), v6(2), v6(3), v4(1)]);
+        assert_eq!(mixed, [v6(1), v4(1), v6(2), v6(3)]);
+    }
+
+    #[test]
+    fn literals_of_both_families_connect_also_in_the_background() {
+        for host in ["127.0.0.1", "::1"] {
+            let Ok(listener) = TcpListener::bind((host, 0)) else {
+                // A machine may be without IPv6, but not one that is to check everything.
+                assert!(host == "::1" && std::env::var_os("CI").is_none(), "{host}");
+                eprintln!("LEFT OUT: no {host}");
+                continue;
+            };
+            let port = listener.local_addr().unwrap().port();
+            let address = format!("[{host}]:{port}");
+            let (tell, told) = mpsc::channel();
+            connect(&address, Timeout::After(Duration::from_secs(20))).unwrap();
+            let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
+            begin(&address, Timeout::After(Duration::from_secs(20)), done).unwrap();
+            told.recv().unwrap().unwrap();
+        }
+        assert!(begin("host:", Timeout::Forever, Box::new(|_| ())).is_err());
+    }
+
+    #[test]
+    fn many_races_are_run_at_once() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (tell, told) = mpsc::channel();
+        for _ in 0..100 {
+            let tell = tell.clone();
+            let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
+            begin(&address, Timeout::After(Duration::from_secs(20)), done).unwrap();
+        }
+        for _ in 0..100 {
+            told.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
+        }
+    }
+
+    /// More names than the pool has threads: no lookup may wait for another that cannot begin.
+    #[test]
+    fn any_number_of_names_is_looked_up_at_once() {
+        const MANY: usize = 400;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+        std::thread::spawn(move || listener.incoming().flatten().take(MANY).for_each(drop));
+        let (tell, told) = mpsc::channel();
+        for _ in 0..MANY {
+            let tell = tell.clone();
+            let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
+            begin(&address, Timeout::After(Duration::from_secs(60)), done).unwrap();
+        }
+        for _ in 0..MANY {
+            told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_told_in_the_background() {
+        let (tell, told) = mpsc::channel();
+        let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
+        begin(
+            "no such name:1",
+            Timeout::After(Duration::from_secs(60)),
+            done,
+        )
+        .unwrap();
+        let error = told
+            .recv_timeout(Duration::from_secs(90))
+            .unwrap()
+            .unwrap_err();
+        assert!(matches!(error, Error::Resolve { .. }), "{error}");
+    }
 
     #[test]
     fn forms_of_addresses() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::engine::{Next, Ready};
 use super::log::LogLevel;
 use super::shared::{Ending, Shared};
-use super::sys::stream::Progress;
+use super::stream::Progress;
 use super::wait::Deadline;
 use crate::error::Error;
 use crate::messages::DisconnectReason;
@@ -37,7 +37,7 @@ impl Shared {
             if serving.attempt.running {
                 serving.finish_attempt(Err(cause.clone()));
             }
-            for entry in serving.channels.values() {
+            for entry in serving.channels.values_mut() {
                 entry.ended();
             }
             self.wake_all(&serving);
@@ -54,6 +54,9 @@ impl Shared {
         self.say_goodbye(cause.disconnect_reason());
         *self.ending.lock() = match cause {
             Error::ConnectionLost
+            | Error::Below(_)
+            | Error::Stream { .. }
+            | Error::StreamNonsense(_)
             | Error::Io { .. }
             | Error::Disconnected { .. }
             | Error::Forked => Ending::Lingering(Instant::now()),
@@ -138,7 +141,7 @@ impl Shared {
             receiving.unopened = Vec::new();
             sending.broken = true;
             if let Some(worker) = self.worker.get() {
-                worker.unregister(self);
+                self.stream.detach(worker);
             }
             self.stream.close();
         }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::pool::Pool;
 use super::shared::Shared;
+use super::stream::Socket;
 use super::sys::{fork::PerProcess, thread};
 use crate::error::Error;
 
@@ -160,35 +161,50 @@ impl Worker {
     }
 
     /// Takes care of a transport from now on.
-    pub(crate) fn register(&self, shared: &Arc<Shared>) -> Result<(), Error> {
+    pub(crate) fn register(self: &Arc<Self>, shared: &Arc<Shared>) -> Result<(), Error> {
         // Commands are looked at before events, so the transport is known when its first event comes.
         self.tell(Command::Register(Arc::clone(shared)));
-        let data = epoll::EventData::new_u64(shared.key);
-        shared
-            .stream
-            .with_descriptor(|fd| epoll::add(&self.epoll, fd, data, flags(true, false)))
+        shared.stream.attach(self, shared.key)
     }
 
-    /// Has the I/O thread look at a transport's deadlines and at what it wants to send.
+    /// Has the I/O thread look at a transport's deadlines and at what it wants to send. A leaf: may be called with
+    /// any lock held.
     pub(crate) fn attend(&self, key: u64) {
         self.tell(Command::Attend(key));
     }
 
-    /// Stops waiting for a transport. To close its descriptor is not enough: a forked child may hold the same
-    /// file, and then this thread would be woken for it for ever.
-    pub(crate) fn unregister(&self, shared: &Shared) {
-        // Fails only when it is not waited for.
-        let _ = shared
-            .stream
-            .with_descriptor(|fd| epoll::delete(&self.epoll, fd));
+    /// Waits for a socket to be readable, writable or both.
+    pub(crate) fn watch(
+        &self,
+        socket: &Socket,
+        key: u64,
+        (read, write): (bool, bool),
+    ) -> Result<(), Error> {
+        let data = epoll::EventData::new_u64(key);
+        socket.with_descriptor(
+            |fd| match epoll::add(&self.epoll, fd, data, flags(read, write)) {
+                Err(Errno::EXIST) => Ok(()),
+                outcome => outcome,
+            },
+        )
     }
 
-    /// Changes what a transport waits for.
-    pub(crate) fn interest(&self, shared: &Shared, read: bool, write: bool) -> Result<(), Error> {
-        let data = epoll::EventData::new_u64(shared.key);
-        shared
-            .stream
-            .with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
+    /// Changes what a socket is waited for.
+    pub(crate) fn watch_again(
+        &self,
+        socket: &Socket,
+        key: u64,
+        (read, write): (bool, bool),
+    ) -> Result<(), Error> {
+        let data = epoll::EventData::new_u64(key);
+        socket.with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
+    }
+
+    /// Stops waiting for a socket. To close its descriptor is not enough: a forked child may hold the same
+    /// file, and then this thread would be woken for it for ever.
+    pub(crate) fn unwatch(&self, socket: &Socket) {
+        // Fails only when it is not waited for.
+        let _ = socket.with_descriptor(|fd| epoll::delete(&self.epoll, fd));
     }
 }
 

@@ -6,15 +6,20 @@
 
 mod answering;
 mod attending;
+mod authenticating;
+mod begun;
 mod calling;
+mod carrying;
 mod channel;
 mod connect;
 mod ending;
 mod engine;
 mod event;
+mod global;
 mod inside;
 mod keepalive;
 mod log;
+mod opening;
 mod options;
 mod pool;
 mod receive;
@@ -22,6 +27,8 @@ mod request;
 mod sending;
 mod serving;
 mod shared;
+mod stream;
+mod subsystem;
 pub mod sys;
 #[cfg(test)]
 mod tests;
@@ -36,5 +43,7 @@ pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;
 pub use request::{Question, Request, RequestKind};
 pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
+pub use stream::{ByteStream, StreamFault};
+pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
 pub use wait::Timeout;

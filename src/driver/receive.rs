@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use super::sending::holds_secrets;
 use super::serving::{LentSink, Serving};
 use super::shared::{Receiving, Shared};
-use super::sys::stream::Progress;
+use super::stream::Progress;
 use crate::endpoint::{Inbound, Step};
 use crate::error::Error;
 use crate::messages::MessageNumber;

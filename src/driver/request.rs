@@ -307,14 +307,20 @@ impl Inner {
                 };
                 return self.shared.answer_open(*id, decision, true);
             }
-            (Question::Channel { id, request_id, .. }, answer) => {
+            (
+                Question::Channel {
+                    id,
+                    request_id,
+                    request,
+                    ..
+                },
+                answer,
+            ) => {
                 let ok = matches!(answer, Answer::Accept);
-                let (id, request_id) = (*id, *request_id);
-                return self.shared.serve(|services| {
-                    services
-                        .connection
-                        .answer_request(id, request_id, ok, &mut services.out)
-                });
+                if let (true, ChannelRequest::Subsystem(name)) = (ok, request) {
+                    return self.shared.accept_subsystem(*id, *request_id, name);
+                }
+                return self.shared.answer_request(*id, *request_id, ok);
             }
             (Question::Global { id, .. }, answer) => {
                 let reply = match answer {

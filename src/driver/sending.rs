@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use super::shared::{Interest, Sending, Shared};
-use super::sys::stream::Progress;
+use super::stream::Progress;
 use crate::error::Error;
 use crate::messages::MessageNumber;
 
@@ -117,7 +117,8 @@ impl Shared {
         if before != (interest.paused, interest.writing) {
             if let Some(worker) = self.worker.get() {
                 // Fails only when the descriptor is gone, and then nothing is waited for.
-                let _ = worker.interest(self, !interest.paused, interest.writing);
+                let wanted = (!interest.paused, interest.writing);
+                let _ = self.stream.set_interest(worker, self.key, wanted);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! application is to be told.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +15,8 @@ use super::options::TransportOptions;
 use super::pool::Job;
 use super::request::{Question, Request, RequestKind};
 use super::shared::Shared;
+use super::stream::Waker;
+use super::subsystem::Subsystems;
 use super::sys::lent::LentSlot;
 use crate::auth::{AuthOutcome, ClientAuthEvent, ServerAuthEvent, SignJob, VerifyJob};
 use crate::connection::{ChannelId, ConnectionEvent, DataSink, GlobalRequestId, RequestId, Stream};
@@ -85,6 +88,8 @@ pub(crate) struct ChannelWaits {
     pub(crate) writable: Condvar,
     /// Opened, replies, exit, closed.
     pub(crate) changed: Condvar,
+    /// A transport runs over the channel; nobody else may touch its data.
+    pub(crate) carries: AtomicBool,
 }
 
 impl ChannelWaits {
@@ -108,6 +113,30 @@ pub struct ChannelInterest {
     pub closed: bool,
 }
 
+impl ChannelInterest {
+    const READABLE: Self = Self::of(true, false, false, false);
+    const WRITABLE: Self = Self::of(false, true, false, false);
+    /// End of file is something to be read.
+    const EOF: Self = Self::of(true, false, true, false);
+    const ALL: Self = Self::of(true, true, true, true);
+
+    const fn of(readable: bool, writable: bool, eof: bool, closed: bool) -> Self {
+        ChannelInterest {
+            readable,
+            writable,
+            eof,
+            closed,
+        }
+    }
+
+    fn meets(self, change: Self) -> bool {
+        (self.readable && change.readable)
+            || (self.writable && change.writable)
+            || (self.eof && change.eof)
+            || (self.closed && change.closed)
+    }
+}
+
 /// What the driver keeps per channel, beside the connection layer's own state.
 pub(crate) struct ChannelEntry {
     pub(crate) waits: Arc<ChannelWaits>,
@@ -118,6 +147,12 @@ pub(crate) struct ChannelEntry {
     /// In the accept queue, or about to be.
     pub(crate) unclaimed: bool,
     pub(crate) watchers: Vec<(Event, ChannelInterest)>,
+    /// Told of changes because a transport runs over the channel.
+    pub(crate) above: Option<Arc<Waker>>,
+    /// Set when the answer to our open is there.
+    pub(crate) open_event: Option<Event>,
+    /// Requests whose answers nobody waits for, with the events that are set when they are there.
+    pub(crate) begun: Vec<(RequestId, Option<Event>)>,
 }
 
 impl ChannelEntry {
@@ -129,6 +164,9 @@ impl ChannelEntry {
             handles: 0,
             unclaimed: false,
             watchers: Vec::new(),
+            above: None,
+            open_event: None,
+            begun: Vec::new(),
         }
     }
 
@@ -140,18 +178,41 @@ impl ChannelEntry {
         }
     }
 
-    fn watch(&self, concerns: impl Fn(&ChannelInterest) -> bool) {
+    fn changed(&self, change: ChannelInterest) {
         for (event, interest) in &self.watchers {
-            if concerns(interest) {
+            if interest.meets(change) {
                 event.set();
+            }
+        }
+        if let Some(above) = &self.above {
+            if change.readable {
+                above.readable();
+            }
+            if change.writable {
+                above.writable();
+            }
+        }
+    }
+
+    /// The answer to a request of ours is there.
+    fn replied(&mut self, number: RequestId) {
+        for (begun, event) in &mut self.begun {
+            if *begun == number {
+                if let Some(event) = event.take() {
+                    event.set();
+                }
             }
         }
     }
 
     /// Everything about this channel has ended.
-    pub(crate) fn ended(&self) {
+    pub(crate) fn ended(&mut self) {
         self.waits.notify_all();
-        self.watch(|_| true);
+        self.changed(ChannelInterest::ALL);
+        let begun = self.begun.iter_mut().filter_map(|(_, event)| event.take());
+        for event in begun.chain(self.open_event.take()) {
+            event.set();
+        }
     }
 }
 
@@ -191,6 +252,7 @@ pub(crate) struct Serving {
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) jobs_running: bool,
     pub(crate) keepalive: Keepalive,
+    pub(crate) subsystems: Subsystems,
     /// Questions that nobody answers, to be dropped without the lock.
     pub(crate) refused: Vec<Request>,
 }
@@ -221,6 +283,7 @@ impl Serving {
             jobs: VecDeque::new(),
             jobs_running: false,
             keepalive: Keepalive::default(),
+            subsystems: Subsystems::default(),
             refused: Vec::new(),
         }
     }
@@ -418,7 +481,7 @@ impl Serving {
     /// The socket or the end of a key exchange lets channels write again, which the connection layer does not see.
     pub(crate) fn room_came(&self) {
         for entry in self.channels.values() {
-            entry.watch(|interest| interest.writable);
+            entry.changed(ChannelInterest::WRITABLE);
         }
     }
 
@@ -444,15 +507,15 @@ impl Serving {
             }
             ConnectionEvent::Readable(id) => self.with_channel(id, |entry| {
                 entry.waits.readable.notify_all();
-                entry.watch(|interest| interest.readable);
+                entry.changed(ChannelInterest::READABLE);
             }),
             ConnectionEvent::Writable(id) => self.with_channel(id, |entry| {
                 entry.waits.writable.notify_all();
-                entry.watch(|interest| interest.writable);
+                entry.changed(ChannelInterest::WRITABLE);
             }),
             ConnectionEvent::Eof(id) => self.with_channel(id, |entry| {
                 entry.waits.notify_all();
-                entry.watch(|interest| interest.eof || interest.readable);
+                entry.changed(ChannelInterest::EOF);
             }),
             ConnectionEvent::Closed(id) => {
                 self.with_channel(id, |entry| entry.ended());
@@ -485,6 +548,7 @@ impl Serving {
                     *reply = Some(ok);
                 }
                 self.with_channel(id, |entry| {
+                    entry.replied(request_id);
                     entry.waits.changed.notify_all();
                 });
             }
@@ -518,6 +582,9 @@ impl Serving {
     fn opened(&mut self, id: ChannelId, outcome: Result<(), Error>) {
         self.with_channel(id, |entry| {
             entry.opened = Some(outcome);
+            if let Some(event) = entry.open_event.take() {
+                event.set();
+            }
             entry.waits.changed.notify_all();
         });
     }
@@ -540,6 +607,9 @@ impl Serving {
             } else {
                 self.refused.push(request);
             }
+        } else if self.subsystems.serve(request.question()) && self.jobs.len() < MAX_JOBS {
+            // A failure is a refusal, and was sent.
+            self.push_job(shared, Box::new(move || drop(request.accept())));
         } else if self.pull && self.pulled.len() < MAX_PULLED {
             self.pulled.push_back(request);
             shared.progress.notify_all();

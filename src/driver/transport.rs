@@ -3,37 +3,32 @@
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::channel::Channel;
 use super::connect::connect;
 use super::event::Event;
 use super::inside;
-use super::keepalive::KeepaliveCallback;
 use super::log::{LogLevel, LogSink};
 use super::options::TransportOptions;
-use super::request::{Request, RequestKind};
-use super::serving::{
-    Attempt, BannerCallback, ChannelEntry, HostKeyState, Phase, RequestCallback, Serving,
-};
+use super::request::RequestKind;
+use super::serving::{BannerCallback, HostKeyState, Phase, RequestCallback};
 use super::shared::Shared;
-use super::sys::stream::Stream;
+use super::stream::{AddressStream, ByteStream, CallbackStream, ChannelStream, Socket, Stream};
+use super::subsystem::SubsystemHandler;
 use super::wait::Timeout;
-use crate::auth::{AuthOutcome, ClientMethod};
-use crate::connection::OpenKind;
-use crate::crypto::random::{Random, SystemRandom};
+use crate::crypto::random::SystemRandom;
 use crate::endpoint::{Inbound, Outbound, Services};
-use crate::error::{Error, HostKeyFault};
+use crate::error::Error;
 use crate::kex::Negotiated;
 use crate::keys::{PrivateKey, PublicKey};
-use crate::messages::{MessageNumber, Role};
-use crate::packet::RekeyLimits;
+use crate::messages::Role;
 
 /// One SSH connection. Clones are the same transport; it lives until it is closed or lost, also when all
 /// clones have gone while the I/O thread still says goodbye.
 #[derive(Clone)]
 pub struct Transport {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Transport {
@@ -42,15 +37,45 @@ impl Transport {
     /// Over a connected stream socket, which belongs to the transport from now on. On failure it stays the
     /// caller's.
     pub fn from_socket(descriptor: RawFd) -> Result<Self, Error> {
-        let stream = Stream::from_raw(descriptor)?;
-        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+        let socket = Socket::from_raw(descriptor)?;
+        Ok(Self::over(Stream::Socket(socket)))
     }
 
     /// Over a new TCP connection: `host`, `host:port`, `[v6]:port`. All addresses are tried within the time.
     pub fn from_address(address: &str, timeout: Timeout) -> Result<Self, Error> {
         let descriptor = connect(address, timeout)?;
-        let stream = Stream::new(descriptor).map_err(|(error, _)| error)?;
-        Ok(Self::of(Shared::new(stream, TransportOptions::default())))
+        let socket = Socket::new(descriptor).map_err(|(error, _)| error)?;
+        Ok(Self::over(Stream::Socket(socket)))
+    }
+
+    /// The same without waiting: `event` is set when [`connected`](Self::connected) is known. It may be started
+    /// before that.
+    pub fn from_address_in_background(
+        address: &str,
+        timeout: Timeout,
+        event: Event,
+    ) -> Result<Self, Error> {
+        let stream = AddressStream::new(address, timeout, event)?;
+        Ok(Self::over(Stream::Address(stream)))
+    }
+
+    /// Over a stream of the application's.
+    pub fn from_stream(stream: Arc<dyn ByteStream>) -> Self {
+        Self::over(Stream::Callbacks(CallbackStream::new(stream)))
+    }
+
+    /// Over a channel of another transport, which nobody else may read or write from now on.
+    pub fn from_channel(channel: Channel) -> Result<Self, Error> {
+        Ok(Self::over(Stream::Channel(ChannelStream::new(channel)?)))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self::of(Shared::new(stream, TransportOptions::default()))
+    }
+
+    /// How the making of the connection went; `None` while it is made.
+    pub fn connected(&self) -> Option<Result<(), Error>> {
+        self.shared.stream.connected()
     }
 
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
@@ -69,10 +94,7 @@ impl Transport {
 
     /// One line for a person: name, peer, state, algorithms.
     pub fn describe(&self) -> String {
-        let peer = match self.shared.stream.peer() {
-            Some((host, port)) => format!("{host} port {port}"),
-            None => String::from("unknown peer"),
-        };
+        let peer = self.shared.stream.describe_peer();
         let name = self.name();
         let negotiated = self.negotiated();
         let serving = self.shared.serving.lock();
@@ -137,6 +159,21 @@ impl Transport {
             }
         };
         // The application's destroy hook may run here, without the lock.
+        drop(before);
+    }
+
+    /// Sets or removes who serves the subsystem `name`. `replace` is whether one that is set already gives way.
+    pub fn set_subsystem(&self, name: &str, handler: Option<SubsystemHandler>, replace: bool) {
+        let mut serving = self.shared.serving.lock();
+        let before = serving.subsystems.set(name, handler, replace);
+        drop(serving);
+        // The application's destroy hook may run here, without the lock.
+        drop(before);
+    }
+
+    /// Removes all of them. Those that run go on.
+    pub fn clear_subsystems(&self) {
+        let before = self.shared.serving.lock().subsystems.clear();
         drop(before);
     }
 
@@ -214,6 +251,7 @@ impl Transport {
             if serving.phase != Phase::New {
                 return Err(Error::ApiMisuse("the transport has been started"));
             }
+            shared.stream.check_usable()?;
             if role == Role::Server && serving.options.host_keys.is_empty() {
                 return Err(Error::ApiMisuse("a server needs a host key"));
             }
@@ -311,346 +349,6 @@ impl Transport {
             .transport()
             .session_id()
             .map(<[u8]>::to_vec)
-    }
-
-    // ---- authentication -----------------------------------------------------------------------------------
-
-    /// Client: one attempt. With an event it returns `None` at once; the event is set at the end and
-    /// [`auth_outcome`](Self::auth_outcome) tells how it went.
-    pub fn authenticate(
-        &self,
-        user: &str,
-        method: ClientMethod,
-        event: Option<&Event>,
-        timeout: Timeout,
-    ) -> Result<Option<AuthOutcome>, Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        if event.is_none() && matches!(method, ClientMethod::KeyboardInteractive { .. }) {
-            inside::refuse(shared.key, "interactive authentication inside a callback")?;
-        }
-        let mut after = Vec::new();
-        {
-            let mut serving = shared.serving.lock();
-            serving.alive()?;
-            Self::check_may_authenticate(&serving)?;
-            let time = match timeout {
-                Timeout::Forever => serving.options.auth_timeout,
-                Timeout::After(time) => time,
-            };
-            let interactive = matches!(method, ClientMethod::KeyboardInteractive { .. });
-            serving.services()?.authenticate(user, method)?;
-            let methods = std::mem::take(&mut serving.attempt.methods);
-            serving.attempt = Attempt {
-                running: true,
-                event: event.cloned(),
-                outcome: None,
-                methods,
-                // A person may be typing: without a limit of the caller's there is none.
-                deadline: match timeout {
-                    Timeout::Forever if interactive => None,
-                    _ => Instant::now().checked_add(time),
-                },
-            };
-            serving.settle(shared, &mut after);
-        }
-        shared.after(after);
-        shared.flush();
-        shared.attend_now();
-        if event.is_some() {
-            return Ok(None);
-        }
-        let forever = Timeout::Forever.deadline();
-        let mut serving = shared.serving.lock();
-        let outcome = shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            forever,
-            "authentication",
-            |serving| serving.attempt.outcome.take(),
-        );
-        if matches!(outcome, Err(Error::Cancelled)) {
-            shared.abandon_attempt(&mut serving);
-            return Err(Error::Cancelled);
-        }
-        outcome.map(Some)
-    }
-
-    fn check_may_authenticate(serving: &Serving) -> Result<(), Error> {
-        if serving.phase != Phase::Keyed {
-            return Err(Error::ApiMisuse("the transport is not negotiated"));
-        }
-        if !matches!(serving.host_key, HostKeyState::Accepted(_)) && serving.role == Role::Client {
-            return Err(HostKeyFault::NotVerified.into());
-        }
-        if serving.attempt.running {
-            return Err(Error::ApiMisuse("an attempt is under way"));
-        }
-        Ok(())
-    }
-
-    /// How the last attempt with an event went; `None` while it runs. Handed out once.
-    pub fn auth_outcome(&self) -> Option<Result<AuthOutcome, Error>> {
-        self.shared.serving.lock().attempt.outcome.take()
-    }
-
-    /// The methods that may continue, as the server last said.
-    pub fn auth_methods(&self) -> Vec<String> {
-        self.shared.serving.lock().attempt.methods.clone()
-    }
-
-    /// Whether the transport lives and a user is in.
-    pub fn is_authenticated(&self) -> bool {
-        let serving = self.shared.serving.lock();
-        serving.ended.is_none()
-            && serving
-                .services
-                .as_ref()
-                .is_some_and(Services::is_authenticated)
-    }
-
-    /// The user who is in.
-    pub fn username(&self) -> Option<String> {
-        let serving = self.shared.serving.lock();
-        if serving.ended.is_some() {
-            return None;
-        }
-        serving
-            .services
-            .as_ref()
-            .and_then(Services::user)
-            .map(str::to_owned)
-    }
-
-    // ---- channels -----------------------------------------------------------------------------------------
-
-    /// Opens a channel and waits for the peer's answer.
-    pub fn open_channel(&self, kind: OpenKind, timeout: Timeout) -> Result<Channel, Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        let deadline = timeout.deadline();
-        let id = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let id = services.connection.open(kind, &mut services.out)?;
-            serving.channels.insert(id, ChannelEntry::new());
-            id
-        };
-        // From here on the handle sees to it that the channel goes when the open fails.
-        let channel = shared.channel(id)?;
-        shared.flush();
-        let mut serving = shared.serving.lock();
-        let Some(waits) = serving
-            .channels
-            .get(&id)
-            .map(|entry| Arc::clone(&entry.waits))
-        else {
-            return Err(Error::Closed);
-        };
-        let outcome = shared.wait_for(
-            &mut serving,
-            &waits.changed,
-            deadline,
-            "channel open",
-            |serving| {
-                serving
-                    .channels
-                    .get_mut(&id)
-                    .map_or(Some(Err(Error::Closed)), |entry| entry.opened.clone())
-            },
-        );
-        drop(serving);
-        outcome.map(|()| channel)
-    }
-
-    /// Takes the next channel that the peer has opened.
-    pub fn accept(&self, timeout: Timeout) -> Result<Channel, Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        if timeout != Timeout::NOW {
-            // What opens a channel is the answer to a question, and questions wait for this callback.
-            inside::refuse(shared.key, "accept inside a callback")?;
-        }
-        let deadline = timeout.deadline();
-        let id = {
-            let mut serving = shared.serving.lock();
-            shared.wait_for(
-                &mut serving,
-                &shared.progress,
-                deadline,
-                "accept",
-                |serving| {
-                    let id = serving.accepted.pop_front()?;
-                    Some(Ok(id))
-                },
-            )?
-        };
-        let channel = shared.channel(id)?;
-        if let Some(entry) = shared.serving.lock().channels.get_mut(&id) {
-            entry.unclaimed = false;
-        }
-        Ok(channel)
-    }
-
-    /// Takes the next question that has no callback.
-    pub fn next_request(&self, timeout: Timeout) -> Result<Request, Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        let deadline = timeout.deadline();
-        let mut serving = shared.serving.lock();
-        let request = shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            deadline,
-            "request",
-            |serving| serving.pulled.pop_front().map(Ok),
-        );
-        if serving.pulled.is_empty() && serving.ended.is_none() {
-            if let Some(event) = shared.request_event() {
-                event.reset();
-            }
-        }
-        request
-    }
-
-    // ---- requests of the connection as a whole ------------------------------------------------------------
-
-    /// Sends a global request. With `want_reply` waits for the answer and returns its data; a refusal is
-    /// [`Error::RequestDenied`].
-    pub fn global_request(
-        &self,
-        name: &str,
-        data: &[u8],
-        want_reply: bool,
-        timeout: Timeout,
-    ) -> Result<Vec<u8>, Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        let deadline = timeout.deadline();
-        let number = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let out = &mut services.out;
-            let number = services
-                .connection
-                .global_request(name, data, want_reply, out)?;
-            if let Some(number) = number {
-                serving.global_replies.insert(number, None);
-            }
-            number
-        };
-        shared.flush();
-        let Some(number) = number else {
-            return Ok(Vec::new());
-        };
-        let mut serving = shared.serving.lock();
-        let outcome = shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            deadline,
-            "global request",
-            |serving| {
-                let reply = serving.global_replies.get_mut(&number)?.take()?;
-                Some(reply.map_err(|()| Error::RequestDenied))
-            },
-        );
-        if serving.global_replies.remove(&number) == Some(None) && outcome.is_err() {
-            if let Some(services) = &mut serving.services {
-                services.connection.abandon_global(number);
-            }
-        }
-        outcome
-    }
-
-    /// Sends SSH_MSG_IGNORE with `count` random bytes.
-    pub fn send_ignore(&self, count: usize) -> Result<(), Error> {
-        if count > 32 * 1024 {
-            return Err(Error::ApiMisuse("at most 32768 bytes"));
-        }
-        let mut data = vec![0; count];
-        SystemRandom.fill(&mut data);
-        self.shared.check_process()?;
-        self.require_keyed()?;
-        self.shared.serve(|services| {
-            services.out.push(|w| {
-                w.u8(MessageNumber::IGNORE.0).string(&data);
-            });
-            Ok(())
-        })
-    }
-
-    fn require_keyed(&self) -> Result<(), Error> {
-        let serving = self.shared.serving.lock();
-        serving.alive()?;
-        if serving.phase == Phase::Keyed {
-            Ok(())
-        } else {
-            Err(Error::ApiMisuse("the transport is not negotiated"))
-        }
-    }
-
-    /// Changes keys now; returns when both directions have switched. Not before a user is in: OpenSSH's server
-    /// takes no key exchange while it authenticates.
-    pub fn renegotiate_keys(&self, timeout: Timeout) -> Result<(), Error> {
-        let shared = &self.shared;
-        shared.check_process()?;
-        let deadline = timeout.deadline();
-        let exchanges = {
-            let mut serving = shared.serving.lock();
-            serving.open_services()?;
-            serving.key_exchanges
-        };
-        {
-            let now = Instant::now();
-            let mut receiving = shared.receiving.lock();
-            let receiving = &mut *receiving;
-            let Some(inbound) = &mut receiving.inbound else {
-                return Err(Error::Bug("keyed without a transport layer"));
-            };
-            inbound.rekey(now, &mut receiving.actions)?;
-            shared.apply(receiving, now)?;
-        }
-        shared.attend_now();
-        let mut serving = shared.serving.lock();
-        shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            deadline,
-            "key exchange",
-            |serving| (serving.key_exchanges > exchanges).then_some(Ok(())),
-        )
-    }
-
-    /// Completed key exchanges, the first one included.
-    pub fn key_exchanges(&self) -> u64 {
-        self.shared.serving.lock().key_exchanges
-    }
-
-    /// Changes when keys are changed, also on a running transport for what we send.
-    pub fn set_rekey_limits(&self, limits: RekeyLimits) -> Result<(), Error> {
-        self.configure(|options| options.rekey = limits)
-    }
-
-    /// Turns keepalive on (an interval) or off (zero). `max_missed` replies missed in a row end the
-    /// transport; 0 never does.
-    pub fn set_keepalive(
-        &self,
-        interval: Duration,
-        max_missed: u32,
-        callback: Option<KeepaliveCallback>,
-    ) -> Result<(), Error> {
-        self.shared.check_process()?;
-        {
-            let mut serving = self.shared.serving.lock();
-            serving.alive()?;
-            serving
-                .keepalive
-                .set(interval, max_missed, callback, Instant::now());
-        }
-        self.shared.attend_now();
-        Ok(())
     }
 
     // ---- state --------------------------------------------------------------------------------------------
@@ -795,7 +493,7 @@ impl Transport {
     /// parent's session goes on.
     pub fn forget_in_child(&self) {
         if self.shared.check_process().is_err() {
-            self.shared.stream.close();
+            self.shared.stream.forget_in_child();
         }
     }
 

@@ -350,7 +350,10 @@ pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
         let object = handle::take(channel)?;
         object.set_freed();
         // Fails only where it is closed already. Wakes the calls that other threads have under way.
-        let _ = object.driver.close();
+        // A transport that runs over the channel keeps it.
+        if !object.driver.carries() {
+            let _ = object.driver.close();
+        }
         let userdata = object.userdata.lock().take();
         if let Some(transport) = object.transport.upgrade() {
             transport.forget_channel(object.driver.id(), &object);

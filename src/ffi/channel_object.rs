@@ -1,11 +1,12 @@
 //! What a channel handle leads to.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::connection::{ExitOutcome, Stream};
+use crate::connection::{ExitOutcome, RequestId, Stream};
 use crate::driver::{Channel, Event, Timeout};
 
 use super::callbacks::Userdata;
@@ -33,6 +34,8 @@ pub(crate) struct ChannelObject {
     pub(crate) userdata: Mutex<Option<Userdata>>,
     /// The event given last, to be taken away when another is given.
     pub(crate) event: Mutex<Option<Event>>,
+    /// Requests whose answers were not told yet, oldest first.
+    pub(crate) begun: Mutex<VecDeque<RequestId>>,
 }
 
 impl ChannelObject {
@@ -44,6 +47,7 @@ impl ChannelObject {
             timeout_ms: AtomicI32::new(SSH_TIMEOUT_FOREVER),
             userdata: Mutex::default(),
             event: Mutex::default(),
+            begun: Mutex::default(),
         }
     }
 

@@ -203,7 +203,11 @@ fn open(
 
 type Address<'a> = (Option<&'a str>, u16);
 
-fn open_kind(kind: &str, destination: Address<'_>, source: Address<'_>) -> Outcome<OpenKind> {
+pub(crate) fn open_kind(
+    kind: &str,
+    destination: Address<'_>,
+    source: Address<'_>,
+) -> Outcome<OpenKind> {
     if kind.is_empty() || kind.len() > 64 || !kind.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Failure::invalid(
             "a kind of channel is 1 to 64 printable characters",

@@ -69,6 +69,7 @@ impl ErrorObject {
 fn details(error: &Error) -> Details {
     let mut d = Details::default();
     match error {
+        Error::Below(cause) => return details(cause),
         Error::Io { errno, .. } => d.errno = *errno,
         Error::Disconnected {
             reason,

@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod auth;
+pub mod begin;
 pub mod callbacks;
 pub mod channel;
 mod channel_object;
@@ -33,6 +34,8 @@ mod security_object;
 pub mod server;
 mod server_object;
 pub mod status;
+pub mod stream;
+pub mod subsystem;
 mod text;
 mod time;
 pub mod transport;

@@ -13,6 +13,7 @@ use super::request::{
 };
 use super::security_object::Edits;
 use super::server::ssh_server;
+use super::subsystem::Subsystems;
 
 impl Handle for ssh_server {
     type Object = ServerObject;
@@ -35,6 +36,7 @@ pub(crate) struct ServerSettings {
     pub(crate) max_failures: u32,
     pub(crate) login_grace_ms: u32,
     pub(crate) security: Edits,
+    pub(crate) subsystems: Subsystems,
 }
 
 impl Default for ServerSettings {
@@ -47,6 +49,7 @@ impl Default for ServerSettings {
             max_failures: 6,
             login_grace_ms: 120_000,
             security: Edits::default(),
+            subsystems: Subsystems::new(),
         }
     }
 }

@@ -70,7 +70,7 @@ pub const SSH_ERR_FORKED: i32 = -105;
 /// The function or the algorithm is known and not supported.
 pub const SSH_ERR_UNSUPPORTED: i32 = -106;
 
-/// A callback of the program returned what it must not.
+/// A callback of the program returned what it must not, such as a count larger than its buffer.
 pub const SSH_ERR_CALLBACK: i32 = -107;
 
 /// The system refused an operation on a socket or file: ssh_error_errno().
@@ -175,7 +175,6 @@ macro_rules! names {
             c"SSH_ERR_UNKNOWN"
         }
 
-        #[cfg(test)]
         const ALL: &[ssh_status] = &[$($constant),*];
     };
 }
@@ -210,7 +209,10 @@ pub(crate) fn of(error: &Error) -> ssh_status {
     match error {
         Error::Io { .. } => SSH_ERR_IO,
         Error::Resolve { .. } => SSH_ERR_RESOLVE,
-        Error::ConnectionLost => SSH_ERR_CONN_LOST,
+        Error::ConnectionLost | Error::Below(_) => SSH_ERR_CONN_LOST,
+        Error::Stream { status, .. } if class(*status) > 0 && ALL.contains(status) => *status,
+        Error::Stream { .. } => SSH_ERR_IO,
+        Error::StreamNonsense(_) => SSH_ERR_CALLBACK,
         Error::Identification(_) => SSH_ERR_VERSION,
         Error::PeerMisbehaved(
             PeerMisbehaved::WindowExceeded

@@ -161,6 +161,11 @@ pub unsafe extern "C" fn ssh_transport_start_server(
             object
                 .driver
                 .configure(|options| settings.apply(&own, options))?;
+            for (name, call) in &settings.subsystems {
+                object
+                    .driver
+                    .set_subsystem(name, Some(call.clone().bind(object)), false);
+            }
             if settings.callbacks.pull {
                 object.driver.set_pull(true);
             }
@@ -627,7 +632,7 @@ pub unsafe extern "C" fn ssh_transport_set_security_options(
 
 // --- behind the functions -------------------------------------------------------------------------
 
-const DEFAULT_CONNECT_MS: i32 = 30_000;
+pub(crate) const DEFAULT_CONNECT_MS: i32 = 30_000;
 
 /// Where the driver's complaint is about an argument and not about a state.
 pub(crate) fn invalid_if_misuse(error: Error) -> Failure {

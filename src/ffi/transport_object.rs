@@ -188,6 +188,27 @@ impl TransportObject {
         }
     }
 
+    /// A handle that was only lent ends, unless the program was given the channel meanwhile.
+    pub(crate) fn take_back(&self, id: u32, handle: *mut ssh_channel) {
+        let lent = {
+            let mut channels = self.channels.lock();
+            let lent = channels
+                .get(&id)
+                .is_some_and(|known| known.handle == handle.addr() && !known.owned);
+            if lent {
+                channels.remove(&id);
+            }
+            lent
+        };
+        if lent {
+            if let Ok(object) = handle::take(handle) {
+                object.set_freed();
+                let userdata = object.userdata.lock().take();
+                drop((object, userdata));
+            }
+        }
+    }
+
     // ---- end -----------------------------------------------------------------------------------------
 
     /// The handle is gone: ends the session and lets go of everything of the program's.
@@ -208,6 +229,7 @@ impl TransportObject {
             self.driver.set_callback(*kind, None);
         }
         self.driver.set_banner_callback(None);
+        self.driver.clear_subsystems();
         self.driver.set_log(LogLevel::Error, None);
         let callbacks = std::mem::take(&mut *self.callbacks.lock());
         let server_callbacks = std::mem::take(&mut *self.server_callbacks.lock());

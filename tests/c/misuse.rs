@@ -146,6 +146,14 @@ fn wrong_handles(source: &mut String, function: &Function) {
         })
         .collect();
     let call = call(function, &values);
+    // No event at all is an event of nobody's, for all functions but its own.
+    let only_events = function
+        .arguments
+        .iter()
+        .all(|a| !matches!(&a.kind, Kind::Handle(noun) if noun != "ssh_event"));
+    if only_events && !function.name.starts_with("ssh_event_") {
+        source.push_str("    if (bad != NULL)\n    ");
+    }
     let _ = match function.returns.as_str() {
         "ssh_status" => writeln!(source, "    CHECK({call} < 0);"),
         "void" => writeln!(source, "    {call};"),

@@ -64,6 +64,14 @@ impl Running {
         Running { child, log }
     }
 
+    /// Stops it where it is, as a machine that has gone silent.
+    pub fn stop(&self) {
+        let stopped = Command::new("kill")
+            .args(["-STOP", &self.child.id().to_string()])
+            .status();
+        assert!(stopped.is_ok_and(|status| status.success()), "kill -STOP");
+    }
+
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }

@@ -1,6 +1,6 @@
-//! What needs `unsafe` or a bare system call: the stream's descriptor, fork, and lent buffers.
+//! What needs `unsafe` or a bare system call: the socket's descriptor, fork, and lent buffers.
 
 pub mod fork;
 pub mod lent;
-pub mod stream;
+pub mod socket;
 pub mod thread;

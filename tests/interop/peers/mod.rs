@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub use openssh::{ssh, ssh_with_password, Sshd};
-pub use ours::{exec, password_file, program, server_password_file, OurServer};
+pub use ours::{client, exec, password_file, program, server_password_file, OurServer};
 pub use servers::{convert_key, Dropbear, ParamikoServer};
 
 pub const PASSPHRASE: &str = "correct horse";

@@ -36,7 +36,12 @@ pub fn program(name: &str) -> PathBuf {
 
 /// Our client towards `port`, with the user key `identity`, knowing the host keys in `build/peers/keys`.
 pub fn exec(port: u16, user: &str, identity: &str) -> Command {
-    let mut command = Command::new(program("exec"));
+    client("exec", port, user, identity)
+}
+
+/// The same for another program that takes the options of a client.
+pub fn client(name: &str, port: u16, user: &str, identity: &str) -> Command {
+    let mut command = Command::new(program(name));
     command.args(["--batch", "-p", &port.to_string(), "-l", user]);
     for name in HOST_KEYS {
         command
@@ -80,6 +85,11 @@ impl OurServer {
             .and_then(|port| port.trim().parse().ok())
             .unwrap_or_else(|| panic!("no port in {line:?}"));
         OurServer { port, running }
+    }
+
+    /// Stops it where it is: it answers no more.
+    pub fn stop(&self) {
+        self.running.stop();
     }
 
     pub fn log(&self) -> String {

@@ -12,7 +12,7 @@ use crate::error::Error;
 ///
 /// The descriptor may be used by the holder of the receiving or the sending lock; it is closed by a holder
 /// of both, so that no call ever meets a number that was closed and given out again.
-pub struct Stream {
+pub struct Socket {
     descriptor: AtomicI32,
     peer: Option<(String, u16)>,
 }
@@ -32,11 +32,11 @@ fn io(operation: &'static str) -> impl Fn(Errno) -> Error {
     }
 }
 
-impl Stream {
+impl Socket {
     /// Takes over a connected stream socket. On failure it is handed back untouched but for its flags.
     pub fn new(descriptor: OwnedFd) -> Result<Self, (Error, OwnedFd)> {
         match Self::prepare(&descriptor) {
-            Ok(peer) => Ok(Stream {
+            Ok(peer) => Ok(Socket {
                 descriptor: AtomicI32::new(descriptor.into_raw_fd()),
                 peer,
             }),
@@ -156,7 +156,7 @@ impl Stream {
         });
     }
 
-    /// Runs `use_it` with the descriptor, for registration with the poller.
+    /// Runs `use_it` with the descriptor, for registration with the poller. Fails when it is closed.
     pub fn with_descriptor<R>(
         &self,
         use_it: impl Fn(BorrowedFd<'_>) -> Result<R, Errno>,
@@ -175,13 +175,13 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for Socket {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl std::fmt::Debug for Stream {
+impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "fd {}", self.number())
     }

@@ -14,6 +14,8 @@ use crate::keys::{KeyKind, PrivateKey};
 use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
+mod streams;
+
 const TIME: Timeout = Timeout::After(Duration::from_secs(20));
 
 fn key() -> PrivateKey {
