@@ -15,6 +15,7 @@ mod connect;
 mod ending;
 mod engine;
 mod event;
+mod forward;
 mod global;
 mod inside;
 mod keepalive;

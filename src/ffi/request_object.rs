@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::AuthQuestionKind;
 use crate::codec::Writer;
-use crate::connection::{ChannelRequest, OpenKind};
+use crate::connection::{ChannelRequest, ForwardPoint, OpenKind};
 use crate::driver::{Question, Request};
 use crate::keys::PublicKey;
 
@@ -121,6 +121,18 @@ impl Lent {
                 lent.wants_reply = *want_reply;
                 lent.channel(request)?;
             }
+            Question::Forward {
+                request,
+                want_reply,
+                ..
+            } => {
+                lent.wants_reply = *want_reply;
+                lent.name = exact(request.name())?;
+                lent.destination = match request.point() {
+                    ForwardPoint::Tcp { host, port } => address(host, u32::from(*port))?,
+                    ForwardPoint::Unix { path } => address(path, 0)?,
+                };
+            }
             Question::Global {
                 name,
                 data,
@@ -161,10 +173,8 @@ impl Lent {
         self.channel_kind = exact(kind.name())?;
         match kind {
             OpenKind::Session | OpenKind::AuthAgent => {}
-            // The program reads the fields as they came.
-            OpenKind::DirectStreamlocal { .. } | OpenKind::ForwardedStreamlocal { .. } => {
-                let fields = Writer::collect(|w| kind.encode(w));
-                self.data = Some(LentBytes::new(&fields));
+            OpenKind::DirectStreamlocal { path } | OpenKind::ForwardedStreamlocal { path } => {
+                self.destination = address(path, 0)?;
             }
             OpenKind::DirectTcpip {
                 host,

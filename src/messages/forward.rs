@@ -52,6 +52,33 @@ impl ForwardRequest {
         }
     }
 
+    /// Whether the answer has to tell a port.
+    pub fn wants_port(&self) -> bool {
+        matches!(
+            self,
+            ForwardRequest::Listen(ForwardPoint::Tcp { port: 0, .. })
+        )
+    }
+
+    /// Whether `bound` may be the port that is listened on for this request.
+    pub fn fits_port(&self, bound: u16) -> bool {
+        match self {
+            ForwardRequest::Listen(ForwardPoint::Tcp { port, .. }) => {
+                bound != 0 && (*port == 0 || *port == bound)
+            }
+            _ => false,
+        }
+    }
+
+    /// The data of the answer that grants the request on the port `bound`.
+    pub fn granted(&self, bound: u16) -> Vec<u8> {
+        if self.wants_port() {
+            encode_bound_port(0, bound)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Reads the fields of the request `name`; `None` for a request that is none of these.
     ///
     /// # Errors
