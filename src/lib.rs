@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
+//! forward      forwarding of connections: listening, connecting, carrying; SOCKS
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)
@@ -44,6 +45,7 @@ pub mod driver;
 pub mod endpoint;
 pub mod error;
 pub mod ffi;
+pub mod forward;
 pub mod kex;
 pub mod keys;
 pub mod messages;

@@ -54,16 +54,10 @@ impl Transport {
     ) -> Result<Vec<u8>, Error> {
         let shared = &self.shared;
         let mut serving = shared.serving.lock();
-        let outcome = shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            deadline,
-            what,
-            |serving| {
-                let reply = serving.global_replies.get_mut(&number)?.take()?;
-                Some(reply.map_err(|()| Error::RequestDenied))
-            },
-        );
+        let outcome = shared.wait_for(&mut serving, &shared.progress, deadline, what, |serving| {
+            let reply = serving.global_replies.get_mut(&number)?.take()?;
+            Some(reply.map_err(|()| Error::RequestDenied))
+        });
         if serving.global_replies.remove(&number) == Some(None) && outcome.is_err() {
             if let Some(services) = &mut serving.services {
                 services.connection.abandon_global(number);

@@ -37,14 +37,18 @@ mod transport;
 mod wait;
 
 pub use channel::{Channel, Read};
+pub(crate) use connect::begin as begin_connect;
 pub use engine::set_io_threads;
+pub(crate) use engine::{Engine, Next, Ready, Task, Worker};
 pub use event::Event;
+pub use forward::ForwardHandler;
 pub use keepalive::KeepaliveCallback;
 pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;
 pub use request::{Question, Request, RequestKind};
 pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
 pub use stream::{ByteStream, StreamFault};
+pub(crate) use stream::{Progress, Socket, Waker};
 pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
 pub use wait::Timeout;

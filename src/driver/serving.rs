@@ -657,7 +657,12 @@ impl Serving {
     }
 
     /// Hands a question to a callback, unless too many wait for theirs.
-    pub(crate) fn call(&mut self, shared: &Arc<Shared>, callback: RequestCallback, request: Request) {
+    pub(crate) fn call(
+        &mut self,
+        shared: &Arc<Shared>,
+        callback: RequestCallback,
+        request: Request,
+    ) {
         if self.jobs.len() < MAX_JOBS {
             self.push_job(shared, Box::new(move || callback(request)));
         } else {

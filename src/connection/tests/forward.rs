@@ -97,8 +97,13 @@ fn f2_a_chosen_port_lets_nothing_through_before_it_is_known() {
     let id = ask(&mut side, tcp("", 0)).unwrap();
     assert!(!is_asked(&mut side, &forwarded("", 0)));
     assert!(!is_asked(&mut side, &forwarded("", 4000)));
-    side.gets(|w| RequestSuccess { data: &4000_u32.to_be_bytes() }.encode(w))
-        .unwrap();
+    side.gets(|w| {
+        RequestSuccess {
+            data: &4000_u32.to_be_bytes(),
+        }
+        .encode(w)
+    })
+    .unwrap();
     side.event();
     assert_eq!(side.layer.forward_of(&forwarded("", 4000)), Some(id));
     assert!(is_asked(&mut side, &forwarded("", 4000)));
@@ -175,8 +180,13 @@ fn a_forward_that_nobody_waits_for_any_more_is_cancelled_when_it_comes() {
     );
     side.layer.abandon_global(first);
     side.layer.abandon_global(second);
-    side.gets(|w| RequestSuccess { data: &7_u32.to_be_bytes() }.encode(w))
-        .unwrap();
+    side.gets(|w| {
+        RequestSuccess {
+            data: &7_u32.to_be_bytes(),
+        }
+        .encode(w)
+    })
+    .unwrap();
     side.gets(|w| RequestFailure.encode(w)).unwrap();
     assert!(side.events.is_empty());
     let sent = side.sent();
@@ -210,7 +220,10 @@ fn question(pair: &mut Pair) -> Option<(GlobalRequestId, ForwardRequest)> {
             let reply = pair.client.event();
             assert!(matches!(
                 reply,
-                ConnectionEvent::GlobalReply { answer: Err(()), .. }
+                ConnectionEvent::GlobalReply {
+                    answer: Err(()),
+                    ..
+                }
             ));
             None
         }
