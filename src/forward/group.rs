@@ -35,6 +35,8 @@ pub(super) struct Group {
     received: AtomicU64,
     stopped: AtomicBool,
     closed: AtomicBool,
+    /// The listener waits for a place.
+    full: AtomicBool,
     relays: Mutex<HashMap<u64, Weak<Relay>>>,
     /// Of the listener, where this side listens.
     pub(super) waker: Arc<Waker>,
@@ -52,6 +54,7 @@ impl Group {
             received: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             relays: Mutex::default(),
             waker: Waker::new(),
         })
@@ -134,6 +137,16 @@ impl Group {
 pub(super) struct Place(Arc<Group>);
 
 impl Place {
+    /// `None` when all are taken; then the listener is told when that changes.
+    pub(super) fn take_or_wait(group: &Arc<Group>) -> Option<Self> {
+        group.full.store(false, Ordering::SeqCst);
+        Self::take(group).or_else(|| {
+            group.full.store(true, Ordering::SeqCst);
+            // One may have been given back before that was known.
+            Self::take(group)
+        })
+    }
+
     /// `None` when all are taken.
     pub(super) fn take(group: &Arc<Group>) -> Option<Self> {
         let max = group.max.load(Ordering::SeqCst);
@@ -153,6 +166,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.active.fetch_sub(1, Ordering::SeqCst);
-        self.0.waker.readable();
+        if self.0.full.swap(false, Ordering::SeqCst) {
+            self.0.waker.readable();
+        }
     }
 }

@@ -158,7 +158,7 @@ impl Listener {
         };
         for socket in &bound.sockets {
             for _ in 0..ACCEPTS_PER_TURN {
-                let Some(place) = Place::take(&self.group) else {
+                let Some(place) = Place::take_or_wait(&self.group) else {
                     // The end of a connection brings us back.
                     self.watch(state, false);
                     return Next::At(None);
