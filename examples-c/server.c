@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "permits.h"
 #include "session.h"
 
 #define MAX_HOST_KEYS 16
@@ -36,6 +37,9 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "      --forward              forward connections: to anywhere, and from loopback and UNIX sockets here\n"
+    "      --permit-connect PLACE forward to this only, HOST:PORT or /path with * as in file names; several times\n"
+    "      --permit-listen PLACE  forward from this only; several times\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
     "  -v, --verbose              say more; twice: in detail\n"
     "  -h, --help\n" ALGORITHM_HELP;
@@ -48,7 +52,8 @@ struct server_options {
     size_t user_count;
     char *required[4];
     size_t required_count;
-    bool allow_anyone;
+    bool allow_anyone, forward;
+    struct permits permits;
     uint64_t rekey_bytes;
     int verbosity;
     struct algorithm_options algorithms;
@@ -288,6 +293,10 @@ static ssh_server *make_server(void)
         free(text);
     }
     sessions_serve(server, options.shell);
+    if (options.forward) {
+        permits_default(&options.permits);
+        permits_serve(server, &options.permits);
+    }
     return server;
 }
 
@@ -470,7 +479,10 @@ enum {
     OPTION_ALLOW_ANYONE,
     OPTION_BANNER,
     OPTION_REKEY_BYTES,
-    OPTION_SHELL
+    OPTION_SHELL,
+    OPTION_FORWARD,
+    OPTION_PERMIT_CONNECT,
+    OPTION_PERMIT_LISTEN
 };
 
 static void parse_options(int argc, char **argv)
@@ -485,10 +497,14 @@ static void parse_options(int argc, char **argv)
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
                                           {"shell", required_argument, NULL, OPTION_SHELL},
+                                          {"forward", no_argument, NULL, OPTION_FORWARD},
+                                          {"permit-connect", required_argument, NULL, OPTION_PERMIT_CONNECT},
+                                          {"permit-listen", required_argument, NULL, OPTION_PERMIT_LISTEN},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
                                           {NULL, 0, NULL, 0}};
+    struct permits *permits = &options.permits;
     int option;
     while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
         switch (option) {
@@ -506,6 +522,15 @@ static void parse_options(int argc, char **argv)
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
         case OPTION_SHELL: options.shell = optarg; break;
+        case OPTION_FORWARD: options.forward = true; break;
+        case OPTION_PERMIT_CONNECT:
+            options.forward = true;
+            add(permits->connect, &permits->connect_count, PERMITS_MAX, optarg, "--permit-connect");
+            break;
+        case OPTION_PERMIT_LISTEN:
+            options.forward = true;
+            add(permits->listen, &permits->listen_count, PERMITS_MAX, optarg, "--permit-listen");
+            break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:
