@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use once_cell::sync::OnceCell;
 use parking_lot::{Condvar, Mutex};
 
-use super::engine::{Engine, Task, Worker};
+use super::engine::{Engine, Worker};
 use super::event::Event;
 use super::log::LogTarget;
 use super::options::TransportOptions;
@@ -195,7 +195,7 @@ impl Shared {
     pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(Arc::clone(self) as Arc<dyn Task>);
+        worker.register(self.clone());
         self.stream.attach(worker, self.key)
     }
 

@@ -130,8 +130,16 @@ impl Listener {
         self.group.waker.attach(&worker, self.key);
         self.group.transport().tell_end(&self.group.waker);
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(Arc::clone(self) as Arc<dyn Task>);
+        worker.register(self.clone());
         Ok(())
+    }
+
+    /// Listens no longer, from the return of this call on.
+    pub(super) fn end(&self) {
+        self.group.stop();
+        let mut state = self.state.lock();
+        self.watch(&mut state, false);
+        state.bound = None;
     }
 
     fn watch(&self, state: &mut State, wanted: bool) {
@@ -203,14 +211,11 @@ impl Task for Listener {
     }
 
     fn turn(self: Arc<Self>, _: Ready, _: &mut Vec<u8>) -> Next {
-        let mut state = self.state.lock();
         self.group.waker.begin_reading();
         if self.group.is_listening() && self.group.transport().cause().is_none() {
-            return self.accept(&mut state);
+            return self.accept(&mut self.state.lock());
         }
-        self.group.stop();
-        self.watch(&mut state, false);
-        state.bound = None;
+        self.end();
         Next::Gone
     }
 

@@ -1,6 +1,6 @@
 //! Forwarding of connections: what listens, connects and carries data, so that the application need not.
 //!
-//! Nothing here has a thread. A place that is listened on ([`listener`]) and each connection ([`relay`]) are tasks of the
+//! Nothing here has a thread. A place that is listened on (`listener`) and each connection (`relay`) are tasks of the
 //! engine's I/O threads: a turn does what can be done without waiting. A connection holds at most one buffer in each
 //! direction, reads nothing more while that one cannot be passed on, and so holds up nobody but itself.
 
@@ -39,8 +39,8 @@ pub struct Forward {
     group: Arc<Group>,
     /// Where it is listened on, with the port that was chosen.
     bound: ForwardPoint,
-    /// The server listens.
-    remote: bool,
+    /// `None` where the server listens.
+    listener: Option<Arc<Listener>>,
 }
 
 impl Forward {
@@ -71,7 +71,7 @@ impl Forward {
         Ok(Forward {
             group,
             bound,
-            remote: false,
+            listener: Some(listener),
         })
     }
 
@@ -92,7 +92,7 @@ impl Forward {
         Ok(Forward {
             group,
             bound,
-            remote: true,
+            listener: None,
         })
     }
 
@@ -118,9 +118,14 @@ impl Forward {
 
     /// No new connections; those that there are go on. Does not wait for the server.
     pub fn stop(&self) {
-        if self.group.stop() && self.remote {
-            // Fails only when the session is over, or the forward was cancelled elsewhere.
-            let _ = self.group.transport().cancel_forward_now(&self.bound);
+        let first = self.group.stop();
+        match &self.listener {
+            Some(listener) => listener.end(),
+            None if first => {
+                // Fails only when the session is over, or the forward was cancelled elsewhere.
+                let _ = self.group.transport().cancel_forward_now(&self.bound);
+            }
+            None => {}
         }
     }
 

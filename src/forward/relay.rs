@@ -135,7 +135,7 @@ impl Relay {
             group,
         });
         relay.group.add(key, &relay);
-        relay.worker.register(Arc::clone(&relay) as Arc<dyn Task>);
+        relay.worker.register(relay.clone());
         Ok(())
     }
 

@@ -79,10 +79,10 @@ fn listen(request: &Request, point: &ForwardPoint) -> Result<(), Error> {
                 return Err(error);
             }
         };
-    let weak = Arc::downgrade(&group);
+    let weak = Arc::downgrade(&listener);
     let stop = move || {
-        if let Some(group) = weak.upgrade() {
-            group.stop();
+        if let Some(listener) = weak.upgrade() {
+            listener.end();
         }
     };
     transport.note_listening(bound.clone(), Box::new(stop));

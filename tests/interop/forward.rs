@@ -148,7 +148,7 @@ fn socks(proxy: u16, port: u16) -> TcpStream {
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
@@ -330,17 +330,14 @@ fn the_calls_with(scratch: &Scratch, port: u16, user: &str, with_socket: bool) {
     running.wait_for_line("queue forwarded-tcpip", LIMIT);
     // Asked for once more after it was cancelled.
     until("it is listened on again", || {
+        assert!(!running.has_ended(), "{}", running.log());
         running.log().matches("asked localhost").count() == 2
     });
     say(tcp(port), "second");
     until("a port is asked for", || {
+        assert!(!running.has_ended(), "{}", running.log());
         running.log().matches("asked localhost").count() == 3
     });
-    assert!(
-        is_refused(port) || running.log().matches(&format!(":{port}\n")).count() > 4,
-        "{}",
-        running.log()
-    );
     let log = running.log();
     let line = log
         .lines()
@@ -393,15 +390,6 @@ fn the_calls_beneath_with_sshd() {
     // The path is used by whoever runs the test, the socket is made by the user who logs in.
     let sshd = Sshd::start(&scratch, "StreamLocalBindMask 0111");
     the_calls_with(&scratch, sshd.port, &user, true);
-}
-
-#[test]
-fn the_calls_beneath_with_dropbear() {
-    need!("DROPBEAR", "ACCOUNT");
-    let scratch = Scratch::new();
-    let (user, _) = account();
-    let server = Dropbear::start(&scratch, &["host_ed25519"], &[]);
-    the_calls_with(&scratch, server.port, &user, false);
 }
 
 #[test]
@@ -553,7 +541,7 @@ fn our_server_forwards_what_it_is_told_to_and_nothing_else() {
     let strict = OurServer::start(&scratch, &["--permit-connect", &permit]);
     let through = |server: &OurServer, port: u16| {
         let mut command = ssh(server, &scratch, "user_ed25519");
-        command.args(["-W", &format!("localhost:{port}"), "127.0.0.1"]);
+        command.args(["-v", "-W", &format!("localhost:{port}"), "127.0.0.1"]);
         run(&mut command, b"x", LIMIT)
     };
     through(&strict, good).expect_code(0);
