@@ -18,6 +18,7 @@ const PROGRAMS: &[&str] = &[
     "system",
     "death",
     "streams",
+    "forward",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -146,6 +147,7 @@ fn programs_pass_under_valgrind() {
         "callbacks",
         "death",
         "streams",
+        "forward",
         "misuse",
     ] {
         let from = if name == "misuse" {

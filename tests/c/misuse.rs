@@ -211,6 +211,7 @@ static ssh_error *error, *told;
 static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
+static ssh_forward *forward;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -279,6 +280,14 @@ static ssh_server *good_ssh_server(void)
     return server = ssh_server_new();
 }
 
+static ssh_forward *good_ssh_forward(void)
+{
+    ssh_forward_free(forward);
+    forward = ssh_forward_local(live.client, "localhost", 0, "localhost", 1, NULL);
+    CHECK(forward != NULL);
+    return forward;
+}
+
 static ssh_security_options *good_ssh_security_options(void)
 {
     ssh_security_options_free(options);
@@ -313,6 +322,7 @@ int main(void)
     ssh_channel_free(channel);
     ssh_channel_free(server_channel);
     ssh_request_free(request);
+    ssh_forward_free(forward);
     ssh_transport_free(transport);
     ssh_server_free(server);
     ssh_security_options_free(options);
