@@ -13,6 +13,8 @@ use crate::error::Error;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
+/// How often another port is chosen when one is not free everywhere.
+const MOST_CHOICES: usize = 16;
 
 /// Sockets that listen at one place. The file of a UNIX socket goes with them.
 pub(super) struct Bound {
@@ -94,8 +96,20 @@ fn addresses(host: &str) -> Result<Vec<IpAddr>, Error> {
     })
 }
 
-/// One address must work; a machine need not have both families.
+/// A port that was chosen on one address may be taken on the other one.
 fn tcp(addresses: &[IpAddr], port: u16) -> Result<(Vec<OwnedFd>, u16), Error> {
+    let mut outcome = tcp_sockets(addresses, port);
+    for _ in 0..MOST_CHOICES {
+        if port != 0 || !matches!(outcome, Err(Errno::ADDRINUSE)) {
+            break;
+        }
+        outcome = tcp_sockets(addresses, port);
+    }
+    outcome.map_err(failed)
+}
+
+/// All addresses, but for a family that the machine does not have.
+fn tcp_sockets(addresses: &[IpAddr], port: u16) -> Result<(Vec<OwnedFd>, u16), Errno> {
     let mut port = port;
     let mut sockets = Vec::new();
     let mut failure = Errno::ADDRNOTAVAIL;
@@ -105,11 +119,12 @@ fn tcp(addresses: &[IpAddr], port: u16) -> Result<(Vec<OwnedFd>, u16), Error> {
                 sockets.push(socket);
                 port = chosen;
             }
-            Err(errno) => failure = errno,
+            Err(errno @ (Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)) => failure = errno,
+            Err(errno) => return Err(errno),
         }
     }
     if sockets.is_empty() {
-        Err(failed(failure))
+        Err(failure)
     } else {
         Ok((sockets, port))
     }
@@ -176,6 +191,19 @@ mod tests {
             assert!(name.ip().is_loopback());
             assert_eq!(name.port(), port);
         }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_one_address_is_not_listened_on_at_another() {
+        let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let point = ForwardPoint::Tcp {
+            host: String::from("localhost"),
+            port,
+        };
+        let outcome = listen(&point).map(|_| ());
+        let errno = Errno::ADDRINUSE.raw_os_error();
+        assert!(matches!(outcome, Err(Error::Io { errno: found, .. }) if found == errno));
     }
 
     #[test]
