@@ -19,6 +19,8 @@ const HEADER_SOURCES: &[&str] = &[
     "transport",
     "stream",
     "tuning",
+    "inspect",
+    "daemon",
     "log",
     "auth",
     "connection",

@@ -404,6 +404,91 @@
 #define SSH_TIMEOUT_KIND_CHANNEL 4
 
 /**
+ * Which algorithm: of the key exchange.
+ */
+#define SSH_ALGORITHM_KEX 1
+
+/**
+ * Which algorithm: of the server's signature; for RSA keys more exact than the type of the key.
+ */
+#define SSH_ALGORITHM_HOST_KEY 2
+
+/**
+ * Which algorithm: the cipher of what we send.
+ */
+#define SSH_ALGORITHM_CIPHER_SENT 3
+
+/**
+ * Which algorithm: the cipher of what we receive.
+ */
+#define SSH_ALGORITHM_CIPHER_RECEIVED 4
+
+/**
+ * Which algorithm: the MAC of what we send; "implicit" with a cipher that needs none.
+ */
+#define SSH_ALGORITHM_MAC_SENT 5
+
+/**
+ * Which algorithm: the MAC of what we receive; "implicit" with a cipher that needs none.
+ */
+#define SSH_ALGORITHM_MAC_RECEIVED 6
+
+/**
+ * Which algorithm: the compression of what we send.
+ */
+#define SSH_ALGORITHM_COMPRESSION_SENT 7
+
+/**
+ * Which algorithm: the compression of what we receive.
+ */
+#define SSH_ALGORITHM_COMPRESSION_RECEIVED 8
+
+/**
+ * Which figure: packets sent.
+ */
+#define SSH_STATISTIC_PACKETS_SENT 0
+
+/**
+ * Which figure: their bytes, as on the wire.
+ */
+#define SSH_STATISTIC_BYTES_SENT 1
+
+/**
+ * Which figure: packets received.
+ */
+#define SSH_STATISTIC_PACKETS_RECEIVED 2
+
+/**
+ * Which figure: their bytes, as on the wire.
+ */
+#define SSH_STATISTIC_BYTES_RECEIVED 3
+
+/**
+ * Which figure: key exchanges, the first one included.
+ */
+#define SSH_STATISTIC_KEY_EXCHANGES 4
+
+/**
+ * Which figure: microseconds until the peer answered the last keepalive; UINT64_MAX while there was no answer.
+ */
+#define SSH_STATISTIC_ROUND_TRIP_US 5
+
+/**
+ * Which figure: writes that had to wait because the peer's window was used up.
+ */
+#define SSH_STATISTIC_WINDOW_STALLS 6
+
+/**
+ * Which figure: channels there are now.
+ */
+#define SSH_STATISTIC_CHANNELS 7
+
+/**
+ * How many figures there are.
+ */
+#define SSH_STATISTIC_COUNT 8
+
+/**
  * Log level: nothing.
  */
 #define SSH_LOG_NONE 0
@@ -2195,6 +2280,50 @@ ssh_status ssh_transport_require_strict_kex(ssh_transport *transport,
 ssh_status ssh_set_io_threads(uint32_t threads);
 
 /**
+ * Names an algorithm that was agreed on; after new keys the ones of these.
+ *
+ * @param transport  the transport
+ * @param which      SSH_ALGORITHM_KEX and the others
+ * @return a name as in RFC 4253 and its kin, freed with ssh_memory_free(); NULL before the first key exchange is over,
+ *         and when `which` is none of them. Any thread. Since 0.1.
+ */
+char *ssh_transport_get_algorithm(const ssh_transport *transport,
+                                  int32_t which);
+
+/**
+ * Tells what a transport has carried since it was made. It may be asked after its end.
+ *
+ * @param transport  the transport
+ * @param values     receives the figures, in the order of SSH_STATISTIC_PACKETS_SENT and the others
+ * @param count      how many there is room for; SSH_STATISTIC_COUNT for all
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread; it waits for the packets that are being opened
+ *         and sealed, and no longer. Since 0.1.
+ */
+ssh_status ssh_transport_statistics(const ssh_transport *transport,
+                                    uint64_t *values,
+                                    size_t count);
+
+/**
+ * Sets whether the process may exit while the transport is alive. It may at first. With false, exit() and the return
+ * from main() wait until the transport has ended, whether its handle is freed or not; a transport whose peer never
+ * ends it keeps the process for ever, unless another thread closes it. _exit() and signals do not wait.
+ *
+ * @param transport  the transport
+ * @param daemon     true: the process may exit; false: it waits
+ * @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE. Any
+ *         thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_daemon(ssh_transport *transport,
+                                    bool daemon);
+
+/**
+ * Whether the process may exit while the transport is alive.
+ *
+ * @return true also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_is_daemon(const ssh_transport *transport);
+
+/**
  * Sets where the log of all transports goes that have no log callback of their own. There is none at first.
  *
  * @param callback  receives the lines, or NULL for nobody
@@ -3776,6 +3905,20 @@ ssh_status ssh_server_pull_requests(ssh_server *server, bool enabled);
  */
 ssh_status ssh_server_add_key(ssh_server *server,
                               const ssh_key *key);
+
+/**
+ * Loads groups for Diffie-Hellman group exchange (RFC 4419), for every transport started from now on. Without a file
+ * the groups of RFC 3526 are used. Groups below 2,048 bits, and what is no tested safe prime, are passed over.
+ *
+ * @param server  the server
+ * @param path    a file in the format of moduli(5), at most 4 MiB; NULL for /etc/ssh/moduli, then
+ *                /usr/local/etc/moduli
+ * @param error   receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG when there is no usable group in it
+ * @return SSH_OK, or as `error` says; then everything stays as it was. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_load_moduli(ssh_server *server,
+                                  const char *path,
+                                  ssh_error **error);
 
 /**
  * Sets the methods that clients are told they may try. Without this, those whose kinds have a callback:

@@ -18,6 +18,7 @@ const PROGRAMS: &[&str] = &[
     "system",
     "death",
     "streams",
+    "inspect",
     "sftp",
     "forward",
 ];

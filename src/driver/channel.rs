@@ -363,6 +363,7 @@ impl Channel {
 
     fn wait_for_window(&self, deadline: Deadline, cancels: u64) -> Result<(), Error> {
         let shared = self.shared();
+        shared.window_stalls.fetch_add(1, Ordering::Relaxed);
         let mut serving = shared.serving.lock();
         loop {
             serving.alive()?;

@@ -91,9 +91,13 @@ pub(crate) struct Shared {
     pub(crate) wants_flush: AtomicBool,
     pub(crate) is_authenticated: AtomicBool,
     pub(crate) has_ended: AtomicBool,
+    /// The exit of the process does not wait for it.
+    pub(crate) daemon: AtomicBool,
     /// Raised by each cancel; waiting calls compare.
     pub(crate) cancels: AtomicU64,
     pub(crate) pending_bytes: AtomicUsize,
+    /// Writes that had to wait for a peer's window.
+    pub(crate) window_stalls: AtomicU64,
     pub(crate) interest: Mutex<Interest>,
     pub(crate) ending: Mutex<Ending>,
     pub(crate) worker: OnceCell<Arc<Worker>>,
@@ -139,8 +143,10 @@ impl Shared {
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
+            daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
             pending_bytes: AtomicUsize::new(0),
+            window_stalls: AtomicU64::new(0),
             interest: Mutex::default(),
             ending: Mutex::new(Ending::No),
             worker: OnceCell::new(),

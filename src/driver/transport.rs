@@ -318,6 +318,11 @@ impl Transport {
             .cloned()
     }
 
+    /// Client or server; client before the start.
+    pub fn role(&self) -> Role {
+        self.shared.serving.lock().role
+    }
+
     /// The algorithms agreed on.
     pub fn negotiated(&self) -> Option<Negotiated> {
         let receiving = self.shared.receiving.lock();

@@ -98,6 +98,11 @@ impl Sealer {
         self.sequence.counters()
     }
 
+    /// Packets and bytes of all that was carried so far.
+    pub fn total(&self) -> Counters {
+        self.sequence.total()
+    }
+
     /// The sequence number of the next packet.
     pub fn sequence(&self) -> u32 {
         self.sequence.current()
