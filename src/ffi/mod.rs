@@ -36,6 +36,7 @@ pub mod security;
 mod security_object;
 pub mod server;
 mod server_object;
+pub mod session_forward;
 pub mod status;
 pub mod stream;
 pub mod subsystem;

@@ -19,4 +19,5 @@ mod peers;
 mod process;
 mod pty;
 mod rekey;
+mod session_forward;
 mod sessions;

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Sets up the other SSH implementations that the tests talk to: OpenSSH, dropbear and libssh from the distribution's
-# packages, paramiko and ssh-audit in a Python environment of their own. Everything that is not a package lies under
-# build/peers; nothing is installed into the machine's Python. Run again, it finds all there and returns at once.
+# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh and an X server without a screen from the
+# distribution's packages, paramiko and ssh-audit in a Python environment of their own. Everything that is not a package
+# lies under build/peers; nothing is installed into the machine's Python. Run again, it finds all there and returns at
+# once.
 #
 # What cannot be had is named. That is a warning, except under CI=true, where it is a failure: a check that did not
 # run must not look like one that passed.
@@ -23,7 +24,10 @@ have() { command -v "$1" >/dev/null 2>&1; }
 package_present() {
     case $1 in
         openssh-server) have sshd ;;
-        openssh-client) have ssh && have ssh-keygen ;;
+        openssh-client) have ssh && have ssh-keygen && have ssh-agent && have ssh-add ;;
+        xvfb) have Xvfb ;;
+        xauth) have xauth ;;
+        x11-utils) have xdpyinfo ;;
         dropbear-bin) have dropbear && have dbclient && have dropbearkey ;;
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         valgrind) have valgrind ;;
@@ -39,7 +43,8 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ procps python3-venv; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ procps python3-venv \
+        xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
@@ -122,7 +127,7 @@ if have ssh-keygen; then
 fi
 
 {
-    for name in sshd ssh ssh-keygen dropbear dropbearkey dbclient valgrind; do
+    for name in sshd ssh ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done
