@@ -30,6 +30,7 @@ const HEADER_SOURCES: &[&str] = &[
     "begin",
     "port_forward",
     "forward",
+    "session_forward",
     "request",
     "answer",
     "server",

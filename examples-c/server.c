@@ -37,7 +37,8 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
-    "      --forward              forward connections: to anywhere, and from loopback and UNIX sockets here\n"
+    "      --forward              forward connections: to anywhere, from loopback and UNIX sockets here, and to the\n"
+    "                             agents and displays of the users\n"
     "      --permit-connect PLACE forward to this only, HOST:PORT or /path with * as in file names; several times\n"
     "      --permit-listen PLACE  forward from this only; several times\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
@@ -60,6 +61,9 @@ struct server_options {
     int verbosity;
     struct algorithm_options algorithms;
 };
+
+/* Sockets and cookies of the sessions' agents and displays. */
+static char forwarding_directory[64];
 
 /* Set up before the first connection and only read after that, so all threads may look. */
 static struct server_options options = {.listen = "127.0.0.1:2222"};
@@ -306,6 +310,12 @@ static ssh_server *make_server(void)
     if (options.forward) {
         permits_default(&options.permits);
         permits_serve(server, &options.permits);
+        const char *place = getenv("TMPDIR");
+        if (snprintf(forwarding_directory, sizeof forwarding_directory, "%s/sshwire-server-XXXXXX",
+                     place != NULL ? place : "/tmp") >= (int)sizeof forwarding_directory ||
+            mkdtemp(forwarding_directory) == NULL)
+            fail("%s: %s", forwarding_directory, strerror(errno));
+        sessions_serve_forwarding(server, forwarding_directory);
     }
     return server;
 }
@@ -582,5 +592,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++)
         close(listeners[i]);
     ssh_server_free(server);
+    if (options.forward)
+        rmdir(forwarding_directory);
     return 0;
 }

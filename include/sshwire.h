@@ -684,6 +684,20 @@
 #define SSH_REQUEST_CANCEL_LISTEN 33
 
 /**
+ * Server: let programs of this session show windows on the client's display? ssh_request_channel(),
+ * ssh_request_name() is the authentication protocol, ssh_request_value() the cookie in hexadecimal,
+ * ssh_request_x11_screen(). Answer with ssh_request_serve_x11(), or accept and open channels with
+ * ssh_transport_open_x11_channel().
+ */
+#define SSH_REQUEST_X11 34
+
+/**
+ * Server: let programs of this session use the client's agent? ssh_request_channel(). Answer with
+ * ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
+ */
+#define SSH_REQUEST_AGENT_FORWARD 35
+
+/**
  * SFTP status: the end of the file or list.
  */
 #define SSH_SFTP_STATUS_EOF 1
@@ -3440,6 +3454,109 @@ ssh_status ssh_request_serve(ssh_request *request,
                              ssh_error **error);
 
 /**
+ * Asks the server to let programs of the session use the agent of this side, before a shell or command is started.
+ * Whoever has all rights on the server can then use it too, as long as the session of the transport lasts.
+ *
+ * @param channel     a session channel of a client
+ * @param socket      the path of the agent's socket, such as the value of SSH_AUTH_SOCK: the library connects there for
+ *                    each channel. Or NULL: then the channels, of the kind "auth-agent@openssh.com", come out of
+ *                    ssh_transport_accept()
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_agent_forward(ssh_channel *channel,
+                                             const char *socket,
+                                             int32_t timeout_ms,
+                                             ssh_error **error);
+
+/**
+ * Asks the server to let programs of the session show windows on a display of this side, before a shell or command is
+ * started.
+ *
+ * The server is given a cookie that is made for this. Each connection must begin with it, in the protocol
+ * MIT-MAGIC-COOKIE-1; the library checks that, puts the display's own cookie in its place and copies. So the server
+ * never learns the display's cookie.
+ *
+ * @param channel            a session channel of a client
+ * @param display            the display as DISPLAY has it, ":0", "host:0.0" and the like, or the path of its socket; or
+ *                           NULL: then the channels, of the kind "x11", come out of ssh_transport_accept() unchecked
+ * @param cookie             the display's cookie, as bytes, or NULL when it wants none
+ * @param cookie_length      its length in bytes, at most 256
+ * @param screen             the number of the screen
+ * @param single_connection  whether one connection is all that is wanted
+ * @param timeout_ms         milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param fake_cookie        receives the cookie that the server was given, in hexadecimal, freed with
+ *                           ssh_memory_free(); or NULL
+ * @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_x11(ssh_channel *channel,
+                                   const char *display,
+                                   const void *cookie,
+                                   size_t cookie_length,
+                                   uint32_t screen,
+                                   bool single_connection,
+                                   int32_t timeout_ms,
+                                   char **fake_cookie,
+                                   ssh_error **error);
+
+/**
+ * Opens a channel to the client for a program that wants to show a window (SSH_REQUEST_X11).
+ *
+ * @param transport    a server transport that is authenticated
+ * @param source       the address that the program connected from
+ * @param source_port  its port
+ * @param timeout_ms   milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error        receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_x11_channel(ssh_transport *transport,
+                                            const char *source,
+                                            uint16_t source_port,
+                                            int32_t timeout_ms,
+                                            ssh_error **error);
+
+/**
+ * The screen that is asked for, for SSH_REQUEST_X11.
+ *
+ * @param request            the request
+ * @param single_connection  receives whether one connection is all that is wanted; or NULL
+ * @return the number; 0 also for other kinds. Any thread. Since 0.1.
+ */
+uint32_t ssh_request_x11_screen(const ssh_request *request, bool *single_connection);
+
+/**
+ * Says yes to SSH_REQUEST_X11 and has the library be the display: it listens on loopback, from display 10 on, and opens
+ * a channel for each connection until the session of the transport is over. The program tells the session's commands
+ * the display, and puts the cookie (ssh_request_value()) where they look for it, as with xauth(1).
+ *
+ * @param request  a request that has no answer yet
+ * @param display  receives the number of the display, for DISPLAY=localhost:N.SCREEN
+ * @param error    receives the detail, or NULL: SSH_ERR_IO when no display is free, SSH_ERR_STATE. The request has then
+ *                 no answer yet
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve_x11(ssh_request *request,
+                                 uint16_t *display,
+                                 ssh_error **error);
+
+/**
+ * Says yes to SSH_REQUEST_AGENT_FORWARD and has the library be the agent: it listens on a UNIX socket, which only its
+ * owner can use, and opens a channel for each connection until the session of the transport is over. The program tells
+ * the session's commands the path, in SSH_AUTH_SOCK.
+ *
+ * @param request  a request that has no answer yet
+ * @param socket   where to listen: a path in a directory that nobody else can write to, with no file there yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG, SSH_ERR_STATE. The request has then no
+ *                 answer yet
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve_agent(ssh_request *request,
+                                   const char *socket,
+                                   ssh_error **error);
+
+/**
  * Sets who receives the questions of one kind.
  *
  * @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
@@ -3656,13 +3773,14 @@ const char *ssh_request_command(const ssh_request *request, size_t *length);
 const char *ssh_request_name(const ssh_request *request);
 
 /**
- * The value of the environment variable, for SSH_REQUEST_ENV.
+ * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
  *
  * @param request  the request
  * @param length   receives its length; it may hold any bytes. Or NULL
  * @return bytes of the request's, or NULL. Any thread. Since 0.1.
  */
-const char *ssh_request_value(const ssh_request *request, size_t *length);
+const char *ssh_request_value(const ssh_request *request,
+                              size_t *length);
 
 /**
  * The rest of the message as it came, for SSH_REQUEST_CHANNEL_OPEN, SSH_REQUEST_CHANNEL_REQUEST and

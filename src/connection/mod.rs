@@ -36,7 +36,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use crate::messages::channel_request::{ChannelRequest, PtyModes};
+pub use crate::messages::channel_request::{ChannelRequest, PtyModes, X11Request};
 pub use crate::messages::connection::{OpenKind, OpenRefusalReason};
 pub use crate::messages::forward::{ForwardPoint, ForwardRequest};
 pub use forward::is_same_host;

@@ -28,6 +28,8 @@ pub type ForwardHandler = RequestCallback;
 pub(crate) struct Forwards {
     /// Client: by the request that asked for the place.
     handlers: HashMap<GlobalRequestId, ForwardHandler>,
+    /// Client: by the type of channels that an own request has allowed the server to open.
+    kinds: HashMap<&'static str, ForwardHandler>,
     /// Server: what ends the listening that this library does for the application.
     listening: HashMap<ForwardPoint, Job>,
 }
@@ -45,29 +47,43 @@ impl Forwards {
     }
 }
 
+fn to_accept_queue() -> ForwardHandler {
+    Arc::new(|request: Request| {
+        // Fails only when the session is over.
+        let _ = request.accept();
+    })
+}
+
 impl Serving {
     /// The peer wants to open a channel.
     pub(super) fn ask_open(&mut self, shared: &Arc<Shared>, id: ChannelId, kind: OpenKind) {
         let services = self.services.as_ref();
         let forward = services.and_then(|services| services.connection.forward_of(&kind));
         let question = Question::ChannelOpen { id, kind };
-        let Some(forward) = forward else {
-            return self.ask(shared, question);
+        let handler = match forward {
+            Some(forward) => self.forwards.handlers.get(&forward).cloned(),
+            None if self.role == Role::Client => {
+                let Question::ChannelOpen { kind, .. } = &question else {
+                    return;
+                };
+                match self.forwards.kinds.get(kind.name()).cloned() {
+                    Some(handler) => Some(handler),
+                    None => return self.ask(shared, question),
+                }
+            }
+            None => return self.ask(shared, question),
         };
-        let handler = self.forwards.handlers.get(&forward).cloned();
-        let handler = handler.unwrap_or_else(|| {
-            Arc::new(|request: Request| {
-                // Fails only when the session is over.
-                let _ = request.accept();
-            })
-        });
+        let handler = handler.unwrap_or_else(to_accept_queue);
         self.call(shared, handler, Request::new(Arc::clone(shared), question));
     }
 
     /// Lets go of what belongs to the application, on a thread that holds no lock.
     pub(super) fn drop_forwards(&mut self, shared: &Arc<Shared>) {
         let forwards = std::mem::take(&mut self.forwards);
-        if !forwards.handlers.is_empty() || !forwards.listening.is_empty() {
+        let is_empty = forwards.handlers.is_empty()
+            && forwards.kinds.is_empty()
+            && forwards.listening.is_empty();
+        if !is_empty {
             self.push_job(shared, Box::new(move || drop(forwards)));
         }
         for waker in std::mem::take(&mut self.end_wakers) {
@@ -165,6 +181,36 @@ impl Transport {
         drop(handler);
         shared.flush();
         Ok(number)
+    }
+
+    /// Lets the server open channels of a type, from now on, and hands them to `handler` or to the accept queue.
+    pub(crate) fn expect_channels(
+        &self,
+        kind: &'static str,
+        handler: Option<ForwardHandler>,
+    ) -> Result<(), Error> {
+        self.require(Role::Client)?;
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            serving.open_services()?.connection.allow_open(kind, true);
+            let handler = handler.unwrap_or_else(to_accept_queue);
+            serving.forwards.kinds.insert(kind, handler)
+        };
+        // What the handler holds may end here, without the lock.
+        drop(before);
+        Ok(())
+    }
+
+    /// Lets it open no more of them.
+    pub(crate) fn refuse_channels(&self, kind: &'static str) {
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            if let Some(services) = &mut serving.services {
+                services.connection.allow_open(kind, false);
+            }
+            serving.forwards.kinds.remove(kind)
+        };
+        drop(before);
     }
 
     /// Refuses what the other role does.

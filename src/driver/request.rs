@@ -58,6 +58,10 @@ pub enum RequestKind {
     Signal,
     /// Server: send a break.
     Break,
+    /// Server: let programs of this session show windows on the client's display?
+    X11,
+    /// Server: let programs of this session use the client's agent?
+    AgentForward,
     /// Another channel request.
     ChannelRequest,
     /// A global request.
@@ -152,6 +156,8 @@ impl Question {
                 ChannelRequest::WindowChange { .. } => RequestKind::WindowChange,
                 ChannelRequest::Signal(_) => RequestKind::Signal,
                 ChannelRequest::Break { .. } => RequestKind::Break,
+                ChannelRequest::X11(_) => RequestKind::X11,
+                ChannelRequest::AgentForward => RequestKind::AgentForward,
                 _ => RequestKind::ChannelRequest,
             },
             Question::Global { .. } => RequestKind::GlobalRequest,

@@ -39,6 +39,7 @@ pub mod security;
 mod security_object;
 pub mod server;
 mod server_object;
+pub mod session_forward;
 pub mod sftp;
 pub mod sftp_attributes;
 pub mod sftp_dir;

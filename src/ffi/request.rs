@@ -117,6 +117,16 @@ pub const SSH_REQUEST_LISTEN: i32 = 32;
 /// program, not for what the library serves.
 pub const SSH_REQUEST_CANCEL_LISTEN: i32 = 33;
 
+/// Server: let programs of this session show windows on the client's display? ssh_request_channel(),
+/// ssh_request_name() is the authentication protocol, ssh_request_value() the cookie in hexadecimal,
+/// ssh_request_x11_screen(). Answer with ssh_request_serve_x11(), or accept and open channels with
+/// ssh_transport_open_x11_channel().
+pub const SSH_REQUEST_X11: i32 = 34;
+
+/// Server: let programs of this session use the client's agent? ssh_request_channel(). Answer with
+/// ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
+pub const SSH_REQUEST_AGENT_FORWARD: i32 = 35;
+
 /// Receives questions.
 ///
 /// Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
@@ -497,7 +507,7 @@ pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const
     })
 }
 
-/// The value of the environment variable, for SSH_REQUEST_ENV.
+/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
 ///
 /// @param request  the request
 /// @param length   receives its length; it may hold any bytes. Or NULL

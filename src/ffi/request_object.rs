@@ -55,6 +55,8 @@ pub(crate) struct Lent {
     pub(crate) size: Option<[u32; 4]>,
     pub(crate) modes: Option<LentBytes>,
     pub(crate) break_length_ms: u32,
+    /// The screen, and whether one connection only is wanted.
+    pub(crate) x11: Option<(u32, bool)>,
     pub(crate) wants_reply: bool,
 }
 
@@ -233,6 +235,11 @@ impl Lent {
             ChannelRequest::Env { name, value } => {
                 self.name = exact(name.as_slice())?;
                 self.value = Some(LentBytes::new(value));
+            }
+            ChannelRequest::X11(x11) => {
+                self.name = exact(x11.protocol.as_str())?;
+                self.value = Some(LentBytes::new(x11.cookie.as_bytes()));
+                self.x11 = Some((x11.screen, x11.single));
             }
             ChannelRequest::Break { length_ms } => self.break_length_ms = *length_ms,
             ChannelRequest::Other { name, data } => {

@@ -30,6 +30,10 @@ pub(super) enum Purpose {
     Socks,
     /// The client is told of it, as one that came in here.
     Forwarded(ForwardPoint),
+    /// The client's agent answers.
+    Agent,
+    /// The client's display shows it; with `true` only one connection.
+    X11(bool),
 }
 
 impl Purpose {
@@ -37,6 +41,11 @@ impl Purpose {
     fn kind(&self, originator: &Originator) -> Option<OpenKind> {
         Some(match self {
             Purpose::Socks => return None,
+            Purpose::Agent => OpenKind::AuthAgent,
+            Purpose::X11(_) => OpenKind::X11 {
+                originator: originator.host.clone(),
+                originator_port: u32::from(originator.port),
+            },
             Purpose::Direct(target) => direct(target, originator),
             Purpose::Forwarded(ForwardPoint::Tcp { host, port }) => OpenKind::ForwardedTcpip {
                 host: host.clone(),
@@ -201,6 +210,9 @@ impl Listener {
         };
         if begun.is_err() {
             self.group.count_failure();
+        }
+        if matches!(self.purpose, Purpose::X11(true)) {
+            self.group.stop();
         }
     }
 }

@@ -11,9 +11,11 @@ mod pipe;
 mod reach;
 mod relay;
 mod serve;
+mod session;
 mod socks;
 #[cfg(test)]
 mod tests;
+mod x11;
 
 use std::sync::Arc;
 
@@ -28,7 +30,8 @@ use listener::{Listener, Purpose};
 pub use bind::check as check_listen;
 pub use group::Counts;
 pub use reach::check as check_target;
-pub use serve::serve;
+pub use serve::{serve, serve_agent, serve_x11};
+pub use session::{request_agent, request_x11, Display};
 
 /// Most connections at once by default.
 const DEFAULT_CONNECTIONS: usize = 256;
@@ -86,7 +89,7 @@ impl Forward {
         let group = Group::new(transport.clone(), DEFAULT_CONNECTIONS);
         let handler = {
             let group = Arc::clone(&group);
-            Arc::new(move |request: Request| serve::connect(&group, request, &target))
+            Arc::new(move |request: Request| serve::connect(&group, request, &target, None))
         };
         let bound = transport.request_forward(listen, Some(handler), timeout)?;
         Ok(Forward {

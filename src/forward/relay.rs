@@ -17,6 +17,7 @@ use super::group::{Group, Place};
 use super::listener::{direct, Originator};
 use super::pipe::Pipe;
 use super::socks::{Dialogue, Failure, Step, Version};
+use super::x11::{Checked, SetupCheck};
 use crate::connection::{ForwardPoint, OpenKind};
 use crate::driver::{
     Channel, Engine, Next, Progress, Read, Ready, Request, Socket, Task, Waker, Worker,
@@ -55,6 +56,8 @@ struct State {
     /// From the channel into the socket.
     down: Pipe,
     stage: Stage,
+    /// Of an X11 connection whose cookie was not seen yet.
+    check: Option<SetupCheck>,
     counted: bool,
     _place: Place,
 }
@@ -92,7 +95,7 @@ impl Relay {
     pub(super) fn open(place: Place, socket: Socket, kind: OpenKind) -> Result<(), Error> {
         let waker = Waker::new();
         let channel = place.group().transport().begin_carried(kind, &waker)?;
-        Self::start(place, socket, waker, opening(channel, None))
+        Self::start(place, socket, waker, opening(channel, None), None)
     }
 
     /// Carries it to where the program at its other end says.
@@ -102,18 +105,30 @@ impl Relay {
             originator,
             until: Instant::now() + GREETING_TIME,
         };
-        Self::start(place, socket, Waker::new(), stage)
+        Self::start(place, socket, Waker::new(), stage, None)
     }
 
     /// Carries it over a channel that the peer has asked for, and that is accepted by this.
-    pub(super) fn accept(place: Place, socket: Socket, request: &Request) -> Result<(), Error> {
+    /// `check` has a look at what the channel brings first.
+    pub(super) fn accept(
+        place: Place,
+        socket: Socket,
+        request: &Request,
+        check: Option<SetupCheck>,
+    ) -> Result<(), Error> {
         let waker = Waker::new();
         let channel = request.accept_channel()?;
         channel.carry(Arc::clone(&waker))?;
-        Self::start(place, socket, waker, Stage::Running(channel))
+        Self::start(place, socket, waker, Stage::Running(channel), check)
     }
 
-    fn start(place: Place, socket: Socket, waker: Arc<Waker>, stage: Stage) -> Result<(), Error> {
+    fn start(
+        place: Place,
+        socket: Socket,
+        waker: Arc<Waker>,
+        stage: Stage,
+        check: Option<SetupCheck>,
+    ) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let key = Engine::new_key();
         waker.attach(&worker, key);
@@ -129,6 +144,7 @@ impl Relay {
                 up: Pipe::new(),
                 down: Pipe::new(),
                 stage,
+                check,
                 counted: false,
                 _place: place,
             }),
@@ -401,6 +417,18 @@ impl Relay {
         self.waker.leave_rest();
         self.group.count_bytes(0, count);
         let bytes = buffer.get(..count).unwrap_or_default();
+        if let Some(check) = &mut state.check {
+            match check.hear(bytes) {
+                Checked::More => return Ok(true),
+                Checked::Good(setup) => {
+                    state.check = None;
+                    state.down.keep(&setup);
+                    self.send_kept(state)?;
+                    return Ok(state.down.is_empty());
+                }
+                Checked::Bad => return Err(Error::RequestDenied),
+            }
+        }
         let taken = match state.socket.send(bytes)? {
             Progress::Moved(taken) => taken,
             Progress::WouldBlock => 0,

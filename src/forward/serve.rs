@@ -6,8 +6,11 @@ use super::group::{Group, Place};
 use super::listener::{Listener, Purpose};
 use super::reach;
 use super::relay::Relay;
-use crate::connection::{ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason};
-use crate::driver::{Question, Request, Socket};
+use super::x11::SetupCheck;
+use crate::connection::{
+    ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
+};
+use crate::driver::{Question, Request, RequestKind, Socket};
 use crate::error::Error;
 
 /// Says yes to a request to connect or to listen, and does what is asked. Where that cannot be done the request is
@@ -24,7 +27,7 @@ pub fn serve(request: Request) -> Result<(), Error> {
                 _ => return Err(Error::ApiMisuse("this kind of channel has no target")),
             };
             reach::check(&target)?;
-            connect(&Group::new(request.transport(), 1), request, &target);
+            connect(&Group::new(request.transport(), 1), request, &target, None);
             Ok(())
         }
         Question::Forward {
@@ -41,7 +44,12 @@ pub fn serve(request: Request) -> Result<(), Error> {
 }
 
 /// Connects to the target, and opens the channel when that works.
-pub(super) fn connect(group: &Arc<Group>, request: Request, target: &ForwardPoint) {
+pub(super) fn connect(
+    group: &Arc<Group>,
+    request: Request,
+    target: &ForwardPoint,
+    check: Option<SetupCheck>,
+) {
     let Some(place) = Place::take(group).filter(|_| !group.is_closed()) else {
         let shortage = OpenRefusalReason::RESOURCE_SHORTAGE.0;
         let _ = request.refuse_channel(shortage, String::from("too many connections"));
@@ -50,7 +58,7 @@ pub(super) fn connect(group: &Arc<Group>, request: Request, target: &ForwardPoin
     reach::reach(target, move |outcome| {
         let socket = outcome.and_then(|socket| Socket::new(socket).map_err(|(error, _)| error));
         let carried = match socket {
-            Ok(socket) => Relay::accept(place, socket, &request),
+            Ok(socket) => Relay::accept(place, socket, &request, check),
             Err(error) => {
                 place.group().count_failure();
                 Err(error)
@@ -66,6 +74,53 @@ pub(super) fn connect(group: &Arc<Group>, request: Request, target: &ForwardPoin
 
 /// Most connections at once of one place that is listened on for a peer.
 const MAX_CONNECTIONS: usize = 256;
+
+/// Says yes to a request to forward the agent, and listens at `path` for programs that want to use it.
+pub fn serve_agent(request: &Request, path: &ForwardPoint) -> Result<(), Error> {
+    if request.kind() != RequestKind::AgentForward {
+        return Err(Error::ApiMisuse("the request is not about an agent"));
+    }
+    let group = Group::new(request.transport(), MAX_CONNECTIONS);
+    let (listener, _) = Listener::bind(&group, path, |_| Purpose::Agent)?;
+    request.accept()?;
+    listener.start()
+}
+
+/// The first display number that is tried: those below are left to displays of the machine.
+const FIRST_DISPLAY: u16 = 10;
+/// How many are tried.
+const MOST_DISPLAYS: u16 = 1000;
+/// The port of display 0.
+const X11_PORT: u16 = 6000;
+
+/// Says yes to a request to forward X11, and listens on loopback as a display, whose number is returned.
+pub fn serve_x11(request: &Request) -> Result<u16, Error> {
+    let Question::Channel {
+        request: ChannelRequest::X11(asked),
+        ..
+    } = request.question()
+    else {
+        return Err(Error::ApiMisuse("the request is not about X11"));
+    };
+    let single = asked.single;
+    let group = Group::new(request.transport(), MAX_CONNECTIONS);
+    let mut failure = Error::Resource("no display number is free");
+    for display in FIRST_DISPLAY..FIRST_DISPLAY + MOST_DISPLAYS {
+        let point = ForwardPoint::Tcp {
+            host: String::from("localhost"),
+            port: X11_PORT + display,
+        };
+        match Listener::bind(&group, &point, |_| Purpose::X11(single)) {
+            Ok((listener, _)) => {
+                request.accept()?;
+                listener.start()?;
+                return Ok(display);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
 
 /// Listens for the client.
 fn listen(request: &Request, point: &ForwardPoint) -> Result<(), Error> {

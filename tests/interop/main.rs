@@ -19,6 +19,7 @@ mod peers;
 mod process;
 mod pty;
 mod rekey;
+mod session_forward;
 mod sessions;
 mod sftp_client;
 mod sftp_server;

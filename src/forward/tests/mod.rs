@@ -16,6 +16,8 @@ use crate::crypto::random::SystemRandom;
 use crate::driver::{Channel, Question, Read, RequestKind};
 use crate::keys::{KeyKind, PrivateKey};
 
+mod session;
+
 const TIME: Timeout = Timeout::After(Duration::from_secs(30));
 const HANG: Duration = Duration::from_secs(60);
 
