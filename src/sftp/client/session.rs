@@ -224,6 +224,11 @@ impl Session {
         self.state.lock().table.take(id)
     }
 
+    /// Gives the buffer of data back that have been used up.
+    pub(super) fn recycle(&self, buffer: Vec<u8>) {
+        self.state.lock().table.recycle(buffer);
+    }
+
     pub(super) fn abandon(&self, id: u32) {
         self.state.lock().table.abandon(id);
     }
@@ -337,6 +342,7 @@ impl Session {
             }
             if !state.table.is_waiting() && state.read_bytes > FIRST_READ_BYTES {
                 state.frames.shrink();
+                state.table.shrink();
                 state.read_bytes = FIRST_READ_BYTES;
             }
             self.send(state)?;
