@@ -58,7 +58,7 @@ pub(super) struct RequestTable {
     next_id: u32,
     entries: HashMap<u32, Entry>,
     waiting: usize,
-    /// Buffers of data that have been used up. Filling one costs a tenth of what new memory from the system does.
+    /// Buffers of data that have been used up. Filling one costs less than having the system find new memory.
     spare: Vec<Vec<u8>>,
 }
 
