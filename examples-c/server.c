@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "permits.h"
 #include "session.h"
 
 #define MAX_HOST_KEYS 16
@@ -36,6 +37,9 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "      --forward              forward connections: to anywhere, and from loopback and UNIX sockets here\n"
+    "      --permit-connect PLACE forward to this only, HOST:PORT or /path with * as in file names; several times\n"
+    "      --permit-listen PLACE  forward from this only; several times\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
     "      --sftp DIRECTORY       offers the directory over SFTP, and nothing outside of it\n"
     "      --read-only            changes nothing in that directory\n"
@@ -50,7 +54,8 @@ struct server_options {
     size_t user_count;
     char *required[4];
     size_t required_count;
-    bool allow_anyone, read_only;
+    bool allow_anyone, read_only, forward;
+    struct permits permits;
     uint64_t rekey_bytes;
     int verbosity;
     struct algorithm_options algorithms;
@@ -298,6 +303,10 @@ static ssh_server *make_server(void)
         ssh_sftp_server_set_read_only(directory, options.read_only);
         sessions_serve_sftp(server, directory);
     }
+    if (options.forward) {
+        permits_default(&options.permits);
+        permits_serve(server, &options.permits);
+    }
     return server;
 }
 
@@ -482,7 +491,10 @@ enum {
     OPTION_REKEY_BYTES,
     OPTION_SHELL,
     OPTION_SFTP,
-    OPTION_READ_ONLY
+    OPTION_READ_ONLY,
+    OPTION_FORWARD,
+    OPTION_PERMIT_CONNECT,
+    OPTION_PERMIT_LISTEN
 };
 
 static void parse_options(int argc, char **argv)
@@ -499,10 +511,14 @@ static void parse_options(int argc, char **argv)
                                           {"shell", required_argument, NULL, OPTION_SHELL},
                                           {"sftp", required_argument, NULL, OPTION_SFTP},
                                           {"read-only", no_argument, NULL, OPTION_READ_ONLY},
+                                          {"forward", no_argument, NULL, OPTION_FORWARD},
+                                          {"permit-connect", required_argument, NULL, OPTION_PERMIT_CONNECT},
+                                          {"permit-listen", required_argument, NULL, OPTION_PERMIT_LISTEN},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
                                           {NULL, 0, NULL, 0}};
+    struct permits *permits = &options.permits;
     int option;
     while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
         switch (option) {
@@ -522,6 +538,15 @@ static void parse_options(int argc, char **argv)
         case OPTION_SHELL: options.shell = optarg; break;
         case OPTION_SFTP: options.sftp = optarg; break;
         case OPTION_READ_ONLY: options.read_only = true; break;
+        case OPTION_FORWARD: options.forward = true; break;
+        case OPTION_PERMIT_CONNECT:
+            options.forward = true;
+            add(permits->connect, &permits->connect_count, PERMITS_MAX, optarg, "--permit-connect");
+            break;
+        case OPTION_PERMIT_LISTEN:
+            options.forward = true;
+            add(permits->listen, &permits->listen_count, PERMITS_MAX, optarg, "--permit-listen");
+            break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:

@@ -521,7 +521,8 @@
 
 /**
  * May the peer open this channel? ssh_request_channel_kind(), ssh_request_data(). Once accepted it comes out
- * of ssh_transport_accept(), or of ssh_request_accept_channel().
+ * of ssh_transport_accept(), or of ssh_request_accept_channel(). Channels that connect the client to a target are
+ * SSH_REQUEST_CONNECT. Forwarded channels that come from where a client has asked the server to listen are no question.
  */
 #define SSH_REQUEST_CHANNEL_OPEN 20
 
@@ -575,6 +576,27 @@
  * Any global request the library does not know. ssh_request_name(), ssh_request_data().
  */
 #define SSH_REQUEST_GLOBAL_REQUEST 30
+
+/**
+ * Server: connect the client to a target ("direct-tcpip", "direct-streamlocal@openssh.com")?
+ * ssh_request_channel_kind(), ssh_request_destination(), ssh_request_origin(). Answered as
+ * SSH_REQUEST_CHANNEL_OPEN, or with ssh_request_serve(): then the library connects and carries the data.
+ */
+#define SSH_REQUEST_CONNECT 31
+
+/**
+ * Server: listen for the client, and open a channel to it for each connection
+ * (ssh_transport_open_forwarded_tcpip_channel())? ssh_request_destination() is the address, an empty one for all, or
+ * the path of a UNIX socket. Where port 0 is asked for, answer with ssh_request_accept_port(). Or answer with
+ * ssh_request_serve(): then the library listens and does the rest, SSH_REQUEST_CANCEL_LISTEN included.
+ */
+#define SSH_REQUEST_LISTEN 32
+
+/**
+ * Server: listen there no longer. ssh_request_destination() as it was granted. Asked only for what was granted by the
+ * program, not for what the library serves.
+ */
+#define SSH_REQUEST_CANCEL_LISTEN 33
 
 /**
  * SFTP status: the end of the file or list.
@@ -783,6 +805,16 @@ typedef struct ssh_error ssh_error;
 typedef struct ssh_event ssh_event;
 
 /**
+ * A forwarding: a place that is listened on, on this side or on the server, and the connections that came in there.
+ * The library accepts, connects and copies on its own threads; the number of connections costs no thread. The end of
+ * one direction is passed on while the other goes on, a connection that is reset on one side is reset on the other,
+ * and one that stands still holds up no other.
+ *
+ * It ends with ssh_forward_free(), or with its session. The transport may be freed before, which ends the session.
+ */
+typedef struct ssh_forward ssh_forward;
+
+/**
  * A public key, or a private key with its public half. A key does not change, so any number of threads
  * may use it; whoever is given one copies what it needs, so it may be freed right after the call. Private
  * keys are wiped when the last user lets go.
@@ -978,6 +1010,27 @@ typedef void (*ssh_log_callback)(int32_t level,
  * @param userdata   as set
  */
 typedef void (*ssh_banner_callback)(ssh_transport *transport, const char *text, void *userdata);
+
+/**
+ * Gets a connection that came in where the server was asked to listen.
+ *
+ * Called on a thread of the library's pool with no lock held, once the channel is open. Callbacks of one transport
+ * run one after another, so it hands the channel on and does not wait for what comes on it. It must not unwind or
+ * longjmp.
+ *
+ * @param channel      the channel, which is the callback's from now on: ssh_channel_free()
+ * @param origin       the address that the connection came from; NULL for a UNIX socket. It lives during the call
+ * @param origin_port  its port
+ * @param address      the address that was listened on, as the server tells it, or the path of the UNIX socket
+ * @param port         its port, 0 for a UNIX socket
+ * @param userdata     as set
+ */
+typedef void (*ssh_forward_callback)(ssh_channel *channel,
+                                     const char *origin,
+                                     uint16_t origin_port,
+                                     const char *address,
+                                     uint16_t port,
+                                     void *userdata);
 
 /**
  * Receives questions.
@@ -2347,9 +2400,10 @@ ssh_channel *ssh_transport_open_session(ssh_transport *transport,
  * Opens a channel of any kind.
  *
  * @param transport    a transport that is authenticated
- * @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", or a name of your own
- * @param destination  for direct-tcpip the host to connect to, for forwarded-tcpip the address listened on;
- *                     else NULL
+ * @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", "direct-streamlocal@openssh.com",
+ *                     "forwarded-streamlocal@openssh.com", "auth-agent@openssh.com", or a name of your own
+ * @param destination  for the direct kinds where to connect to, for the forwarded kinds where the connection came in:
+ *                     a host or address, or for the streamlocal kinds the path of a UNIX socket; else NULL
  * @param destination_port  its port
  * @param source       for direct-tcpip, forwarded-tcpip and x11 where the connection comes from; else NULL
  * @param source_port  its port
@@ -2369,7 +2423,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
 
 /**
  * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
- * SSH_REQUEST_CHANNEL_OPEN.
+ * SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
+ * ssh_channel_kind() tells what it is for.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -2674,6 +2729,35 @@ ssh_status ssh_channel_set_userdata(ssh_channel *channel,
  * @return the pointer, or NULL. Any thread. Since 0.1.
  */
 void *ssh_channel_get_userdata(const ssh_channel *channel);
+
+/**
+ * What the channel is for, such as "session" or "forwarded-tcpip".
+ *
+ * @return a string of the channel's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_channel_kind(const ssh_channel *channel);
+
+/**
+ * Where a "direct-tcpip" channel leads to, or where the connection of a "forwarded-tcpip" one came in: the address as
+ * it was asked for. For the kinds with UNIX sockets it is the path.
+ *
+ * @param channel  the channel
+ * @param port     receives the port, 0 with a path; or NULL
+ * @return a string of the channel's, or NULL for other kinds. Any thread. Since 0.1.
+ */
+const char *ssh_channel_destination(const ssh_channel *channel,
+                                    uint16_t *port);
+
+/**
+ * Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the side that
+ * opened the channel tells it.
+ *
+ * @param channel  the channel
+ * @param port     receives the port; or NULL
+ * @return a string of the channel's, or NULL for other kinds. Any thread. Since 0.1.
+ */
+const char *ssh_channel_origin(const ssh_channel *channel,
+                               uint16_t *port);
 
 /**
  * Asks for a terminal, before a shell or command is started.
@@ -3017,6 +3101,216 @@ ssh_status ssh_channel_request_status(ssh_channel *channel,
                                       ssh_error **error);
 
 /**
+ * Asks the server to listen on a port, and to open a channel to this side for each connection that comes in there.
+ * To copy between such channels and sockets see ssh_forward_remote(), which does it by itself.
+ *
+ * An address that begins with "/" is the path of a UNIX socket on the server, whose port is 0. This holds for all
+ * functions that forward.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param address     the address to listen on: "" for all, "localhost", an address of the server, or a path
+ * @param port        the port; 0 has the server choose one
+ * @param callback    gets the channels, or NULL: then they come out of ssh_transport_accept()
+ * @param userdata    passed to the callback
+ * @param destroy     ends userdata's life once the forward is cancelled or the session is over, and also when this
+ *                    call fails; or NULL
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout. A forward that is
+ *                    granted later than that is cancelled
+ * @param bound_port  receives the port that the server listens on; or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_STATE also when the address is forwarded
+ *                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_request_port_forward(ssh_transport *transport,
+                                              const char *address,
+                                              uint16_t port,
+                                              ssh_forward_callback callback,
+                                              void *userdata,
+                                              ssh_destroy_callback destroy,
+                                              int32_t timeout_ms,
+                                              uint16_t *bound_port,
+                                              ssh_error **error);
+
+/**
+ * Asks the server to listen there no longer. From the call on, connections that come in there are refused; channels
+ * that are open stay.
+ *
+ * @param transport   the transport
+ * @param address     as it was asked for
+ * @param port        the port that the server listens on
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_STATE when nothing is forwarded from there,
+ *                    SSH_ERR_DENIED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_cancel_port_forward(ssh_transport *transport,
+                                             const char *address,
+                                             uint16_t port,
+                                             int32_t timeout_ms,
+                                             ssh_error **error);
+
+/**
+ * Opens a channel to the client for a connection that came in where it has asked the server to listen
+ * (SSH_REQUEST_LISTEN).
+ *
+ * @param transport         a server transport that is authenticated
+ * @param source            the address that the connection came from
+ * @param source_port       its port
+ * @param destination       the address that was listened on, as the client asked for it, or the path of the socket
+ * @param destination_port  the port that was listened on, 0 with a path
+ * @param timeout_ms        milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error             receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_forwarded_tcpip_channel(ssh_transport *transport,
+                                                        const char *source,
+                                                        uint16_t source_port,
+                                                        const char *destination,
+                                                        uint16_t destination_port,
+                                                        int32_t timeout_ms,
+                                                        ssh_error **error);
+
+/**
+ * Listens on this side; for each connection the server connects to the destination.
+ *
+ * Addresses that begin with "/" are paths of UNIX sockets, as for ssh_transport_request_port_forward(). The file of
+ * the socket can be used by its owner only, must not exist before, and is removed with the forwarding.
+ *
+ * @param transport         a client transport that is authenticated
+ * @param address           where to listen: an IP address, "localhost", "" for all, or a path. Names are not looked up
+ * @param port              the port; 0 has the system choose one
+ * @param destination       the host to connect to, as the server knows it, or a path there
+ * @param destination_port  its port, 0 with a path
+ * @param error             receives the detail, or NULL: SSH_ERR_IO when the address is taken, SSH_ERR_INVALID_ARG,
+ *                          SSH_ERR_STATE, what ended the session
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_local(ssh_transport *transport,
+                               const char *address,
+                               uint16_t port,
+                               const char *destination,
+                               uint16_t destination_port,
+                               ssh_error **error);
+
+/**
+ * Has the server listen; for each connection this side connects to the destination, and the channel opens only when
+ * that works.
+ *
+ * @param transport         a client transport that is authenticated
+ * @param address           where the server listens: "" for all its addresses, "localhost", one of its addresses, or a
+ *                          path there
+ * @param port              the port; 0 has the server choose one: ssh_forward_port()
+ * @param destination       the host to connect to, as this side knows it, or a path
+ * @param destination_port  its port, 0 with a path
+ * @param timeout_ms        milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error             receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_STATE,
+ *                          SSH_ERR_TIMEOUT, what ended the session
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_remote(ssh_transport *transport,
+                                const char *address,
+                                uint16_t port,
+                                const char *destination,
+                                uint16_t destination_port,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * Listens on this side for programs that speak SOCKS 4, 4a or 5 and say where the server is to connect to. Nobody has
+ * to log in there, so think before you listen on more than "localhost".
+ *
+ * @param transport  a client transport that is authenticated
+ * @param address    where to listen, as for ssh_forward_local()
+ * @param port       the port; 0 has the system choose one
+ * @param error      receives the detail, or NULL, as for ssh_forward_local()
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_dynamic(ssh_transport *transport,
+                                 const char *address,
+                                 uint16_t port,
+                                 ssh_error **error);
+
+/**
+ * Where it is listened on: the address as it was given, or the path.
+ *
+ * @return a string of the forwarding's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_forward_address(const ssh_forward *forward);
+
+/**
+ * The port that is listened on.
+ *
+ * @return the port, also where it was chosen; 0 for a UNIX socket. Any thread. Since 0.1.
+ */
+uint16_t ssh_forward_port(const ssh_forward *forward);
+
+/**
+ * What has happened so far. Each output may be NULL.
+ *
+ * @param forward      the forwarding
+ * @param connections  receives how many connections were carried, those under way included
+ * @param active       receives how many there are now, those that are being made included
+ * @param failed       receives how many could not be made
+ * @param sent         receives how many bytes went from this side to the server
+ * @param received     receives how many came from there
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_counters(const ssh_forward *forward,
+                                uint64_t *connections,
+                                uint64_t *active,
+                                uint64_t *failed,
+                                uint64_t *sent,
+                                uint64_t *received);
+
+/**
+ * Bounds the number of connections at once; 256 at first. Where this side listens, further ones wait until one ends;
+ * where the server does, they are refused.
+ *
+ * @param forward  the forwarding
+ * @param max      the bound, at least 1. A transport carries no more than 1000 channels in any case
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_set_max_connections(ssh_forward *forward,
+                                           size_t max);
+
+/**
+ * Takes no new connections any more; those that there are go on. Does not wait for the network.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_stop(ssh_forward *forward);
+
+/**
+ * Whether new connections are taken: until ssh_forward_stop() or the end of the session.
+ *
+ * @return false also when `forward` is none. Any thread. Since 0.1.
+ */
+bool ssh_forward_is_listening(const ssh_forward *forward);
+
+/**
+ * Ends a forwarding and its connections, and frees the handle. Does not wait for the network.
+ *
+ * @param forward  the forwarding; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_forward_free(ssh_forward *forward);
+
+/**
+ * Says yes to SSH_REQUEST_CONNECT or SSH_REQUEST_LISTEN, and has the library do what is asked: connect and copy, or
+ * listen, open channels and copy, until the client wants it ended or the session is over. Where it cannot be done the
+ * request is refused; of a target that cannot be reached the client alone is told. Whether the address may be used at
+ * all is for the program to decide before: ssh_request_destination().
+ *
+ * @param request  a request that has no answer yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO when the address cannot be listened on, SSH_ERR_STATE when
+ *                 the request is of another kind or has its answer
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve(ssh_request *request,
+                             ssh_error **error);
+
+/**
  * Sets who receives the questions of one kind.
  *
  * @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
@@ -3186,26 +3480,27 @@ const char *ssh_request_answer(const ssh_request *request,
                                size_t *length);
 
 /**
- * The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
+ * The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN and
+ * SSH_REQUEST_CONNECT.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
  */
 const char *ssh_request_channel_kind(const ssh_request *request);
 
 /**
- * The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
- * SSH_REQUEST_CHANNEL_OPEN.
+ * Where to connect to, for SSH_REQUEST_CONNECT; where to listen, for SSH_REQUEST_LISTEN and
+ * SSH_REQUEST_CANCEL_LISTEN. For UNIX sockets the path, with port 0. The path is what the client said: it need not be
+ * absolute, nor lead to where you would like it to.
  *
  * @param request  the request
  * @param port     receives the port; or NULL
- * @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+ * @return a string of the request's, or NULL for other kinds. Any thread. Since 0.1.
  */
 const char *ssh_request_destination(const ssh_request *request,
                                     uint16_t *port);
 
 /**
- * Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
- * peer tells it, for SSH_REQUEST_CHANNEL_OPEN.
+ * Where the connection that a channel carries came from, as the peer tells it, for SSH_REQUEST_CONNECT with TCP.
  *
  * @param request  the request
  * @param port     receives the port; or NULL
@@ -3225,7 +3520,7 @@ const char *ssh_request_command(const ssh_request *request, size_t *length);
 
 /**
  * The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
- * request itself for SSH_REQUEST_CHANNEL_REQUEST and SSH_REQUEST_GLOBAL_REQUEST.
+ * request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
  */
@@ -3301,7 +3596,8 @@ uint32_t ssh_request_break_length_ms(const ssh_request *request);
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
  *
  * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
- *                 answered with ssh_request_ask()
+ *                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
+ *                 ssh_request_accept_port()
  * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
@@ -3386,7 +3682,7 @@ ssh_status ssh_request_set_answer(ssh_request *request,
                                   size_t length);
 
 /**
- * Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
+ * Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT: it does not go to ssh_transport_accept().
  *
  * @param request  a request that has no answer yet
  * @param error    receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_CLOSED
@@ -3396,7 +3692,7 @@ ssh_channel *ssh_request_accept_channel(ssh_request *request,
                                         ssh_error **error);
 
 /**
- * Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
+ * Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT.
  *
  * @param request  a request that has no answer yet
  * @param reason   1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage
@@ -3416,6 +3712,16 @@ ssh_status ssh_request_refuse_channel(ssh_request *request,
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_request_accept_with_data(ssh_request *request, const void *data, size_t length);
+
+/**
+ * Grants listening on a port, for SSH_REQUEST_LISTEN with a TCP address.
+ *
+ * @param request  a request that has no answer yet
+ * @param port     the port that is listened on: the one asked for, or any but 0 where that is 0
+ * @return SSH_OK, SSH_ERR_STATE also when the port does not fit, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_port(ssh_request *request,
+                                   uint16_t port);
 
 /**
  * Makes a server that refuses everything.

@@ -19,6 +19,7 @@ const PROGRAMS: &[&str] = &[
     "death",
     "streams",
     "sftp",
+    "forward",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -148,6 +149,7 @@ fn programs_pass_under_valgrind() {
         "death",
         "streams",
         "sftp",
+        "forward",
         "misuse",
     ] {
         let from = if name == "misuse" {

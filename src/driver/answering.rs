@@ -7,7 +7,7 @@ use super::channel::Channel;
 use super::serving::{After, HostKeyState, Phase};
 use super::shared::Shared;
 use crate::auth::AuthDecision;
-use crate::connection::{ChannelId, OpenRefusal, RequestId};
+use crate::connection::{ChannelId, GlobalRequestId, OpenRefusal, RequestId};
 use crate::endpoint::Services;
 use crate::error::{Error, HostKeyFault};
 
@@ -132,6 +132,19 @@ impl Shared {
             services
                 .connection
                 .answer_request(id, request, ok, &mut services.out)
+        })
+    }
+
+    /// The application's word on a global request.
+    pub(crate) fn answer_global(
+        self: &Arc<Self>,
+        id: GlobalRequestId,
+        answer: Result<Vec<u8>, ()>,
+    ) -> Result<(), Error> {
+        self.serve(|services| {
+            services
+                .connection
+                .answer_global(id, answer, &mut services.out)
         })
     }
 

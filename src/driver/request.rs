@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
 use crate::connection::{
-    ChannelId, ChannelRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
+    ChannelId, ChannelRequest, ForwardRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
 };
 use crate::error::{Error, HostKeyFault};
 use crate::keys::PublicKey;
@@ -36,6 +36,12 @@ pub enum RequestKind {
     AuthInteractiveAnswers,
     /// May this channel be opened?
     ChannelOpen,
+    /// Server: connect the client to a target (`direct-tcpip` and its twin)?
+    Connect,
+    /// Server: listen on a port or a socket for the client?
+    Listen,
+    /// Server: listen there no longer.
+    CancelListen,
     /// Server: a terminal for this session?
     Pty,
     /// Server: start a shell?
@@ -91,6 +97,15 @@ pub enum Question {
         /// Whether the peer waits for the answer.
         want_reply: bool,
     },
+    /// See [`RequestKind::Listen`] and [`RequestKind::CancelListen`].
+    Forward {
+        /// Number for the answer.
+        id: GlobalRequestId,
+        /// What is asked.
+        request: ForwardRequest,
+        /// Whether the peer waits for the answer.
+        want_reply: bool,
+    },
     /// See [`RequestKind::GlobalRequest`].
     Global {
         /// Number for the answer.
@@ -118,7 +133,16 @@ impl Question {
                 AuthQuestionKind::InteractiveStart { .. } => RequestKind::AuthInteractive,
                 AuthQuestionKind::InteractiveAnswers { .. } => RequestKind::AuthInteractiveAnswers,
             },
-            Question::ChannelOpen { .. } => RequestKind::ChannelOpen,
+            Question::ChannelOpen { kind, .. } => match kind {
+                OpenKind::DirectTcpip { .. } | OpenKind::DirectStreamlocal { .. } => {
+                    RequestKind::Connect
+                }
+                _ => RequestKind::ChannelOpen,
+            },
+            Question::Forward { request, .. } => match request {
+                ForwardRequest::Listen(_) => RequestKind::Listen,
+                ForwardRequest::Cancel(_) => RequestKind::CancelListen,
+            },
             Question::Channel { request, .. } => match request {
                 ChannelRequest::Pty { .. } => RequestKind::Pty,
                 ChannelRequest::Shell => RequestKind::Shell,
@@ -144,6 +168,7 @@ enum Answer {
     Ask(Prompts),
     Answers(Vec<Zeroizing<Vec<u8>>>),
     Data(Vec<u8>),
+    Port(u16),
 }
 
 /// A question that waits for its answer. Clones are the same question; the first answer counts, and the
@@ -213,6 +238,11 @@ impl Request {
     /// Global request: yes, with reply data.
     pub fn accept_with(&self, data: Vec<u8>) -> Result<(), Error> {
         self.inner.answer(Answer::Data(data))
+    }
+
+    /// Listen: yes, on this port, which is the one asked for unless that is 0.
+    pub fn accept_port(&self, port: u16) -> Result<(), Error> {
+        self.inner.answer(Answer::Port(port))
     }
 
     /// Channel open: yes, and the channel is taken here instead of from the accept queue.
@@ -325,17 +355,21 @@ impl Inner {
                     shared.answer_request(*id, *request_id, ok)
                 }
             },
+            Question::Forward { id, request, .. } => {
+                let reply = match answer {
+                    Answer::Accept => Ok(Vec::new()),
+                    Answer::Port(port) => Ok(request.granted(port)),
+                    _ => Err(()),
+                };
+                shared.answer_global(*id, reply)
+            }
             Question::Global { id, .. } => {
                 let reply = match answer {
                     Answer::Accept => Ok(Vec::new()),
                     Answer::Data(data) => Ok(data),
                     _ => Err(()),
                 };
-                shared.serve(|services| {
-                    services
-                        .connection
-                        .answer_global(*id, reply, &mut services.out)
-                })
+                shared.answer_global(*id, reply)
             }
         }
     }
@@ -349,7 +383,15 @@ impl Inner {
         );
         let fits = match answer {
             Answer::Refuse => true,
-            Answer::Accept => !matches!(self.question, Question::Prompts(_)),
+            Answer::Accept => match &self.question {
+                Question::Prompts(_) => false,
+                Question::Forward { request, .. } => !request.wants_port(),
+                _ => true,
+            },
+            Answer::Port(port) => match &self.question {
+                Question::Forward { request, .. } => request.fits_port(*port),
+                _ => false,
+            },
             Answer::Partial(_) => auth && self.question.kind() != RequestKind::AuthKeyAsked,
             Answer::RefuseWith(_) => auth,
             Answer::Ask(_) => proving,

@@ -194,7 +194,8 @@ impl Shared {
     pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(self)
+        worker.register(self.clone());
+        self.stream.attach(worker, self.key)
     }
 
     pub(crate) fn attend_now(&self) {

@@ -19,7 +19,8 @@ use super::text;
 /// Says yes: the host key is good, the user is in, the channel may open, the request is granted.
 ///
 /// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
-///                 answered with ssh_request_ask()
+///                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
+///                 ssh_request_accept_port()
 /// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
@@ -206,7 +207,7 @@ pub unsafe extern "C" fn ssh_request_set_answer(
     })
 }
 
-/// Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
+/// Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT: it does not go to ssh_transport_accept().
 ///
 /// @param request  a request that has no answer yet
 /// @param error    receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_CLOSED
@@ -225,7 +226,7 @@ pub unsafe extern "C" fn ssh_request_accept_channel(
     })
 }
 
-/// Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
+/// Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT.
 ///
 /// @param request  a request that has no answer yet
 /// @param reason   1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage
@@ -269,6 +270,22 @@ pub unsafe extern "C" fn ssh_request_accept_with_data(
             return Err(Failure::invalid("at most 32768 bytes of reply"));
         }
         object.driver.accept_with(data.to_vec())?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Grants listening on a port, for SSH_REQUEST_LISTEN with a TCP address.
+///
+/// @param request  a request that has no answer yet
+/// @param port     the port that is listened on: the one asked for, or any but 0 where that is 0
+/// @return SSH_OK, SSH_ERR_STATE also when the port does not fit, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_accept_port(
+    request: *mut ssh_request,
+    port: u16,
+) -> ssh_status {
+    guard::status(|| {
+        handle::get(request)?.driver.accept_port(port)?;
         Ok(SSH_OK)
     })
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::AuthQuestionKind;
 use crate::codec::Writer;
-use crate::connection::{ChannelRequest, OpenKind};
+use crate::connection::{ChannelRequest, ForwardPoint, OpenKind};
 use crate::driver::sync::Mutex;
 use crate::driver::{Question, Request};
 use crate::keys::PublicKey;
@@ -121,6 +121,18 @@ impl Lent {
                 lent.wants_reply = *want_reply;
                 lent.channel(request)?;
             }
+            Question::Forward {
+                request,
+                want_reply,
+                ..
+            } => {
+                lent.wants_reply = *want_reply;
+                lent.name = exact(request.name())?;
+                lent.destination = match request.point() {
+                    ForwardPoint::Tcp { host, port } => address(host, u32::from(*port))?,
+                    ForwardPoint::Unix { path } => address(path, 0)?,
+                };
+            }
             Question::Global {
                 name,
                 data,
@@ -160,7 +172,10 @@ impl Lent {
     fn open(&mut self, kind: &OpenKind) -> Result<(), Unfit> {
         self.channel_kind = exact(kind.name())?;
         match kind {
-            OpenKind::Session => {}
+            OpenKind::Session | OpenKind::AuthAgent => {}
+            OpenKind::DirectStreamlocal { path } | OpenKind::ForwardedStreamlocal { path } => {
+                self.destination = address(path, 0)?;
+            }
             OpenKind::DirectTcpip {
                 host,
                 port,

@@ -181,6 +181,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_transport *" | "ssh_channel *" => None,
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
+            "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
@@ -219,6 +220,7 @@ static ssh_error *error, *told;
 static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
+static ssh_forward *forward;
 static ssh_sftp_server *sftp_server;
 static ssh_sftp *sftp;
 static ssh_sftp_attributes *sftp_attributes;
@@ -292,10 +294,12 @@ static ssh_server *good_ssh_server(void)
     return server = ssh_server_new();
 }
 
-static ssh_security_options *good_ssh_security_options(void)
+static ssh_forward *good_ssh_forward(void)
 {
-    ssh_security_options_free(options);
-    return options = ssh_security_options_new();
+    ssh_forward_free(forward);
+    forward = ssh_forward_local(live.client, "127.0.0.1", 0, "127.0.0.1", 1, NULL);
+    CHECK(forward != NULL);
+    return forward;
 }
 
 static ssh_sftp_server *good_ssh_sftp_server(void)
@@ -384,6 +388,7 @@ int main(void)
     ssh_transport_free(transport);
     ssh_server_free(server);
     ssh_security_options_free(options);
+    ssh_forward_free(forward);
     ssh_event_free(event);
     ssh_error_free(error);
     ssh_key_free(key);

@@ -468,7 +468,7 @@ static void refuse_channel(ssh_request *request, void *userdata)
 static void the_rest(pair *p)
 {
     ssh_error *error = NULL;
-    ssh_transport_set_callback(p->server_transport, SSH_REQUEST_CHANNEL_OPEN, refuse_channel, NULL, NULL);
+    ssh_transport_set_callback(p->server_transport, SSH_REQUEST_CONNECT, refuse_channel, NULL, NULL);
     CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", "target", 80, "here", 99, 5000, &error) ==
           NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_CHANNEL && ssh_error_channel_reason(error) == 2);

@@ -11,6 +11,7 @@ mod auth;
 mod dropbear;
 mod events;
 mod exec;
+mod forward;
 mod jump;
 mod libssh;
 mod paramiko;

@@ -66,10 +66,19 @@ impl Running {
 
     /// Stops it where it is, as a machine that has gone silent.
     pub fn stop(&self) {
-        let stopped = Command::new("kill")
-            .args(["-STOP", &self.child.id().to_string()])
+        self.signal("-STOP");
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
             .status();
-        assert!(stopped.is_ok_and(|status| status.success()), "kill -STOP");
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
     pub fn log(&self) -> String {
