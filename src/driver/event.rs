@@ -70,8 +70,8 @@ impl Event {
                 // The counter cannot overflow: it goes from 0 to 1 and back.
                 let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
             }
+            self.inner.changed.notify_all();
         }
-        self.inner.changed.notify_all();
         drop(set);
         if let Some(hook) = self.inner.hook.as_ref().filter(|_| !was_set) {
             hook();

@@ -9,6 +9,7 @@
 //! usable, for the others must still hear of the end.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{self, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -87,9 +88,15 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 }
 
 /// Where threads sleep until the value of a [`Mutex`] has changed.
+///
+/// The standard library's asks the kernel to wake whoever sleeps each time, also when nobody does, which would be a
+/// system call for each packet received. This one knows how many sleep. They are counted with the lock held, so
+/// who has changed the value under the lock and then finds nobody counted knows that nobody can have missed it.
 #[derive(Debug, Default)]
 pub struct Condvar {
     inner: sync::Condvar,
+    /// A child of `fork` inherits the number without the threads; then it is woken for nothing, as without it.
+    sleepers: AtomicUsize,
 }
 
 impl Condvar {
@@ -97,22 +104,26 @@ impl Condvar {
     pub const fn new() -> Self {
         Condvar {
             inner: sync::Condvar::new(),
+            sleepers: AtomicUsize::new(0),
         }
     }
 
     /// Lets go of the lock, sleeps until woken, takes the lock again. May wake without a reason.
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
         guard.inner = guard.inner.take().map(|inner| {
             self.inner
                 .wait(inner)
                 .unwrap_or_else(PoisonError::into_inner)
         });
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// As [`wait`](Self::wait), no longer than until `at`; false when that moment came.
     pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, at: Instant) -> bool {
         let time = at.saturating_duration_since(Instant::now());
         let mut in_time = true;
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
         guard.inner = guard.inner.take().map(|inner| {
             let (inner, outcome) = self
                 .inner
@@ -121,17 +132,26 @@ impl Condvar {
             in_time = !outcome.timed_out();
             inner
         });
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
         in_time
     }
 
     /// Wakes one of those who sleep.
     pub fn notify_one(&self) {
-        self.inner.notify_one();
+        if self.has_sleepers() {
+            self.inner.notify_one();
+        }
     }
 
     /// Wakes all who sleep.
     pub fn notify_all(&self) {
-        self.inner.notify_all();
+        if self.has_sleepers() {
+            self.inner.notify_all();
+        }
+    }
+
+    fn has_sleepers(&self) -> bool {
+        self.sleepers.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -187,5 +207,34 @@ mod tests {
             changed.notify_all();
         });
         assert!(*lock.lock());
+        assert!(!changed.has_sleepers());
+    }
+
+    /// Each waits for the other a great many times: one lost waking, and both sleep for ever.
+    #[test]
+    fn no_waking_is_lost() {
+        const TURNS: u32 = 20_000;
+        let (lock, changed) = (Mutex::new(0_u32), Condvar::new());
+        std::thread::scope(|scope| {
+            for mine in 0..2 {
+                let (lock, changed) = (&lock, &changed);
+                scope.spawn(move || {
+                    for _ in 0..TURNS {
+                        let mut turn = lock.lock();
+                        while *turn % 2 != mine {
+                            changed.wait(&mut turn);
+                        }
+                        *turn += 1;
+                        // With the lock held and without, as the callers do.
+                        if *turn % 3 == 0 {
+                            drop(turn);
+                        }
+                        changed.notify_one();
+                    }
+                });
+            }
+        });
+        assert_eq!(*lock.lock(), 2 * TURNS);
+        assert!(!changed.has_sleepers());
     }
 }

@@ -256,6 +256,9 @@ impl File {
         };
         match answer {
             Answer::Data(data) => {
+                if let Some(used) = core.ahead.take_used() {
+                    self.session().recycle(used);
+                }
                 if let Some((offset, length)) = core.ahead.filled(data) {
                     match self.ask_data(offset, length, patience) {
                         Ok(id) => core.ahead.refill(id, offset, length),

@@ -117,6 +117,15 @@ impl ReadAhead {
         data
     }
 
+    /// The buffer of the chunk that was read to its end.
+    pub(super) fn take_used(&mut self) -> Option<Vec<u8>> {
+        let used = !self.is_ready() && self.ready.capacity() > 0;
+        used.then(|| {
+            self.used = 0;
+            std::mem::take(&mut self.ready)
+        })
+    }
+
     /// Whether bytes are there.
     pub(super) fn is_ready(&self) -> bool {
         self.used < self.ready.len()

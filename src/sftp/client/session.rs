@@ -15,8 +15,9 @@ use crate::driver::{Channel, ChannelInterest, Deadline, Event, Read, Timeout};
 use crate::error::Error;
 use crate::sftp::{FrameReader, FrameWriter, Request};
 
-/// Bytes read from the channel at a time.
-const READ_BYTES: usize = 256 * 1024;
+/// Bytes read from the channel at a time: at first, and where so many come.
+const FIRST_READ_BYTES: usize = 8 * 1024;
+const MAX_READ_BYTES: usize = 256 * 1024;
 /// Bytes that are read before those who wait for them are woken.
 const READS_PER_TURN: usize = 8;
 /// Queued bytes above which a new request waits until some have left.
@@ -33,6 +34,8 @@ pub(super) struct Session {
 struct State {
     table: RequestTable,
     frames: FrameReader,
+    /// Bytes to read at a time. Grows while that fills up, so that an idle session and small replies need little.
+    read_bytes: usize,
     /// Packets on their way; those before `sent` have left.
     queue: Vec<u8>,
     sent: usize,
@@ -67,6 +70,7 @@ impl Session {
             state: Mutex::new(State {
                 table: RequestTable::default(),
                 frames: FrameReader::new(),
+                read_bytes: FIRST_READ_BYTES,
                 queue: Vec::new(),
                 sent: 0,
                 sleeping: false,
@@ -220,6 +224,11 @@ impl Session {
         self.state.lock().table.take(id)
     }
 
+    /// Gives the buffer of data back that have been used up.
+    pub(super) fn recycle(&self, buffer: Vec<u8>) {
+        self.state.lock().table.recycle(buffer);
+    }
+
     pub(super) fn abandon(&self, id: u32) {
         self.state.lock().table.abandon(id);
     }
@@ -331,8 +340,10 @@ impl Session {
                 // What it waits for may have been read by us.
                 self.event.set();
             }
-            if !state.table.is_waiting() {
+            if !state.table.is_waiting() && state.read_bytes > FIRST_READ_BYTES {
                 state.frames.shrink();
+                state.table.shrink();
+                state.read_bytes = FIRST_READ_BYTES;
             }
             self.send(state)?;
         }
@@ -341,11 +352,15 @@ impl Session {
 
     /// Reads from the channel once; false when there is nothing now.
     fn fill(&self, state: &mut State) -> Result<bool, Error> {
-        let space = state.frames.space(READ_BYTES);
+        let space = state.frames.space(state.read_bytes);
+        let room = space.len();
         match self.channel.read(Stream::Data, space, Timeout::NOW) {
             Ok(Read::Data(0)) | Err(Error::Timeout(_) | Error::Cancelled) => Ok(false),
             Ok(Read::Data(count)) => {
                 state.frames.filled(count);
+                if count == room {
+                    state.read_bytes = MAX_READ_BYTES.min(state.read_bytes.saturating_mul(4));
+                }
                 Ok(true)
             }
             Ok(Read::Eof) => Err(self.broken(state, "the server has ended")),

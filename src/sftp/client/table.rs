@@ -8,6 +8,9 @@ use crate::sftp::{Attributes, FrameWriter, Name, Reply, Request, StatusCode};
 
 /// Most requests that wait for their reply at once.
 pub(super) const MAX_OUTSTANDING: usize = 4096;
+/// Most buffers kept for data to come, and how large one must be to be worth it.
+const MAX_SPARE: usize = 8;
+const MIN_SPARE_BYTES: usize = 16 * 1024;
 /// Why a reply is refused that nobody waits for.
 const UNASKED: Error = Error::Sftp("a reply that answers no request");
 
@@ -55,6 +58,8 @@ pub(super) struct RequestTable {
     next_id: u32,
     entries: HashMap<u32, Entry>,
     waiting: usize,
+    /// Buffers of data that have been used up. Filling one costs less than having the system find new memory.
+    spare: Vec<Vec<u8>>,
 }
 
 impl RequestTable {
@@ -95,13 +100,13 @@ impl RequestTable {
             Entry::Answered(_) => return Err(UNASKED),
         };
         if !abandoned {
-            *entry = Entry::Answered(answer(expect, reply)?);
+            *entry = Entry::Answered(answer(expect, reply, &mut self.spare)?);
             self.waiting = self.waiting.saturating_sub(1);
             return Ok(());
         }
         self.entries.remove(&id);
         self.waiting = self.waiting.saturating_sub(1);
-        if let Answer::Handle(handle) = answer(expect, reply)? {
+        if let Answer::Handle(handle) = answer(expect, reply, &mut Vec::new())? {
             // The open timed out or was cancelled. Its handle must not stay open for the rest of the session.
             let id = self.begin(Expect::Status);
             self.abandon(id);
@@ -128,6 +133,18 @@ impl RequestTable {
         }
     }
 
+    /// Gives the buffer of data back that have been used up.
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() >= MIN_SPARE_BYTES && self.spare.len() < MAX_SPARE {
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Holds no more memory than it must.
+    pub(super) fn shrink(&mut self) {
+        self.spare = Vec::new();
+    }
+
     /// Nobody will take the reply.
     pub(super) fn abandon(&mut self, id: u32) {
         match self.entries.get_mut(&id) {
@@ -145,7 +162,7 @@ impl RequestTable {
 }
 
 /// Checks a reply against what may come.
-fn answer(expect: Expect, reply: Reply<'_>) -> Result<Answer, Error> {
+fn answer(expect: Expect, reply: Reply<'_>, spare: &mut Vec<Vec<u8>>) -> Result<Answer, Error> {
     Ok(match (reply, expect) {
         (Reply::Status { code, .. }, Expect::Status) if code == StatusCode::OK => Answer::Ok,
         (Reply::Status { code, .. }, _) if code == StatusCode::OK => {
@@ -157,13 +174,26 @@ fn answer(expect: Expect, reply: Reply<'_>) -> Result<Answer, Error> {
             if data.is_empty() || u32::try_from(data.len()).map_or(true, |length| length > most) {
                 return Err(Error::Sftp("more data than asked for, or none"));
             }
-            Answer::Data(data.to_vec())
+            Answer::Data(copied(data, spare))
         }
         (Reply::Name(names), Expect::Names) => Answer::Names(names),
         (Reply::Attrs(attributes), Expect::Attrs) => Answer::Attrs(attributes),
         (Reply::Extended(data), Expect::Extended) => Answer::Extended(data.to_vec()),
         _ => return Err(Error::Sftp("a reply of the wrong type")),
     })
+}
+
+/// Small data get a buffer of their size: a large one behind each would be more than was asked for.
+fn copied(data: &[u8], spare: &mut Vec<Vec<u8>>) -> Vec<u8> {
+    if data.len() < MIN_SPARE_BYTES {
+        return data.to_vec();
+    }
+    let Some(mut buffer) = spare.pop() else {
+        return data.to_vec();
+    };
+    buffer.clear();
+    buffer.extend_from_slice(data);
+    buffer
 }
 
 #[cfg(test)]
@@ -189,6 +219,24 @@ mod tests {
         receive(&mut table, one, &Reply::Data(b"abcd")).unwrap();
         assert_eq!(table.take(one), Some(Answer::Data(b"abcd".to_vec())));
         assert!(!table.is_waiting() && table.entries.is_empty());
+    }
+
+    #[test]
+    fn buffers_are_used_again_within_bounds() {
+        let mut table = RequestTable::default();
+        for _ in 0..2 * MAX_SPARE {
+            table.recycle(Vec::with_capacity(MIN_SPARE_BYTES));
+            table.recycle(Vec::with_capacity(10));
+        }
+        assert_eq!(table.spare.len(), MAX_SPARE);
+        for (data, left) in [(&b"x"[..], MAX_SPARE), (&[7; 40_000], MAX_SPARE - 1)] {
+            let id = table.begin(Expect::Data(40_000));
+            receive(&mut table, id, &Reply::Data(data)).unwrap();
+            assert_eq!(table.take(id), Some(Answer::Data(data.to_vec())));
+            assert_eq!(table.spare.len(), left);
+        }
+        table.shrink();
+        assert!(table.spare.is_empty());
     }
 
     #[test]

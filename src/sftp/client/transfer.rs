@@ -356,6 +356,7 @@ fn download(
         }
         to.write(&data)?;
         done = done.saturating_add(u64::try_from(data.len()).unwrap_or(0));
+        file.session().recycle(data);
         meter.tell(remote, done, size)?;
     }
 }
