@@ -41,6 +41,7 @@ static const char help[] =
     "                             agents and displays of the users\n"
     "      --permit-connect PLACE forward to this only, HOST:PORT or /path with * as in file names; several times\n"
     "      --permit-listen PLACE  forward from this only; several times\n"
+    "      --moduli FILE          groups for Diffie-Hellman group exchange\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
     "      --sftp DIRECTORY       offers the directory over SFTP, and nothing outside of it\n"
     "      --read-only            changes nothing in that directory\n"
@@ -48,7 +49,7 @@ static const char help[] =
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner, *shell, *sftp;
+    const char *listen, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
     const char *users[MAX_USERS];
@@ -299,6 +300,8 @@ static ssh_server *make_server(void)
         free(text);
     }
     sessions_serve(server, options.shell);
+    if (options.moduli != NULL && ssh_server_load_moduli(server, options.moduli, &error) != SSH_OK)
+        fail_error(options.moduli, error);
     if (options.sftp != NULL) {
         /* Lives as long as the program. */
         ssh_sftp_server *directory = ssh_sftp_server_new_directory(options.sftp, &error);
@@ -500,6 +503,7 @@ enum {
     OPTION_BANNER,
     OPTION_REKEY_BYTES,
     OPTION_SHELL,
+    OPTION_MODULI,
     OPTION_SFTP,
     OPTION_READ_ONLY,
     OPTION_FORWARD,
@@ -519,6 +523,7 @@ static void parse_options(int argc, char **argv)
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
                                           {"shell", required_argument, NULL, OPTION_SHELL},
+                                          {"moduli", required_argument, NULL, OPTION_MODULI},
                                           {"sftp", required_argument, NULL, OPTION_SFTP},
                                           {"read-only", no_argument, NULL, OPTION_READ_ONLY},
                                           {"forward", no_argument, NULL, OPTION_FORWARD},
@@ -546,6 +551,7 @@ static void parse_options(int argc, char **argv)
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
         case OPTION_SHELL: options.shell = optarg; break;
+        case OPTION_MODULI: options.moduli = optarg; break;
         case OPTION_SFTP: options.sftp = optarg; break;
         case OPTION_READ_ONLY: options.read_only = true; break;
         case OPTION_FORWARD: options.forward = true; break;

@@ -366,3 +366,38 @@ fn compression_both_roles() {
     .expect_code(0);
     assert!(output.stdout == text.as_bytes(), "changed on the way");
 }
+
+/// The groups that the server gives are those of its file.
+#[test]
+fn group_exchange_with_groups_from_a_file() {
+    need!("SSH");
+    const FILE: &str = "/etc/ssh/moduli"; // of the package that brings sshd
+    let scratch = Scratch::new();
+    let all = std::fs::read_to_string(FILE).expect(FILE);
+    // In the file, sizes are one less than the number of bits.
+    let chosen: Vec<_> = all
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("3071"))
+        .collect();
+    assert!(!chosen.is_empty(), "no group of 3072 bits in {FILE}");
+    let file = scratch.write("moduli", &format!("{}\n", chosen.join("\n")));
+    let server = OurServer::start(&scratch, &["--moduli", file.to_str().expect("path")]);
+    let output = run(
+        ssh(&server, &scratch, "user_ed25519").args([
+            "-vvv",
+            "-oKexAlgorithms=diffie-hellman-group-exchange-sha256",
+            "127.0.0.1",
+            "echo fine",
+        ]),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(output.text(), "fine\n", "{}", output.stderr);
+    assert!(output.stderr.contains("/3072"), "{}", output.stderr);
+
+    let mut bad = std::process::Command::new(crate::peers::program("server"));
+    bad.args(["--listen", "127.0.0.1:0", "--moduli", "/dev/null"]);
+    bad.arg("--host-key").arg(crate::peers::key("host_ed25519"));
+    let output = run(&mut bad, b"", LIMIT).expect_code(255);
+    assert!(output.stderr.contains("/dev/null"), "{}", output.stderr);
+}
