@@ -92,6 +92,130 @@ static void moduli(void)
     ssh_server_free(server);
 }
 
+/* Hex dumps go to the log of one transport, at DEBUG, and no password is in them. */
+
+#define LOG_ROOM (4 * 1024 * 1024)
+
+struct log {
+    pthread_mutex_t lock;
+    char *text;
+    size_t length;
+    atomic_int destroyed;
+};
+
+static void keep_line(int32_t level, const char *channel, const char *message, void *userdata)
+{
+    struct log *log = userdata;
+    CHECK(level <= SSH_LOG_DEBUG && strcmp(channel, "dumped") == 0);
+    pthread_mutex_lock(&log->lock);
+    size_t length = strlen(message);
+    if (log->length + length + 2 < LOG_ROOM) {
+        memcpy(log->text + log->length, message, length);
+        log->length += length;
+        log->text[log->length++] = '\n';
+    }
+    pthread_mutex_unlock(&log->lock);
+}
+
+static void log_done(void *userdata)
+{
+    atomic_fetch_add(&((struct log *)userdata)->destroyed, 1);
+}
+
+static void hexdump(bool on)
+{
+    pair p;
+    struct log log = {.lock = PTHREAD_MUTEX_INITIALIZER, .text = calloc(1, LOG_ROOM)};
+    CHECK(log.text != NULL);
+    pair_make(&p);
+    CHECK(!ssh_transport_get_hexdump(p.client));
+    CHECK_STATUS(ssh_transport_set_log_channel(p.client, "dumped"), SSH_OK);
+    CHECK_STATUS(ssh_transport_set_log_callback(p.client, keep_line, SSH_LOG_DEBUG, &log, log_done), SSH_OK);
+    CHECK_STATUS(ssh_transport_set_hexdump(p.client, on), SSH_OK);
+    CHECK(ssh_transport_get_hexdump(p.client) == on);
+    pair_login(&p);
+    ssh_channel *theirs, *ours = pair_session(&p, &theirs);
+    CHECK_STATUS(ssh_channel_write_all(ours, "plainly seen", 12, NULL, 20000), SSH_OK);
+    ssh_channel_free(ours);
+    ssh_channel_free(theirs);
+    pair_free(&p);
+    wait_for(&log.destroyed, 1);
+    /* The command of the session, "work", is 77 6f 72 6b; the password "open sesame" begins with 6f 70 65 6e 20 73. */
+    CHECK((strstr(log.text, "77 6f 72 6b") != NULL) == on);
+    CHECK(strstr(log.text, "6f 70 65 6e 20 73") == NULL && strstr(log.text, "open sesame") == NULL);
+    free(log.text);
+}
+
+static void compressed(void)
+{
+    pair p;
+    uint64_t figures[SSH_STATISTIC_COUNT];
+    static char data[2 * 1000 * 1000];
+    size_t done;
+    pair_make(&p);
+    CHECK_STATUS(ssh_transport_use_compression(p.client, true), SSH_OK);
+    CHECK_STATUS(ssh_transport_use_compression(p.server_transport, true), SSH_OK);
+    pair_login(&p);
+    CHECK_STATUS(ssh_transport_use_compression(p.client, false), SSH_ERR_STATE);
+    CHECK(takes(ssh_transport_get_algorithm(p.client, SSH_ALGORITHM_COMPRESSION_SENT), "zlib@openssh.com"));
+    ssh_channel *theirs, *ours = pair_session(&p, &theirs);
+    for (size_t sent = 0, taken = 0; sent < sizeof data;) {
+        CHECK_STATUS(ssh_channel_write_all(ours, data, 100 * 1000, NULL, 20000), SSH_OK);
+        for (sent += 100 * 1000; taken < sent; taken += done)
+            CHECK_STATUS(ssh_channel_read(theirs, data, sizeof data, &done, 20000), SSH_OK);
+    }
+    CHECK_STATUS(ssh_transport_statistics(p.client, figures, SSH_STATISTIC_COUNT), SSH_OK);
+    CHECK(figures[SSH_STATISTIC_BYTES_SENT] < sizeof data / 10);
+    ssh_channel_free(ours);
+    ssh_channel_free(theirs);
+    pair_free(&p);
+}
+
+/* A subsystem of one transport goes before that of its server. */
+static int32_t gives_its_name(ssh_channel *channel, const char *name, void *userdata)
+{
+    CHECK_STATUS(ssh_channel_write_all(channel, userdata, strlen(userdata), NULL, 20000), SSH_OK);
+    CHECK(strcmp(name, "who") == 0);
+    return 3;
+}
+
+static void subsystem_of_a_transport(void)
+{
+    pair p;
+    char text[16];
+    size_t done;
+    int32_t kind;
+    uint32_t code;
+    ssh_error *error = NULL;
+    pair_make(&p);
+    CHECK_STATUS(ssh_server_set_subsystem_handler(p.server, "who", gives_its_name, "server", NULL), SSH_OK);
+    CHECK_STATUS(ssh_transport_set_subsystem_handler(p.server_transport, "who", gives_its_name, "transport", NULL),
+                 SSH_OK);
+    pair_login(&p);
+    ssh_channel *channel = ssh_transport_open_session(p.client, 20000, &error);
+    CHECK(channel != NULL);
+    CHECK_OK(ssh_channel_request_subsystem(channel, "who", 20000, &error), error);
+    CHECK_STATUS(ssh_channel_read(channel, text, sizeof text, &done, 20000), SSH_OK);
+    CHECK(done == 9 && memcmp(text, "transport", 9) == 0);
+    CHECK_STATUS(ssh_channel_wait_exit(channel, 20000, &kind, &code), SSH_OK);
+    CHECK(code == 3);
+    ssh_channel_free(channel);
+    pair_free(&p);
+}
+
+/* Nobody has asked for X11: the client lets no such channel in. */
+static void unrequested(void)
+{
+    pair p;
+    ssh_error *error = NULL;
+    pair_make(&p);
+    pair_login(&p);
+    CHECK(ssh_transport_open_x11_channel(p.server_transport, "127.0.0.1", 6010, 20000, &error) == NULL);
+    CHECK(ssh_error_code(error) == SSH_ERR_CHANNEL);
+    ssh_error_free(error);
+    pair_free(&p);
+}
+
 struct late {
     pair *p;
     int fd;
@@ -149,6 +273,11 @@ int main(void)
     watchdog(120);
     waits_at_exit(); /* first: its processes shall have a library that was not used yet */
     algorithms_and_figures();
+    hexdump(true);
+    hexdump(false);
+    compressed();
+    subsystem_of_a_transport();
+    unrequested();
     moduli();
     puts("inspect: ok");
     return 0;
