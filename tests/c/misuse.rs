@@ -104,6 +104,7 @@ fn harmless(argument: &Argument) -> String {
     match &argument.kind {
         Kind::Handle(noun) => format!("good_{noun}()"),
         Kind::Callback => "NULL".into(),
+        Kind::Pointer if argument.form == "char **" => "(char **)&memory".into(),
         Kind::Pointer
             if argument.form.matches('*').count() == 2 && argument.form.contains("char") =>
         {
@@ -181,6 +182,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_transport *" | "ssh_channel *" => None,
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
+            "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
