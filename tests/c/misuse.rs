@@ -104,6 +104,7 @@ fn harmless(argument: &Argument) -> String {
     match &argument.kind {
         Kind::Handle(noun) => format!("good_{noun}()"),
         Kind::Callback => "NULL".into(),
+        Kind::Pointer if argument.form == "char **" => "(char **)&memory".into(),
         Kind::Pointer
             if argument.form.matches('*').count() == 2 && argument.form.contains("char") =>
         {
