@@ -295,6 +295,12 @@ static ssh_server *good_ssh_server(void)
     return server = ssh_server_new();
 }
 
+static ssh_security_options *good_ssh_security_options(void)
+{
+    ssh_security_options_free(options);
+    return options = ssh_security_options_new();
+}
+
 static ssh_forward *good_ssh_forward(void)
 {
     ssh_forward_free(forward);
