@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::need;
 use crate::peers::{account, exec, fingerprint, key, peer, ssh, OurServer, Sshd};
-use crate::process::{run, Running, Scratch, LIMIT};
+use crate::process::{run, Output, Running, Scratch, LIMIT};
 
 /// An agent of OpenSSH's with one key.
 struct Agent {
@@ -126,6 +126,7 @@ impl Display {
         command.args([
             "-displayfd",
             "1",
+            "-noreset",
             "-nolisten",
             "tcp",
             "-screen",
@@ -164,7 +165,8 @@ impl Display {
 /// Shows that the display was reached, and which cookies the programs there have.
 const LOOK: &str = "xdpyinfo | grep dimensions; xdpyinfo >/dev/null && echo again; xauth list";
 
-fn assert_shown(text: &str, display: &Display) {
+fn assert_shown(output: &Output, display: &Display) {
+    let text = format!("{}{}", output.text(), output.stderr);
     assert!(text.contains("640x480"), "{text}");
     assert!(text.contains("again"), "{text}");
     assert!(text.contains("MIT-MAGIC-COOKIE-1"), "{text}");
@@ -185,7 +187,7 @@ fn a_real_display_with_sshd() {
     display.give(&mut command);
     command.args(["-X", "127.0.0.1", LOOK]);
     let output = run(&mut command, b"", LIMIT).expect_code(0);
-    assert_shown(&output.text(), &display);
+    assert_shown(&output, &display);
     // A cookie that is not the one that was made reaches nothing.
     let mut command = exec(sshd.port, &user, "user_ed25519");
     display.give(&mut command);
@@ -209,6 +211,6 @@ fn a_real_display_with_our_server() {
         display.give(&mut command);
         command.args(["127.0.0.1", LOOK]);
         let output = run(&mut command, b"", LIMIT).expect_code(0);
-        assert_shown(&output.text(), &display);
+        assert_shown(&output, &display);
     }
 }
