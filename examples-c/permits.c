@@ -16,6 +16,12 @@ void permits_default(struct permits *permits)
     }
 }
 
+void permits_check(const char *pattern, const char *option)
+{
+    if (pattern[0] != '/' && pattern[0] != '*' && strchr(pattern, ':') == NULL)
+        fail("%s: \"%s\" is neither HOST:PORT nor a path", option, pattern);
+}
+
 static bool matches(const char *const *patterns, size_t count, const char *place)
 {
     for (size_t i = 0; i < count; i++)
@@ -40,11 +46,11 @@ static void on_forward(ssh_request *request, void *userdata)
     bool connect = ssh_request_kind(request) == SSH_REQUEST_CONNECT, permitted = false;
     const char *address = ssh_request_destination(request, &port);
     if (address != NULL && address[0] == '/') {
-        snprintf(place, sizeof place, "%s", address);
-        permitted = !leads_up(address);
+        int length = snprintf(place, sizeof place, "%s", address);
+        permitted = !leads_up(address) && length < (int)sizeof place;
     } else if (address != NULL) {
-        snprintf(place, sizeof place, strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u", address, port);
-        permitted = port != 0 || !connect;
+        int length = snprintf(place, sizeof place, strchr(address, ':') != NULL ? "[%s]:%u" : "%s:%u", address, port);
+        permitted = (port != 0 || !connect) && length < (int)sizeof place;
     }
     permitted = permitted && (connect ? matches(permits->connect, permits->connect_count, place)
                                       : matches(permits->listen, permits->listen_count, place));

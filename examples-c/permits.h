@@ -21,6 +21,9 @@ struct permits {
 /* Everything may be connected to; listened at are loopback and UNIX sockets. */
 void permits_default(struct permits *permits);
 
+/* Ends the program when the pattern can match nothing. */
+void permits_check(const char *pattern, const char *option);
+
 /* Answers the questions about forwarding of all the server's connections. `permits` must live as long as it. */
 void permits_serve(ssh_server *server, const struct permits *permits);
 

@@ -284,6 +284,8 @@ static ssh_server *make_server(void)
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     if (options.authorized_keys != NULL) {
+        /* Read at each login, so that it may change; but a wrong name shall be told now. */
+        free(read_file(options.authorized_keys));
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);
     }
@@ -557,10 +559,12 @@ static void parse_options(int argc, char **argv)
         case OPTION_FORWARD: options.forward = true; break;
         case OPTION_PERMIT_CONNECT:
             options.forward = true;
+            permits_check(optarg, "--permit-connect");
             add(permits->connect, &permits->connect_count, PERMITS_MAX, optarg, "--permit-connect");
             break;
         case OPTION_PERMIT_LISTEN:
             options.forward = true;
+            permits_check(optarg, "--permit-listen");
             add(permits->listen, &permits->listen_count, PERMITS_MAX, optarg, "--permit-listen");
             break;
         case 'v': options.verbosity++; break;

@@ -319,7 +319,8 @@ static const struct command *find_command(const char *name, int arguments)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0) {
             if (arguments < commands[i].least || arguments > commands[i].most)
-                fail("%s: not so many arguments; try --help", name);
+                fail("%s: %s; options go before the host; try --help", name,
+                     arguments < commands[i].least ? "something is missing" : "too many words");
             return &commands[i];
         }
     fail("there is no command \"%s\"; try --help", name);

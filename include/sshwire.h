@@ -28,10 +28,12 @@
  *
  * RESULTS. Functions that make a handle return it, or NULL. Others return an ssh_status: 0 is success, negative
  * is a failure, positive an ordinary outcome. Functions with several causes of failure take an ssh_error ** as
- * last argument, which may be NULL. Outputs are set to 0 or NULL on failure.
+ * last argument, which may be NULL; each call overwrites it, with NULL on success, so free an earlier one first.
+ * Outputs are set to 0 or NULL on failure.
  *
  * MEMORY. `const char *` and `const void *` results belong to the object they were asked of and live until it
  * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
+ * Handles that functions return are the caller's to free, unless the comment says otherwise.
  * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL; passwords,
  * commands and data come with a length and may hold any byte.
  *
@@ -3648,10 +3650,11 @@ const char *ssh_request_username(const ssh_request *request);
  * The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
  *
  * @param request  the request
- * @param length   receives its length; it may hold any bytes. Or NULL
- * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ * @param length   receives its length; it may hold any bytes, so compare with memcmp() and not with strcmp(). Or NULL
+ * @return bytes of the request's, followed by a NUL that does not count, or NULL. Any thread. Since 0.1.
  */
-const char *ssh_request_password(const ssh_request *request, size_t *length);
+const char *ssh_request_password(const ssh_request *request,
+                                 size_t *length);
 
 /**
  * The key in question, for SSH_REQUEST_HOST_KEY and the SSH_REQUEST_AUTH_KEY_... kinds.

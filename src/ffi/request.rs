@@ -304,8 +304,8 @@ pub unsafe extern "C" fn ssh_request_username(request: *const ssh_request) -> *c
 /// The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
 ///
 /// @param request  the request
-/// @param length   receives its length; it may hold any bytes. Or NULL
-/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+/// @param length   receives its length; it may hold any bytes, so compare with memcmp() and not with strcmp(). Or NULL
+/// @return bytes of the request's, followed by a NUL that does not count, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_password(
     request: *const ssh_request,

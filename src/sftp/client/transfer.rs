@@ -68,7 +68,7 @@ pub trait Source {
 
 impl Sink for fs::File {
     fn write(&mut self, data: &[u8]) -> Result<(), Error> {
-        self.write_all(data).map_err(local("write"))
+        self.write_all(data).map_err(local("local write"))
     }
 }
 
@@ -77,7 +77,7 @@ impl Source for fs::File {
         loop {
             match Read::read(self, buffer) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => return other.map_err(local("read")),
+                other => return other.map_err(local("local read")),
             }
         }
     }
@@ -149,6 +149,12 @@ impl<'o, 'c> Meter<'o, 'c> {
     }
 }
 
+/// Found out before anything is made on the other side.
+const DIRECTORY: Error = Error::Io {
+    operation: "this is a directory, and not a transfer of directories",
+    errno: libc::EISDIR,
+};
+
 impl Sftp {
     /// Downloads a file to a local path.
     pub fn get(
@@ -161,12 +167,15 @@ impl Sftp {
         let mut meter = Meter::new(self, options, timeout);
         let file = self.open_to_read(remote, &meter)?;
         let attributes = file.stat(meter.left())?;
+        if attributes.is_directory() {
+            return Err(DIRECTORY);
+        }
         let mut local_file = fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(!meter.options.resume)
             .open(to)
-            .map_err(local("open"))?;
+            .map_err(local("local open"))?;
         self.get_open(&file, remote, &attributes, &mut local_file, &mut meter)
     }
 
@@ -216,7 +225,9 @@ impl Sftp {
     ) -> Result<(), Error> {
         let mut offset = 0;
         if meter.options.resume {
-            offset = to.seek(std::io::SeekFrom::End(0)).map_err(local("seek"))?;
+            offset = to
+                .seek(std::io::SeekFrom::End(0))
+                .map_err(local("local seek"))?;
             if attributes.size.is_some_and(|size| size < offset) {
                 return Err(LONGER);
             }
@@ -238,7 +249,7 @@ impl Sftp {
         options: &mut TransferOptions<'_>,
         timeout: Timeout,
     ) -> Result<(), Error> {
-        let mut local_file = fs::File::open(from).map_err(local("open"))?;
+        let mut local_file = fs::File::open(from).map_err(local("local open"))?;
         self.put_from_file(&mut local_file, remote, options, timeout)
     }
 
@@ -260,12 +271,9 @@ impl Sftp {
         remote: &[u8],
         meter: &mut Meter<'_, '_>,
     ) -> Result<(), Error> {
-        let metadata = from.metadata().map_err(local("stat"))?;
+        let metadata = from.metadata().map_err(local("local stat"))?;
         if metadata.is_dir() {
-            return Err(Error::Io {
-                operation: "read",
-                errno: rustix::io::Errno::ISDIR.raw_os_error(),
-            });
+            return Err(DIRECTORY);
         }
         let size = metadata.is_file().then_some(metadata.len());
         let start = self.upload_start(remote, meter)?;
@@ -274,7 +282,7 @@ impl Sftp {
                 return Err(LONGER);
             }
             from.seek(std::io::SeekFrom::Start(start))
-                .map_err(local("seek"))?;
+                .map_err(local("local seek"))?;
         }
         let attributes = local_attributes(&metadata);
         let initial = Attributes {
