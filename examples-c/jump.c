@@ -2,16 +2,13 @@
  * jump: runs a command on a machine that is reached through others, each hop a session within the one before.
  */
 #define _GNU_SOURCE /* getopt_long, strsep */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client.h"
-#include "process.h"
+#include "command.h"
 
-#define BLOCK (64 * 1024)
 #define MOST_HOPS 16
 
 static const char help[] =
@@ -25,44 +22,6 @@ static const char help[] =
     "\n"
     "example: jump -J me@gate.example.org -i key --host-key gate.pub --host-key inner.pub me@inner uptime\n";
 
-struct copy {
-    ssh_channel *channel;
-    int fd;
-    bool is_stderr;
-};
-
-static void *send_input(void *userdata)
-{
-    const struct copy *copy = userdata;
-    static char block[BLOCK];
-    ssize_t count;
-    while ((count = read(copy->fd, block, sizeof block)) > 0)
-        if (ssh_channel_write_all(copy->channel, block, (size_t)count, NULL, SSH_TIMEOUT_FOREVER) != SSH_OK)
-            return NULL;
-    ssh_channel_send_eof(copy->channel);
-    return NULL;
-}
-
-static void *receive_output(void *userdata)
-{
-    const struct copy *copy = userdata;
-    char *block = malloc(BLOCK);
-    size_t count = 0;
-    bool wanted = true;
-    if (block == NULL)
-        fail("out of memory");
-    for (;;) {
-        ssh_status status =
-            copy->is_stderr ? ssh_channel_read_stderr(copy->channel, block, BLOCK, &count, SSH_TIMEOUT_FOREVER)
-                            : ssh_channel_read(copy->channel, block, BLOCK, &count, SSH_TIMEOUT_FOREVER);
-        if (status != SSH_OK)
-            break;
-        wanted = wanted && write_all(copy->fd, block, count);
-    }
-    free(block);
-    return NULL;
-}
-
 static int run_command(ssh_transport *transport, const char *command, bool no_input)
 {
     ssh_error *error = NULL;
@@ -71,33 +30,7 @@ static int run_command(ssh_transport *transport, const char *command, bool no_in
         fail_error("session", error);
     if (ssh_channel_request_exec(channel, command, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK)
         fail_error("command", error);
-    struct copy input = {channel, STDIN_FILENO, false};
-    struct copy output = {channel, STDOUT_FILENO, false};
-    struct copy errors = {channel, STDERR_FILENO, true};
-    pthread_t input_thread, error_thread;
-    if (no_input)
-        ssh_channel_send_eof(channel);
-    else if (pthread_create(&input_thread, NULL, send_input, &input) != 0 || pthread_detach(input_thread) != 0)
-        fail("no thread to read the input");
-    if (pthread_create(&error_thread, NULL, receive_output, &errors) != 0)
-        fail("no thread to read the errors");
-    receive_output(&output);
-    pthread_join(error_thread, NULL);
-
-    int32_t kind = SSH_EXIT_NONE;
-    uint32_t exit_status = 0;
-    ssh_status status = ssh_channel_wait_exit(channel, SSH_TIMEOUT_FOREVER, &kind, &exit_status);
-    int code = EXIT_TROUBLE;
-    if (kind == SSH_EXIT_STATUS) {
-        code = (int)(exit_status & 0xff);
-    } else if (kind == SSH_EXIT_SIGNAL) {
-        char *name = ssh_channel_exit_signal(channel);
-        say("the command was ended by SIG%s", name != NULL ? name : "?");
-        code = 128 + signal_number(name != NULL ? name : "");
-        ssh_memory_free(name);
-    } else if (status != SSH_OK) {
-        fail_error("the connection ended", ssh_transport_get_exception(transport));
-    }
+    int code = command_pass_through(transport, channel, no_input);
     ssh_channel_free(channel);
     return code;
 }
@@ -136,21 +69,6 @@ static ssh_transport *client_within(const struct client_options *options, ssh_tr
     ssh_channel_free(channel);
     client_log_in(options, transport);
     return transport;
-}
-
-static char *join(char **words, int count)
-{
-    size_t size = 1;
-    for (int i = 0; i < count; i++)
-        size += strlen(words[i]) + 1;
-    char *joined = calloc(size, 1);
-    if (joined == NULL)
-        fail("out of memory");
-    for (int i = 0; i < count; i++) {
-        strcat(joined, i > 0 ? " " : "");
-        strcat(joined, words[i]);
-    }
-    return joined;
 }
 
 int main(int argc, char **argv)
@@ -196,7 +114,7 @@ int main(int argc, char **argv)
     }
     client_target(&options, argv[optind]);
     transports[count] = client_within(&options, transports[count - 1]);
-    char *command = join(argv + optind + 1, argc - optind - 1);
+    char *command = join_words(argv + optind + 1, argc - optind - 1);
     int code = run_command(transports[count], command, no_input);
     free(command);
     /* From the inside out, so that each can say goodbye. */

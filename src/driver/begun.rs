@@ -1,7 +1,5 @@
 //! Channels and requests that are begun without waiting, and how they went.
 
-use std::time::Instant;
-
 use super::channel::Channel;
 use super::event::Event;
 use crate::connection::{ChannelRequest, RequestId};
@@ -15,24 +13,12 @@ impl Channel {
         request: &ChannelRequest,
         event: Option<&Event>,
     ) -> Result<RequestId, Error> {
-        let shared = self.shared();
-        shared.check_process()?;
-        let id = self.handle.id;
-        let number = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let number = services
-                .connection
-                .request(id, request, true, &mut services.out)?;
-            serving.request_replies.insert(number, None);
-            if let Some(entry) = serving.channels.get_mut(&id) {
+        self.send_request(request, true, |serving, number| {
+            if let Some(entry) = serving.channels.get_mut(&self.handle.id) {
                 entry.begun.push((number, event.cloned()));
             }
             number
-        };
-        shared.flush();
-        Ok(number)
+        })
     }
 
     /// The answer to a request that was begun; `None` while there is none. Handed out once.

@@ -380,22 +380,8 @@ impl Channel {
         timeout: Timeout,
     ) -> Result<(), Error> {
         let shared = self.shared();
-        shared.check_process()?;
         let deadline = timeout.deadline();
-        let id = self.handle.id;
-        let number = {
-            let mut serving = shared.serving.lock();
-            let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
-            let number = services
-                .connection
-                .request(id, request, want_reply, &mut services.out)?;
-            if want_reply {
-                serving.request_replies.insert(number, None);
-            }
-            number
-        };
-        shared.flush();
+        let number = self.send_request(request, want_reply, |_, number| number)?;
         if !want_reply {
             return Ok(());
         }
@@ -414,6 +400,34 @@ impl Channel {
             }
         }
         outcome
+    }
+
+    /// Sends a request, after `note` has taken its number down where the answer will be looked for.
+    pub(super) fn send_request<R>(
+        &self,
+        request: &ChannelRequest,
+        want_reply: bool,
+        note: impl FnOnce(&mut Serving, RequestId) -> R,
+    ) -> Result<R, Error> {
+        let shared = self.shared();
+        shared.check_process()?;
+        let noted = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let number = services.connection.request(
+                self.handle.id,
+                request,
+                want_reply,
+                &mut services.out,
+            )?;
+            if want_reply {
+                serving.request_replies.insert(number, None);
+            }
+            note(&mut serving, number)
+        };
+        shared.flush();
+        Ok(noted)
     }
 
     /// The answer to a request, as far as the channel knows.

@@ -6,6 +6,7 @@
 
 mod answering;
 mod attending;
+mod authenticating;
 mod begun;
 mod calling;
 mod carrying;
@@ -14,9 +15,11 @@ mod connect;
 mod ending;
 mod engine;
 mod event;
+mod global;
 mod inside;
 mod keepalive;
 mod log;
+mod opening;
 mod options;
 mod pool;
 mod receive;

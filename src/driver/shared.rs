@@ -28,7 +28,6 @@ use super::pool::Job;
 use super::serving::Serving;
 use super::stream::Stream;
 use super::sys::fork;
-
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
 use crate::error::Error;

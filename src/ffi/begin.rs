@@ -3,10 +3,11 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use crate::connection::{ChannelRequest, OpenKind, PtyModes};
+use crate::connection::{ChannelRequest, OpenKind};
 
 use super::channel::ssh_channel;
 use super::channel_object::{self, ChannelObject};
+use super::channel_request;
 use super::connection::open_kind;
 use super::error::ssh_error;
 use super::event::{self, ssh_event};
@@ -116,17 +117,9 @@ pub unsafe extern "C" fn ssh_channel_begin_pty(
 ) -> ssh_status {
     guard::status_with(error, || {
         channel_object::with(channel, |object| {
-            let term = memory::optional_text(term)?.unwrap_or("vt100").to_owned();
-            let modes = PtyModes::decode(memory::bytes(modes, modes_length)?)
-                .map_err(|_| Failure::invalid("terminal modes that are cut off"))?;
-            let request = ChannelRequest::Pty {
-                term,
-                columns,
-                rows,
-                width_px: width_pixels,
-                height_px: height_pixels,
-                modes,
-            };
+            let size = [columns, rows, width_pixels, height_pixels];
+            let modes = memory::bytes(modes, modes_length)?;
+            let request = channel_request::pty(memory::optional_text(term)?, size, modes)?;
             begin(object, &request, event)
         })
     })

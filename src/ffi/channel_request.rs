@@ -51,18 +51,9 @@ pub unsafe extern "C" fn ssh_channel_request_pty(
 ) -> ssh_status {
     guard::status_with(error, || {
         channel_object::with(channel, |object| {
-            let term = memory::optional_text(term)?.unwrap_or("vt100").to_owned();
+            let size = [columns, rows, width_pixels, height_pixels];
             let modes = memory::bytes(modes, modes_length)?;
-            let modes = PtyModes::decode(modes)
-                .map_err(|_| Failure::invalid("terminal modes that are cut off"))?;
-            let request = ChannelRequest::Pty {
-                term,
-                columns,
-                rows,
-                width_px: width_pixels,
-                height_px: height_pixels,
-                modes,
-            };
+            let request = pty(memory::optional_text(term)?, size, modes)?;
             ask(object, &request, timeout_ms)
         })
     })
@@ -396,6 +387,20 @@ pub unsafe extern "C" fn ssh_channel_exit_core_dumped(channel: *const ssh_channe
 }
 
 // --- behind the functions -------------------------------------------------------------------------
+
+/// The request for a terminal of so many columns and rows, and so wide and high in pixels.
+pub(crate) fn pty(term: Option<&str>, size: [u32; 4], modes: &[u8]) -> Outcome<ChannelRequest> {
+    let [columns, rows, width_px, height_px] = size;
+    Ok(ChannelRequest::Pty {
+        term: term.unwrap_or("vt100").to_owned(),
+        columns,
+        rows,
+        width_px,
+        height_px,
+        modes: PtyModes::decode(modes)
+            .map_err(|_| Failure::invalid("terminal modes that are cut off"))?,
+    })
+}
 
 /// Sends a request and waits for its answer.
 fn ask(object: &ChannelObject, request: &ChannelRequest, timeout_ms: i32) -> Outcome<ssh_status> {

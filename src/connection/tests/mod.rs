@@ -4,6 +4,7 @@ mod hostile;
 mod hostile_requests;
 mod pair;
 mod random;
+mod windows;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
