@@ -19,6 +19,7 @@ const HEADER_SOURCES: &[&str] = &[
     "transport",
     "stream",
     "tuning",
+    "statistics",
     "log",
     "auth",
     "connection",
@@ -29,6 +30,8 @@ const HEADER_SOURCES: &[&str] = &[
     "answer",
     "server",
     "subsystem",
+    "message",
+    "packetizer",
 ];
 
 fn main() {

@@ -36,12 +36,13 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "      --moduli FILE          groups for group exchange, in the format of moduli(5)\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
     "  -v, --verbose              say more; twice: in detail\n"
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner, *shell;
+    const char *listen, *authorized_keys, *password_file, *banner, *shell, *moduli;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
     const char *users[MAX_USERS];
@@ -470,6 +471,7 @@ enum {
     OPTION_ALLOW_ANYONE,
     OPTION_BANNER,
     OPTION_REKEY_BYTES,
+    OPTION_MODULI,
     OPTION_SHELL
 };
 
@@ -484,6 +486,7 @@ static void parse_options(int argc, char **argv)
                                           {"allow-anyone", no_argument, NULL, OPTION_ALLOW_ANYONE},
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
+                                          {"moduli", required_argument, NULL, OPTION_MODULI},
                                           {"shell", required_argument, NULL, OPTION_SHELL},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
@@ -505,6 +508,7 @@ static void parse_options(int argc, char **argv)
         case OPTION_REKEY_BYTES:
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
+        case OPTION_MODULI: options.moduli = optarg; break;
         case OPTION_SHELL: options.shell = optarg; break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
@@ -528,6 +532,11 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     parse_options(argc, argv);
     log_to_stderr(options.verbosity - 1);
+    if (options.moduli != NULL) {
+        ssh_error *error = NULL;
+        if (ssh_transport_load_server_moduli(options.moduli, &error) != SSH_OK)
+            fail_error(options.moduli, error);
+    }
     signal(SIGPIPE, SIG_IGN);
     if (pipe(end_pipe) != 0)
         fail("pipe: %s", strerror(errno));

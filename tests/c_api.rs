@@ -18,6 +18,8 @@ const PROGRAMS: &[&str] = &[
     "system",
     "death",
     "streams",
+    "statistics",
+    "packets",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -146,6 +148,7 @@ fn programs_pass_under_valgrind() {
         "callbacks",
         "death",
         "streams",
+        "packets",
         "misuse",
     ] {
         let from = if name == "misuse" {

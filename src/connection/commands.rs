@@ -189,6 +189,9 @@ impl ConnectionLayer {
         let channel = self.table.find(id)?;
         channel.check_writing()?;
         let bytes = channel.remote.take(wanted);
+        if bytes == 0 && wanted > 0 {
+            self.stalls = self.stalls.saturating_add(1);
+        }
         Ok(Reservation {
             recipient: channel.peer_number,
             bytes: usize::try_from(bytes).map_err(|_| Error::Bug("32-bit sizes"))?,

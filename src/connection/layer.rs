@@ -28,6 +28,8 @@ pub struct ConnectionLayer {
     /// The time of the latest call that told it; only to measure round trips.
     pub(super) latest: Option<Instant>,
     pub(super) lost: bool,
+    /// How often a write found the peer's window used up.
+    pub(super) stalls: u64,
 }
 
 /// What handling a message needs beside the layer.
@@ -50,6 +52,7 @@ impl ConnectionLayer {
             next_request: 0,
             latest: None,
             lost: false,
+            stalls: 0,
             limits,
         }
     }
@@ -97,6 +100,16 @@ impl ConnectionLayer {
     /// Tells a round trip that was measured elsewhere, as in a key exchange. Windows grow with the shortest.
     pub fn observe_round_trip(&mut self, sample: Duration) {
         self.windows.observe_round_trip(sample);
+    }
+
+    /// The shortest round trip seen.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.windows.round_trip()
+    }
+
+    /// How often a write found the peer's window used up.
+    pub fn window_stalls(&self) -> u64 {
+        self.stalls
     }
 
     /// Tells the time before a command that has no `now` of its own. Optional: with it, round trips of opens and

@@ -49,6 +49,11 @@ impl WindowBudget {
         }
     }
 
+    /// The shortest round trip seen.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
     /// What can be given out while every channel that may still come gets its floor.
     fn spare(&self) -> u64 {
         let to_come = self.max_channels.saturating_sub(self.channels);

@@ -6,10 +6,27 @@ use super::keepalive::KeepaliveCallback;
 use super::serving::Phase;
 use super::transport::Transport;
 use super::wait::Timeout;
+use crate::connection::ConnectionLayer;
 use crate::crypto::random::{Random, SystemRandom};
+use crate::endpoint::{Inbound, Outbound};
 use crate::error::Error;
 use crate::messages::MessageNumber;
-use crate::packet::RekeyLimits;
+use crate::packet::{Counters, RekeyLimits};
+
+/// What a transport has carried since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statistics {
+    /// Packets and their bytes on the wire.
+    pub sent: Counters,
+    /// Packets and their bytes on the wire.
+    pub received: Counters,
+    /// Completed key exchanges, the first one included.
+    pub key_exchanges: u64,
+    /// The shortest round trip seen.
+    pub round_trip: Option<Duration>,
+    /// How often a write found the peer's window used up.
+    pub window_stalls: u64,
+}
 
 impl Transport {
     /// Sends a global request. With `want_reply` waits for the answer and returns its data; a refusal is
@@ -122,6 +139,22 @@ impl Transport {
     /// Completed key exchanges, the first one included.
     pub fn key_exchanges(&self) -> u64 {
         self.shared.serving.lock().key_exchanges
+    }
+
+    /// What was carried since the start.
+    pub fn statistics(&self) -> Statistics {
+        let shared = &self.shared;
+        let received = shared.receiving.lock().inbound.as_ref().map(Inbound::total);
+        let sent = shared.sending.lock().outbound.as_ref().map(Outbound::total);
+        let serving = shared.serving.lock();
+        let connection = serving.services.as_ref().map(|all| &all.connection);
+        Statistics {
+            sent: sent.unwrap_or_default(),
+            received: received.unwrap_or_default(),
+            key_exchanges: serving.key_exchanges,
+            round_trip: connection.and_then(ConnectionLayer::round_trip),
+            window_stalls: connection.map_or(0, ConnectionLayer::window_stalls),
+        }
     }
 
     /// Changes when keys are changed, also on a running transport for what we send.

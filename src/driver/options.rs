@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::moduli;
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
 use crate::crypto::algorithms::{name::SSH_RSA, Preferences, SIGNATURES};
@@ -26,7 +27,7 @@ pub struct TransportOptions {
     pub expected_host_key: Option<PublicKey>,
     /// Client: the application chose to trust any host key.
     pub insecure_accept_any_host_key: bool,
-    /// Groups for `diffie-hellman-group-exchange-*` (server).
+    /// Groups for `diffie-hellman-group-exchange-*` (server) in place of those loaded for the process.
     pub moduli: Option<Arc<Moduli>>,
     /// When keys are changed.
     pub rekey: RekeyLimits,
@@ -112,7 +113,7 @@ impl TransportOptions {
             software: self.software.clone(),
             preferences: self.preferences_for(role),
             host_keys: self.host_keys.clone(),
-            moduli: self.moduli.clone(),
+            moduli: self.moduli.clone().or_else(moduli::loaded),
             rekey: self.rekey,
             require_strict_kex: self.require_strict_kex,
             kex_timeout: self.kex_timeout,

@@ -142,6 +142,11 @@ impl Outbound {
         self.sealer.counters()
     }
 
+    /// Packets and bytes since the beginning.
+    pub fn total(&self) -> Counters {
+        self.sealer.total()
+    }
+
     /// Bytes that the stream has not taken yet.
     pub fn pending(&self) -> &[u8] {
         self.pending.get(self.taken..).unwrap_or_default()

@@ -1,16 +1,20 @@
 //! The knobs of a transport: timeouts, limits, rekeying, keepalive, compression.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::driver::{set_io_threads, KeepaliveCallback, Timeout};
+use crate::driver::{load_moduli, set_io_threads, KeepaliveCallback, Timeout};
 use crate::packet::RekeyLimits;
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::error::ssh_error;
 use super::guard::{self, Failure};
 use super::handle;
+use super::memory;
 use super::security_object::List;
 use super::status::{ssh_status, SSH_OK};
 use super::time;
@@ -245,6 +249,55 @@ pub unsafe extern "C" fn ssh_transport_require_strict_kex(
             .configure(|options| options.require_strict_kex = required)?;
         Ok(SSH_OK)
     })
+}
+
+/// Loads groups for the key exchange methods diffie-hellman-group-exchange-*, for every server of the process that is
+/// started later. Without it servers use the groups of RFC 3526.
+///
+/// Groups below 2048 and above 8192 bits are left out. What was loaded before is replaced, or stays when the call
+/// fails.
+///
+/// @param filename  a file in the format of moduli(5); NULL takes the first of the usual places that can be used,
+///                  /etc/ssh/moduli and /usr/local/etc/moduli
+/// @param error     receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG when no group in it can be used
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_load_server_moduli(
+    filename: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        let path =
+            memory::optional_c_bytes(filename).map(|name| Path::new(OsStr::from_bytes(name)));
+        load_moduli(path).map_err(invalid_if_misuse)?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Says whether the process may exit without waiting for the transport. At first it may: exit() ends the connection
+/// at once. Set to false, exit() and the return of main() wait until the transport has ended; nothing waits where a
+/// process ends otherwise, as by _exit() or a signal, nor for a transport that was not started or was freed.
+///
+/// @param transport  the transport
+/// @param daemon     false to be waited for
+/// @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_set_daemon(
+    transport: *mut ssh_transport,
+    daemon: bool,
+) -> ssh_status {
+    guard::status(|| {
+        handle::get(transport)?.driver.set_daemon(daemon)?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Whether the process may exit without waiting for the transport.
+///
+/// @return false also when `transport` is none. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_is_daemon(transport: *const ssh_transport) -> bool {
+    guard::value(false, || Ok(handle::get(transport)?.driver.is_daemon()))
 }
 
 /// Sets how many threads wait on the sockets of all transports of the process. Without it there is one for

@@ -44,6 +44,14 @@ impl Moduli {
         }
     }
 
+    /// Without the groups that are never given to anybody, for they are too small or too large.
+    #[must_use]
+    pub fn usable(mut self) -> Self {
+        self.groups
+            .retain(|group| (MIN_BITS..=MAX_BITS).contains(&group.bits()));
+        self
+    }
+
     /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()

@@ -129,6 +129,11 @@ impl Opener {
         self.sequence.counters()
     }
 
+    /// Packets and bytes since the beginning.
+    pub fn total(&self) -> Counters {
+        self.sequence.total()
+    }
+
     fn open_front(&mut self, buf: &mut [u8]) -> Result<Option<OpenedPacket>, Error> {
         let Some(total) = self.front_len(buf)? else {
             return Ok(None);

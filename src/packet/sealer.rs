@@ -93,6 +93,11 @@ impl Sealer {
         self.sequence.counters()
     }
 
+    /// Packets and bytes since the beginning.
+    pub fn total(&self) -> Counters {
+        self.sequence.total()
+    }
+
     /// The sequence number of the next packet.
     pub fn sequence(&self) -> u32 {
         self.sequence.current()

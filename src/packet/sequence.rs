@@ -11,12 +11,20 @@ pub struct Counters {
     pub bytes: u64,
 }
 
+impl Counters {
+    fn add(&mut self, bytes: u64) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
 /// The sequence number of the next packet of one direction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sequence {
     next: u32,
     keyed: bool,
     counters: Counters,
+    total: Counters,
 }
 
 impl Sequence {
@@ -25,6 +33,7 @@ impl Sequence {
             next: 0,
             keyed: false,
             counters: Counters::default(),
+            total: Counters::default(),
         }
     }
 
@@ -35,6 +44,11 @@ impl Sequence {
 
     pub(super) fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Under all keys together.
+    pub(super) fn total(&self) -> Counters {
+        self.total
     }
 
     /// Whether one more packet may be carried under the present keys. chacha20-poly1305 and the MACs take
@@ -55,9 +69,9 @@ impl Sequence {
             return Err(PeerMisbehaved::SequenceWrapped.into());
         }
         self.next = next;
-        self.counters.packets = self.counters.packets.saturating_add(1);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.counters.bytes = self.counters.bytes.saturating_add(bytes);
+        self.counters.add(bytes);
+        self.total.add(bytes);
         Ok(())
     }
 
@@ -97,6 +111,7 @@ mod tests {
         );
         sequence.rekeyed(false);
         assert_eq!((sequence.current(), sequence.counters().packets), (3, 0));
+        assert_eq!(sequence.total().packets, 3);
         for _ in 0..10 {
             sequence.advance(16).unwrap();
             sequence.rekeyed(true);

@@ -218,6 +218,79 @@ fn what_is_old_is_refused_by_default() {
     }
 }
 
+/// The lines of the system's moduli file that have primes of `bits` bits.
+fn moduli(bits: u32) -> Option<String> {
+    let text = std::fs::read_to_string("/etc/ssh/moduli").ok()?;
+    let size = (bits - 1).to_string();
+    let of_size = |line: &&str| line.split(' ').nth(4) == Some(&size);
+    let lines: Vec<_> = text.lines().filter(of_size).collect();
+    (!lines.is_empty()).then(|| lines.join("\n") + "\n")
+}
+
+/// The group comes from the file: the built-in ones have other sizes, and nothing else is in it.
+#[test]
+fn a_server_gives_groups_of_its_moduli_file() {
+    need!("SSH");
+    let groups = moduli(3072).expect("openssh-client brings /etc/ssh/moduli");
+    let scratch = Scratch::new();
+    let file = scratch.write("moduli", &groups);
+    let server = OurServer::start(&scratch, &["--moduli", file.to_str().expect("UTF-8")]);
+    let output = run(
+        ssh(&server, &scratch, "user_ed25519").args([
+            "-oKexAlgorithms=diffie-hellman-group-exchange-sha256",
+            "-oLogLevel=DEBUG3",
+            "127.0.0.1",
+            "echo fine",
+        ]),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(output.text(), "fine\n", "{}", output.stderr);
+    assert!(output.stderr.contains("/3072"), "{}", output.stderr);
+}
+
+/// A file without a group that is safe to use is refused, and says so.
+#[test]
+fn a_moduli_file_without_groups_is_refused() {
+    need!("SSH_KEYGEN");
+    let scratch = Scratch::new();
+    let file = scratch.write("moduli", "# nothing\n");
+    let output = run(
+        std::process::Command::new(program("server"))
+            .args(["--allow-anyone", "--moduli"])
+            .arg(file),
+        b"",
+        LIMIT,
+    );
+    assert!(output.stderr.contains("moduli"), "{}", output.stderr);
+    assert!(!output.status.success());
+}
+
+/// sshd chooses from its own file; ours checks the group and agrees, with both hashes.
+#[test]
+fn our_client_takes_groups_of_sshd() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let scratch = Scratch::new();
+    let groups = moduli(3072).expect("openssh-client brings /etc/ssh/moduli");
+    let file = scratch.write("moduli", &groups);
+    let extra = format!("{}\nModuliFile {}", old_sshd(), file.display());
+    let sshd = Sshd::start(&scratch, &extra);
+    let (user, _) = account();
+    let all: Vec<_> = ["sha256", "sha1"]
+        .map(|hash| format!("diffie-hellman-group-exchange-{hash}"))
+        .iter()
+        .filter_map(|name| KEX.iter().chain(&OLD_KEX).find(|known| *known == name))
+        .map(|kex| Combination {
+            kex,
+            host_key: "ssh-ed25519",
+            cipher: "aes128-ctr",
+            mac: Some(MACS[0]),
+        })
+        .collect();
+    assert_eq!(all.len(), 2);
+    walk_through(&all, &format!("127.0.0.1:{}", sshd.port), &user);
+}
+
 #[test]
 fn our_client_with_sshd() {
     need!("SSHD", "SSH", "ACCOUNT");

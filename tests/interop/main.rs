@@ -13,6 +13,7 @@ mod events;
 mod exec;
 mod jump;
 mod libssh;
+mod packets;
 mod paramiko;
 mod peers;
 mod process;

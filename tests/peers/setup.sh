@@ -26,6 +26,7 @@ package_present() {
         openssh-client) have ssh && have ssh-keygen ;;
         dropbear-bin) have dropbear && have dbclient && have dropbearkey ;;
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
+        libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
         procps) have ps ;;
@@ -39,7 +40,7 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ procps python3-venv; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev valgrind g++ procps python3-venv; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
@@ -132,6 +133,9 @@ fi
     fi
     if [ -e /usr/include/libssh/libssh.h ]; then
         printf 'LIBSSH_DEV=yes\n'
+    fi
+    if [ -e /usr/include/gcrypt.h ]; then
+        printf 'GCRYPT=yes\n'
     fi
     if id "$account" >/dev/null 2>&1 && [ -r "$peers/password" ]; then
         printf 'ACCOUNT=%s\nACCOUNT_PASSWORD=%s\n' "$account" "$peers/password"
