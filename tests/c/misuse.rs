@@ -182,6 +182,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_key *" => Some("ssh_key_free"),
+            "ssh_message *" => Some("ssh_message_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
             _ => None,
@@ -211,6 +212,8 @@ static ssh_error *error, *told;
 static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
+static ssh_packetizer *packetizer;
+static ssh_message *message;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -285,6 +288,22 @@ static ssh_security_options *good_ssh_security_options(void)
     return options = ssh_security_options_new();
 }
 
+static ssh_packetizer *good_ssh_packetizer(void)
+{
+    int fds[2];
+    ssh_packetizer_free(packetizer);
+    sockets(fds);
+    packetizer = ssh_packetizer_new(fds[0], NULL);
+    close(fds[1]);
+    return packetizer;
+}
+
+static ssh_message *good_ssh_message(void)
+{
+    ssh_message_free(message);
+    return message = ssh_message_new_bytes("\x14 and more than a few bytes", 28);
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -319,6 +338,8 @@ int main(void)
     ssh_event_free(event);
     ssh_error_free(error);
     ssh_key_free(key);
+    ssh_packetizer_free(packetizer);
+    ssh_message_free(message);
     pair_free(&live);
     puts("misuse: ok");
     return 0;

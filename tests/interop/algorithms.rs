@@ -238,7 +238,7 @@ fn a_server_gives_groups_of_its_moduli_file() {
     let output = run(
         ssh(&server, &scratch, "user_ed25519").args([
             "-oKexAlgorithms=diffie-hellman-group-exchange-sha256",
-            "-oLogLevel=DEBUG3",
+            "-vvv",
             "127.0.0.1",
             "echo fine",
         ]),

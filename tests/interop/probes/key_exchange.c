@@ -312,7 +312,9 @@ static void talk(struct session *session, int port, const char *user, const ssh_
     question(session);
     /* Enough was sent, says the limit; new keys make it forget that. */
     MUST(ssh_packetizer_set_rekey_limits(session->packets, 0, 1) == SSH_OK);
-    question(session);
+    ssh_message *nothing = begin(IGNORE);
+    add_text(nothing, "");
+    say(session, nothing);
     MUST(ssh_packetizer_need_rekey(session->packets));
     MUST(ssh_packetizer_set_rekey_limits(session->packets, 0, 0) == SSH_OK);
     ssh_message *none = NULL;
