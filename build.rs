@@ -42,6 +42,8 @@ const HEADER_SOURCES: &[&str] = &[
     "sftp_dir",
     "sftp_file",
     "sftp_transfer",
+    "message",
+    "packetizer",
 ];
 
 fn main() {

@@ -274,6 +274,11 @@
 #define SSH_ERR_HOSTKEY -503
 
 /**
+ * New keys are needed: ssh_packetizer_need_rekey().
+ */
+#define SSH_ERR_NEED_REKEY -504
+
+/**
  * The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
  */
 #define SSH_ERR_AUTH -601
@@ -923,6 +928,25 @@ typedef struct ssh_forward ssh_forward;
 typedef struct ssh_key ssh_key;
 
 /**
+ * The payload of a packet: a message number and fields. Fields are added at the end and read from a position that
+ * starts at the first byte and moves on with each one read.
+ *
+ * A getter fails with SSH_ERR_PROTOCOL when the bytes at the position are no such field, and leaves the position
+ * where it is: nothing is made up. The content is wiped when the message is freed.
+ */
+typedef struct ssh_message ssh_message;
+
+/**
+ * The packet layer of SSH over a stream, for programs that speak the protocol packet by packet: scanners, test
+ * tools, key exchanges of one's own. It frames, seals and opens packets exactly as an ssh_transport does, for it is
+ * the same code, and decides nothing: which messages go over it is the program's business.
+ *
+ * It has no thread. Calls read and write the stream themselves, one reading and one writing at a time; a second one
+ * waits for the first, within its timeout. SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER here.
+ */
+typedef struct ssh_packetizer ssh_packetizer;
+
+/**
  * A question to the program: is this host key good, may this user in, may this command run?
  *
  * Whoever receives a request, as argument of a callback or from ssh_transport_next_request(), owns it: it is
@@ -1211,6 +1235,17 @@ typedef bool (*ssh_sftp_source_callback)(void *userdata,
                                          void *buffer,
                                          size_t capacity,
                                          size_t *length);
+
+/**
+ * Is called when nothing was read or written for the interval.
+ *
+ * Called on the thread that waits in a call on the packetizer, with no lock held. It may call any function of the
+ * library but those that read from the packetizer, or write to it where the waiting call writes: these fail with
+ * SSH_ERR_WOULD_DEADLOCK. It must not unwind or longjmp.
+ *
+ * @param userdata  as set
+ */
+typedef void (*ssh_packetizer_keepalive_callback)(void *userdata);
 
 #ifdef __cplusplus
 extern "C" {
@@ -5252,6 +5287,560 @@ ssh_status ssh_sftp_put_callback(ssh_sftp *sftp,
                                  void *userdata,
                                  int32_t timeout_ms,
                                  ssh_error **error);
+
+/**
+ * Makes an empty message.
+ *
+ * @return a message, freed with ssh_message_free(), or NULL when memory is short.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_message *ssh_message_new(void);
+
+/**
+ * Makes a message of bytes that are there already.
+ *
+ * @param data    the bytes, copied
+ * @param length  how many; at most 262144
+ * @return a message, freed with ssh_message_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_message *ssh_message_new_bytes(const void *data, size_t length);
+
+/**
+ * Frees a message and wipes it.
+ *
+ * @param message  the message; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_message_free(ssh_message *message);
+
+/**
+ * The message number: the first byte.
+ *
+ * @return 1 to 255; 0 when the message is empty or none. Any thread. Since 0.1.
+ */
+uint8_t ssh_message_number(const ssh_message *message);
+
+/**
+ * The sequence number of the packet in which the message came; what SSH_MSG_UNIMPLEMENTED has to name.
+ *
+ * @return the number; 0 for a message that was made here, or none. Any thread. Since 0.1.
+ */
+uint32_t ssh_message_sequence(const ssh_message *message);
+
+/**
+ * Copies all bytes out.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_bytes(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Copies out the bytes before the position.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_so_far(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Copies out the bytes from the position on, which stays where it is.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_remainder(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Takes the position back to the first byte.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_rewind(ssh_message *message);
+
+/**
+ * Adds one byte, such as the message number.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_byte(ssh_message *message, uint8_t value);
+
+/**
+ * Adds bytes as they are, without a length.
+ *
+ * @param message  the message
+ * @param data     the bytes, copied
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_bytes(ssh_message *message,
+                                 const void *data,
+                                 size_t length);
+
+/**
+ * Adds a boolean.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_boolean(ssh_message *message, bool value);
+
+/**
+ * Adds a uint32.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_int(ssh_message *message, uint32_t value);
+
+/**
+ * Adds a uint64.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_int64(ssh_message *message, uint64_t value);
+
+/**
+ * Adds an mpint that is not negative.
+ *
+ * @param message    the message
+ * @param magnitude  its bytes, most significant first; leading zero bytes do not count
+ * @param length     how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_mpint(ssh_message *message,
+                                 const void *magnitude,
+                                 size_t length);
+
+/**
+ * Adds a string: its length and its bytes.
+ *
+ * @param message  the message
+ * @param data     the bytes, copied
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_string(ssh_message *message,
+                                  const void *data,
+                                  size_t length);
+
+/**
+ * Adds a name-list.
+ *
+ * @param message  the message
+ * @param names    names separated by commas; "" is the empty list
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG for an empty name or one that is not printable
+ *         ASCII, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_list(ssh_message *message,
+                                const char *names);
+
+/**
+ * Reads one byte.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_byte(ssh_message *message, uint8_t *value);
+
+/**
+ * Reads bytes as they are, without a length.
+ *
+ * @param message  the message
+ * @param data     where to put them
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_PROTOCOL when there are fewer, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread.
+ *         Since 0.1.
+ */
+ssh_status ssh_message_get_bytes(ssh_message *message,
+                                 void *data,
+                                 size_t length);
+
+/**
+ * Reads a boolean; any byte but 0 is true.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_boolean(ssh_message *message, bool *value);
+
+/**
+ * Reads a uint32.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_int(ssh_message *message, uint32_t *value);
+
+/**
+ * Reads a uint64.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_int64(ssh_message *message, uint64_t *value);
+
+/**
+ * Reads an mpint that is not negative.
+ *
+ * @param message    the message
+ * @param magnitude  receives its bytes, most significant first, without leading zero bytes; freed with
+ *                   ssh_memory_free(); may be NULL
+ * @param length     receives how many; 0 for the number 0
+ * @return SSH_OK, SSH_ERR_PROTOCOL also for a negative number, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_mpint(ssh_message *message,
+                                 void **magnitude,
+                                 size_t *length);
+
+/**
+ * Reads a string of any bytes.
+ *
+ * @param message  the message
+ * @param data     receives its bytes with a NUL behind them that does not count, freed with ssh_memory_free(); may be
+ *                 NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_string(ssh_message *message,
+                                  void **data,
+                                  size_t *length);
+
+/**
+ * Reads a string that is text.
+ *
+ * @param message  the message
+ * @return the text, UTF-8, freed with ssh_memory_free(); NULL when there is no string here, or one that is not UTF-8
+ *         or holds a NUL, and when `message` is none. Any thread. Since 0.1.
+ */
+char *ssh_message_get_text(ssh_message *message);
+
+/**
+ * Reads a name-list.
+ *
+ * @param message  the message
+ * @return names separated by commas, "" for the empty list, freed with ssh_memory_free(); NULL when there is no
+ *         name-list here, and when `message` is none. Any thread. Since 0.1.
+ */
+char *ssh_message_get_list(ssh_message *message);
+
+/**
+ * Makes a packetizer over a connected stream socket.
+ *
+ * @param fd     the socket, which belongs to the packetizer from now on and is made non-blocking; on failure it stays
+ *               the caller's
+ * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_IO
+ * @return a packetizer, freed with ssh_packetizer_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_packetizer *ssh_packetizer_new(int32_t fd,
+                                   ssh_error **error);
+
+/**
+ * Makes a packetizer over functions of the program's. They are called on the threads that call the packetizer, and
+ * asked to wait a second at most each time; otherwise as for ssh_transport_new_stream().
+ *
+ * @param read      reads
+ * @param write     writes
+ * @param close     ends the stream, called by ssh_packetizer_close() or ssh_packetizer_free(); or NULL
+ * @param userdata  passed to all of them
+ * @param destroy   ends userdata's life, or NULL
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return a packetizer, freed with ssh_packetizer_free(), or NULL; then none of the functions is ever called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_packetizer *ssh_packetizer_new_stream(ssh_stream_read_callback read,
+                                          ssh_stream_write_callback write,
+                                          ssh_stream_close_callback close,
+                                          void *userdata,
+                                          ssh_destroy_callback destroy,
+                                          ssh_error **error);
+
+/**
+ * Frees a packetizer and closes its stream. Calls that wait on it return with SSH_ERR_CLOSED.
+ *
+ * @param packetizer  the packetizer; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_packetizer_free(ssh_packetizer *packetizer);
+
+/**
+ * Ends the stream in both directions. Calls that wait return with SSH_ERR_CLOSED, as do all later ones.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_close(ssh_packetizer *packetizer);
+
+/**
+ * Reads bytes as they are, before packets begin, until the buffer is full or the stream ends.
+ *
+ * @param packetizer   the packetizer
+ * @param buffer       where to put them
+ * @param length       how many
+ * @param check_rekey  whether to fail with SSH_ERR_NEED_REKEY, as ssh_packetizer_read_message() does, when nothing was
+ *                     read yet
+ * @param timeout_ms   milliseconds for all of them
+ * @param count        receives how many bytes are in the buffer now, also when the call fails
+ * @param error        receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_STATE when a packet has begun to arrive,
+ *                     SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK when the buffer is full, SSH_EOF when the stream has ended before, or a failure. Any thread.
+ *         Since 0.1.
+ */
+ssh_status ssh_packetizer_read_all(ssh_packetizer *packetizer,
+                                   void *buffer,
+                                   size_t length,
+                                   bool check_rekey,
+                                   int32_t timeout_ms,
+                                   size_t *count,
+                                   ssh_error **error);
+
+/**
+ * Reads a line, before packets begin. What comes behind it is kept for the next call.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds for the whole line
+ * @param line        receives the line without its CR LF or LF, freed with ssh_memory_free(); it may hold any byte
+ * @param length      receives how many bytes
+ * @param error       receives the detail, or NULL: SSH_ERR_LIMIT past 8192 bytes, SSH_ERR_TIMEOUT, SSH_ERR_STATE
+ *                    when a packet has begun to arrive, SSH_ERR_CONN_LOST in the middle of a line, SSH_ERR_CLOSED
+ * @return SSH_OK, SSH_EOF when the stream has ended, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_readline(ssh_packetizer *packetizer,
+                                   int32_t timeout_ms,
+                                   void **line,
+                                   size_t *length,
+                                   ssh_error **error);
+
+/**
+ * Writes bytes as they are, such as the identification line with its CR LF.
+ *
+ * @param packetizer  the packetizer
+ * @param data        the bytes
+ * @param length      how many
+ * @param timeout_ms  milliseconds for all of them
+ * @param count       receives how many were written, also when the call fails; or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_write_all(ssh_packetizer *packetizer,
+                                    const void *data,
+                                    size_t length,
+                                    int32_t timeout_ms,
+                                    size_t *count,
+                                    ssh_error **error);
+
+/**
+ * Reads a packet, checks it and hands out its payload.
+ *
+ * When a limit was reached and no packet has begun to arrive, the call fails with SSH_ERR_NEED_REKEY, once: send a
+ * KEXINIT and go on reading. A packet that fails a check (SSH_ERR_MAC, SSH_ERR_PROTOCOL) ends reading for good. A
+ * packet that has come in part when the time is over is read on by the next call.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds for the whole packet
+ * @param received    receives the payload, freed with ssh_message_free()
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_NEED_REKEY, SSH_ERR_MAC,
+ *                    SSH_ERR_PROTOCOL, SSH_ERR_CONN_LOST in the middle of a packet, SSH_ERR_CLOSED
+ * @return SSH_OK, SSH_EOF when the stream has ended, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_read_message(ssh_packetizer *packetizer,
+                                       int32_t timeout_ms,
+                                       ssh_message **received,
+                                       ssh_error **error);
+
+/**
+ * Sends a message as a packet, sealed with the present cipher.
+ *
+ * @param packetizer  the packetizer
+ * @param payload     the message, which stays the caller's; of 1 byte to 255 KiB
+ * @param timeout_ms  milliseconds for what is left of the packet before and for this one
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, and then nothing of the message was taken;
+ *                    SSH_ERR_INVALID_ARG, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK; SSH_AGAIN when the message was taken but has not left in full, which the next call or
+ *         ssh_packetizer_flush() sees to; or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_send_message(ssh_packetizer *packetizer,
+                                       const ssh_message *payload,
+                                       int32_t timeout_ms,
+                                       ssh_error **error);
+
+/**
+ * Writes what is left of the last packet.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds until it must have left
+ * @return SSH_OK, SSH_AGAIN when it has not and timeout_ms is 0, SSH_ERR_TIMEOUT, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED,
+ *         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_flush(ssh_packetizer *packetizer,
+                                int32_t timeout_ms);
+
+/**
+ * How many bytes of key material a cipher and a MAC take, each to be derived as in RFC 4253 section 7.2.
+ *
+ * @param cipher   the cipher's name in KEXINIT
+ * @param mac      the MAC's name, encrypt-then-MAC included; NULL or "" for a cipher that brings its own
+ * @param iv       receives the bytes of the initial IV; 0 for chacha20-poly1305@openssh.com
+ * @param key      receives the bytes of the encryption key
+ * @param mac_key  receives the bytes of the integrity key; 0 where there is no MAC
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for an unknown name or two that do not belong together. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_key_lengths(const char *cipher,
+                                      const char *mac,
+                                      size_t *iv,
+                                      size_t *key,
+                                      size_t *mac_key);
+
+/**
+ * Opens every packet after the last one read with these keys. To be called after SSH_MSG_NEWKEYS was read.
+ *
+ * Block size, MAC length and the order of encryption and MAC follow from the names. All lengths must be those of
+ * ssh_packetizer_key_lengths().
+ *
+ * @param packetizer      the packetizer
+ * @param cipher          the cipher's name in KEXINIT, those for old gear included
+ * @param key             the encryption key
+ * @param key_length      its bytes
+ * @param iv              the initial IV; NULL where there is none
+ * @param iv_length       its bytes
+ * @param mac             the MAC's name; NULL or "" for a cipher that brings its own
+ * @param mac_key         the integrity key; NULL where there is none
+ * @param mac_key_length  its bytes
+ * @param reset_sequence  whether the sequence number starts again at 0, as in strict key exchange
+ * @param error           receives the detail, or NULL: SSH_ERR_INVALID_ARG; SSH_ERR_STATE while another call reads,
+ *                        or when a packet under the old keys has begun to arrive
+ * @return SSH_OK or a failure, after which the old keys hold. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_inbound_cipher(ssh_packetizer *packetizer,
+                                             const char *cipher,
+                                             const void *key,
+                                             size_t key_length,
+                                             const void *iv,
+                                             size_t iv_length,
+                                             const char *mac,
+                                             const void *mac_key,
+                                             size_t mac_key_length,
+                                             bool reset_sequence,
+                                             ssh_error **error);
+
+/**
+ * Seals every packet from the next one on with these keys. To be called after SSH_MSG_NEWKEYS was sent.
+ *
+ * @param packetizer      the packetizer
+ * @param cipher          the cipher's name in KEXINIT, those for old gear included
+ * @param key             the encryption key
+ * @param key_length      its bytes
+ * @param iv              the initial IV; NULL where there is none
+ * @param iv_length       its bytes
+ * @param mac             the MAC's name; NULL or "" for a cipher that brings its own
+ * @param mac_key         the integrity key; NULL where there is none
+ * @param mac_key_length  its bytes
+ * @param reset_sequence  whether the sequence number starts again at 0, as in strict key exchange
+ * @param error           receives the detail, or NULL: SSH_ERR_INVALID_ARG; SSH_ERR_STATE while another call writes
+ * @return SSH_OK or a failure, after which the old keys hold. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_outbound_cipher(ssh_packetizer *packetizer,
+                                              const char *cipher,
+                                              const void *key,
+                                              size_t key_length,
+                                              const void *iv,
+                                              size_t iv_length,
+                                              const char *mac,
+                                              const void *mac_key,
+                                              size_t mac_key_length,
+                                              bool reset_sequence,
+                                              ssh_error **error);
+
+/**
+ * Whether new keys should be negotiated: a limit was reached in either direction, and not both have got new keys
+ * since.
+ *
+ * @return false also when `packetizer` is none. Any thread. Since 0.1.
+ */
+bool ssh_packetizer_need_rekey(const ssh_packetizer *packetizer);
+
+/**
+ * Sets after how much under one set of keys new ones are needed, in either direction.
+ *
+ * @param packetizer  the packetizer
+ * @param bytes       so many bytes; 0 for the default of 1 GiB
+ * @param packets     so many packets; 0 for the default of 2^31. After 2^32 nothing is sealed or opened any more
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_rekey_limits(ssh_packetizer *packetizer,
+                                           uint64_t bytes,
+                                           uint64_t packets);
+
+/**
+ * Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds, or SSH_TIMEOUT_FOREVER
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_start_handshake(ssh_packetizer *packetizer,
+                                          int32_t timeout_ms);
+
+/**
+ * Whether the handshake was started and not completed in time.
+ *
+ * @return false when it was never started or is complete, and when `packetizer` is none. Any thread. Since 0.1.
+ */
+bool ssh_packetizer_handshake_timed_out(const ssh_packetizer *packetizer);
+
+/**
+ * The handshake is over: its timer stops.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_complete_handshake(ssh_packetizer *packetizer);
+
+/**
+ * Has a function called each time nothing was read or written for the interval. As there is no thread, that happens
+ * while a call waits.
+ *
+ * @param packetizer   the packetizer
+ * @param interval_ms  milliseconds; 0 turns it off
+ * @param callback     is called, or NULL to turn it off
+ * @param userdata     passed to the callback
+ * @param destroy      ends userdata's life once it is replaced or the packetizer is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
+                                        int32_t interval_ms,
+                                        ssh_packetizer_keepalive_callback callback,
+                                        void *userdata,
+                                        ssh_destroy_callback destroy);
+
+/**
+ * Sets where the log goes: at SSH_LOG_DEBUG a line for each packet, in hexadecimal and without what may hold a
+ * password. Lines come on the thread that sends or reads the packet.
+ *
+ * @param packetizer  the packetizer
+ * @param callback    receives the lines, or NULL to go back to the process's callback
+ * @param level       the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
+ * @param userdata    passed to the callback
+ * @param destroy     ends userdata's life once it is replaced or the packetizer is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_log(ssh_packetizer *packetizer,
+                                  ssh_log_callback callback,
+                                  int32_t level,
+                                  void *userdata,
+                                  ssh_destroy_callback destroy);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -120,6 +120,9 @@ pub enum Error {
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
+    /// New keys must be negotiated before more is read (packetizer only).
+    #[error("new keys are needed")]
+    RekeyNeeded,
     /// Another thread cancelled the call.
     #[error("cancelled")]
     Cancelled,
@@ -369,6 +372,7 @@ impl Error {
             Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
+            | Error::RekeyNeeded
             | Error::Cancelled
             | Error::Closed
             | Error::ChannelOpenRefused { .. }

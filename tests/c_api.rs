@@ -21,6 +21,7 @@ const PROGRAMS: &[&str] = &[
     "inspect",
     "sftp",
     "forward",
+    "packets",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -151,6 +152,7 @@ fn programs_pass_under_valgrind() {
         "streams",
         "sftp",
         "forward",
+        "packets",
         "misuse",
     ] {
         let from = if name == "misuse" {

@@ -184,6 +184,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
+            "ssh_message *" => Some("ssh_message_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
             "ssh_sftp *" => Some("ssh_sftp_free"),
@@ -227,6 +228,8 @@ static ssh_sftp *sftp;
 static ssh_sftp_attributes *sftp_attributes;
 static ssh_sftp_dir *sftp_dir;
 static ssh_sftp_file *sftp_file;
+static ssh_packetizer *packetizer;
+static ssh_message *message;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -360,6 +363,22 @@ static ssh_sftp_file *good_ssh_sftp_file(void)
     return sftp_file;
 }
 
+static ssh_packetizer *good_ssh_packetizer(void)
+{
+    int fds[2];
+    ssh_packetizer_free(packetizer);
+    sockets(fds);
+    packetizer = ssh_packetizer_new(fds[0], NULL);
+    close(fds[1]);
+    return packetizer;
+}
+
+static ssh_message *good_ssh_message(void)
+{
+    ssh_message_free(message);
+    return message = ssh_message_new_bytes("\x14 and more than a few bytes", 28);
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -399,6 +418,8 @@ int main(void)
     ssh_event_free(event);
     ssh_error_free(error);
     ssh_key_free(key);
+    ssh_packetizer_free(packetizer);
+    ssh_message_free(message);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);

@@ -14,6 +14,7 @@ mod exec;
 mod forward;
 mod jump;
 mod libssh;
+mod packets;
 mod paramiko;
 mod peers;
 mod process;

@@ -32,6 +32,7 @@ package_present() {
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         lftp) have lftp ;;
         putty-tools) have psftp ;;
+        libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
         procps) have ps ;;
@@ -45,8 +46,8 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev lftp putty-tools valgrind g++ procps \
-        python3-venv xvfb xauth x11-utils; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
+        procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
@@ -140,6 +141,9 @@ fi
     fi
     if [ -e /usr/include/libssh/libssh.h ]; then
         printf 'LIBSSH_DEV=yes\n'
+    fi
+    if [ -e /usr/include/gcrypt.h ]; then
+        printf 'GCRYPT=yes\n'
     fi
     if id "$account" >/dev/null 2>&1 && [ -r "$peers/password" ]; then
         printf 'ACCOUNT=%s\nACCOUNT_PASSWORD=%s\n' "$account" "$peers/password"

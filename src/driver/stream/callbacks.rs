@@ -262,7 +262,7 @@ impl Inner {
 }
 
 impl StreamFault {
-    fn error(self, operation: &'static str) -> Error {
+    pub(crate) fn error(self, operation: &'static str) -> Error {
         match self {
             StreamFault::Failed(status) => Error::Stream { operation, status },
             StreamFault::NotYet | StreamFault::Nonsense => Error::StreamNonsense(operation),
@@ -271,7 +271,7 @@ impl StreamFault {
 }
 
 /// Calls the application; a panic is a failure, and so is a count that cannot be.
-fn guarded(
+pub(crate) fn guarded(
     call: impl FnOnce() -> Result<usize, StreamFault>,
     most: usize,
 ) -> Result<usize, StreamFault> {
