@@ -2361,8 +2361,9 @@ ssh_status ssh_transport_statistics(const ssh_transport *transport,
  *
  * @param transport  the transport
  * @param daemon     true: the process may exit; false: it waits
- * @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE. Any
- *         thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_daemon(ssh_transport *transport,
                                     bool daemon);

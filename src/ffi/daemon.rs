@@ -11,8 +11,9 @@ use super::transport::ssh_transport;
 ///
 /// @param transport  the transport
 /// @param daemon     true: the process may exit; false: it waits
-/// @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE. Any
-///         thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE.
+///
+/// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_daemon(
     transport: *mut ssh_transport,
