@@ -1,9 +1,9 @@
 //! Between the system's `stat` and the protocol's attributes, and setting them.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cap_std::fs::{Permissions, PermissionsExt};
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 
 use super::tree::{as_path, Tree};
 use crate::sftp::server::failure::Failure;
@@ -122,7 +122,7 @@ pub fn set(tree: &Tree, path: &VirtualPath, wanted: &Attributes) -> Result<(), F
         fs::chownat(&located, "", user, group, AtFlags::EMPTY_PATH)?;
     }
     if let Some(permissions) = wanted.permissions {
-        set_mode(tree, path, checked_mode(permissions, &stat)?)?;
+        set_mode(tree, path, &located, checked_mode(permissions, &stat)?)?;
     }
     if let Some(seconds) = wanted.times {
         fs::utimensat(located.as_fd(), "", &times(seconds), AtFlags::EMPTY_PATH)?;
@@ -159,7 +159,15 @@ pub fn set_link(tree: &Tree, path: &VirtualPath, wanted: &Attributes) -> Result<
     Ok(())
 }
 
-fn set_mode(tree: &Tree, path: &VirtualPath, mode: Mode) -> Result<(), Failure> {
+/// Sets a mode that was checked against `located`. The path may name something else by now, which is fine for modes
+/// that anything may have. Set-ID bits are for directories, so they go to the one that was looked at and never to
+/// a file that has taken its place.
+fn set_mode(tree: &Tree, path: &VirtualPath, located: &OwnedFd, mode: Mode) -> Result<(), Failure> {
+    if mode.as_raw_mode() & SET_ID_BITS != 0 {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = fs::openat(located, ".", flags, Mode::empty())?;
+        return Ok(fs::fchmod(&directory, mode)?);
+    }
     let permissions = Permissions::from_mode(mode.as_raw_mode());
     Ok(tree
         .root()
@@ -172,4 +180,32 @@ fn checked_size(size: u64) -> Result<u64, Failure> {
         return Err(Failure::other("the size is too large"));
     }
     Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{symlink, MetadataExt};
+
+    #[test]
+    fn a_file_that_takes_the_place_of_a_directory_gets_no_set_id_bits() {
+        let top = std::env::temp_dir().join(format!("sshwire-set-id-{}", std::process::id()));
+        std::fs::create_dir_all(top.join("dir")).unwrap();
+        std::fs::write(top.join("program"), "").unwrap();
+        let tree = Tree::open(&top).unwrap();
+        let path = VirtualPath::new(&VirtualPath::root(), b"/link").unwrap();
+        symlink("dir", top.join("link")).unwrap();
+        let located = tree.locate(&path).unwrap();
+        let mode = checked_mode(0o4755, &fs::fstat(&located).unwrap()).unwrap();
+        // What another session of the same client does between the check and the change.
+        symlink("program", top.join("next")).unwrap();
+        std::fs::rename(top.join("next"), top.join("link")).unwrap();
+        let outcome = set_mode(&tree, &path, &located, mode);
+        let mode_of = |name: &str| std::fs::metadata(top.join(name)).unwrap().mode() & MODE_BITS;
+        let (program, directory) = (mode_of("program"), mode_of("dir"));
+        std::fs::remove_dir_all(&top).unwrap();
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(program & SET_ID_BITS, 0, "{program:o}");
+        assert_eq!(directory, 0o4755);
+    }
 }
