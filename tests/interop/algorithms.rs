@@ -396,7 +396,8 @@ fn group_exchange_with_groups_from_a_file() {
     assert!(output.stderr.contains("/3072"), "{}", output.stderr);
 
     let mut bad = std::process::Command::new(crate::peers::program("server"));
-    bad.args(["--listen", "127.0.0.1:0", "--moduli", "/dev/null"]);
+    bad.args(["--listen", "127.0.0.1:0", "--allow-anyone"]);
+    bad.args(["--moduli", "/dev/null"]);
     bad.arg("--host-key").arg(crate::peers::key("host_ed25519"));
     let output = run(&mut bad, b"", LIMIT).expect_code(255);
     assert!(output.stderr.contains("/dev/null"), "{}", output.stderr);
