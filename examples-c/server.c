@@ -144,10 +144,32 @@ static bool is_password(const char *user, const char *password, size_t length)
     return good;
 }
 
-/* How many of the required methods a connection has behind it is kept with its transport. */
+/* How many of the required methods a user has behind him is kept with the transport. */
+struct progress {
+    size_t step;
+    char user[];
+};
+
+/* What one user has shown counts for nothing when the client goes on as another one (RFC 4252 section 5). */
 static size_t step_of(ssh_request *request)
 {
-    return (size_t)(uintptr_t)ssh_transport_get_userdata(ssh_request_transport(request));
+    struct progress *progress = ssh_transport_get_userdata(ssh_request_transport(request));
+    const char *user = ssh_request_username(request);
+    return progress != NULL && user != NULL && strcmp(progress->user, user) == 0 ? progress->step : 0;
+}
+
+static bool set_step(ssh_request *request, size_t step)
+{
+    const char *user = ssh_request_username(request);
+    struct progress *progress = user != NULL ? malloc(sizeof *progress + strlen(user) + 1) : NULL;
+    if (progress == NULL)
+        return false;
+    progress->step = step;
+    strcpy(progress->user, user);
+    if (ssh_transport_set_userdata(ssh_request_transport(request), progress, free) == SSH_OK)
+        return true;
+    free(progress);
+    return false;
 }
 
 static bool is_next(ssh_request *request, const char *method)
@@ -172,8 +194,8 @@ static void grant(ssh_request *request, const char *method)
 {
     size_t step = step_of(request) + 1;
     if (step < options.required_count) {
-        ssh_transport_set_userdata(ssh_request_transport(request), (void *)(uintptr_t)step, NULL);
-        ssh_request_accept_partial(request, options.required[step]);
+        if (set_step(request, step))
+            ssh_request_accept_partial(request, options.required[step]);
         return;
     }
     if (ssh_request_accept(request) == SSH_OK && options.verbosity > 0)

@@ -298,12 +298,13 @@ pub(crate) fn address(bytes: &[u8]) -> Result<String, DecodeError> {
     Ok(text.to_owned())
 }
 
-/// The path of a UNIX socket: not empty, and text that fits into a `sockaddr_un`.
+/// The path of a UNIX socket: absolute, and text that fits into a `sockaddr_un`. A relative one would depend on where the
+/// process happens to be, and could look like the address of a host to who decides about it.
 pub(crate) fn socket_path(bytes: &[u8]) -> Result<String, DecodeError> {
     if bytes.len() > MAX_SOCKET_PATH_BYTES {
         return Err(DecodeError::TooLong);
     }
-    if bytes.is_empty() {
+    if !bytes.starts_with(b"/") {
         return Err(DecodeError::BadValue);
     }
     address(bytes)

@@ -202,7 +202,14 @@ mod tests {
         ] {
             assert!(tcp(host, port).is_err());
         }
-        for path in [&b""[..], &[b'p'; 108], b"a\0b"] {
+        for path in [
+            &b""[..],
+            &[b'/'; 108],
+            b"/a\0b",
+            b"relative",
+            b"::1]:/x",
+            b"127.0.0.1",
+        ] {
             let data = Writer::collect(|w| {
                 w.string(path);
             });
