@@ -33,10 +33,17 @@ bool client_option(struct client_options *options, int option, const char *value
     case 'v': options->verbosity++; return true;
     case OPTION_HOST_KEY: add(options->host_keys, &options->host_key_count, value, "--host-key"); return true;
     case OPTION_FINGERPRINT:
+        if (strncmp(value, "SHA256:", 7) != 0 || strlen(value) != 50)
+            fail("--fingerprint: \"%s\" is not of the form SHA256: and 43 characters", value);
         add(options->fingerprints, &options->fingerprint_count, value, "--fingerprint");
         return true;
     case OPTION_INSECURE: options->insecure = true; return true;
-    case OPTION_AUTH: options->auth = value; return true;
+    case OPTION_AUTH:
+        if (strcmp(value, "none") != 0 && strcmp(value, "publickey") != 0 && strcmp(value, "password") != 0 &&
+            strcmp(value, "keyboard-interactive") != 0)
+            fail("--auth: there is no method \"%s\"", value);
+        options->auth = value;
+        return true;
     case OPTION_PASSWORD_FILE: options->password_file = value; return true;
     case OPTION_PASSPHRASE_FILE: options->passphrase_file = value; return true;
     case OPTION_ANSWERS_FILE: options->answers_file = value; return true;
@@ -315,9 +322,11 @@ static void log_in(const struct client_options *options, ssh_transport *transpor
     /* Each right answer may lead to a further question; ten are more than anybody asks. */
     for (int step = 0; !in && partial && step < 10; step++)
         in = try_methods(&login, &partial);
+    if (!in && login.methods == NULL)
+        fail("there is nothing to log in with as %s: no key, no password, nobody to ask", options->user);
     if (!in)
         fail("login as %s was refused; the server allows: %s", options->user,
-             login.methods != NULL ? login.methods : "nothing");
+             *login.methods != '\0' ? login.methods : "nothing more");
     forget(login.answers);
     ssh_memory_free(login.methods);
 }

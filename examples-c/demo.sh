@@ -23,9 +23,10 @@ show "keygen -t ed25519 -f user_key --no-passphrase"
 
 step "2. A server that lets this key in"
 "$bin/keygen" -t ed25519 -f "$directory/host_key" --no-passphrase -C "demo server" >/dev/null
-show "server --listen 127.0.0.1:0 --host-key host_key --authorized-keys user_key.pub &"
-"$bin/server" --listen 127.0.0.1:0 --host-key "$directory/host_key" --authorized-keys "$directory/user_key.pub" -v \
-    >"$directory/server.log" 2>&1 &
+mkdir "$directory/offered"
+show "server --listen 127.0.0.1:0 --host-key host_key --authorized-keys user_key.pub --sftp offered &"
+"$bin/server" --listen 127.0.0.1:0 --host-key "$directory/host_key" --authorized-keys "$directory/user_key.pub" \
+    --sftp "$directory/offered" -v >"$directory/server.log" 2>&1 &
 server=$!
 tries=0
 until grep -q '^listening on' "$directory/server.log"; do
@@ -66,7 +67,25 @@ run -i "$directory/user_key" --fingerprint "$fingerprint" --rekey-bytes 8388608 
 cmp "$directory/original" "$directory/copy"
 printf '    %s bytes, not one of them changed\n' "$(wc -c <"$directory/copy")"
 
-step "6. A server with another host key is refused before anything is sent to it"
+step "6. Files: the same 64 MiB to the server's directory and back; nothing outside of it can be had"
+sftp() { "$bin/sftp" -p "$port" -l demo --batch -i "$directory/user_key" --fingerprint "$fingerprint" "$@"; }
+show "sftp ... 127.0.0.1 put original photos.tar"
+sftp 127.0.0.1 put "$directory/original" photos.tar
+show "sftp ... -L 127.0.0.1 ls"
+sftp -L 127.0.0.1 ls | indent
+show "sftp ... 127.0.0.1 get photos.tar copy"
+rm "$directory/copy"
+sftp 127.0.0.1 get photos.tar "$directory/copy"
+cmp "$directory/original" "$directory/copy"
+printf '    %s bytes, not one of them changed\n' "$(wc -c <"$directory/copy")"
+show "sftp ... 127.0.0.1 get ../../../etc/passwd"
+if sftp 127.0.0.1 get ../../../etc/passwd "$directory/stolen" >"$directory/output" 2>&1; then
+    echo "that must not have worked"
+    exit 1
+fi
+indent <"$directory/output"
+
+step "7. A server with another host key is refused before anything is sent to it"
 show "exec -i user_key --fingerprint SHA256:AAAA... 127.0.0.1 true"
 if run -i "$directory/user_key" --fingerprint SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA 127.0.0.1 true \
     >"$directory/output" 2>&1; then
@@ -75,7 +94,7 @@ if run -i "$directory/user_key" --fingerprint SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAA
 fi
 indent <"$directory/output"
 
-step "7. And so is a user whose key the server does not know"
+step "8. And so is a user whose key the server does not know"
 "$bin/keygen" -t ed25519 -f "$directory/other_key" --no-passphrase >/dev/null
 show "exec -i other_key --fingerprint ... 127.0.0.1 true"
 if run -i "$directory/other_key" --fingerprint "$fingerprint" 127.0.0.1 true >"$directory/output" 2>&1; then

@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "command.h"
+#include "xauth.h"
 
 static const char help[] =
     "usage: exec [OPTION...] [USER@]HOST COMMAND...\n"
@@ -19,6 +20,8 @@ static const char help[] =
     "\n"
     "  -t, --terminal             run the command on a terminal over there\n"
     "      --env NAME=VALUE       set a variable, if the server lets us; may be given several times\n"
+    "  -A, --agent                let the command use the agent at SSH_AUTH_SOCK\n"
+    "  -X, --x11                  let it show windows on DISPLAY\n"
     "  -n, --no-input             the command reads nothing\n" CLIENT_HELP
     "\n"
     "example: tar c project | exec -i key --fingerprint SHA256:... me@example.org 'tar x'\n";
@@ -43,28 +46,59 @@ static void request_terminal(ssh_channel *channel)
         fail_error("terminal", error);
 }
 
+static void forward_agent(ssh_channel *channel)
+{
+    ssh_error *error = NULL;
+    const char *socket = getenv("SSH_AUTH_SOCK");
+    if (socket == NULL)
+        fail("SSH_AUTH_SOCK is not set");
+    if (ssh_channel_request_agent_forward(channel, socket, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK)
+        fail_error("agent", error);
+}
+
+static void forward_display(ssh_channel *channel)
+{
+    ssh_error *error = NULL;
+    unsigned char cookie[256];
+    const char *display = getenv("DISPLAY");
+    if (display == NULL)
+        fail("DISPLAY is not set");
+    const char *dot = strrchr(display, '.');
+    uint32_t screen = dot != NULL && strchr(dot, ':') == NULL ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
+    size_t length = read_cookie(display, cookie, sizeof cookie);
+    if (ssh_channel_request_x11(channel, display, cookie, length, screen, false, SSH_TIMEOUT_DEFAULT, NULL, &error) !=
+        SSH_OK)
+        fail_error("display", error);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {CLIENT_LONG_OPTIONS,
                                             {"terminal", no_argument, NULL, 't'},
+                                            {"agent", no_argument, NULL, 'A'},
+                                            {"x11", no_argument, NULL, 'X'},
                                             {"no-input", no_argument, NULL, 'n'},
                                             {"env", required_argument, NULL, OPTION_LAST_CLIENT},
                                             {NULL, 0, NULL, 0}};
     struct client_options client;
     const char *variables[64];
     size_t variable_count = 0;
-    bool terminal = false, no_input = false;
+    bool terminal = false, agent = false, x11 = false, no_input = false;
     int option;
 
     program_name = "exec";
     client_defaults(&client);
     /* The + ends the options at the host, so that those of the command stay its own. */
-    while ((option = getopt_long(argc, argv, "+tn" CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+tnAX" CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
         } else if (option == 't') {
             terminal = true;
+        } else if (option == 'A') {
+            agent = true;
+        } else if (option == 'X') {
+            x11 = true;
         } else if (option == 'n') {
             no_input = true;
         } else if (option == OPTION_LAST_CLIENT && variable_count < sizeof variables / sizeof variables[0]) {
@@ -88,6 +122,10 @@ int main(int argc, char **argv)
         set_variable(channel, variables[i]);
     if (terminal)
         request_terminal(channel);
+    if (agent)
+        forward_agent(channel);
+    if (x11)
+        forward_display(channel);
     if (ssh_channel_request_exec(channel, command, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK)
         fail_error("command", error);
     free(command);

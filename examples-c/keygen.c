@@ -100,6 +100,10 @@ static void make_key(const char *path, const char *type, uint32_t bits, const ch
                      const char *passphrase_file, bool no_passphrase)
 {
     ssh_error *error = NULL;
+    if (strcmp(type, "ed25519") == 0 && bits != 0)
+        fail("-b is for ecdsa and rsa");
+    if (strcmp(type, "rsa") == 0 && bits != 0 && bits < 2048)
+        fail("-b: RSA keys have 2048 to 16384 bits");
     int32_t kind = kind_of(type, &bits);
     char *passphrase = no_passphrase ? NULL : new_passphrase(passphrase_file);
     ssh_key *key = ssh_key_generate(kind, bits, comment, &error);

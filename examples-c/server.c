@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "permits.h"
 #include "session.h"
 
 #define MAX_HOST_KEYS 16
@@ -36,23 +37,34 @@ static const char help[] =
     "      --allow-anyone         let in everybody. Do not.\n"
     "      --banner FILE          a text to show before anybody logs in\n"
     "      --rekey-bytes N        new keys each N bytes in either direction\n"
+    "      --forward              forward connections: to anywhere, from loopback and UNIX sockets here, and to the\n"
+    "                             agents and displays of the users\n"
+    "      --permit-connect PLACE forward to this only, HOST:PORT or /path with * as in file names; several times\n"
+    "      --permit-listen PLACE  forward from this only; several times\n"
+    "      --moduli FILE          groups for Diffie-Hellman group exchange\n"
     "      --shell PROGRAM        runs commands and shells with this instead of your login shell\n"
+    "      --sftp DIRECTORY       offers the directory over SFTP, and nothing outside of it\n"
+    "      --read-only            changes nothing in that directory\n"
     "  -v, --verbose              say more; twice: in detail\n"
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner, *shell;
+    const char *listen, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
     const char *users[MAX_USERS];
     size_t user_count;
     char *required[4];
     size_t required_count;
-    bool allow_anyone;
+    bool allow_anyone, read_only, forward;
+    struct permits permits;
     uint64_t rekey_bytes;
     int verbosity;
     struct algorithm_options algorithms;
 };
+
+/* Sockets and cookies of the sessions' agents and displays. */
+static char forwarding_directory[64];
 
 /* Set up before the first connection and only read after that, so all threads may look. */
 static struct server_options options = {.listen = "127.0.0.1:2222"};
@@ -132,10 +144,32 @@ static bool is_password(const char *user, const char *password, size_t length)
     return good;
 }
 
-/* How many of the required methods a connection has behind it is kept with its transport. */
+/* How many of the required methods a user has behind him is kept with the transport. */
+struct progress {
+    size_t step;
+    char user[];
+};
+
+/* What one user has shown counts for nothing when the client goes on as another one (RFC 4252 section 5). */
 static size_t step_of(ssh_request *request)
 {
-    return (size_t)(uintptr_t)ssh_transport_get_userdata(ssh_request_transport(request));
+    struct progress *progress = ssh_transport_get_userdata(ssh_request_transport(request));
+    const char *user = ssh_request_username(request);
+    return progress != NULL && user != NULL && strcmp(progress->user, user) == 0 ? progress->step : 0;
+}
+
+static bool set_step(ssh_request *request, size_t step)
+{
+    const char *user = ssh_request_username(request);
+    struct progress *progress = user != NULL ? malloc(sizeof *progress + strlen(user) + 1) : NULL;
+    if (progress == NULL)
+        return false;
+    progress->step = step;
+    strcpy(progress->user, user);
+    if (ssh_transport_set_userdata(ssh_request_transport(request), progress, free) == SSH_OK)
+        return true;
+    free(progress);
+    return false;
 }
 
 static bool is_next(ssh_request *request, const char *method)
@@ -160,8 +194,8 @@ static void grant(ssh_request *request, const char *method)
 {
     size_t step = step_of(request) + 1;
     if (step < options.required_count) {
-        ssh_transport_set_userdata(ssh_request_transport(request), (void *)(uintptr_t)step, NULL);
-        ssh_request_accept_partial(request, options.required[step]);
+        if (set_step(request, step))
+            ssh_request_accept_partial(request, options.required[step]);
         return;
     }
     if (ssh_request_accept(request) == SSH_OK && options.verbosity > 0)
@@ -272,6 +306,8 @@ static ssh_server *make_server(void)
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     if (options.authorized_keys != NULL) {
+        /* Read at each login, so that it may change; but a wrong name shall be told now. */
+        free(read_file(options.authorized_keys));
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);
     }
@@ -288,6 +324,26 @@ static ssh_server *make_server(void)
         free(text);
     }
     sessions_serve(server, options.shell);
+    if (options.moduli != NULL && ssh_server_load_moduli(server, options.moduli, &error) != SSH_OK)
+        fail_error(options.moduli, error);
+    if (options.sftp != NULL) {
+        /* Lives as long as the program. */
+        ssh_sftp_server *directory = ssh_sftp_server_new_directory(options.sftp, &error);
+        if (directory == NULL)
+            fail_error(options.sftp, error);
+        ssh_sftp_server_set_read_only(directory, options.read_only);
+        sessions_serve_sftp(server, directory);
+    }
+    if (options.forward) {
+        permits_default(&options.permits);
+        permits_serve(server, &options.permits);
+        const char *place = getenv("TMPDIR");
+        if (snprintf(forwarding_directory, sizeof forwarding_directory, "%s/sshwire-server-XXXXXX",
+                     place != NULL ? place : "/tmp") >= (int)sizeof forwarding_directory ||
+            mkdtemp(forwarding_directory) == NULL)
+            fail("%s: %s", forwarding_directory, strerror(errno));
+        sessions_serve_forwarding(server, forwarding_directory);
+    }
     return server;
 }
 
@@ -470,7 +526,13 @@ enum {
     OPTION_ALLOW_ANYONE,
     OPTION_BANNER,
     OPTION_REKEY_BYTES,
-    OPTION_SHELL
+    OPTION_SHELL,
+    OPTION_MODULI,
+    OPTION_SFTP,
+    OPTION_READ_ONLY,
+    OPTION_FORWARD,
+    OPTION_PERMIT_CONNECT,
+    OPTION_PERMIT_LISTEN
 };
 
 static void parse_options(int argc, char **argv)
@@ -485,10 +547,17 @@ static void parse_options(int argc, char **argv)
                                           {"banner", required_argument, NULL, OPTION_BANNER},
                                           {"rekey-bytes", required_argument, NULL, OPTION_REKEY_BYTES},
                                           {"shell", required_argument, NULL, OPTION_SHELL},
+                                          {"moduli", required_argument, NULL, OPTION_MODULI},
+                                          {"sftp", required_argument, NULL, OPTION_SFTP},
+                                          {"read-only", no_argument, NULL, OPTION_READ_ONLY},
+                                          {"forward", no_argument, NULL, OPTION_FORWARD},
+                                          {"permit-connect", required_argument, NULL, OPTION_PERMIT_CONNECT},
+                                          {"permit-listen", required_argument, NULL, OPTION_PERMIT_LISTEN},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
                                           {NULL, 0, NULL, 0}};
+    struct permits *permits = &options.permits;
     int option;
     while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
         switch (option) {
@@ -506,6 +575,20 @@ static void parse_options(int argc, char **argv)
             options.rekey_bytes = parse_number(optarg, 1, UINT64_MAX, "--rekey-bytes");
             break;
         case OPTION_SHELL: options.shell = optarg; break;
+        case OPTION_MODULI: options.moduli = optarg; break;
+        case OPTION_SFTP: options.sftp = optarg; break;
+        case OPTION_READ_ONLY: options.read_only = true; break;
+        case OPTION_FORWARD: options.forward = true; break;
+        case OPTION_PERMIT_CONNECT:
+            options.forward = true;
+            permits_check(optarg, "--permit-connect");
+            add(permits->connect, &permits->connect_count, PERMITS_MAX, optarg, "--permit-connect");
+            break;
+        case OPTION_PERMIT_LISTEN:
+            options.forward = true;
+            permits_check(optarg, "--permit-listen");
+            add(permits->listen, &permits->listen_count, PERMITS_MAX, optarg, "--permit-listen");
+            break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:
@@ -541,5 +624,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++)
         close(listeners[i]);
     ssh_server_free(server);
+    if (options.forward)
+        rmdir(forwarding_directory);
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 
 #include "common.h"
 #include "process.h"
+#include "xauth.h"
 
 #define BLOCK (128 * 1024)
 #define MAX_VARIABLES 64
@@ -35,6 +37,7 @@ struct session {
     ssh_channel *channel;
     char *term;
     uint32_t columns, rows, pixel_width, pixel_height;
+    char *cookie_file; /* for the programs of the session, while it lasts */
     char *variables[MAX_VARIABLES + 1];
     size_t variable_count;
 
@@ -47,6 +50,7 @@ static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Set before the first session. */
 static const char *shell_wanted;
+static ssh_sftp_server *sftp_offered;
 static struct session *sessions;
 static uintptr_t last_number;
 
@@ -84,6 +88,9 @@ static void session_release(struct session *session)
     for (size_t i = 0; i < session->variable_count; i++)
         free(session->variables[i]);
     free(session->term);
+    if (session->cookie_file != NULL)
+        unlink(session->cookie_file);
+    free(session->cookie_file);
     pthread_mutex_destroy(&session->lock);
     free(session);
 }
@@ -415,6 +422,18 @@ static void session_start(struct session *session, const char *command, ssh_requ
     session_end(session);
 }
 
+/* Has the library serve files on the channel. The session stays as one that nothing was started on by this program,
+ * and is swept away once its channel is closed. */
+static void session_start_sftp(ssh_request *request)
+{
+    ssh_error *error = NULL;
+    const char *name = ssh_request_name(request);
+    if (sftp_offered == NULL || name == NULL || strcmp(name, "sftp") != 0)
+        ssh_request_refuse(request);
+    else if (ssh_request_accept_sftp(request, sftp_offered, &error) != SSH_OK)
+        say_error("sftp", error);
+}
+
 /*
  * Questions
  */
@@ -434,6 +453,77 @@ static bool set_variable(struct session *session, const char *name, const char *
     snprintf(entry, size, "%s=%s", name, value);
     session->variables[session->variable_count++] = entry;
     return true;
+}
+
+/*
+ * The client's agent and display
+ */
+
+static const char *forwarding_directory;
+
+static bool add_variable(struct session *session, const char *name, const char *value)
+{
+    char entry[MAX_VARIABLE_BYTES];
+    if (session->variable_count == MAX_VARIABLES ||
+        snprintf(entry, sizeof entry, "%s=%s", name, value) >= (int)sizeof entry)
+        return false;
+    char *copy = strdup(entry);
+    if (copy != NULL)
+        session->variables[session->variable_count++] = copy;
+    return copy != NULL;
+}
+
+static void serve_agent(struct session *session, ssh_request *request)
+{
+    char path[PATH_MAX];
+    ssh_error *error = NULL;
+    snprintf(path, sizeof path, "%s/agent.%" PRIuPTR, forwarding_directory, session->number);
+    if (ssh_request_serve_agent(request, path, &error) != SSH_OK)
+        say_error(path, error);
+    else
+        add_variable(session, "SSH_AUTH_SOCK", path);
+}
+
+static void serve_display(struct session *session, ssh_request *request)
+{
+    char path[PATH_MAX], number[16], display[64];
+    uint16_t taken = 0;
+    ssh_error *error = NULL;
+    const char *protocol = ssh_request_name(request), *cookie = ssh_request_value(request, NULL);
+    if (protocol == NULL || cookie == NULL || ssh_request_serve_x11(request, &taken, &error) != SSH_OK) {
+        say_error("display", error);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/xauth.%" PRIuPTR, forwarding_directory, session->number);
+    snprintf(number, sizeof number, "%u", taken);
+    snprintf(display, sizeof display, "localhost:%u.%u", taken, (unsigned)ssh_request_x11_screen(request, NULL));
+    if (session->cookie_file == NULL && write_cookie(path, number, protocol, cookie)) {
+        session->cookie_file = strdup(path);
+        add_variable(session, "XAUTHORITY", path);
+        add_variable(session, "DISPLAY", display);
+    }
+}
+
+static void on_session_forward(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    struct session *session = session_of(request);
+    if (session != NULL && !session->started) {
+        if (ssh_request_kind(request) == SSH_REQUEST_AGENT_FORWARD)
+            serve_agent(session, request);
+        else
+            serve_display(session, request);
+    }
+    if (session != NULL)
+        session_release(session);
+    ssh_request_free(request); /* without an answer: no */
+}
+
+void sessions_serve_forwarding(ssh_server *server, const char *directory)
+{
+    forwarding_directory = directory;
+    ssh_server_set_callback(server, SSH_REQUEST_AGENT_FORWARD, on_session_forward, NULL, NULL);
+    ssh_server_set_callback(server, SSH_REQUEST_X11, on_session_forward, NULL, NULL);
 }
 
 /* What can be said yes or no to at once. */
@@ -485,6 +575,8 @@ static void on_channel_request(ssh_request *request, void *userdata)
     const char *command = kind == SSH_REQUEST_EXEC ? ssh_request_command(request, &length) : NULL;
     if (session == NULL)
         ssh_request_refuse(request);
+    else if (kind == SSH_REQUEST_SUBSYSTEM)
+        session_start_sftp(request);
     else if (kind == SSH_REQUEST_SHELL)
         session_start(session, NULL, request);
     else if (command != NULL && strlen(command) == length)
@@ -524,4 +616,10 @@ void sessions_serve(ssh_server *server, const char *shell)
     ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_channel_open, NULL, NULL);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         ssh_server_set_callback(server, kinds[i], on_channel_request, NULL, NULL);
+}
+
+void sessions_serve_sftp(ssh_server *server, ssh_sftp_server *directory)
+{
+    sftp_offered = directory;
+    ssh_server_set_callback(server, SSH_REQUEST_SUBSYSTEM, on_channel_request, NULL, NULL);
 }

@@ -28,10 +28,12 @@
  *
  * RESULTS. Functions that make a handle return it, or NULL. Others return an ssh_status: 0 is success, negative
  * is a failure, positive an ordinary outcome. Functions with several causes of failure take an ssh_error ** as
- * last argument, which may be NULL. Outputs are set to 0 or NULL on failure.
+ * last argument, which may be NULL; each call overwrites it, with NULL on success, so free an earlier one first.
+ * Outputs are set to 0 or NULL on failure.
  *
  * MEMORY. `const char *` and `const void *` results belong to the object they were asked of and live until it
  * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
+ * Handles that functions return are the caller's to free, unless the comment says otherwise.
  * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL; passwords,
  * commands and data come with a length and may hold any byte.
  *
@@ -272,6 +274,11 @@
 #define SSH_ERR_HOSTKEY -503
 
 /**
+ * New keys are needed: ssh_packetizer_need_rekey().
+ */
+#define SSH_ERR_NEED_REKEY -504
+
+/**
  * The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
  */
 #define SSH_ERR_AUTH -601
@@ -285,6 +292,12 @@
  * The peer answered the request with a failure.
  */
 #define SSH_ERR_DENIED -702
+
+/**
+ * The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
+ * or ended.
+ */
+#define SSH_ERR_SFTP -703
 
 /**
  * The bytes are no key, or a broken one.
@@ -396,6 +409,91 @@
  * Which timeout: opening a channel, and requests on channels that wait for an answer; 60,000 ms at first.
  */
 #define SSH_TIMEOUT_KIND_CHANNEL 4
+
+/**
+ * Which algorithm: of the key exchange.
+ */
+#define SSH_ALGORITHM_KEX 1
+
+/**
+ * Which algorithm: of the server's signature; for RSA keys more exact than the type of the key.
+ */
+#define SSH_ALGORITHM_HOST_KEY 2
+
+/**
+ * Which algorithm: the cipher of what we send.
+ */
+#define SSH_ALGORITHM_CIPHER_SENT 3
+
+/**
+ * Which algorithm: the cipher of what we receive.
+ */
+#define SSH_ALGORITHM_CIPHER_RECEIVED 4
+
+/**
+ * Which algorithm: the MAC of what we send; "implicit" with a cipher that needs none.
+ */
+#define SSH_ALGORITHM_MAC_SENT 5
+
+/**
+ * Which algorithm: the MAC of what we receive; "implicit" with a cipher that needs none.
+ */
+#define SSH_ALGORITHM_MAC_RECEIVED 6
+
+/**
+ * Which algorithm: the compression of what we send.
+ */
+#define SSH_ALGORITHM_COMPRESSION_SENT 7
+
+/**
+ * Which algorithm: the compression of what we receive.
+ */
+#define SSH_ALGORITHM_COMPRESSION_RECEIVED 8
+
+/**
+ * Which figure: packets sent.
+ */
+#define SSH_STATISTIC_PACKETS_SENT 0
+
+/**
+ * Which figure: their bytes, as on the wire.
+ */
+#define SSH_STATISTIC_BYTES_SENT 1
+
+/**
+ * Which figure: packets received.
+ */
+#define SSH_STATISTIC_PACKETS_RECEIVED 2
+
+/**
+ * Which figure: their bytes, as on the wire.
+ */
+#define SSH_STATISTIC_BYTES_RECEIVED 3
+
+/**
+ * Which figure: key exchanges, the first one included.
+ */
+#define SSH_STATISTIC_KEY_EXCHANGES 4
+
+/**
+ * Which figure: microseconds until the peer answered the last keepalive; UINT64_MAX while there was no answer.
+ */
+#define SSH_STATISTIC_ROUND_TRIP_US 5
+
+/**
+ * Which figure: writes that had to wait because the peer's window was used up.
+ */
+#define SSH_STATISTIC_WINDOW_STALLS 6
+
+/**
+ * Which figure: channels there are now.
+ */
+#define SSH_STATISTIC_CHANNELS 7
+
+/**
+ * How many figures there are.
+ */
+#define SSH_STATISTIC_COUNT 8
 
 /**
  * Log level: nothing.
@@ -515,7 +613,8 @@
 
 /**
  * May the peer open this channel? ssh_request_channel_kind(), ssh_request_data(). Once accepted it comes out
- * of ssh_transport_accept(), or of ssh_request_accept_channel().
+ * of ssh_transport_accept(), or of ssh_request_accept_channel(). Channels that connect the client to a target are
+ * SSH_REQUEST_CONNECT. Forwarded channels that come from where a client has asked the server to listen are no question.
  */
 #define SSH_REQUEST_CHANNEL_OPEN 20
 
@@ -571,6 +670,221 @@
 #define SSH_REQUEST_GLOBAL_REQUEST 30
 
 /**
+ * Server: connect the client to a target ("direct-tcpip", "direct-streamlocal@openssh.com")?
+ * ssh_request_channel_kind(), ssh_request_destination(), ssh_request_origin(). Answered as
+ * SSH_REQUEST_CHANNEL_OPEN, or with ssh_request_serve(): then the library connects and carries the data.
+ */
+#define SSH_REQUEST_CONNECT 31
+
+/**
+ * Server: listen for the client, and open a channel to it for each connection
+ * (ssh_transport_open_forwarded_tcpip_channel())? ssh_request_destination() is the address, an empty one for all, or
+ * the path of a UNIX socket. Where port 0 is asked for, answer with ssh_request_accept_port(). Or answer with
+ * ssh_request_serve(): then the library listens and does the rest, SSH_REQUEST_CANCEL_LISTEN included.
+ */
+#define SSH_REQUEST_LISTEN 32
+
+/**
+ * Server: listen there no longer. ssh_request_destination() as it was granted. Asked only for what was granted by the
+ * program, not for what the library serves.
+ */
+#define SSH_REQUEST_CANCEL_LISTEN 33
+
+/**
+ * Server: let programs of this session show windows on the client's display? ssh_request_channel(),
+ * ssh_request_name() is the authentication protocol, ssh_request_value() the cookie in hexadecimal,
+ * ssh_request_x11_screen(). Answer with ssh_request_serve_x11(), or accept and open channels with
+ * ssh_transport_open_x11_channel().
+ */
+#define SSH_REQUEST_X11 34
+
+/**
+ * Server: let programs of this session use the client's agent? ssh_request_channel(). Answer with
+ * ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
+ */
+#define SSH_REQUEST_AGENT_FORWARD 35
+
+/**
+ * SFTP status: the end of the file or list.
+ */
+#define SSH_SFTP_STATUS_EOF 1
+
+/**
+ * SFTP status: the file does not exist.
+ */
+#define SSH_SFTP_STATUS_NO_SUCH_FILE 2
+
+/**
+ * SFTP status: the user may not.
+ */
+#define SSH_SFTP_STATUS_PERMISSION_DENIED 3
+
+/**
+ * SFTP status: failed for a reason without a code of its own, such as a full disk or a name that exists.
+ */
+#define SSH_SFTP_STATUS_FAILURE 4
+
+/**
+ * SFTP status: the server found the request malformed.
+ */
+#define SSH_SFTP_STATUS_BAD_MESSAGE 5
+
+/**
+ * SFTP status: the server does not do this.
+ */
+#define SSH_SFTP_STATUS_OP_UNSUPPORTED 8
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): block size in bytes.
+ */
+#define SSH_SFTP_VFS_BLOCK_BYTES 0
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): size in bytes of the blocks that are counted.
+ */
+#define SSH_SFTP_VFS_FRAGMENT_BYTES 1
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): blocks in all.
+ */
+#define SSH_SFTP_VFS_BLOCKS 2
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free blocks.
+ */
+#define SSH_SFTP_VFS_BLOCKS_FREE 3
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free blocks for users without privileges.
+ */
+#define SSH_SFTP_VFS_BLOCKS_AVAILABLE 4
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): inodes in all.
+ */
+#define SSH_SFTP_VFS_FILES 5
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free inodes.
+ */
+#define SSH_SFTP_VFS_FILES_FREE 6
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): free inodes for users without privileges.
+ */
+#define SSH_SFTP_VFS_FILES_AVAILABLE 7
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): number of the file system.
+ */
+#define SSH_SFTP_VFS_ID 8
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): 1 is read-only, 2 is without set-user-ID.
+ */
+#define SSH_SFTP_VFS_FLAGS 9
+
+/**
+ * Place among the values of ssh_sftp_statvfs(): longest name in bytes.
+ */
+#define SSH_SFTP_VFS_NAME_MAX 10
+
+/**
+ * How many values ssh_sftp_statvfs() gives.
+ */
+#define SSH_SFTP_VFS_COUNT 11
+
+/**
+ * Type of a file: unknown.
+ */
+#define SSH_SFTP_TYPE_UNKNOWN 0
+
+/**
+ * Type of a file: regular.
+ */
+#define SSH_SFTP_TYPE_REGULAR 1
+
+/**
+ * Type of a file: directory.
+ */
+#define SSH_SFTP_TYPE_DIRECTORY 2
+
+/**
+ * Type of a file: symbolic link.
+ */
+#define SSH_SFTP_TYPE_SYMLINK 3
+
+/**
+ * Type of a file: something else, such as a device or a pipe.
+ */
+#define SSH_SFTP_TYPE_SPECIAL 4
+
+/**
+ * Open for reading.
+ */
+#define SSH_SFTP_READ 1
+
+/**
+ * Open for writing.
+ */
+#define SSH_SFTP_WRITE 2
+
+/**
+ * Write always to the end of the file. One write is under way at a time.
+ */
+#define SSH_SFTP_APPEND 4
+
+/**
+ * Make the file if it does not exist.
+ */
+#define SSH_SFTP_CREATE 8
+
+/**
+ * Empty the file.
+ */
+#define SSH_SFTP_TRUNCATE 16
+
+/**
+ * With SSH_SFTP_CREATE: fail if the file exists.
+ */
+#define SSH_SFTP_EXCLUSIVE 32
+
+/**
+ * Seek from the beginning of the file.
+ */
+#define SSH_SFTP_SEEK_START 0
+
+/**
+ * Seek from the position.
+ */
+#define SSH_SFTP_SEEK_CURRENT 1
+
+/**
+ * Seek from the end of the file.
+ */
+#define SSH_SFTP_SEEK_END 2
+
+/**
+ * Transfer: go on behind what the destination has, which is taken for the beginning of the source.
+ */
+#define SSH_SFTP_RESUME 1
+
+/**
+ * Transfer: carry permissions (without set-user-ID and such) and times over.
+ */
+#define SSH_SFTP_PRESERVE 2
+
+/**
+ * Transfer: the path is a directory, and all below it is meant.
+ */
+#define SSH_SFTP_RECURSIVE 4
+
+/**
+ * Transfer: in directories, follow symbolic links, which are left out otherwise.
+ */
+#define SSH_SFTP_FOLLOW_SYMLINKS 8
+
+/**
  * One stream in each direction, and a second one (stderr) beside it, within a transport. Reading and writing
  * may go on at once in two threads; two readers, or two writers, take turns. A channel keeps what it needs of
  * its transport, so the two may be freed in any order.
@@ -597,11 +911,40 @@ typedef struct ssh_error ssh_error;
 typedef struct ssh_event ssh_event;
 
 /**
+ * A forwarding: a place that is listened on, on this side or on the server, and the connections that came in there.
+ * The library accepts, connects and copies on its own threads; the number of connections costs no thread. The end of
+ * one direction is passed on while the other goes on, a connection that is reset on one side is reset on the other,
+ * and one that stands still holds up no other.
+ *
+ * It ends with ssh_forward_free(), or with its session. The transport may be freed before, which ends the session.
+ */
+typedef struct ssh_forward ssh_forward;
+
+/**
  * A public key, or a private key with its public half. A key does not change, so any number of threads
  * may use it; whoever is given one copies what it needs, so it may be freed right after the call. Private
  * keys are wiped when the last user lets go.
  */
 typedef struct ssh_key ssh_key;
+
+/**
+ * The payload of a packet: a message number and fields. Fields are added at the end and read from a position that
+ * starts at the first byte and moves on with each one read.
+ *
+ * A getter fails with SSH_ERR_PROTOCOL when the bytes at the position are no such field, and leaves the position
+ * where it is: nothing is made up. The content is wiped when the message is freed.
+ */
+typedef struct ssh_message ssh_message;
+
+/**
+ * The packet layer of SSH over a stream, for programs that speak the protocol packet by packet: scanners, test
+ * tools, key exchanges of one's own. It frames, seals and opens packets exactly as an ssh_transport does, for it is
+ * the same code, and decides nothing: which messages go over it is the program's business.
+ *
+ * It has no thread. Calls read and write the stream themselves, one reading and one writing at a time; a second one
+ * waits for the first, within its timeout. SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER here.
+ */
+typedef struct ssh_packetizer ssh_packetizer;
 
 /**
  * A question to the program: is this host key good, may this user in, may this command run?
@@ -620,7 +963,8 @@ typedef struct ssh_request ssh_request;
  *
  * Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
  * appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
- * Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
+ * What only old gear needs (SHA-1, CBC, small groups) must be named in full or come with SSH_PRESET_LEGACY; no
+ * pattern adds it. Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
  * list in the same form. Before the start they show it as it is for a client; a server's defaults leave out
  * the NIST curves.
  */
@@ -632,6 +976,47 @@ typedef struct ssh_security_options ssh_security_options;
  * start afterwards. Everything that has no callback is refused.
  */
 typedef struct ssh_server ssh_server;
+
+/**
+ * A session with the server's file system (SFTP version 3, with OpenSSH's extensions).
+ *
+ * Any number of threads may use one session; their requests are under way side by side. Paths are C strings of any
+ * bytes, for the protocol gives names no encoding; relative ones begin where the server put the user, which is mostly
+ * the home directory. A refusal of the server's is SSH_ERR_SFTP with its code (ssh_error_sftp_status()) and text
+ * (ssh_error_peer_text()). SSH_TIMEOUT_DEFAULT is one minute; a request whose time ran out may still be carried out.
+ *
+ * What a session has opened keeps it alive, so all may be freed in any order.
+ */
+typedef struct ssh_sftp ssh_sftp;
+
+/**
+ * Attributes of a file: size, owner, permissions, times. Each may be missing. Those of a directory's entry carry its
+ * name, too. Any thread may read them; setters take turns with readers.
+ */
+typedef struct ssh_sftp_attributes ssh_sftp_attributes;
+
+/**
+ * An open directory of the server's. Its entries are asked for as they are read, so that a directory of any size
+ * costs little memory. Any thread may read the next entry.
+ */
+typedef struct ssh_sftp_dir ssh_sftp_dir;
+
+/**
+ * An open file of the server's, with a position. Any thread may use it; calls on one file take turns.
+ *
+ * Reading in a row is served from read-ahead and writing is confirmed in the background, so that small calls, too,
+ * fill a slow link. A write that fails is told by a later call, at the latest by ssh_sftp_file_fsync(),
+ * ssh_sftp_file_flush() or ssh_sftp_file_close(); the position is then where the first bytes are missing, and no hole
+ * is left behind it.
+ */
+typedef struct ssh_sftp_file ssh_sftp_file;
+
+/**
+ * What clients see over SFTP: a directory of this machine and nothing else of it. One may serve any number of
+ * channels; each takes the options as they are when it starts. Neither "..", nor symbolic links, nor
+ * directories that are moved meanwhile lead out of the directory, which clients see as "/".
+ */
+typedef struct ssh_sftp_server ssh_sftp_server;
 
 /**
  * One SSH connection over one stream, as client or as server: it negotiates, authenticates, and carries any
@@ -752,6 +1137,27 @@ typedef void (*ssh_log_callback)(int32_t level,
 typedef void (*ssh_banner_callback)(ssh_transport *transport, const char *text, void *userdata);
 
 /**
+ * Gets a connection that came in where the server was asked to listen.
+ *
+ * Called on a thread of the library's pool with no lock held, once the channel is open. Callbacks of one transport
+ * run one after another, so it hands the channel on and does not wait for what comes on it. It must not unwind or
+ * longjmp.
+ *
+ * @param channel      the channel, which is the callback's from now on: ssh_channel_free()
+ * @param origin       the address that the connection came from; NULL for a UNIX socket. It lives during the call
+ * @param origin_port  its port
+ * @param address      the address that was listened on, as the server tells it, or the path of the UNIX socket
+ * @param port         its port, 0 for a UNIX socket
+ * @param userdata     as set
+ */
+typedef void (*ssh_forward_callback)(ssh_channel *channel,
+                                     const char *origin,
+                                     uint16_t origin_port,
+                                     const char *address,
+                                     uint16_t port,
+                                     void *userdata);
+
+/**
  * Receives questions.
  *
  * Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
@@ -778,6 +1184,68 @@ typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
  * @return the exit status that the client is told, or a negative number to tell none
  */
 typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name, void *userdata);
+
+/**
+ * Is told how far a transfer has come, after each piece of at most 256 KiB.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. The path lives
+ * until it returns; it is of any bytes, so make it safe before a terminal gets it. It must not unwind or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param file      the remote path of the file under way
+ * @param done      bytes of it that are transferred, those of an earlier try included
+ * @param total     its size as far as it is known, else UINT64_MAX; a file may grow or shrink meanwhile
+ * @param files     files finished before
+ * @param skipped   entries left out: symbolic links, and what is neither file nor directory
+ * @return true to go on; false ends the transfer with SSH_ERR_CANCELLED
+ */
+typedef bool (*ssh_sftp_progress_callback)(void *userdata,
+                                           const char *file,
+                                           uint64_t done,
+                                           uint64_t total,
+                                           uint64_t files,
+                                           uint64_t skipped);
+
+/**
+ * Takes the next bytes of a download, all of them.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. The data live until
+ * it returns. It must not unwind or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param data      the bytes
+ * @param length    how many, at least 1
+ * @return true when they were taken; false ends the transfer with SSH_ERR_CALLBACK
+ */
+typedef bool (*ssh_sftp_sink_callback)(void *userdata, const void *data, size_t length);
+
+/**
+ * Gives the next bytes of an upload.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. It must not unwind
+ * or longjmp.
+ *
+ * @param userdata  the pointer given with the callback
+ * @param buffer    where to put them
+ * @param capacity  how many there is room for
+ * @param length    receives how many were put there; 0 is the end
+ * @return true on success; false ends the transfer with SSH_ERR_CALLBACK
+ */
+typedef bool (*ssh_sftp_source_callback)(void *userdata,
+                                         void *buffer,
+                                         size_t capacity,
+                                         size_t *length);
+
+/**
+ * Is called when nothing was read or written for the interval.
+ *
+ * Called on the thread that waits in a call on the packetizer, with no lock held. It may call any function of the
+ * library but those that read from the packetizer, or write to it where the waiting call writes: these fail with
+ * SSH_ERR_WOULD_DEADLOCK. It must not unwind or longjmp.
+ *
+ * @param userdata  as set
+ */
+typedef void (*ssh_packetizer_keepalive_callback)(void *userdata);
 
 #ifdef __cplusplus
 extern "C" {
@@ -880,7 +1348,15 @@ uint32_t ssh_error_disconnect_reason(const ssh_error *error);
 uint32_t ssh_error_channel_reason(const ssh_error *error);
 
 /**
- * The text the peer sent with its disconnect or its refusal, shortened and with control characters
+ * The status code the SFTP server refused with, for SSH_ERR_SFTP: SSH_SFTP_STATUS_NO_SUCH_FILE and the others. The
+ * server's text is ssh_error_peer_text().
+ *
+ * @return the code as sent, or 0 when the server sent none. Any thread. Since 0.1.
+ */
+uint32_t ssh_error_sftp_status(const ssh_error *error);
+
+/**
+ * The text the peer sent with its disconnect, refusal or SFTP status, shortened and with control characters
  * escaped.
  *
  * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
@@ -1243,7 +1719,7 @@ void ssh_security_options_free(ssh_security_options *options);
  * @param options  the options
  * @param preset   SSH_PRESET_MODERN, SSH_PRESET_COMPATIBLE or SSH_PRESET_LEGACY
  * @param error    receives the detail, or NULL: SSH_ERR_STATE once the transport is started,
- *                 SSH_ERR_UNSUPPORTED for SSH_PRESET_LEGACY in this release
+ *                 SSH_ERR_INVALID_ARG for an unknown preset
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_security_options_set_preset(ssh_security_options *options,
@@ -1273,7 +1749,7 @@ ssh_status ssh_security_options_set_kex(ssh_security_options *options,
 char *ssh_security_options_kex(const ssh_security_options *options);
 
 /**
- * Sets the host key algorithms.
+ * Sets the host key algorithms. Naming "ssh-rsa", which means SHA-1, allows it for user authentication too.
  *
  * @param options  the options
  * @param names    names such as "ssh-ed25519,rsa-sha2-512", or one of the forms above
@@ -1855,6 +2331,51 @@ ssh_status ssh_transport_require_strict_kex(ssh_transport *transport,
 ssh_status ssh_set_io_threads(uint32_t threads);
 
 /**
+ * Names an algorithm that was agreed on; after new keys the ones of these.
+ *
+ * @param transport  the transport
+ * @param which      SSH_ALGORITHM_KEX and the others
+ * @return a name as in RFC 4253 and its kin, freed with ssh_memory_free(); NULL before the first key exchange is over,
+ *         and when `which` is none of them. Any thread. Since 0.1.
+ */
+char *ssh_transport_get_algorithm(const ssh_transport *transport,
+                                  int32_t which);
+
+/**
+ * Tells what a transport has carried since it was made. It may be asked after its end.
+ *
+ * @param transport  the transport
+ * @param values     receives the figures, in the order of SSH_STATISTIC_PACKETS_SENT and the others
+ * @param count      how many there is room for; SSH_STATISTIC_COUNT for all
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread; it waits for the packets that are being opened
+ *         and sealed, and no longer. Since 0.1.
+ */
+ssh_status ssh_transport_statistics(const ssh_transport *transport,
+                                    uint64_t *values,
+                                    size_t count);
+
+/**
+ * Sets whether the process may exit while the transport is alive. It may at first. With false, exit() and the return
+ * from main() wait until the transport has ended, whether its handle is freed or not; a transport whose peer never
+ * ends it keeps the process for ever, unless another thread closes it. _exit() and signals do not wait.
+ *
+ * @param transport  the transport
+ * @param daemon     true: the process may exit; false: it waits
+ * @return SSH_OK, SSH_ERR_IO when the C library takes no more functions to call at exit, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_daemon(ssh_transport *transport,
+                                    bool daemon);
+
+/**
+ * Whether the process may exit while the transport is alive.
+ *
+ * @return true also when `transport` is none. Any thread. Since 0.1.
+ */
+bool ssh_transport_is_daemon(const ssh_transport *transport);
+
+/**
  * Sets where the log of all transports goes that have no log callback of their own. There is none at first.
  *
  * @param callback  receives the lines, or NULL for nobody
@@ -2060,9 +2581,10 @@ ssh_channel *ssh_transport_open_session(ssh_transport *transport,
  * Opens a channel of any kind.
  *
  * @param transport    a transport that is authenticated
- * @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", or a name of your own
- * @param destination  for direct-tcpip the host to connect to, for forwarded-tcpip the address listened on;
- *                     else NULL
+ * @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", "direct-streamlocal@openssh.com",
+ *                     "forwarded-streamlocal@openssh.com", "auth-agent@openssh.com", or a name of your own
+ * @param destination  for the direct kinds where to connect to, for the forwarded kinds where the connection came in:
+ *                     a host or address, or for the streamlocal kinds the path of a UNIX socket; else NULL
  * @param destination_port  its port
  * @param source       for direct-tcpip, forwarded-tcpip and x11 where the connection comes from; else NULL
  * @param source_port  its port
@@ -2082,7 +2604,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
 
 /**
  * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
- * SSH_REQUEST_CHANNEL_OPEN.
+ * SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
+ * ssh_channel_kind() tells what it is for.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -2387,6 +2910,35 @@ ssh_status ssh_channel_set_userdata(ssh_channel *channel,
  * @return the pointer, or NULL. Any thread. Since 0.1.
  */
 void *ssh_channel_get_userdata(const ssh_channel *channel);
+
+/**
+ * What the channel is for, such as "session" or "forwarded-tcpip".
+ *
+ * @return a string of the channel's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_channel_kind(const ssh_channel *channel);
+
+/**
+ * Where a "direct-tcpip" channel leads to, or where the connection of a "forwarded-tcpip" one came in: the address as
+ * it was asked for. For the kinds with UNIX sockets it is the path.
+ *
+ * @param channel  the channel
+ * @param port     receives the port, 0 with a path; or NULL
+ * @return a string of the channel's, or NULL for other kinds. Any thread. Since 0.1.
+ */
+const char *ssh_channel_destination(const ssh_channel *channel,
+                                    uint16_t *port);
+
+/**
+ * Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the side that
+ * opened the channel tells it.
+ *
+ * @param channel  the channel
+ * @param port     receives the port; or NULL
+ * @return a string of the channel's, or NULL for other kinds. Any thread. Since 0.1.
+ */
+const char *ssh_channel_origin(const ssh_channel *channel,
+                               uint16_t *port);
 
 /**
  * Asks for a terminal, before a shell or command is started.
@@ -2730,6 +3282,319 @@ ssh_status ssh_channel_request_status(ssh_channel *channel,
                                       ssh_error **error);
 
 /**
+ * Asks the server to listen on a port, and to open a channel to this side for each connection that comes in there.
+ * To copy between such channels and sockets see ssh_forward_remote(), which does it by itself.
+ *
+ * An address that begins with "/" is the path of a UNIX socket on the server, whose port is 0. This holds for all
+ * functions that forward.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param address     the address to listen on: "" for all, "localhost", an address of the server, or a path
+ * @param port        the port; 0 has the server choose one
+ * @param callback    gets the channels, or NULL: then they come out of ssh_transport_accept()
+ * @param userdata    passed to the callback
+ * @param destroy     ends userdata's life once the forward is cancelled or the session is over, and also when this
+ *                    call fails; or NULL
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout. A forward that is
+ *                    granted later than that is cancelled
+ * @param bound_port  receives the port that the server listens on; or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_STATE also when the address is forwarded
+ *                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_request_port_forward(ssh_transport *transport,
+                                              const char *address,
+                                              uint16_t port,
+                                              ssh_forward_callback callback,
+                                              void *userdata,
+                                              ssh_destroy_callback destroy,
+                                              int32_t timeout_ms,
+                                              uint16_t *bound_port,
+                                              ssh_error **error);
+
+/**
+ * Asks the server to listen there no longer. From the call on, connections that come in there are refused; channels
+ * that are open stay.
+ *
+ * @param transport   the transport
+ * @param address     as it was asked for
+ * @param port        the port that the server listens on
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_STATE when nothing is forwarded from there,
+ *                    SSH_ERR_DENIED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_cancel_port_forward(ssh_transport *transport,
+                                             const char *address,
+                                             uint16_t port,
+                                             int32_t timeout_ms,
+                                             ssh_error **error);
+
+/**
+ * Opens a channel to the client for a connection that came in where it has asked the server to listen
+ * (SSH_REQUEST_LISTEN).
+ *
+ * @param transport         a server transport that is authenticated
+ * @param source            the address that the connection came from
+ * @param source_port       its port
+ * @param destination       the address that was listened on, as the client asked for it, or the path of the socket
+ * @param destination_port  the port that was listened on, 0 with a path
+ * @param timeout_ms        milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error             receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_forwarded_tcpip_channel(ssh_transport *transport,
+                                                        const char *source,
+                                                        uint16_t source_port,
+                                                        const char *destination,
+                                                        uint16_t destination_port,
+                                                        int32_t timeout_ms,
+                                                        ssh_error **error);
+
+/**
+ * Listens on this side; for each connection the server connects to the destination.
+ *
+ * Addresses that begin with "/" are paths of UNIX sockets, as for ssh_transport_request_port_forward(). The file of
+ * the socket can be used by its owner only, must not exist before, and is removed with the forwarding.
+ *
+ * @param transport         a client transport that is authenticated
+ * @param address           where to listen: an IP address, "localhost", "" for all, or a path. Names are not looked up
+ * @param port              the port; 0 has the system choose one
+ * @param destination       the host to connect to, as the server knows it, or a path there
+ * @param destination_port  its port, 0 with a path
+ * @param error             receives the detail, or NULL: SSH_ERR_IO when the address is taken, SSH_ERR_INVALID_ARG,
+ *                          SSH_ERR_STATE, what ended the session
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_local(ssh_transport *transport,
+                               const char *address,
+                               uint16_t port,
+                               const char *destination,
+                               uint16_t destination_port,
+                               ssh_error **error);
+
+/**
+ * Has the server listen; for each connection this side connects to the destination, and the channel opens only when
+ * that works.
+ *
+ * @param transport         a client transport that is authenticated
+ * @param address           where the server listens: "" for all its addresses, "localhost", one of its addresses, or a
+ *                          path there
+ * @param port              the port; 0 has the server choose one: ssh_forward_port()
+ * @param destination       the host to connect to, as this side knows it, or a path
+ * @param destination_port  its port, 0 with a path
+ * @param timeout_ms        milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error             receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_STATE,
+ *                          SSH_ERR_TIMEOUT, what ended the session
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_remote(ssh_transport *transport,
+                                const char *address,
+                                uint16_t port,
+                                const char *destination,
+                                uint16_t destination_port,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * Listens on this side for programs that speak SOCKS 4, 4a or 5 and say where the server is to connect to. Nobody has
+ * to log in there, so think before you listen on more than "localhost".
+ *
+ * @param transport  a client transport that is authenticated
+ * @param address    where to listen, as for ssh_forward_local()
+ * @param port       the port; 0 has the system choose one
+ * @param error      receives the detail, or NULL, as for ssh_forward_local()
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_dynamic(ssh_transport *transport,
+                                 const char *address,
+                                 uint16_t port,
+                                 ssh_error **error);
+
+/**
+ * Where it is listened on: the address as it was given, or the path.
+ *
+ * @return a string of the forwarding's, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_forward_address(const ssh_forward *forward);
+
+/**
+ * The port that is listened on.
+ *
+ * @return the port, also where it was chosen; 0 for a UNIX socket. Any thread. Since 0.1.
+ */
+uint16_t ssh_forward_port(const ssh_forward *forward);
+
+/**
+ * What has happened so far. Each output may be NULL.
+ *
+ * @param forward      the forwarding
+ * @param connections  receives how many connections were carried, those under way included
+ * @param active       receives how many there are now, those that are being made included
+ * @param failed       receives how many could not be made
+ * @param sent         receives how many bytes went from this side to the server
+ * @param received     receives how many came from there
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_counters(const ssh_forward *forward,
+                                uint64_t *connections,
+                                uint64_t *active,
+                                uint64_t *failed,
+                                uint64_t *sent,
+                                uint64_t *received);
+
+/**
+ * Bounds the number of connections at once; 256 at first. Where this side listens, further ones wait until one ends;
+ * where the server does, they are refused.
+ *
+ * @param forward  the forwarding
+ * @param max      the bound, at least 1. A transport carries no more than 1000 channels in any case
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_set_max_connections(ssh_forward *forward,
+                                           size_t max);
+
+/**
+ * Takes no new connections any more; those that there are go on. Does not wait for the network.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_forward_stop(ssh_forward *forward);
+
+/**
+ * Whether new connections are taken: until ssh_forward_stop() or the end of the session.
+ *
+ * @return false also when `forward` is none. Any thread. Since 0.1.
+ */
+bool ssh_forward_is_listening(const ssh_forward *forward);
+
+/**
+ * Ends a forwarding and its connections, and frees the handle. Does not wait for the network.
+ *
+ * @param forward  the forwarding; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_forward_free(ssh_forward *forward);
+
+/**
+ * Says yes to SSH_REQUEST_CONNECT or SSH_REQUEST_LISTEN, and has the library do what is asked: connect and copy, or
+ * listen, open channels and copy, until the client wants it ended or the session is over. Where it cannot be done the
+ * request is refused; of a target that cannot be reached the client alone is told. Whether the address may be used at
+ * all is for the program to decide before: ssh_request_destination().
+ *
+ * @param request  a request that has no answer yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO when the address cannot be listened on, SSH_ERR_STATE when
+ *                 the request is of another kind or has its answer
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve(ssh_request *request,
+                             ssh_error **error);
+
+/**
+ * Asks the server to let programs of the session use the agent of this side, before a shell or command is started.
+ * Whoever has all rights on the server can then use it too, as long as the session of the transport lasts.
+ *
+ * @param channel     a session channel of a client
+ * @param socket      the path of the agent's socket, such as the value of SSH_AUTH_SOCK: the library connects there for
+ *                    each channel. Or NULL: then the channels, of the kind "auth-agent@openssh.com", come out of
+ *                    ssh_transport_accept()
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_agent_forward(ssh_channel *channel,
+                                             const char *socket,
+                                             int32_t timeout_ms,
+                                             ssh_error **error);
+
+/**
+ * Asks the server to let programs of the session show windows on a display of this side, before a shell or command is
+ * started.
+ *
+ * The server is given a cookie that is made for this. Each connection must begin with it, in the protocol
+ * MIT-MAGIC-COOKIE-1; the library checks that, puts the display's own cookie in its place and copies. So the server
+ * never learns the display's cookie.
+ *
+ * @param channel            a session channel of a client
+ * @param display            the display as DISPLAY has it, ":0", "host:0.0" and the like, or the path of its socket; or
+ *                           NULL: then the channels, of the kind "x11", come out of ssh_transport_accept() unchecked
+ * @param cookie             the display's cookie, as bytes, or NULL when it wants none
+ * @param cookie_length      its length in bytes, at most 256
+ * @param screen             the number of the screen
+ * @param single_connection  whether one connection is all that is wanted
+ * @param timeout_ms         milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param fake_cookie        receives the cookie that the server was given, in hexadecimal, freed with
+ *                           ssh_memory_free(); or NULL
+ * @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_channel_request_x11(ssh_channel *channel,
+                                   const char *display,
+                                   const void *cookie,
+                                   size_t cookie_length,
+                                   uint32_t screen,
+                                   bool single_connection,
+                                   int32_t timeout_ms,
+                                   char **fake_cookie,
+                                   ssh_error **error);
+
+/**
+ * Opens a channel to the client for a program that wants to show a window (SSH_REQUEST_X11).
+ *
+ * @param transport    a server transport that is authenticated
+ * @param source       the address that the program connected from
+ * @param source_port  its port
+ * @param timeout_ms   milliseconds until it must be open; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error        receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_TIMEOUT, what ended the session
+ * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_transport_open_x11_channel(ssh_transport *transport,
+                                            const char *source,
+                                            uint16_t source_port,
+                                            int32_t timeout_ms,
+                                            ssh_error **error);
+
+/**
+ * The screen that is asked for, for SSH_REQUEST_X11.
+ *
+ * @param request            the request
+ * @param single_connection  receives whether one connection is all that is wanted; or NULL
+ * @return the number; 0 also for other kinds. Any thread. Since 0.1.
+ */
+uint32_t ssh_request_x11_screen(const ssh_request *request, bool *single_connection);
+
+/**
+ * Says yes to SSH_REQUEST_X11 and has the library be the display: it listens on loopback, from display 10 on, and opens
+ * a channel for each connection until the session of the transport is over. The program tells the session's commands
+ * the display, and puts the cookie (ssh_request_value()) where they look for it, as with xauth(1).
+ *
+ * @param request  a request that has no answer yet
+ * @param display  receives the number of the display, for DISPLAY=localhost:N.SCREEN
+ * @param error    receives the detail, or NULL: SSH_ERR_IO when no display is free, SSH_ERR_STATE. The request has then
+ *                 no answer yet
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve_x11(ssh_request *request,
+                                 uint16_t *display,
+                                 ssh_error **error);
+
+/**
+ * Says yes to SSH_REQUEST_AGENT_FORWARD and has the library be the agent: it listens on a UNIX socket, which only its
+ * owner can use, and opens a channel for each connection until the session of the transport is over. The program tells
+ * the session's commands the path, in SSH_AUTH_SOCK.
+ *
+ * @param request  a request that has no answer yet
+ * @param socket   where to listen: a path in a directory that nobody else can write to, with no file there yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG, SSH_ERR_STATE. The request has then no
+ *                 answer yet
+ * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
+ */
+ssh_status ssh_request_serve_agent(ssh_request *request,
+                                   const char *socket,
+                                   ssh_error **error);
+
+/**
  * Sets who receives the questions of one kind.
  *
  * @param transport  the transport; for the server's kinds see also ssh_server_set_callback()
@@ -2821,10 +3686,11 @@ const char *ssh_request_username(const ssh_request *request);
  * The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
  *
  * @param request  the request
- * @param length   receives its length; it may hold any bytes. Or NULL
- * @return bytes of the request's, or NULL. Any thread. Since 0.1.
+ * @param length   receives its length; it may hold any bytes, so compare with memcmp() and not with strcmp(). Or NULL
+ * @return bytes of the request's, followed by a NUL that does not count, or NULL. Any thread. Since 0.1.
  */
-const char *ssh_request_password(const ssh_request *request, size_t *length);
+const char *ssh_request_password(const ssh_request *request,
+                                 size_t *length);
 
 /**
  * The key in question, for SSH_REQUEST_HOST_KEY and the SSH_REQUEST_AUTH_KEY_... kinds.
@@ -2899,26 +3765,27 @@ const char *ssh_request_answer(const ssh_request *request,
                                size_t *length);
 
 /**
- * The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
+ * The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN and
+ * SSH_REQUEST_CONNECT.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
  */
 const char *ssh_request_channel_kind(const ssh_request *request);
 
 /**
- * The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
- * SSH_REQUEST_CHANNEL_OPEN.
+ * Where to connect to, for SSH_REQUEST_CONNECT; where to listen, for SSH_REQUEST_LISTEN and
+ * SSH_REQUEST_CANCEL_LISTEN. For UNIX sockets the path, with port 0. The path is what the client said: it need not be
+ * absolute, nor lead to where you would like it to.
  *
  * @param request  the request
  * @param port     receives the port; or NULL
- * @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+ * @return a string of the request's, or NULL for other kinds. Any thread. Since 0.1.
  */
 const char *ssh_request_destination(const ssh_request *request,
                                     uint16_t *port);
 
 /**
- * Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
- * peer tells it, for SSH_REQUEST_CHANNEL_OPEN.
+ * Where the connection that a channel carries came from, as the peer tells it, for SSH_REQUEST_CONNECT with TCP.
  *
  * @param request  the request
  * @param port     receives the port; or NULL
@@ -2938,20 +3805,21 @@ const char *ssh_request_command(const ssh_request *request, size_t *length);
 
 /**
  * The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
- * request itself for SSH_REQUEST_CHANNEL_REQUEST and SSH_REQUEST_GLOBAL_REQUEST.
+ * request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
  */
 const char *ssh_request_name(const ssh_request *request);
 
 /**
- * The value of the environment variable, for SSH_REQUEST_ENV.
+ * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
  *
  * @param request  the request
  * @param length   receives its length; it may hold any bytes. Or NULL
  * @return bytes of the request's, or NULL. Any thread. Since 0.1.
  */
-const char *ssh_request_value(const ssh_request *request, size_t *length);
+const char *ssh_request_value(const ssh_request *request,
+                              size_t *length);
 
 /**
  * The rest of the message as it came, for SSH_REQUEST_CHANNEL_OPEN, SSH_REQUEST_CHANNEL_REQUEST and
@@ -3014,8 +3882,9 @@ uint32_t ssh_request_break_length_ms(const ssh_request *request);
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
  *
  * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
- *                 answered with ssh_request_ask()
- * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ *                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
+ *                 ssh_request_accept_port()
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
  */
@@ -3025,7 +3894,7 @@ ssh_status ssh_request_accept(ssh_request *request);
  * Says no.
  *
  * @param request  a request that has no answer yet
- * @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
  *
  * Any thread. Since 0.1.
  */
@@ -3057,9 +3926,9 @@ ssh_status ssh_request_refuse_with_methods(ssh_request *request,
  * answers come as a new request of kind SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS.
  *
  * @param request       a request that has no answer yet
- * @param title         a title to show, or NULL
- * @param instructions  a text to show, or NULL
- * @param prompts       `count` strings
+ * @param title         a title to show, at most 4096 bytes, or NULL
+ * @param instructions  a text to show, at most 65536 bytes, or NULL
+ * @param prompts       `count` strings of at most 8192 bytes each
  * @param echo          `count` times whether what is typed may be seen, or NULL for never
  * @param count         how many prompts, 0 to 256
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
@@ -3099,7 +3968,7 @@ ssh_status ssh_request_set_answer(ssh_request *request,
                                   size_t length);
 
 /**
- * Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
+ * Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT: it does not go to ssh_transport_accept().
  *
  * @param request  a request that has no answer yet
  * @param error    receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_CLOSED
@@ -3109,7 +3978,7 @@ ssh_channel *ssh_request_accept_channel(ssh_request *request,
                                         ssh_error **error);
 
 /**
- * Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
+ * Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT.
  *
  * @param request  a request that has no answer yet
  * @param reason   1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage
@@ -3129,6 +3998,16 @@ ssh_status ssh_request_refuse_channel(ssh_request *request,
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_request_accept_with_data(ssh_request *request, const void *data, size_t length);
+
+/**
+ * Grants listening on a port, for SSH_REQUEST_LISTEN with a TCP address.
+ *
+ * @param request  a request that has no answer yet
+ * @param port     the port that is listened on: the one asked for, or any but 0 where that is 0
+ * @return SSH_OK, SSH_ERR_STATE also when the port does not fit, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_port(ssh_request *request,
+                                   uint16_t port);
 
 /**
  * Makes a server that refuses everything.
@@ -3183,6 +4062,20 @@ ssh_status ssh_server_pull_requests(ssh_server *server, bool enabled);
  */
 ssh_status ssh_server_add_key(ssh_server *server,
                               const ssh_key *key);
+
+/**
+ * Loads groups for Diffie-Hellman group exchange (RFC 4419), for every transport started from now on. Without a file
+ * the groups of RFC 3526 are used. Groups below 2,048 bits, and what is no tested safe prime, are passed over.
+ *
+ * @param server  the server
+ * @param path    a file in the format of moduli(5), at most 4 MiB; NULL for /etc/ssh/moduli, then
+ *                /usr/local/etc/moduli
+ * @param error   receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG when there is no usable group in it
+ * @return SSH_OK, or as `error` says; then everything stays as it was. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_load_moduli(ssh_server *server,
+                                  const char *path,
+                                  ssh_error **error);
 
 /**
  * Sets the methods that clients are told they may try. Without this, those whose kinds have a callback:
@@ -3268,6 +4161,1687 @@ ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
                                                ssh_subsystem_callback handler,
                                                void *userdata,
                                                ssh_destroy_callback destroy);
+
+/**
+ * Opens a directory to be served. It stays the same one when it is renamed.
+ *
+ * @param path   the directory, in any encoding
+ * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_IO
+ * @return a server, freed with ssh_sftp_server_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_server *ssh_sftp_server_new_directory(const char *path, ssh_error **error);
+
+/**
+ * Frees the handle. Channels that are served go on.
+ *
+ * @param server  the server; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_server_free(ssh_sftp_server *server);
+
+/**
+ * Whether everything that would change something is refused. It is not at first.
+ *
+ * @param server     the server
+ * @param read_only  whether to refuse
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_read_only(ssh_sftp_server *server, bool read_only);
+
+/**
+ * Sets mode bits that new files and directories do not get, beside those of the process's umask.
+ *
+ * @param server  the server
+ * @param umask   0 to 0777; 0 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server, uint32_t umask);
+
+/**
+ * Sets how many files and directories one channel may have open.
+ *
+ * @param server   the server
+ * @param handles  1 to 65,536; 256 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_max_handles(ssh_sftp_server *server, uint32_t handles);
+
+/**
+ * Sets where clients begin, as they see it.
+ *
+ * @param server  the server
+ * @param path    a path below the directory, such as "/incoming"; "/" at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
+
+/**
+ * Accepts a SSH_REQUEST_SUBSYSTEM, whatever name it has, and serves SFTP on its channel. The library does the
+ * work on threads of its own; an idle session has none. When the client is done, the channel is closed. Its
+ * handle stays the program's, to be freed once ssh_channel_is_closed(); freeing it earlier ends the session.
+ * Nobody else may read from or write to the channel.
+ *
+ * @param request  the request, answered by this call
+ * @param server   what to serve
+ * @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests,
+ *                 SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE
+ * @return SSH_OK, or as `error` says. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_sftp(ssh_request *request,
+                                   ssh_sftp_server *server,
+                                   ssh_error **error);
+
+/**
+ * Starts SFTP on a session channel of its own.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is one minute
+ * @param error       receives the detail, or NULL: SSH_ERR_CHANNEL, SSH_ERR_DENIED when the server has no SFTP,
+ *                    SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a session, freed with ssh_sftp_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp *ssh_transport_open_sftp_client(ssh_transport *transport,
+                                         int32_t timeout_ms,
+                                         ssh_error **error);
+
+/**
+ * Starts SFTP on a channel at whose other end an SFTP server runs already, for example by
+ * ssh_channel_request_subsystem() or ssh_channel_request_exec().
+ *
+ * @param channel     the channel. The session reads and writes it from now on; the program must not, but may free
+ *                    the handle
+ * @param timeout_ms  milliseconds until the version must be agreed on
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a session, freed with ssh_sftp_free(), or NULL; then the channel is closed. Any thread. Since 0.1.
+ */
+ssh_sftp *ssh_sftp_new_channel(ssh_channel *channel,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Ends the session and closes its channel. Calls under way, also on its files and directories, return with
+ * SSH_ERR_CLOSED. Does not wait for the network.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_close(ssh_sftp *sftp);
+
+/**
+ * Frees the handle. Calls under way on it return with SSH_ERR_CLOSED. The session ends when its files and
+ * directories are freed, too.
+ *
+ * @param sftp  the session; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_free(ssh_sftp *sftp);
+
+/**
+ * Whether the server has announced an extension, such as "posix-rename@openssh.com".
+ *
+ * @param sftp  the session
+ * @param name  the extension's name
+ * @return false also when `sftp` is none. Any thread. Since 0.1.
+ */
+bool ssh_sftp_has_extension(const ssh_sftp *sftp, const char *name);
+
+/**
+ * The limits that the server has told (`limits@openssh.com`). The library keeps to them by itself.
+ *
+ * @param sftp          the session
+ * @param packet_bytes  receives the longest packet in bytes, or NULL; each is 0 where the server told none
+ * @param read_bytes    receives the longest read, or NULL
+ * @param write_bytes   receives the longest write, or NULL
+ * @param open_handles  receives how many files and directories may be open, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_limits(const ssh_sftp *sftp,
+                           uint64_t *packet_bytes,
+                           uint64_t *read_bytes,
+                           uint64_t *write_bytes,
+                           uint64_t *open_handles);
+
+/**
+ * Sets how many bytes may be asked for ahead of a reader, or written and not confirmed by the server, for each file
+ * opened from now on. Less is used until the link turns out to need it. At first 16 MiB, which keeps a link of
+ * 1 Gbit/s and 100 ms busy.
+ *
+ * @param sftp   the session
+ * @param bytes  at least 1
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_set_window(ssh_sftp *sftp,
+                               uint64_t bytes);
+
+/**
+ * Removes a file or symbolic link.
+ *
+ * @param sftp        the session
+ * @param file        its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_remove(ssh_sftp *sftp,
+                           const char *file,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Makes a directory.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param permissions  its mode bits, such as 0755, of which the server may take some away
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_mkdir(ssh_sftp *sftp,
+                          const char *directory,
+                          uint32_t permissions,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Removes an empty directory.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_rmdir(ssh_sftp *sftp,
+                          const char *directory,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Renames a file or directory. Fails, with most servers, where the new name exists.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         the path it gets
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_rename(ssh_sftp *sftp,
+                           const char *old,
+                           const char *new_,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Renames a file or directory and replaces what has the new name, at once. Needs posix-rename@openssh.com.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         the path it gets
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
+                                 const char *old,
+                                 const char *new_,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Gives a file a further name. Needs hardlink@openssh.com.
+ *
+ * @param sftp        the session
+ * @param old         the path it has
+ * @param new         its further path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_hardlink(ssh_sftp *sftp,
+                             const char *old,
+                             const char *new_,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Makes a symbolic link.
+ *
+ * @param sftp        the session
+ * @param target      what the link says; need not exist
+ * @param link        the path of the link
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_symlink(ssh_sftp *sftp,
+                            const char *target,
+                            const char *link,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Sets the attributes that are given, symbolic links followed.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_setstat(ssh_sftp *sftp,
+                            const char *file,
+                            const ssh_sftp_attributes *attributes,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Sets the attributes that are given, of a symbolic link itself. Needs lsetstat@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_lsetstat(ssh_sftp *sftp,
+                             const char *file,
+                             const ssh_sftp_attributes *attributes,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Sets the mode bits of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param permissions  the bits
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_chmod(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t permissions,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Sets user and group of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param user        the user's number
+ * @param group       the group's number
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_chown(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t user,
+                          uint32_t group,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Sets the times of the last reading and writing of a file.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param accessed    seconds since 1970
+ * @param modified    seconds since 1970
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_utime(ssh_sftp *sftp,
+                          const char *file,
+                          uint32_t accessed,
+                          uint32_t modified,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Cuts a file, or lengthens it with zeros.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param size        its new size in bytes
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_truncate(ssh_sftp *sftp,
+                             const char *file,
+                             uint64_t size,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Attributes of a file, symbolic links followed.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_stat(ssh_sftp *sftp,
+                                   const char *file,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Attributes of a file, of a symbolic link itself.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_lstat(ssh_sftp *sftp,
+                                    const char *file,
+                                    int32_t timeout_ms,
+                                    ssh_error **error);
+
+/**
+ * What a symbolic link says.
+ *
+ * @param sftp        the session
+ * @param link        the path of the link
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_readlink(ssh_sftp *sftp,
+                             const char *link,
+                             void **result,
+                             size_t *length,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * The absolute path of a path, without symbolic links; of "." the directory that relative paths begin in.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_realpath(ssh_sftp *sftp,
+                             const char *file,
+                             void **result,
+                             size_t *length,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * As ssh_sftp_realpath(), and "~" and "~user" are known. Needs expand-path@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_expand_path(ssh_sftp *sftp,
+                                const char *file,
+                                void **result,
+                                size_t *length,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * The home directory of a user. Needs home-directory.
+ *
+ * @param sftp        the session
+ * @param user        the user's name, "" for the one who is logged in
+ * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
+ * @param length      receives its length in bytes, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_home_directory(ssh_sftp *sftp,
+                                   const char *user,
+                                   void **result,
+                                   size_t *length,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * The state of the file system that holds a path. Needs statvfs@openssh.com.
+ *
+ * @param sftp        the session
+ * @param file        the path
+ * @param values      receives the values, in the order of SSH_SFTP_VFS_BLOCK_BYTES and the others
+ * @param count       how many there is room for; SSH_SFTP_VFS_COUNT for all
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_statvfs(ssh_sftp *sftp,
+                            const char *file,
+                            uint64_t *values,
+                            size_t count,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Names of users and groups by their numbers. Needs users-groups-by-id@openssh.com.
+ *
+ * @param sftp        the session
+ * @param users       numbers of users
+ * @param user_count  how many, at most 4,096
+ * @param groups      numbers of groups
+ * @param group_count  how many, at most 4,096
+ * @param names       receives the names, first of the users, then of the groups, each ended by a NUL and empty where there is none; freed with ssh_memory_free()
+ * @param length      receives the bytes in `names`, or NULL
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_users_groups_by_id(ssh_sftp *sftp,
+                                       const uint32_t *users,
+                                       size_t user_count,
+                                       const uint32_t *groups,
+                                       size_t group_count,
+                                       void **names,
+                                       size_t *length,
+                                       int32_t timeout_ms,
+                                       ssh_error **error);
+
+/**
+ * Attributes with nothing in them, to be filled with setters.
+ *
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_attributes_new(void);
+
+/**
+ * Frees attributes and the strings asked of them.
+ *
+ * @param attributes  the attributes; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_attributes_free(ssh_sftp_attributes *attributes);
+
+/**
+ * The name of a directory's entry, any bytes, ended by a NUL that does not count.
+ *
+ * @param attributes  the attributes
+ * @param length      receives the length in bytes, or NULL
+ * @return a string of the attributes', or NULL when they are not of an entry. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_attributes_name(const ssh_sftp_attributes *attributes,
+                                     size_t *length);
+
+/**
+ * The line that the server has made of a directory's entry for a person, like those of `ls -l`. Any bytes: make them
+ * safe before a terminal gets them.
+ *
+ * @param attributes  the attributes
+ * @param length      receives the length in bytes, or NULL
+ * @return a string of the attributes', or NULL when they are not of an entry. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_attributes_long_name(const ssh_sftp_attributes *attributes,
+                                          size_t *length);
+
+/**
+ * The type, which is part of the permissions.
+ *
+ * @return SSH_SFTP_TYPE_REGULAR or another; SSH_SFTP_TYPE_UNKNOWN also when `attributes` are none. Any thread.
+ * Since 0.1.
+ */
+int32_t ssh_sftp_attributes_type(const ssh_sftp_attributes *attributes);
+
+/**
+ * The size in bytes.
+ *
+ * @param attributes  the attributes
+ * @param size        receives the size
+ * @return SSH_OK, SSH_EOF when it is not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_size(const ssh_sftp_attributes *attributes, uint64_t *size);
+
+/**
+ * Type and mode bits, as in POSIX's st_mode.
+ *
+ * @param attributes   the attributes
+ * @param permissions  receives the bits
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_permissions(const ssh_sftp_attributes *attributes,
+                                           uint32_t *permissions);
+
+/**
+ * The numbers of user and group.
+ *
+ * @param attributes  the attributes
+ * @param user        receives the user's number, or NULL
+ * @param group       receives the group's number, or NULL
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_owner(const ssh_sftp_attributes *attributes,
+                                     uint32_t *user,
+                                     uint32_t *group);
+
+/**
+ * When the file was last read and last written, in seconds since 1970.
+ *
+ * @param attributes  the attributes
+ * @param accessed    receives the time of the last reading, or NULL
+ * @param modified    receives the time of the last writing, or NULL
+ * @return SSH_OK, SSH_EOF when they are not among them, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_times(const ssh_sftp_attributes *attributes,
+                                     uint32_t *accessed,
+                                     uint32_t *modified);
+
+/**
+ * Puts a size among the attributes: setting it cuts or lengthens the file.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_size(ssh_sftp_attributes *attributes, uint64_t size);
+
+/**
+ * Puts mode bits among the attributes.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_permissions(ssh_sftp_attributes *attributes,
+                                               uint32_t permissions);
+
+/**
+ * Puts the numbers of user and group among the attributes.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_owner(ssh_sftp_attributes *attributes,
+                                         uint32_t user,
+                                         uint32_t group);
+
+/**
+ * Puts the times of the last reading and writing among the attributes, in seconds since 1970.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_attributes_set_times(ssh_sftp_attributes *attributes,
+                                         uint32_t accessed,
+                                         uint32_t modified);
+
+/**
+ * Opens a directory to list it.
+ *
+ * @param sftp        the session
+ * @param directory   its path
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a directory, freed with ssh_sftp_dir_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_dir *ssh_sftp_opendir(ssh_sftp *sftp,
+                               const char *directory,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Reads the next entry. "." and ".." come as the server sends them, the order is the server's.
+ *
+ * @param dir         the directory
+ * @param entry       receives the entry's attributes and name, freed with ssh_sftp_attributes_free(); NULL whenever
+ *                    the result is not SSH_OK. The name is the server's: before it is used as a local path it must
+ *                    be checked for "/", "." and ".."
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF after the last one, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_dir_read(ssh_sftp_dir *dir,
+                             ssh_sftp_attributes **entry,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Closes the directory; the handle stays, to be freed. Does nothing when it is closed.
+ *
+ * @param dir         the directory
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_dir_close(ssh_sftp_dir *dir, int32_t timeout_ms, ssh_error **error);
+
+/**
+ * Frees the handle, and closes the directory if it is not closed, without waiting for the answer.
+ *
+ * @param dir  the directory; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_dir_free(ssh_sftp_dir *dir);
+
+/**
+ * Opens a file.
+ *
+ * @param sftp        the session
+ * @param file        its path
+ * @param flags       SSH_SFTP_READ and the others, or'ed
+ * @param attributes  for a new file, such as its permissions; NULL for none
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return a file, closed with ssh_sftp_file_close() and freed with ssh_sftp_file_free(), or NULL. Any thread.
+ * Since 0.1.
+ */
+ssh_sftp_file *ssh_sftp_open(ssh_sftp *sftp,
+                             const char *file,
+                             uint32_t flags,
+                             const ssh_sftp_attributes *attributes,
+                             int32_t timeout_ms,
+                             ssh_error **error);
+
+/**
+ * Reads at the position.
+ *
+ * @param file        the file
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes; 0 is fine and reads nothing
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds to wait for the first byte
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF at the end of the file, or a failure, after which the call may be made again. Any thread.
+ * Since 0.1.
+ */
+ssh_status ssh_sftp_file_read(ssh_sftp_file *file,
+                              void *buffer,
+                              size_t capacity,
+                              size_t *done,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * Reads at a place of its own; the position stays. Reads all that is asked for unless the file ends before.
+ *
+ * @param file        the file
+ * @param offset      where, in bytes from the beginning
+ * @param buffer      where to put it
+ * @param capacity    the size of the buffer in bytes
+ * @param done        receives how many bytes were read; 0 whenever the result is not SSH_OK
+ * @param timeout_ms  milliseconds for all of it; what came in time is given out
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK, SSH_EOF when the file ends before `offset`, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_pread(ssh_sftp_file *file,
+                               uint64_t offset,
+                               void *buffer,
+                               size_t capacity,
+                               size_t *done,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Writes at the position. Returns once the bytes are taken; they are sent and confirmed in the background.
+ *
+ * @param file        the file
+ * @param data        what to write, copied
+ * @param length      how many bytes
+ * @param done        receives how many bytes were taken, which is all unless time ran out; 0 whenever the result is
+ *                    not SSH_OK. Or NULL
+ * @param timeout_ms  milliseconds to wait for room
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, also for an earlier write, then nothing of `data`
+ *                    was taken and ssh_sftp_file_tell() says where the file ends well; SSH_ERR_TIMEOUT, what ended
+ *                    the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_write(ssh_sftp_file *file,
+                               const void *data,
+                               size_t length,
+                               size_t *done,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Writes at a place of its own and waits until the server has confirmed it; the position stays.
+ *
+ * @param file        the file
+ * @param offset      where, in bytes from the beginning
+ * @param data        what to write
+ * @param length      how many bytes
+ * @param done        receives how many bytes are in the file, from the first on without a gap; less than `length`
+ *                    when the server refused the rest, for whose cause ask again with it. Or NULL
+ * @param timeout_ms  milliseconds for all of it
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_pwrite(ssh_sftp_file *file,
+                                uint64_t offset,
+                                const void *data,
+                                size_t length,
+                                size_t *done,
+                                int32_t timeout_ms,
+                                ssh_error **error);
+
+/**
+ * Moves the position. Reading ahead begins anew there; beyond the end of the file is fine.
+ *
+ * @param file        the file
+ * @param distance    how far in bytes, may be negative
+ * @param origin      SSH_SFTP_SEEK_START, SSH_SFTP_SEEK_CURRENT or SSH_SFTP_SEEK_END
+ * @param position    receives the new position, or NULL
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_seek(ssh_sftp_file *file,
+                              int64_t distance,
+                              int32_t origin,
+                              uint64_t *position,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * The position.
+ *
+ * @param file        the file
+ * @param position    receives it, in bytes from the beginning
+ * @param timeout_ms  milliseconds to wait for other calls on the file
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_tell(ssh_sftp_file *file,
+                              uint64_t *position,
+                              int32_t timeout_ms,
+                              ssh_error **error);
+
+/**
+ * Sends everything written and waits until the server has confirmed it.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_flush(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * As ssh_sftp_file_flush(), and has the server put the file on disk. Needs fsync@openssh.com.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_fsync(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * The attributes of an open file.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return attributes, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_file_stat(ssh_sftp_file *file,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
+ * Sets the attributes that are given.
+ *
+ * @param file        the file
+ * @param attributes  what to set
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_setstat(ssh_sftp_file *file,
+                                 const ssh_sftp_attributes *attributes,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Cuts the file, or lengthens it with zeros.
+ *
+ * @param file        the file
+ * @param size        its new size in bytes
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_truncate(ssh_sftp_file *file,
+                                  uint64_t size,
+                                  int32_t timeout_ms,
+                                  ssh_error **error);
+
+/**
+ * Sets the mode bits of the file.
+ *
+ * @param file        the file
+ * @param permissions  the bits
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_chmod(ssh_sftp_file *file,
+                               uint32_t permissions,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Sets user and group of the file.
+ *
+ * @param file        the file
+ * @param user        the user's number
+ * @param group       the group's number
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_chown(ssh_sftp_file *file,
+                               uint32_t user,
+                               uint32_t group,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Sets the times of the last reading and writing of the file.
+ *
+ * @param file        the file
+ * @param accessed    seconds since 1970
+ * @param modified    seconds since 1970
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_utime(ssh_sftp_file *file,
+                               uint32_t accessed,
+                               uint32_t modified,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * The state of the file system that holds the file. Needs fstatvfs@openssh.com.
+ *
+ * @param file        the file
+ * @param values      receives the values, as in ssh_sftp_statvfs()
+ * @param count       how many there is room for
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_statvfs(ssh_sftp_file *file,
+                                 uint64_t *values,
+                                 size_t count,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Has the server copy bytes from another file into this one. The positions stay. Needs copy-data.
+ *
+ * @param file        the file
+ * @param offset      where to put them, in bytes from the beginning
+ * @param from        the file to read, of the same session
+ * @param from_offset  where to read
+ * @param length      how many bytes; 0 for all up to the end
+ * @param timeout_ms  milliseconds to wait
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_copy_data(ssh_sftp_file *file,
+                                   uint64_t offset,
+                                   ssh_sftp_file *from,
+                                   uint64_t from_offset,
+                                   uint64_t length,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * Sends what was written, waits until it is confirmed, and closes the file; the handle stays, to be freed. Does
+ * nothing when it is closed.
+ *
+ * @param file        the file
+ * @param timeout_ms  milliseconds for all of it
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, also for an earlier write; SSH_ERR_TIMEOUT, what ended
+ *                    the session
+ * @return SSH_OK when everything written is in the file, or a failure; the file is closed in any case, unless another
+ *         call on it did not end in time. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_file_close(ssh_sftp_file *file,
+                               int32_t timeout_ms,
+                               ssh_error **error);
+
+/**
+ * Frees the handle, and closes the file if it is not closed, without waiting: whether the last writes went well is
+ * then not known. Calls under way on it return with SSH_ERR_CLOSED.
+ *
+ * @param file  the file; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_file_free(ssh_sftp_file *file);
+
+/**
+ * Downloads a file, or a directory.
+ *
+ * The local file is written in place from its beginning: after a failure it holds the first part of the remote one, without
+ * holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, download to another name and rename. A file
+ * that grows or shrinks meanwhile is copied as far as reading it goes. Of a directory nothing is written outside the
+ * local one, whatever names the server sends: names that are no file names end the transfer, and local symbolic links
+ * below it are not followed.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param local       the local path to write: the file itself, or the directory, which is made if need be
+ * @param flags       SSH_SFTP_RESUME and the others, or'ed
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get(ssh_sftp *sftp,
+                        const char *remote,
+                        const char *local,
+                        uint32_t flags,
+                        ssh_sftp_progress_callback progress,
+                        void *userdata,
+                        int32_t timeout_ms,
+                        ssh_error **error);
+
+/**
+ * Downloads a file to an open descriptor, from its position on. With SSH_SFTP_RESUME, goes on at the end of what is there.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param fd          where to write; it stays open and is the program's
+ * @param flags       SSH_SFTP_RESUME, SSH_SFTP_PRESERVE
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get_fd(ssh_sftp *sftp,
+                           const char *remote,
+                           int32_t fd,
+                           uint32_t flags,
+                           ssh_sftp_progress_callback progress,
+                           void *userdata,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Downloads a file to a callback.
+ *
+ * @param sftp        the session
+ * @param remote      what to download
+ * @param offset      where to begin, in bytes from the beginning
+ * @param sink        takes the bytes, in order
+ * @param flags       0
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_CALLBACK when the sink
+ *                    failed, SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_get_callback(ssh_sftp *sftp,
+                                 const char *remote,
+                                 uint64_t offset,
+                                 ssh_sftp_sink_callback sink,
+                                 uint32_t flags,
+                                 ssh_sftp_progress_callback progress,
+                                 void *userdata,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Uploads a file, or a directory.
+ *
+ * The remote file is written in place from its beginning: after a failure it holds the first part of the local one, without
+ * holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, upload to another name and use
+ * ssh_sftp_posix_rename(). A file that grows or shrinks meanwhile is copied as far as reading it goes.
+ *
+ * @param sftp        the session
+ * @param local       the local path of what to upload
+ * @param remote      the path to write: the file itself, or the directory, which is made if need be
+ * @param flags       SSH_SFTP_RESUME and the others, or'ed
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put(ssh_sftp *sftp,
+                        const char *local,
+                        const char *remote,
+                        uint32_t flags,
+                        ssh_sftp_progress_callback progress,
+                        void *userdata,
+                        int32_t timeout_ms,
+                        ssh_error **error);
+
+/**
+ * Uploads from an open descriptor, from its position on. With SSH_SFTP_RESUME, from where the remote file ends.
+ *
+ * @param sftp        the session
+ * @param fd          what to read; it stays open and is the program's
+ * @param remote      the path to write
+ * @param flags       SSH_SFTP_RESUME, SSH_SFTP_PRESERVE
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_IO for the local side,
+ *                    SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put_fd(ssh_sftp *sftp,
+                           int32_t fd,
+                           const char *remote,
+                           uint32_t flags,
+                           ssh_sftp_progress_callback progress,
+                           void *userdata,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Uploads what a callback gives.
+ *
+ * @param sftp        the session
+ * @param source      gives the bytes, in order
+ * @param total       how many are to be expected, for the progress; UINT64_MAX when it is not known
+ * @param remote      the path to write
+ * @param flags       SSH_SFTP_RESUME, when the source begins where the remote file ends; else 0
+ * @param progress    is told how far it has come, or NULL
+ * @param userdata    passed to the callbacks
+ * @param timeout_ms  milliseconds for all of it; SSH_TIMEOUT_DEFAULT is as long as it takes
+ * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_CALLBACK when the source
+ *                    failed, SSH_ERR_CANCELLED, SSH_ERR_TIMEOUT, what ended the session
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_put_callback(ssh_sftp *sftp,
+                                 ssh_sftp_source_callback source,
+                                 uint64_t total,
+                                 const char *remote,
+                                 uint32_t flags,
+                                 ssh_sftp_progress_callback progress,
+                                 void *userdata,
+                                 int32_t timeout_ms,
+                                 ssh_error **error);
+
+/**
+ * Makes an empty message.
+ *
+ * @return a message, freed with ssh_message_free(), or NULL when memory is short.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_message *ssh_message_new(void);
+
+/**
+ * Makes a message of bytes that are there already.
+ *
+ * @param data    the bytes, copied
+ * @param length  how many; at most 262144
+ * @return a message, freed with ssh_message_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_message *ssh_message_new_bytes(const void *data, size_t length);
+
+/**
+ * Frees a message and wipes it.
+ *
+ * @param message  the message; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_message_free(ssh_message *message);
+
+/**
+ * The message number: the first byte.
+ *
+ * @return 1 to 255; 0 when the message is empty or none. Any thread. Since 0.1.
+ */
+uint8_t ssh_message_number(const ssh_message *message);
+
+/**
+ * The sequence number of the packet in which the message came; what SSH_MSG_UNIMPLEMENTED has to name.
+ *
+ * @return the number; 0 for a message that was made here, or none. Any thread. Since 0.1.
+ */
+uint32_t ssh_message_sequence(const ssh_message *message);
+
+/**
+ * Copies all bytes out.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_bytes(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Copies out the bytes before the position.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_so_far(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Copies out the bytes from the position on, which stays where it is.
+ *
+ * @param message  the message
+ * @param data     receives the bytes, freed with ssh_memory_free(); may be NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_RESOURCE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_remainder(const ssh_message *message, void **data, size_t *length);
+
+/**
+ * Takes the position back to the first byte.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_rewind(ssh_message *message);
+
+/**
+ * Adds one byte, such as the message number.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_byte(ssh_message *message, uint8_t value);
+
+/**
+ * Adds bytes as they are, without a length.
+ *
+ * @param message  the message
+ * @param data     the bytes, copied
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_bytes(ssh_message *message,
+                                 const void *data,
+                                 size_t length);
+
+/**
+ * Adds a boolean.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_boolean(ssh_message *message, bool value);
+
+/**
+ * Adds a uint32.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_int(ssh_message *message, uint32_t value);
+
+/**
+ * Adds a uint64.
+ *
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_int64(ssh_message *message, uint64_t value);
+
+/**
+ * Adds an mpint that is not negative.
+ *
+ * @param message    the message
+ * @param magnitude  its bytes, most significant first; leading zero bytes do not count
+ * @param length     how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_mpint(ssh_message *message,
+                                 const void *magnitude,
+                                 size_t length);
+
+/**
+ * Adds a string: its length and its bytes.
+ *
+ * @param message  the message
+ * @param data     the bytes, copied
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_string(ssh_message *message,
+                                  const void *data,
+                                  size_t length);
+
+/**
+ * Adds a name-list.
+ *
+ * @param message  the message
+ * @param names    names separated by commas; "" is the empty list
+ * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_INVALID_ARG for an empty name or one that is not printable
+ *         ASCII, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_add_list(ssh_message *message,
+                                const char *names);
+
+/**
+ * Reads one byte.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_byte(ssh_message *message, uint8_t *value);
+
+/**
+ * Reads bytes as they are, without a length.
+ *
+ * @param message  the message
+ * @param data     where to put them
+ * @param length   how many
+ * @return SSH_OK, SSH_ERR_PROTOCOL when there are fewer, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread.
+ *         Since 0.1.
+ */
+ssh_status ssh_message_get_bytes(ssh_message *message,
+                                 void *data,
+                                 size_t length);
+
+/**
+ * Reads a boolean; any byte but 0 is true.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_boolean(ssh_message *message, bool *value);
+
+/**
+ * Reads a uint32.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_int(ssh_message *message, uint32_t *value);
+
+/**
+ * Reads a uint64.
+ *
+ * @param message  the message
+ * @param value    receives it
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_int64(ssh_message *message, uint64_t *value);
+
+/**
+ * Reads an mpint that is not negative.
+ *
+ * @param message    the message
+ * @param magnitude  receives its bytes, most significant first, without leading zero bytes; freed with
+ *                   ssh_memory_free(); may be NULL
+ * @param length     receives how many; 0 for the number 0
+ * @return SSH_OK, SSH_ERR_PROTOCOL also for a negative number, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_mpint(ssh_message *message,
+                                 void **magnitude,
+                                 size_t *length);
+
+/**
+ * Reads a string of any bytes.
+ *
+ * @param message  the message
+ * @param data     receives its bytes with a NUL behind them that does not count, freed with ssh_memory_free(); may be
+ *                 NULL
+ * @param length   receives how many
+ * @return SSH_OK, SSH_ERR_PROTOCOL, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_message_get_string(ssh_message *message,
+                                  void **data,
+                                  size_t *length);
+
+/**
+ * Reads a string that is text.
+ *
+ * @param message  the message
+ * @return the text, UTF-8, freed with ssh_memory_free(); NULL when there is no string here, or one that is not UTF-8
+ *         or holds a NUL, and when `message` is none. Any thread. Since 0.1.
+ */
+char *ssh_message_get_text(ssh_message *message);
+
+/**
+ * Reads a name-list.
+ *
+ * @param message  the message
+ * @return names separated by commas, "" for the empty list, freed with ssh_memory_free(); NULL when there is no
+ *         name-list here, and when `message` is none. Any thread. Since 0.1.
+ */
+char *ssh_message_get_list(ssh_message *message);
+
+/**
+ * Makes a packetizer over a connected stream socket.
+ *
+ * @param fd     the socket, which belongs to the packetizer from now on and is made non-blocking; on failure it stays
+ *               the caller's
+ * @param error  receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_IO
+ * @return a packetizer, freed with ssh_packetizer_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_packetizer *ssh_packetizer_new(int32_t fd,
+                                   ssh_error **error);
+
+/**
+ * Makes a packetizer over functions of the program's. They are called on the threads that call the packetizer, and
+ * asked to wait a second at most each time; otherwise as for ssh_transport_new_stream().
+ *
+ * @param read      reads
+ * @param write     writes
+ * @param close     ends the stream, called by ssh_packetizer_close() or ssh_packetizer_free(); or NULL
+ * @param userdata  passed to all of them
+ * @param destroy   ends userdata's life, or NULL
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return a packetizer, freed with ssh_packetizer_free(), or NULL; then none of the functions is ever called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_packetizer *ssh_packetizer_new_stream(ssh_stream_read_callback read,
+                                          ssh_stream_write_callback write,
+                                          ssh_stream_close_callback close,
+                                          void *userdata,
+                                          ssh_destroy_callback destroy,
+                                          ssh_error **error);
+
+/**
+ * Frees a packetizer and closes its stream. Calls that wait on it return with SSH_ERR_CLOSED.
+ *
+ * @param packetizer  the packetizer; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_packetizer_free(ssh_packetizer *packetizer);
+
+/**
+ * Ends the stream in both directions. Calls that wait return with SSH_ERR_CLOSED, as do all later ones.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_close(ssh_packetizer *packetizer);
+
+/**
+ * Reads bytes as they are, before packets begin, until the buffer is full or the stream ends.
+ *
+ * @param packetizer   the packetizer
+ * @param buffer       where to put them
+ * @param length       how many
+ * @param check_rekey  whether to fail with SSH_ERR_NEED_REKEY, as ssh_packetizer_read_message() does, when nothing was
+ *                     read yet
+ * @param timeout_ms   milliseconds for all of them
+ * @param count        receives how many bytes are in the buffer now, also when the call fails
+ * @param error        receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_STATE when a packet has begun to arrive,
+ *                     SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK when the buffer is full, SSH_EOF when the stream has ended before, or a failure. Any thread.
+ *         Since 0.1.
+ */
+ssh_status ssh_packetizer_read_all(ssh_packetizer *packetizer,
+                                   void *buffer,
+                                   size_t length,
+                                   bool check_rekey,
+                                   int32_t timeout_ms,
+                                   size_t *count,
+                                   ssh_error **error);
+
+/**
+ * Reads a line, before packets begin. What comes behind it is kept for the next call.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds for the whole line
+ * @param line        receives the line without its CR LF or LF, freed with ssh_memory_free(); it may hold any byte
+ * @param length      receives how many bytes
+ * @param error       receives the detail, or NULL: SSH_ERR_LIMIT past 8192 bytes, SSH_ERR_TIMEOUT, SSH_ERR_STATE
+ *                    when a packet has begun to arrive, SSH_ERR_CONN_LOST in the middle of a line, SSH_ERR_CLOSED
+ * @return SSH_OK, SSH_EOF when the stream has ended, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_readline(ssh_packetizer *packetizer,
+                                   int32_t timeout_ms,
+                                   void **line,
+                                   size_t *length,
+                                   ssh_error **error);
+
+/**
+ * Writes bytes as they are, such as the identification line with its CR LF.
+ *
+ * @param packetizer  the packetizer
+ * @param data        the bytes
+ * @param length      how many
+ * @param timeout_ms  milliseconds for all of them
+ * @param count       receives how many were written, also when the call fails; or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_write_all(ssh_packetizer *packetizer,
+                                    const void *data,
+                                    size_t length,
+                                    int32_t timeout_ms,
+                                    size_t *count,
+                                    ssh_error **error);
+
+/**
+ * Reads a packet, checks it and hands out its payload.
+ *
+ * When a limit was reached and no packet has begun to arrive, the call fails with SSH_ERR_NEED_REKEY, once: send a
+ * KEXINIT and go on reading. A packet that fails a check (SSH_ERR_MAC, SSH_ERR_PROTOCOL) ends reading for good. A
+ * packet that has come in part when the time is over is read on by the next call.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds for the whole packet
+ * @param received    receives the payload, freed with ssh_message_free()
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_NEED_REKEY, SSH_ERR_MAC,
+ *                    SSH_ERR_PROTOCOL, SSH_ERR_CONN_LOST in the middle of a packet, SSH_ERR_CLOSED
+ * @return SSH_OK, SSH_EOF when the stream has ended, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_read_message(ssh_packetizer *packetizer,
+                                       int32_t timeout_ms,
+                                       ssh_message **received,
+                                       ssh_error **error);
+
+/**
+ * Sends a message as a packet, sealed with the present cipher.
+ *
+ * @param packetizer  the packetizer
+ * @param payload     the message, which stays the caller's; of 1 byte to 255 KiB
+ * @param timeout_ms  milliseconds for what is left of the packet before and for this one
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, and then nothing of the message was taken;
+ *                    SSH_ERR_INVALID_ARG, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED
+ * @return SSH_OK; SSH_AGAIN when the message was taken but has not left in full, which the next call or
+ *         ssh_packetizer_flush() sees to; or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_send_message(ssh_packetizer *packetizer,
+                                       const ssh_message *payload,
+                                       int32_t timeout_ms,
+                                       ssh_error **error);
+
+/**
+ * Writes what is left of the last packet.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds until it must have left
+ * @return SSH_OK, SSH_AGAIN when it has not and timeout_ms is 0, SSH_ERR_TIMEOUT, SSH_ERR_CONN_LOST, SSH_ERR_CLOSED,
+ *         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_flush(ssh_packetizer *packetizer,
+                                int32_t timeout_ms);
+
+/**
+ * How many bytes of key material a cipher and a MAC take, each to be derived as in RFC 4253 section 7.2.
+ *
+ * @param cipher   the cipher's name in KEXINIT
+ * @param mac      the MAC's name, encrypt-then-MAC included; NULL or "" for a cipher that brings its own
+ * @param iv       receives the bytes of the initial IV; 0 for chacha20-poly1305@openssh.com
+ * @param key      receives the bytes of the encryption key
+ * @param mac_key  receives the bytes of the integrity key; 0 where there is no MAC
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for an unknown name or two that do not belong together. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_key_lengths(const char *cipher,
+                                      const char *mac,
+                                      size_t *iv,
+                                      size_t *key,
+                                      size_t *mac_key);
+
+/**
+ * Opens every packet after the last one read with these keys. To be called after SSH_MSG_NEWKEYS was read.
+ *
+ * Block size, MAC length and the order of encryption and MAC follow from the names. All lengths must be those of
+ * ssh_packetizer_key_lengths().
+ *
+ * @param packetizer      the packetizer
+ * @param cipher          the cipher's name in KEXINIT, those for old gear included
+ * @param key             the encryption key
+ * @param key_length      its bytes
+ * @param iv              the initial IV; NULL where there is none
+ * @param iv_length       its bytes
+ * @param mac             the MAC's name; NULL or "" for a cipher that brings its own
+ * @param mac_key         the integrity key; NULL where there is none
+ * @param mac_key_length  its bytes
+ * @param reset_sequence  whether the sequence number starts again at 0, as in strict key exchange
+ * @param error           receives the detail, or NULL: SSH_ERR_INVALID_ARG; SSH_ERR_STATE while another call reads,
+ *                        or when a packet under the old keys has begun to arrive
+ * @return SSH_OK or a failure, after which the old keys hold. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_inbound_cipher(ssh_packetizer *packetizer,
+                                             const char *cipher,
+                                             const void *key,
+                                             size_t key_length,
+                                             const void *iv,
+                                             size_t iv_length,
+                                             const char *mac,
+                                             const void *mac_key,
+                                             size_t mac_key_length,
+                                             bool reset_sequence,
+                                             ssh_error **error);
+
+/**
+ * Seals every packet from the next one on with these keys. To be called after SSH_MSG_NEWKEYS was sent.
+ *
+ * @param packetizer      the packetizer
+ * @param cipher          the cipher's name in KEXINIT, those for old gear included
+ * @param key             the encryption key
+ * @param key_length      its bytes
+ * @param iv              the initial IV; NULL where there is none
+ * @param iv_length       its bytes
+ * @param mac             the MAC's name; NULL or "" for a cipher that brings its own
+ * @param mac_key         the integrity key; NULL where there is none
+ * @param mac_key_length  its bytes
+ * @param reset_sequence  whether the sequence number starts again at 0, as in strict key exchange
+ * @param error           receives the detail, or NULL: SSH_ERR_INVALID_ARG; SSH_ERR_STATE while another call writes
+ * @return SSH_OK or a failure, after which the old keys hold. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_outbound_cipher(ssh_packetizer *packetizer,
+                                              const char *cipher,
+                                              const void *key,
+                                              size_t key_length,
+                                              const void *iv,
+                                              size_t iv_length,
+                                              const char *mac,
+                                              const void *mac_key,
+                                              size_t mac_key_length,
+                                              bool reset_sequence,
+                                              ssh_error **error);
+
+/**
+ * Whether new keys should be negotiated: a limit was reached in either direction, and not both have got new keys
+ * since.
+ *
+ * @return false also when `packetizer` is none. Any thread. Since 0.1.
+ */
+bool ssh_packetizer_need_rekey(const ssh_packetizer *packetizer);
+
+/**
+ * Sets after how much under one set of keys new ones are needed, in either direction.
+ *
+ * @param packetizer  the packetizer
+ * @param bytes       so many bytes; 0 for the default of 1 GiB
+ * @param packets     so many packets; 0 for the default of 2^31. After 2^32 nothing is sealed or opened any more
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_rekey_limits(ssh_packetizer *packetizer,
+                                           uint64_t bytes,
+                                           uint64_t packets);
+
+/**
+ * Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT.
+ *
+ * @param packetizer  the packetizer
+ * @param timeout_ms  milliseconds, or SSH_TIMEOUT_FOREVER
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_start_handshake(ssh_packetizer *packetizer,
+                                          int32_t timeout_ms);
+
+/**
+ * Whether the handshake was started and not completed in time.
+ *
+ * @return false when it was never started or is complete, and when `packetizer` is none. Any thread. Since 0.1.
+ */
+bool ssh_packetizer_handshake_timed_out(const ssh_packetizer *packetizer);
+
+/**
+ * The handshake is over: its timer stops.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_complete_handshake(ssh_packetizer *packetizer);
+
+/**
+ * Has a function called each time nothing was read or written for the interval. As there is no thread, that happens
+ * while a call waits.
+ *
+ * @param packetizer   the packetizer
+ * @param interval_ms  milliseconds; 0 turns it off
+ * @param callback     is called, or NULL to turn it off
+ * @param userdata     passed to the callback
+ * @param destroy      ends userdata's life once it is replaced or the packetizer is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
+                                        int32_t interval_ms,
+                                        ssh_packetizer_keepalive_callback callback,
+                                        void *userdata,
+                                        ssh_destroy_callback destroy);
+
+/**
+ * Sets where the log goes: at SSH_LOG_DEBUG a line for each packet, in hexadecimal and without what may hold a
+ * password. Lines come on the thread that sends or reads the packet.
+ *
+ * @param packetizer  the packetizer
+ * @param callback    receives the lines, or NULL to go back to the process's callback
+ * @param level       the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
+ * @param userdata    passed to the callback
+ * @param destroy     ends userdata's life once it is replaced or the packetizer is gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_packetizer_set_log(ssh_packetizer *packetizer,
+                                  ssh_log_callback callback,
+                                  int32_t level,
+                                  void *userdata,
+                                  ssh_destroy_callback destroy);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -102,6 +102,12 @@ pub enum Error {
     /// The peer answered a channel or global request with a failure.
     #[error("request denied by the peer")]
     RequestDenied,
+    /// An SFTP server refused a request.
+    #[error("{0}")]
+    SftpStatus(Box<SftpStatus>),
+    /// An SFTP server broke its protocol, or ended.
+    #[error("SFTP: {0}")]
+    Sftp(&'static str),
     /// The peer offered a service we do not know, or asked for one.
     #[error("service not available: {0}")]
     ServiceNotAvailable(String),
@@ -114,6 +120,9 @@ pub enum Error {
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
+    /// New keys must be negotiated before more is read (packetizer only).
+    #[error("new keys are needed")]
+    RekeyNeeded,
     /// Another thread cancelled the call.
     #[error("cancelled")]
     Cancelled,
@@ -295,6 +304,35 @@ impl fmt::Display for NoCommonAlgorithm {
     }
 }
 
+/// What an SFTP server said about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SftpStatus {
+    /// What was asked for, in words.
+    pub operation: &'static str,
+    /// The path it was asked for, safe to show; empty where there is none.
+    pub path: String,
+    /// The code as sent.
+    pub code: u32,
+    /// What the code means, in our words.
+    pub meaning: String,
+    /// The text as sent, capped and escaped; may be empty.
+    pub text: String,
+}
+
+impl fmt::Display for SftpStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.operation)?;
+        if !self.path.is_empty() {
+            write!(f, " {}", self.path)?;
+        }
+        write!(f, ": {}", self.meaning)?;
+        if self.text.is_empty() || self.text.eq_ignore_ascii_case(&self.meaning) {
+            return Ok(());
+        }
+        write!(f, " ({})", self.text)
+    }
+}
+
 impl Error {
     /// A message of this number has malformed bytes.
     pub fn invalid(number: MessageNumber) -> impl Fn(DecodeError) -> Error {
@@ -334,10 +372,13 @@ impl Error {
             Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
+            | Error::RekeyNeeded
             | Error::Cancelled
             | Error::Closed
             | Error::ChannelOpenRefused { .. }
             | Error::RequestDenied
+            | Error::SftpStatus(_)
+            | Error::Sftp(_)
             | Error::Key(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)

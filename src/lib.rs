@@ -4,6 +4,8 @@
 //!
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
+//! sftp         SFTP version 3: codec, client and server over a Channel
+//! forward      forwarding of connections: listening, connecting, carrying; SOCKS
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)
@@ -44,10 +46,12 @@ pub mod driver;
 pub mod endpoint;
 pub mod error;
 pub mod ffi;
+pub mod forward;
 pub mod kex;
 pub mod keys;
 pub mod messages;
 pub mod packet;
+pub mod sftp;
 pub mod transport;
 
 pub use error::Error;

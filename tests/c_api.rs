@@ -18,6 +18,10 @@ const PROGRAMS: &[&str] = &[
     "system",
     "death",
     "streams",
+    "inspect",
+    "sftp",
+    "forward",
+    "packets",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -146,6 +150,9 @@ fn programs_pass_under_valgrind() {
         "callbacks",
         "death",
         "streams",
+        "sftp",
+        "forward",
+        "packets",
         "misuse",
     ] {
         let from = if name == "misuse" {

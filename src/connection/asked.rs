@@ -137,6 +137,8 @@ fn to_server(setup: &Setup, request: ChannelRequest, limits: &ConnectionLimits) 
         }
         ChannelRequest::WindowChange { .. }
         | ChannelRequest::Signal(_)
+        | ChannelRequest::X11(_)
+        | ChannelRequest::AgentForward
         | ChannelRequest::Break { .. } => Some(Tag::Plain),
         _ => None,
     };

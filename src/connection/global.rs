@@ -1,19 +1,24 @@
 //! Global requests (RFC 4254 §4), ours and the peer's.
 
+use crate::codec::DecodeError;
+use crate::connection::forward::Answered;
 use crate::connection::layer::{ConnectionLayer, Context};
 use crate::connection::questions::{QuestionBudget, Questions, Reply};
 use crate::connection::requests::OwnRequests;
 use crate::connection::types::{ConnectionEvent, GlobalRequestId};
 use crate::error::Error;
 use crate::messages::connection::valid_name;
+use crate::messages::forward::{decode_bound_port, ForwardPoint, ForwardRequest};
 use crate::messages::global_request::{GlobalRequest, RequestFailure, RequestSuccess};
-use crate::messages::Role;
+use crate::messages::{MessageNumber, Role};
 use crate::packet::PayloadQueue;
 
 /// The state of global requests.
 #[derive(Debug)]
 pub(super) struct Global {
-    questions: Questions<(), Result<Vec<u8>, ()>>,
+    questions: Questions<Option<ForwardRequest>, Result<Vec<u8>, ()>>,
+    /// Where we listen for the client (server).
+    granted: Vec<ForwardPoint>,
     own: OwnRequests,
     /// The client has said that it opens no more sessions.
     pub(super) no_more_sessions: bool,
@@ -23,6 +28,7 @@ impl Global {
     pub(super) fn new(max: usize) -> Self {
         Global {
             questions: Questions::new(max),
+            granted: Vec::new(),
             own: OwnRequests::new(max),
             no_more_sessions: false,
         }
@@ -117,7 +123,9 @@ impl ConnectionLayer {
 
     /// Nobody waits for the reply to this request any more: it is swallowed when it comes.
     pub fn abandon_global(&mut self, id: GlobalRequestId) {
-        self.global.own.abandon(id.0);
+        if !self.forwards.give_up(id) {
+            self.global.own.abandon(id.0);
+        }
     }
 
     /// Answers a [`GlobalQuestion`](ConnectionEvent::GlobalQuestion), whether or not a reply is wanted.
@@ -133,13 +141,20 @@ impl ConnectionLayer {
         if self.lost {
             return Err(Error::Closed);
         }
-        let (_, charge) = self
-            .global
-            .questions
-            .answer(id.0, answer)
-            .ok_or(Error::ApiMisuse(
-                "the peer did not request this, or it was answered",
-            ))?;
+        let never_asked = Error::ApiMisuse("the peer did not request this, or it was answered");
+        let questions = &mut self.global.questions;
+        let listening = match (questions.tag(id.0), &answer) {
+            (Some(Some(request)), Ok(data)) => Some(settled(request, data)?),
+            _ => None,
+        };
+        let (_, charge) = questions.answer(id.0, answer).ok_or(never_asked)?;
+        match listening {
+            Some(ForwardRequest::Listen(point)) => self.global.granted.push(point),
+            Some(ForwardRequest::Cancel(point)) => {
+                self.global.granted.retain(|granted| *granted != point);
+            }
+            None => {}
+        }
         self.question_budget.give_back(charge);
         self.global.send_replies(out);
         Ok(())
@@ -155,7 +170,7 @@ impl ConnectionLayer {
         let action = name.map_or(Own::Refuse, |name| Own::of(self.role, name));
         let asked = match (action, name) {
             (Own::Ask, Some(name)) => {
-                self.ask_global(name, &message, payload.len(), context.events)
+                self.ask_global(name, &message, payload.len(), context.events)?
             }
             (Own::NoMoreSessions, _) => {
                 self.global.no_more_sessions = true;
@@ -173,31 +188,63 @@ impl ConnectionLayer {
         Ok(())
     }
 
-    /// Asks the application; false when there is no room for one more question.
+    /// Whether the application need not be asked about a request to forward: it is malformed, asks for what there
+    /// is, for too much, or the end of what there is not.
+    fn is_idle(&self, request: &ForwardRequest) -> bool {
+        let granted = &self.global.granted;
+        match request {
+            ForwardRequest::Listen(point) => {
+                granted.contains(point) || granted.len() >= self.limits.max_forwards
+            }
+            ForwardRequest::Cancel(point) => !granted.contains(point),
+        }
+    }
+
+    /// Asks the application; false when it need not be asked, or there is no room for one more question.
     fn ask_global(
         &mut self,
         name: &str,
         message: &GlobalRequest<'_>,
         length: usize,
         events: &mut std::collections::VecDeque<ConnectionEvent>,
-    ) -> bool {
-        if !self.global.questions.has_room() {
-            return false;
+    ) -> Result<bool, Error> {
+        let forward = match ForwardRequest::decode(name, message.data) {
+            Some(Ok(request)) => Some(request),
+            Some(Err(fault @ (DecodeError::Truncated | DecodeError::TrailingBytes))) => {
+                return Err(Error::invalid(MessageNumber::GLOBAL_REQUEST)(fault));
+            }
+            Some(Err(_)) => return Ok(false),
+            None => None,
+        };
+        let idle = forward
+            .as_ref()
+            .is_some_and(|request| self.is_idle(request));
+        if idle || !self.global.questions.has_room() {
+            return Ok(false);
         }
         let Some(charge) = self.question_budget.take(length) else {
-            return false;
+            return Ok(false);
         };
         let number = self.next_request_number();
+        let want_reply = message.want_reply;
+        let id = GlobalRequestId(number);
+        events.push_back(match &forward {
+            Some(request) => ConnectionEvent::ForwardQuestion {
+                id,
+                request: request.clone(),
+                want_reply,
+            },
+            None => ConnectionEvent::GlobalQuestion {
+                id,
+                name: name.to_owned(),
+                data: message.data.to_vec(),
+                want_reply,
+            },
+        });
         self.global
             .questions
-            .ask(number, message.want_reply, charge, ());
-        events.push_back(ConnectionEvent::GlobalQuestion {
-            id: GlobalRequestId(number),
-            name: name.to_owned(),
-            data: message.data.to_vec(),
-            want_reply: message.want_reply,
-        });
-        true
+            .ask(number, want_reply, charge, forward);
+        Ok(true)
     }
 
     pub(super) fn on_global_success(
@@ -206,7 +253,7 @@ impl ConnectionLayer {
         context: Context<'_>,
     ) -> Result<(), Error> {
         let message = RequestSuccess::decode(payload)?;
-        self.on_global_reply(context, || Ok(message.data.to_vec()))
+        self.on_global_reply(context, Ok(message.data))
     }
 
     pub(super) fn on_global_failure(
@@ -215,24 +262,43 @@ impl ConnectionLayer {
         context: Context<'_>,
     ) -> Result<(), Error> {
         RequestFailure::decode(payload)?;
-        self.on_global_reply(context, || Err(()))
+        self.on_global_reply(context, Err(()))
     }
 
     fn on_global_reply(
         &mut self,
         context: Context<'_>,
-        answer: impl FnOnce() -> Result<Vec<u8>, ()>,
+        answer: Result<&[u8], ()>,
     ) -> Result<(), Error> {
         let matched = self.global.own.reply(context.now)?;
         if let Some(sample) = matched.round_trip {
             self.windows.observe_round_trip(sample);
         }
-        if let Some(number) = matched.id {
-            context.events.push_back(ConnectionEvent::GlobalReply {
-                id: GlobalRequestId(number),
-                answer: answer(),
-            });
+        let Some(id) = matched.id.map(GlobalRequestId) else {
+            return Ok(());
+        };
+        let malformed = Error::invalid(MessageNumber::REQUEST_SUCCESS);
+        match self.forwards.answered(id, answer).map_err(malformed)? {
+            Answered::Tell => context.events.push_back(ConnectionEvent::GlobalReply {
+                id,
+                answer: answer.map(<[u8]>::to_vec),
+            }),
+            Answered::GivenUp(Some(point)) => {
+                let cancel = ForwardRequest::Cancel(point);
+                self.forward_request(&cancel, false, context.out)?;
+            }
+            Answered::GivenUp(None) => {}
         }
         Ok(())
     }
+}
+
+/// The request as it was granted: with the port that was chosen, where one was to be.
+fn settled(request: &ForwardRequest, data: &[u8]) -> Result<ForwardRequest, Error> {
+    let mut request = request.clone();
+    if let ForwardRequest::Listen(ForwardPoint::Tcp { port, .. }) = &mut request {
+        *port = decode_bound_port(*port, data)
+            .map_err(|_| Error::ApiMisuse("the port that was chosen is to be told"))?;
+    }
+    Ok(request)
 }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::connection::channel::Channel;
+use crate::connection::forward::Forwards;
 use crate::connection::global::Global;
 use crate::connection::questions::QuestionBudget;
 use crate::connection::table::ChannelTable;
@@ -24,6 +25,8 @@ pub struct ConnectionLayer {
     pub(super) global: Global,
     /// Channel types that the peer may open although its role alone does not allow it.
     pub(super) allowed_opens: HashSet<String>,
+    /// Where the server listens for us (client).
+    pub(super) forwards: Forwards,
     pub(super) next_request: u64,
     /// The time of the latest call that told it; only to measure round trips.
     pub(super) latest: Option<Instant>,
@@ -47,6 +50,7 @@ impl ConnectionLayer {
             question_budget: QuestionBudget::new(limits.max_pending_bytes),
             global: Global::new(limits.max_pending_requests),
             allowed_opens: HashSet::new(),
+            forwards: Forwards::new(limits.max_forwards),
             next_request: 0,
             latest: None,
             lost: false,

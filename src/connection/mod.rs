@@ -21,6 +21,7 @@
 mod asked;
 mod channel;
 mod commands;
+mod forward;
 mod global;
 mod inbound;
 mod layer;
@@ -35,8 +36,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use crate::messages::channel_request::{ChannelRequest, PtyModes};
+pub use crate::messages::channel_request::{ChannelRequest, PtyModes, X11Request};
 pub use crate::messages::connection::{OpenKind, OpenRefusalReason};
+pub use crate::messages::forward::{ForwardPoint, ForwardRequest};
+pub use forward::is_same_host;
 pub use layer::ConnectionLayer;
 pub use types::{
     data_header, ChannelId, ChannelStatus, ConnectionEvent, ConnectionLimits, DataSink,

@@ -126,6 +126,14 @@ impl<T, A> Questions<T, A> {
         Ok(())
     }
 
+    /// What was kept with a question that has no answer yet.
+    pub(super) fn tag(&self, id: u64) -> Option<&T> {
+        self.slots.iter().find_map(|slot| match slot {
+            Slot::Asked(asked) if asked.id == id && asked.answer.is_none() => Some(&asked.tag),
+            _ => None,
+        })
+    }
+
     /// Records an answer. Returns what was kept with the question and its charge; `None` for a question that was
     /// never asked or was answered before.
     pub(super) fn answer(&mut self, id: u64, answer: A) -> Option<(&mut T, Charge)> {

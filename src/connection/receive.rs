@@ -280,6 +280,9 @@ impl ConnectionLayer {
             }
             Err(_) => return refuse(OpenRefusalReason::CONNECT_FAILED, "bad address"),
         };
+        if !self.was_requested(&kind) {
+            return refuse(prohibited, "nobody asked for this");
+        }
         let limit = self.limits.max_packet;
         let Some(remote) =
             RemoteWindow::announced(message.window_bytes, message.max_packet_bytes, limit)
@@ -312,6 +315,10 @@ impl ConnectionLayer {
             return true;
         }
         match (self.role, kind) {
+            // Looked at again once the address is known.
+            (Role::Client, "forwarded-tcpip" | "forwarded-streamlocal@openssh.com") => {
+                !self.forwards.is_empty()
+            }
             // RFC 4254 §6.1, §7.2: clients SHOULD reject these.
             (Role::Client, _) => false,
             (Role::Server, "session") => !self.global.no_more_sessions,

@@ -3,6 +3,7 @@
 use crate::codec::Writer;
 use crate::messages::channel_request::ChannelRequest;
 use crate::messages::connection::{ChannelExtendedData, OpenKind, OpenRefusalReason};
+use crate::messages::forward::ForwardRequest;
 use crate::messages::MessageNumber;
 
 /// Our number of a channel.
@@ -47,6 +48,8 @@ pub struct ConnectionLimits {
     pub max_pending_requests: usize,
     /// Most bytes that the peer's unanswered questions of one connection may hold.
     pub max_pending_bytes: usize,
+    /// Most places at once that the server listens on for the client.
+    pub max_forwards: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -61,6 +64,7 @@ impl Default for ConnectionLimits {
             max_env_bytes: 128 * 1024,
             max_pending_requests: 256,
             max_pending_bytes: 4 * 1024 * 1024,
+            max_forwards: 256,
         }
     }
 }
@@ -242,6 +246,17 @@ pub enum ConnectionEvent {
         name: String,
         /// Its fields as they are.
         data: Vec<u8>,
+        /// Whether the peer will learn the answer.
+        want_reply: bool,
+    },
+    /// The client wants us to listen somewhere, or to stop it; answer with
+    /// [`answer_global`](super::ConnectionLayer::answer_global), also when no reply is wanted. Where a port is to be
+    /// chosen, the data of the answer are the port.
+    ForwardQuestion {
+        /// To be named in the answer.
+        id: GlobalRequestId,
+        /// What is requested.
+        request: ForwardRequest,
         /// Whether the peer will learn the answer.
         want_reply: bool,
     },

@@ -1,6 +1,7 @@
 //! Algorithm names as the RFCs spell them, and the tables that lead from a name to what it needs.
 
 use super::hash::HashAlgorithm;
+use super::legacy;
 
 pub use super::preferences::{apply, Preferences, UnknownName};
 
@@ -33,6 +34,13 @@ pub mod name {
     /// A group chosen by the server (RFC 4419).
     pub const DH_GEX_SHA256: &str = "diffie-hellman-group-exchange-sha256";
 
+    /// The 2048-bit MODP group with SHA-1, for old gear.
+    pub const DH_GROUP14_SHA1: &str = "diffie-hellman-group14-sha1";
+    /// The 1024-bit MODP group with SHA-1, for the oldest gear.
+    pub const DH_GROUP1_SHA1: &str = "diffie-hellman-group1-sha1";
+    /// A group chosen by the server, with SHA-1, for old gear.
+    pub const DH_GEX_SHA1: &str = "diffie-hellman-group-exchange-sha1";
+
     // Host keys and signatures.
 
     /// Ed25519 (RFC 8709).
@@ -47,7 +55,8 @@ pub mod name {
     pub const RSA_SHA2_512: &str = "rsa-sha2-512";
     /// RSA with SHA-256 (RFC 8332).
     pub const RSA_SHA2_256: &str = "rsa-sha2-256";
-    /// The type of RSA key blobs (RFC 4253 §6.6). As a signature algorithm (SHA-1) it is not served.
+    /// The type of RSA key blobs (RFC 4253 §6.6). As a signature algorithm it means SHA-1 and
+    /// serves for old gear only.
     pub const SSH_RSA: &str = "ssh-rsa";
 
     // Ciphers.
@@ -65,6 +74,15 @@ pub mod name {
     /// AES-256 in CTR (RFC 4344).
     pub const AES256_CTR: &str = "aes256-ctr";
 
+    /// AES-128 in CBC (RFC 4253), for old gear.
+    pub const AES128_CBC: &str = "aes128-cbc";
+    /// AES-192 in CBC (RFC 4253), for old gear.
+    pub const AES192_CBC: &str = "aes192-cbc";
+    /// AES-256 in CBC (RFC 4253), for old gear.
+    pub const AES256_CBC: &str = "aes256-cbc";
+    /// DES with three keys in CBC (RFC 4253), for the oldest gear.
+    pub const TRIPLE_DES_CBC: &str = "3des-cbc";
+
     // MACs.
 
     /// HMAC-SHA-256 over the encrypted packet.
@@ -75,6 +93,11 @@ pub mod name {
     pub const HMAC_SHA2_256: &str = "hmac-sha2-256";
     /// HMAC-SHA-512 over the plain packet (RFC 6668).
     pub const HMAC_SHA2_512: &str = "hmac-sha2-512";
+
+    /// HMAC-SHA-1 over the plain packet (RFC 4253), for old gear.
+    pub const HMAC_SHA1: &str = "hmac-sha1";
+    /// HMAC-SHA-1 over the encrypted packet, for old gear.
+    pub const HMAC_SHA1_ETM: &str = "hmac-sha1-etm@openssh.com";
 
     // Compression.
 
@@ -186,9 +209,11 @@ pub enum Curve {
     P521,
 }
 
-/// A group of RFC 3526.
+/// A group of RFC 3526, or of RFC 2409.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DhGroupId {
+    /// 1024 bits, for old gear
+    Group1,
     /// 2048 bits
     Group14,
     /// 4096 bits
@@ -208,12 +233,25 @@ pub struct SignatureAlgorithm {
 
 /// The cipher of this name.
 pub fn cipher(name: &str) -> Option<&'static CipherAlgorithm> {
-    CIPHERS.iter().find(|entry| entry.name == name)
+    find_in(CIPHERS, legacy::CIPHERS, |entry| entry.name == name)
 }
 
 /// The MAC of this name.
 pub fn mac(name: &str) -> Option<&'static MacAlgorithm> {
-    MACS.iter().find(|entry| entry.name == name)
+    find_in(MACS, legacy::MACS, |entry| entry.name == name)
+}
+
+/// Whether the cipher chains blocks.
+pub(super) fn is_cbc(cipher: &CipherAlgorithm) -> bool {
+    cipher.name.ends_with("-cbc")
+}
+
+fn find_in<T>(
+    modern: &'static [T],
+    old: &'static [T],
+    fits: impl Fn(&&T) -> bool,
+) -> Option<&'static T> {
+    modern.iter().chain(old).find(fits)
 }
 
 /// The compression of this name.
@@ -223,15 +261,15 @@ pub fn compression(name: &str) -> Option<&'static CompressionAlgorithm> {
 
 /// The key exchange method of this name. Markers such as `ext-info-c` are no methods.
 pub fn kex(name: &str) -> Option<&'static KexAlgorithm> {
-    KEXES.iter().find(|entry| entry.name == name)
+    find_in(KEXES, legacy::KEXES, |entry| entry.name == name)
 }
 
 /// The host key or signature algorithm of this name.
 pub fn signature(name: &str) -> Option<&'static SignatureAlgorithm> {
-    SIGNATURES.iter().find(|entry| entry.name == name)
+    find_in(SIGNATURES, legacy::SIGNATURES, |entry| entry.name == name)
 }
 
-/// Every key exchange method of this build, most preferred first.
+/// Every key exchange method of this build but those for old gear, most preferred first.
 pub static KEXES: &[KexAlgorithm] = &[
     kex_entry(
         name::MLKEM768X25519_SHA256,
@@ -291,7 +329,7 @@ pub static KEXES: &[KexAlgorithm] = &[
     ),
 ];
 
-/// Every cipher of this build, most preferred first where the CPU has AES instructions.
+/// Every cipher of this build but those for old gear, most preferred first where the CPU has AES instructions.
 pub static CIPHERS: &[CipherAlgorithm] = &[
     cipher_entry(name::AES128_GCM, 16, 12, 16, true),
     cipher_entry(name::AES256_GCM, 32, 12, 16, true),
@@ -301,7 +339,7 @@ pub static CIPHERS: &[CipherAlgorithm] = &[
     cipher_entry(name::AES256_CTR, 32, 16, 16, false),
 ];
 
-/// Every MAC of this build, most preferred first.
+/// Every MAC of this build but those for old gear, most preferred first.
 pub static MACS: &[MacAlgorithm] = &[
     mac_entry(name::HMAC_SHA2_256_ETM, HashAlgorithm::Sha256, true),
     mac_entry(name::HMAC_SHA2_512_ETM, HashAlgorithm::Sha512, true),
@@ -325,7 +363,7 @@ pub static COMPRESSIONS: &[CompressionAlgorithm] = &[
     },
 ];
 
-/// Every host key and signature algorithm of this build, most preferred first.
+/// Every host key and signature algorithm of this build but those for old gear, most preferred first.
 pub static SIGNATURES: &[SignatureAlgorithm] = &[
     signature_entry(name::SSH_ED25519, name::SSH_ED25519),
     signature_entry(name::ECDSA_SHA2_NISTP256, name::ECDSA_SHA2_NISTP256),
@@ -403,11 +441,11 @@ mod tests {
             name::KEX_STRICT_S,
             "",
             "kexguess2@matt.ucc.asn.au",
-            "diffie-hellman-group1-sha1",
+            "diffie-hellman-group1-md5",
         ] {
             assert_eq!(kex(marker), None);
         }
-        assert_eq!(signature(name::SSH_RSA), None);
+        assert_eq!(signature("ssh-dss"), None);
         assert_eq!(cipher("none"), None);
         assert_eq!(mac("none"), None);
     }

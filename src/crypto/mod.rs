@@ -8,6 +8,7 @@ pub mod agreement;
 pub mod algorithms;
 pub mod cipher;
 pub mod hash;
+pub mod legacy;
 pub mod preferences;
 pub mod random;
 pub mod sign;

@@ -2,6 +2,7 @@
 //! that change a list.
 
 use super::algorithms::{name, CIPHERS, COMPRESSIONS, KEXES, MACS, SIGNATURES};
+use super::legacy;
 use crate::messages::Role;
 
 /// The names one side offers in KEXINIT, most preferred first. Ciphers, MACs and compression are
@@ -24,10 +25,10 @@ impl Preferences {
     /// What a client offers unless told otherwise.
     pub fn default_client() -> Self {
         Preferences {
-            kex: known_kex(),
-            host_key: known_host_key(),
-            cipher: known_cipher(),
-            mac: known_mac(),
+            kex: KEXES.iter().map(|entry| entry.name).collect(),
+            host_key: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            cipher: order_ciphers(cpu_has_aes()),
+            mac: MACS.iter().map(|entry| entry.name).collect(),
             compression: vec![name::NONE, name::ZLIB_OPENSSH],
         }
     }
@@ -65,34 +66,43 @@ impl Preferences {
         lists
     }
 
-    /// The legacy preset, the same for both roles: everything this build knows, the weakest last.
+    /// The legacy preset, the same for both roles: everything this build knows, and at the end of
+    /// each list what only old gear needs.
     pub fn legacy(role: Role) -> Self {
         let _ = role;
         Preferences {
+            kex: known_kex(),
+            host_key: known_host_key(),
+            cipher: known_cipher(),
+            mac: known_mac(),
             compression: known_compression(),
-            ..Self::default_client()
         }
     }
 }
 
 /// Every key exchange method of this build, in order of preference.
 pub fn known_kex() -> Vec<&'static str> {
-    KEXES.iter().map(|entry| entry.name).collect()
+    let all = KEXES.iter().chain(legacy::KEXES);
+    all.map(|entry| entry.name).collect()
 }
 
 /// Every host key algorithm of this build, in order of preference.
 pub fn known_host_key() -> Vec<&'static str> {
-    SIGNATURES.iter().map(|entry| entry.name).collect()
+    let all = SIGNATURES.iter().chain(legacy::SIGNATURES);
+    all.map(|entry| entry.name).collect()
 }
 
 /// Every cipher of this build, in order of preference on this machine.
 pub fn known_cipher() -> Vec<&'static str> {
-    order_ciphers(cpu_has_aes())
+    let mut all = order_ciphers(cpu_has_aes());
+    all.extend(legacy::CIPHERS.iter().map(|entry| entry.name));
+    all
 }
 
 /// Every MAC of this build, in order of preference.
 pub fn known_mac() -> Vec<&'static str> {
-    MACS.iter().map(|entry| entry.name).collect()
+    let all = MACS.iter().chain(legacy::MACS);
+    all.map(|entry| entry.name).collect()
 }
 
 /// Every compression of this build, in order of preference.
@@ -140,7 +150,8 @@ pub struct UnknownName {
 
 /// Changes `list` as OpenSSH's configuration does: `+a,b` puts names at the end, `^a,b` at the
 /// front, `-a,b` takes them out, and a list without a sign replaces the whole. Names may be patterns
-/// with `*` and `?`, which stand for all names of `known` that fit, in its order.
+/// with `*` and `?`, which stand for all names of `known` that fit, in its order. What only old gear needs must be
+/// named in full: a pattern puts it nowhere, but does take it out.
 ///
 /// What is to be taken out may be unknown, for it may be taken out on account of other builds.
 /// The result is empty when everything was taken out.
@@ -174,7 +185,7 @@ fn expand(names: &str, known: &[&'static str]) -> Result<Vec<&'static str>, Unkn
         let pattern = pattern.trim();
         let meant: Vec<&'static str> = known
             .iter()
-            .filter(|name| fits(pattern, name))
+            .filter(|name| fits(pattern, name) && (pattern == **name || !legacy::is_legacy(name)))
             .copied()
             .collect();
         if meant.is_empty() {
@@ -307,6 +318,43 @@ mod tests {
                 assert_eq!(lists.compression.first(), Some(&name::NONE));
             }
         }
+    }
+
+    #[test]
+    fn what_is_for_old_gear_must_be_named_or_preset() {
+        for role in [Role::Client, Role::Server] {
+            let lists = |preferences: Preferences| {
+                [
+                    preferences.kex,
+                    preferences.host_key,
+                    preferences.cipher,
+                    preferences.mac,
+                ]
+            };
+            for preset in [Preferences::compatible(role), Preferences::modern(role)] {
+                assert!(!lists(preset)
+                    .concat()
+                    .iter()
+                    .any(|name| legacy::is_legacy(name)));
+            }
+            for list in lists(Preferences::legacy(role)) {
+                let first = list
+                    .iter()
+                    .position(|name| legacy::is_legacy(name))
+                    .unwrap();
+                assert!(first > 0 && list[first..].iter().all(|name| legacy::is_legacy(name)));
+            }
+        }
+        let known = known_cipher();
+        let list = ["aes256-ctr"];
+        for pattern in ["*", "+aes*", "^*"] {
+            let got = apply(&list, &known, pattern).unwrap();
+            assert!(!got.iter().any(|name| name.ends_with("-cbc")), "{pattern}");
+        }
+        assert!(apply(&list, &known, "+*-cbc").is_err());
+        let named = apply(&list, &known, "+aes128-cbc,3des-cbc").unwrap();
+        assert_eq!(named, ["aes256-ctr", "aes128-cbc", "3des-cbc"]);
+        assert_eq!(apply(&named, &known, "-*-cbc").unwrap(), list);
     }
 
     #[test]

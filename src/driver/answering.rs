@@ -7,7 +7,7 @@ use super::channel::Channel;
 use super::serving::{After, HostKeyState, Phase};
 use super::shared::Shared;
 use crate::auth::AuthDecision;
-use crate::connection::{ChannelId, OpenRefusal, RequestId};
+use crate::connection::{ChannelId, GlobalRequestId, OpenRefusal, RequestId};
 use crate::endpoint::Services;
 use crate::error::{Error, HostKeyFault};
 
@@ -65,8 +65,12 @@ impl Shared {
     }
 
     /// The application's word on the host key.
-    pub(crate) fn host_key_answered(self: &Arc<Self>, verdict: Result<(), HostKeyFault>) {
+    pub(crate) fn host_key_answered(
+        self: &Arc<Self>,
+        verdict: Result<(), HostKeyFault>,
+    ) -> Result<(), Error> {
         let mut serving = self.serving.lock();
+        serving.alive()?;
         match verdict {
             Ok(()) => {
                 // A question was asked, so there is a key.
@@ -83,6 +87,7 @@ impl Shared {
                 }
             }
         }
+        Ok(())
     }
 
     /// The application's word on a channel that the peer wants to open.
@@ -127,6 +132,19 @@ impl Shared {
             services
                 .connection
                 .answer_request(id, request, ok, &mut services.out)
+        })
+    }
+
+    /// The application's word on a global request.
+    pub(crate) fn answer_global(
+        self: &Arc<Self>,
+        id: GlobalRequestId,
+        answer: Result<Vec<u8>, ()>,
+    ) -> Result<(), Error> {
+        self.serve(|services| {
+            services
+                .connection
+                .answer_global(id, answer, &mut services.out)
         })
     }
 

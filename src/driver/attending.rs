@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::engine::{Next, Ready};
+use super::engine::{Next, Ready, Task};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
 use super::serving::{After, Serving};
 use super::shared::{Receiving, Shared};
@@ -16,6 +16,20 @@ use crate::transport::TransportAction;
 const PAUSE_READING_BYTES: usize = 512 * 1024;
 /// How soon a transport that does not read is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Task for Shared {
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    fn turn(self: Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
+        self.attend(ready, scratch)
+    }
+
+    fn broken(self: Arc<Self>) {
+        self.end(Error::Bug("panic in the protocol"));
+    }
+}
 
 impl Shared {
     /// One turn of the I/O thread for this transport.

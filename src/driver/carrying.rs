@@ -44,6 +44,11 @@ impl Channel {
         Ok(())
     }
 
+    /// Whether nothing more will come but what is there to be read.
+    pub(crate) fn peer_has_ended(&self) -> bool {
+        self.status(|status| status.eof_received).unwrap_or(true)
+    }
+
     /// Writes as much of `data` as there is room for now; 0 when there is none, and then the transport above is told
     /// when there is. Never waits.
     pub(crate) fn write_now(&self, data: &[u8]) -> Result<usize, Error> {

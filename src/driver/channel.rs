@@ -101,6 +101,16 @@ impl Channel {
         Transport::of(Arc::clone(self.shared()))
     }
 
+    /// Raised by each [`Transport::cancel`]: what waits on the channel by an event compares it.
+    pub(crate) fn cancels(&self) -> u64 {
+        self.shared().cancels()
+    }
+
+    /// Refuses a channel of a parent process.
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        self.shared().check_process()
+    }
+
     /// Reads into `buffer`. Data that had arrived can be read after the channel and the transport have ended.
     pub fn read(&self, stream: Stream, buffer: &mut [u8], timeout: Timeout) -> Result<Read, Error> {
         self.refuse_if_carrying()?;
@@ -353,6 +363,7 @@ impl Channel {
 
     fn wait_for_window(&self, deadline: Deadline, cancels: u64) -> Result<(), Error> {
         let shared = self.shared();
+        shared.window_stalls.fetch_add(1, Ordering::Relaxed);
         let mut serving = shared.serving.lock();
         loop {
             serving.alive()?;

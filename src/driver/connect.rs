@@ -7,15 +7,16 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::engine::Engine;
+use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
 use crate::error::Error;
@@ -233,6 +234,19 @@ struct Entry {
     done: Done,
 }
 
+impl Entry {
+    /// Goes on as far as it can; itself, unless it is done.
+    fn step(mut self, now: Instant) -> Option<Self> {
+        match self.stage.step(now) {
+            Some(outcome) => {
+                (self.done)(outcome);
+                None
+            }
+            None => Some(self),
+        }
+    }
+}
+
 static CONNECTOR: PerProcess<Connector> = PerProcess::new();
 
 impl Connector {
@@ -280,11 +294,10 @@ impl Connector {
             }
             let now = Instant::now();
             let mut racing = Vec::with_capacity(entries.len());
-            for mut entry in entries {
-                match entry.stage.step(now) {
-                    Some(outcome) => (entry.done)(outcome),
-                    None => racing.push(entry),
-                }
+            for entry in entries {
+                // A panic is a bug of ours; the connections of others go on.
+                let stepped = catch_unwind(AssertUnwindSafe(|| entry.step(now)));
+                racing.extend(stepped.ok().flatten());
             }
             entries = racing;
             if !entries.is_empty() {
@@ -513,7 +526,8 @@ mod tests {
     fn any_number_of_names_is_looked_up_at_once() {
         const MANY: usize = 400;
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = format!("localhost:{}", listener.local_addr().unwrap().port());
+        // A form that only the resolver understands, and for which it asks nobody.
+        let address = format!("127.1:{}", listener.local_addr().unwrap().port());
         std::thread::spawn(move || listener.incoming().flatten().take(MANY).for_each(drop));
         let (tell, told) = mpsc::channel();
         for _ in 0..MANY {
@@ -524,6 +538,25 @@ mod tests {
         for _ in 0..MANY {
             told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
         }
+    }
+
+    #[test]
+    fn a_panic_ends_no_connection_but_its_own() {
+        let (tell, told) = mpsc::channel();
+        for round in 0..2 {
+            let tell = tell.clone();
+            let done = Box::new(move |_: Result<OwnedFd, Error>| {
+                assert!(round == 1, "on purpose");
+                tell.send(()).unwrap();
+            });
+            begin(
+                &refusing().to_string(),
+                Timeout::After(Duration::from_secs(60)),
+                done,
+            )
+            .unwrap();
+        }
+        told.recv_timeout(Duration::from_secs(90)).unwrap();
     }
 
     #[test]

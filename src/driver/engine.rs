@@ -2,18 +2,17 @@
 //! given; a transport stays with its thread, so its packets never wander between caches.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
 use rustix::io::Errno;
 
 use super::pool::Pool;
-use super::shared::Shared;
 use super::stream::Socket;
+use super::sync::Mutex;
 use super::sys::{fork::PerProcess, thread};
 use crate::error::Error;
 
@@ -33,14 +32,26 @@ pub(crate) struct Engine {
     workers: Vec<Arc<Worker>>,
     next: AtomicUsize,
     pool: Pool,
+    /// Work on files, which may take as long as their disk does.
+    files: Pool,
 }
 
 /// What an I/O thread can be asked to do.
 enum Command {
-    /// Take care of a transport from now on.
-    Register(Arc<Shared>),
+    /// Take care of this from now on.
+    Register(Arc<dyn Task>),
     /// Look at its deadlines and at what waits to be sent.
     Attend(u64),
+}
+
+/// What an I/O thread takes care of: a transport, a connection that is forwarded, a socket that listens for such.
+pub(crate) trait Task: Send + Sync {
+    /// The number under which it is known to its I/O thread; see [`Engine::new_key`].
+    fn key(&self) -> u64;
+    /// One turn: does what can be done without waiting. `scratch` is the thread's buffer.
+    fn turn(self: Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next;
+    /// A turn has panicked: ends for that cause, soon.
+    fn broken(self: Arc<Self>);
 }
 
 /// The part of an I/O thread that others see.
@@ -50,14 +61,14 @@ pub(crate) struct Worker {
     commands: Mutex<Vec<Command>>,
 }
 
-/// What a poll found out about a transport.
+/// What a poll found out about a task.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ready {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
 }
 
-/// What a transport wants of its I/O thread next.
+/// What a task wants of its I/O thread next.
 pub(crate) enum Next {
     /// To be attended at this moment at the latest.
     At(Option<Instant>),
@@ -71,6 +82,12 @@ pub fn set_io_threads(count: usize) -> Result<(), Error> {
         return Err(Error::ApiMisuse("the number of I/O threads is 1 to 64"));
     }
     WANTED_THREADS.store(count, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Runs work that may wait for files, soon.
+pub(crate) fn spawn_file_work(job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    Engine::get()?.files().spawn(Box::new(job));
     Ok(())
 }
 
@@ -99,22 +116,28 @@ impl Engine {
         Ok(Engine {
             workers,
             next: AtomicUsize::new(0),
-            pool: Pool::default(),
+            pool: Pool::new("sshwire-callback"),
+            files: Pool::new("sshwire-files"),
         })
     }
 
-    /// A number that names a transport to its I/O thread.
+    /// A number that names a task to its I/O thread.
     pub(crate) fn new_key() -> u64 {
         NEXT_KEY.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The I/O thread whose turn it is to get a transport.
+    /// The I/O thread whose turn it is to get a task.
     pub(crate) fn assign(&self) -> Result<Arc<Worker>, Error> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         turn.checked_rem(self.workers.len())
             .and_then(|index| self.workers.get(index))
             .cloned()
             .ok_or(Error::Bug("no I/O thread"))
+    }
+
+    /// The pool for work on files, apart from that of the callbacks, so that neither keeps the other waiting.
+    pub(crate) fn files(&self) -> &Pool {
+        &self.files
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -143,7 +166,7 @@ impl Worker {
         });
         let mut run = Run {
             worker: Arc::clone(&worker),
-            transports: HashMap::new(),
+            tasks: HashMap::new(),
             timers: BTreeSet::new(),
         };
         thread::spawn("sshwire-io", move || run.forever())
@@ -160,14 +183,13 @@ impl Worker {
         }
     }
 
-    /// Takes care of a transport from now on.
-    pub(crate) fn register(self: &Arc<Self>, shared: &Arc<Shared>) -> Result<(), Error> {
-        // Commands are looked at before events, so the transport is known when its first event comes.
-        self.tell(Command::Register(Arc::clone(shared)));
-        shared.stream.attach(self, shared.key)
+    /// Takes care of a task from now on: it has its first turn soon. Commands are looked at before events, so it is
+    /// known when the first event of a descriptor comes that is watched after this.
+    pub(crate) fn register(&self, task: Arc<dyn Task>) {
+        self.tell(Command::Register(task));
     }
 
-    /// Has the I/O thread look at a transport's deadlines and at what it wants to send. A leaf: may be called with
+    /// Has the I/O thread give a task a turn. A leaf: may be called with
     /// any lock held.
     pub(crate) fn attend(&self, key: u64) {
         self.tell(Command::Attend(key));
@@ -180,13 +202,27 @@ impl Worker {
         key: u64,
         (read, write): (bool, bool),
     ) -> Result<(), Error> {
+        socket.with_descriptor(|fd| self.watch_descriptor(fd, key, (read, write)))
+    }
+
+    /// The same for a descriptor of another kind.
+    pub(crate) fn watch_descriptor(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        key: u64,
+        (read, write): (bool, bool),
+    ) -> Result<(), Errno> {
         let data = epoll::EventData::new_u64(key);
-        socket.with_descriptor(
-            |fd| match epoll::add(&self.epoll, fd, data, flags(read, write)) {
-                Err(Errno::EXIST) => Ok(()),
-                outcome => outcome,
-            },
-        )
+        match epoll::add(&self.epoll, descriptor, data, flags(read, write)) {
+            Err(Errno::EXIST) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Stops waiting for a descriptor.
+    pub(crate) fn unwatch_descriptor(&self, descriptor: BorrowedFd<'_>) {
+        // Fails only when it is not waited for.
+        let _ = epoll::delete(&self.epoll, descriptor);
     }
 
     /// Changes what a socket is waited for.
@@ -211,12 +247,12 @@ impl Worker {
 /// The part of an I/O thread that only it sees.
 struct Run {
     worker: Arc<Worker>,
-    transports: HashMap<u64, Entry>,
+    tasks: HashMap<u64, Entry>,
     timers: BTreeSet<(Instant, u64)>,
 }
 
 struct Entry {
-    shared: Arc<Shared>,
+    task: Arc<dyn Task>,
     timer: Option<Instant>,
 }
 
@@ -253,15 +289,9 @@ impl Run {
             let commands = std::mem::take(&mut *self.worker.commands.lock());
             for command in commands {
                 match command {
-                    Command::Register(shared) => {
-                        let key = shared.key;
-                        self.transports.insert(
-                            key,
-                            Entry {
-                                shared,
-                                timer: None,
-                            },
-                        );
+                    Command::Register(task) => {
+                        let key = task.key();
+                        self.tasks.insert(key, Entry { task, timer: None });
                         self.attend(key, Ready::default(), &mut scratch);
                     }
                     Command::Attend(key) => self.attend(key, Ready::default(), &mut scratch),
@@ -276,7 +306,7 @@ impl Run {
                     break;
                 }
                 self.timers.remove(&(at, key));
-                if let Some(entry) = self.transports.get_mut(&key) {
+                if let Some(entry) = self.tasks.get_mut(&key) {
                     entry.timer = None;
                 }
                 self.attend(key, Ready::default(), &mut scratch);
@@ -296,15 +326,15 @@ impl Run {
     }
 
     fn attend(&mut self, key: u64, ready: Ready, scratch: &mut Vec<u8>) {
-        let Some(entry) = self.transports.get_mut(&key) else {
+        let Some(entry) = self.tasks.get_mut(&key) else {
             return;
         };
-        let shared = Arc::clone(&entry.shared);
+        let task = Arc::clone(&entry.task);
         let attended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.attend(ready, scratch)
+            Arc::clone(&task).turn(ready, scratch)
         }));
         let next = attended.unwrap_or_else(|_| {
-            shared.end(Error::Bug("panic in the protocol"));
+            task.broken();
             Next::At(Some(Instant::now()))
         });
         let timer = match next {
@@ -313,7 +343,7 @@ impl Run {
                 if let Some(at) = entry.timer {
                     self.timers.remove(&(at, key));
                 }
-                self.transports.remove(&key);
+                self.tasks.remove(&key);
                 return;
             }
         };

@@ -1,12 +1,12 @@
 //! A flag that threads and poll loops can wait for: the seeds' `event`.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
-use parking_lot::{Condvar, Mutex};
 use rustix::event::{eventfd, EventfdFlags};
 
+use super::sync::{Condvar, Mutex};
 use super::wait::Timeout;
 use crate::error::Error;
 
@@ -24,6 +24,17 @@ struct Inner {
     changed: Condvar,
     /// Made at the first question for it; readable exactly while the flag is set.
     descriptor: OnceCell<OwnedFd>,
+    /// Called each time the flag goes from clear to set.
+    hook: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// A flag as long as somebody else keeps it.
+pub(crate) struct WeakEvent(Weak<Inner>);
+
+impl WeakEvent {
+    pub(crate) fn get(&self) -> Option<Event> {
+        self.0.upgrade().map(|inner| Event { inner })
+    }
 }
 
 impl Event {
@@ -32,17 +43,39 @@ impl Event {
         Self::default()
     }
 
+    /// A flag that calls `hook` each time it goes from clear to set: work can wait for it without a thread.
+    /// The hook runs on the thread that sets the flag, which may hold the locks of a transport; so it only hands
+    /// work on.
+    pub(crate) fn with_hook(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        Event {
+            inner: Arc::new(Inner {
+                hook: Some(Box::new(hook)),
+                ..Inner::default()
+            }),
+        }
+    }
+
+    /// The same flag, without keeping it: what a hook keeps alive may know its event so.
+    pub(crate) fn downgrade(&self) -> WeakEvent {
+        WeakEvent(Arc::downgrade(&self.inner))
+    }
+
     /// Sets the flag and wakes who waits.
     pub fn set(&self) {
         let mut set = self.inner.set.lock();
-        if !*set {
+        let was_set = *set;
+        if !was_set {
             *set = true;
             if let Some(descriptor) = self.inner.descriptor.get() {
                 // The counter cannot overflow: it goes from 0 to 1 and back.
                 let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
             }
+            self.inner.changed.notify_all();
         }
-        self.inner.changed.notify_all();
+        drop(set);
+        if let Some(hook) = self.inner.hook.as_ref().filter(|_| !was_set) {
+            hook();
+        }
     }
 
     /// Clears the flag.
@@ -109,6 +142,20 @@ mod tests {
         assert!(thread.join().unwrap());
         event.reset();
         assert!(!event.is_set());
+    }
+
+    #[test]
+    fn a_hook_is_called_once_for_each_setting() {
+        let calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let event = Event::with_hook(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        });
+        event.set();
+        event.set();
+        event.reset();
+        event.set();
+        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::keepalive::KeepaliveCallback;
 use super::serving::Phase;
 use super::transport::Transport;
-use super::wait::Timeout;
+use super::wait::{Deadline, Timeout};
+use crate::connection::GlobalRequestId;
 use crate::crypto::random::{Random, SystemRandom};
 use crate::error::Error;
 use crate::messages::MessageNumber;
@@ -41,17 +42,22 @@ impl Transport {
         let Some(number) = number else {
             return Ok(Vec::new());
         };
+        self.wait_global(number, deadline, "global request")
+    }
+
+    /// Waits for the reply to a global request.
+    pub(super) fn wait_global(
+        &self,
+        number: GlobalRequestId,
+        deadline: Deadline,
+        what: &'static str,
+    ) -> Result<Vec<u8>, Error> {
+        let shared = &self.shared;
         let mut serving = shared.serving.lock();
-        let outcome = shared.wait_for(
-            &mut serving,
-            &shared.progress,
-            deadline,
-            "global request",
-            |serving| {
-                let reply = serving.global_replies.get_mut(&number)?.take()?;
-                Some(reply.map_err(|()| Error::RequestDenied))
-            },
-        );
+        let outcome = shared.wait_for(&mut serving, &shared.progress, deadline, what, |serving| {
+            let reply = serving.global_replies.get_mut(&number)?.take()?;
+            Some(reply.map_err(|()| Error::RequestDenied))
+        });
         if serving.global_replies.remove(&number) == Some(None) && outcome.is_err() {
             if let Some(services) = &mut serving.services {
                 services.connection.abandon_global(number);

@@ -23,6 +23,7 @@ pub(crate) struct Keepalive {
     /// Requests without a reply yet; as many as were missed, and one.
     waiting: Vec<(GlobalRequestId, Instant)>,
     missed: u32,
+    round_trip: Option<Duration>,
 }
 
 /// What the clock asks for.
@@ -48,6 +49,11 @@ impl Keepalive {
         self.missed = 0;
         self.waiting.clear();
         self.next = self.interval.and_then(|interval| now.checked_add(interval));
+    }
+
+    /// How long the peer took to answer the last time it did.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -95,6 +101,7 @@ impl Keepalive {
         self.waiting.clear();
         self.missed = 0;
         let round_trip = now.saturating_duration_since(sent);
+        self.round_trip = Some(round_trip);
         Some(
             self.tell(Some(round_trip))
                 .unwrap_or_else(|| Box::new(|| ())),

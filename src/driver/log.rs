@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use super::sync::Mutex;
 use crate::codec::printable;
 use crate::messages::MessageNumber;
 

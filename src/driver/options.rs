@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
-use crate::crypto::algorithms::{Preferences, SIGNATURES};
+use crate::crypto::algorithms::{name::SSH_RSA, Preferences, SIGNATURES};
 use crate::endpoint::ServiceConfig;
 use crate::kex::Moduli;
 use crate::keys::{PrivateKey, PublicKey};
@@ -89,6 +89,23 @@ impl TransportOptions {
         preferences
     }
 
+    /// The signature algorithms for user authentication: those of every kind of key, whatever the host's own
+    /// are, and SHA-1 where the application has named it for host keys.
+    fn user_signatures(&self, role: Role) -> Vec<&'static str> {
+        let mut names = match role {
+            Role::Client => SIGNATURES.iter().map(|entry| entry.name).collect(),
+            Role::Server => self.server_auth.sig_algs.clone(),
+        };
+        let asked = self
+            .preferences
+            .as_ref()
+            .is_some_and(|lists| lists.host_key.contains(&SSH_RSA));
+        if asked && !names.contains(&SSH_RSA) {
+            names.push(SSH_RSA);
+        }
+        names
+    }
+
     pub(crate) fn transport_config(&self, role: Role) -> TransportConfig {
         TransportConfig {
             role,
@@ -100,7 +117,7 @@ impl TransportOptions {
             require_strict_kex: self.require_strict_kex,
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
-            signature_algorithms: self.server_auth.sig_algs.clone(),
+            signature_algorithms: self.user_signatures(role),
             ..TransportConfig::new(role)
         }
     }
@@ -110,9 +127,10 @@ impl TransportOptions {
         // The driver counts login grace from the start of the transport, this layer only from the first
         // key exchange.
         server_auth.login_grace = None;
+        server_auth.sig_algs = self.user_signatures(Role::Server);
         ServiceConfig {
             server_auth,
-            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            signature_algorithms: self.user_signatures(Role::Client),
             connection: self.connection.clone(),
         }
     }

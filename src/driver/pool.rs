@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
+use super::sync::{Condvar, Mutex};
 use super::sys::thread;
 
 /// Something to run once.
@@ -17,8 +16,8 @@ const IDLE_TIME: Duration = Duration::from_secs(10);
 const MAX_THREADS: usize = 256;
 
 /// An elastic pool. Its lock is a leaf.
-#[derive(Default)]
 pub(crate) struct Pool {
+    name: &'static str,
     inner: Arc<Inner>,
 }
 
@@ -36,6 +35,14 @@ struct State {
 }
 
 impl Pool {
+    /// A pool without threads. Those it makes have this name.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Pool {
+            name,
+            inner: Arc::default(),
+        }
+    }
+
     /// Runs `job` on some thread of the pool, soon.
     pub(crate) fn spawn(&self, job: Job) {
         let mut state = self.inner.state.lock();
@@ -44,7 +51,7 @@ impl Pool {
             self.inner.work.notify_one();
         } else if state.threads < MAX_THREADS {
             let inner = Arc::clone(&self.inner);
-            if thread::spawn("sshwire-callback", move || inner.run()).is_ok() {
+            if thread::spawn(self.name, move || inner.run()).is_ok() {
                 state.threads += 1;
             }
             // Where no thread can be made, the ones that exist come to the job in time; the very first
@@ -69,7 +76,7 @@ impl Inner {
             let until = Instant::now() + IDLE_TIME;
             let mut timed_out = false;
             while state.jobs.is_empty() && !timed_out {
-                timed_out = self.work.wait_until(&mut state, until).timed_out();
+                timed_out = !self.work.wait_until(&mut state, until);
             }
             state.idle -= 1;
             if state.jobs.is_empty() {
@@ -87,7 +94,7 @@ mod tests {
 
     #[test]
     fn blocked_jobs_do_not_stop_others_and_panics_are_survived() {
-        let pool = Pool::default();
+        let pool = Pool::new("test");
         let (tell, told) = mpsc::channel();
         let (release, wait) = mpsc::channel::<()>();
         pool.spawn(Box::new(move || wait.recv().unwrap()));

@@ -10,7 +10,7 @@ use super::sending::holds_secrets;
 use super::serving::{LentSink, Serving};
 use super::shared::{Receiving, Shared};
 use super::stream::Progress;
-use crate::endpoint::{Inbound, Step};
+use crate::endpoint::{Inbound, Outbound, Step};
 use crate::error::Error;
 use crate::messages::MessageNumber;
 use crate::packet::{OpenedPacket, PayloadPlace};
@@ -162,6 +162,11 @@ impl Shared {
         if payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0) {
             return self.hand_out_success(receiving, bytes, batch, now);
         }
+        if Outbound::is_answer(payload) {
+            // First this, for what the services say to it may be a request that is undecided again.
+            self.peer_answered();
+            return self.hand_out(bytes, batch, now);
+        }
         if holds_secrets(payload) {
             let outcome = self.hand_out(bytes, batch, now);
             bytes.get_mut(range).unwrap_or_default().zeroize();
@@ -202,6 +207,17 @@ impl Shared {
         }
         self.after(after);
         outcome
+    }
+
+    /// Client: what had to wait for the server's word may leave.
+    fn peer_answered(self: &Arc<Self>) {
+        let waited = self.with_sending(|sending| {
+            let outbound = sending.outbound.as_mut();
+            outbound.is_some_and(Outbound::peer_answered)
+        });
+        if waited {
+            self.flush();
+        }
     }
 
     /// USERAUTH_SUCCESS changes the compression of both directions: from the next packet of the peer, and

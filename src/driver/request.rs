@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
 use crate::connection::{
-    ChannelId, ChannelRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
+    ChannelId, ChannelRequest, ForwardRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
 };
 use crate::error::{Error, HostKeyFault};
 use crate::keys::PublicKey;
@@ -36,6 +36,12 @@ pub enum RequestKind {
     AuthInteractiveAnswers,
     /// May this channel be opened?
     ChannelOpen,
+    /// Server: connect the client to a target (`direct-tcpip` and its twin)?
+    Connect,
+    /// Server: listen on a port or a socket for the client?
+    Listen,
+    /// Server: listen there no longer.
+    CancelListen,
     /// Server: a terminal for this session?
     Pty,
     /// Server: start a shell?
@@ -52,6 +58,10 @@ pub enum RequestKind {
     Signal,
     /// Server: send a break.
     Break,
+    /// Server: let programs of this session show windows on the client's display?
+    X11,
+    /// Server: let programs of this session use the client's agent?
+    AgentForward,
     /// Another channel request.
     ChannelRequest,
     /// A global request.
@@ -91,6 +101,15 @@ pub enum Question {
         /// Whether the peer waits for the answer.
         want_reply: bool,
     },
+    /// See [`RequestKind::Listen`] and [`RequestKind::CancelListen`].
+    Forward {
+        /// Number for the answer.
+        id: GlobalRequestId,
+        /// What is asked.
+        request: ForwardRequest,
+        /// Whether the peer waits for the answer.
+        want_reply: bool,
+    },
     /// See [`RequestKind::GlobalRequest`].
     Global {
         /// Number for the answer.
@@ -118,7 +137,16 @@ impl Question {
                 AuthQuestionKind::InteractiveStart { .. } => RequestKind::AuthInteractive,
                 AuthQuestionKind::InteractiveAnswers { .. } => RequestKind::AuthInteractiveAnswers,
             },
-            Question::ChannelOpen { .. } => RequestKind::ChannelOpen,
+            Question::ChannelOpen { kind, .. } => match kind {
+                OpenKind::DirectTcpip { .. } | OpenKind::DirectStreamlocal { .. } => {
+                    RequestKind::Connect
+                }
+                _ => RequestKind::ChannelOpen,
+            },
+            Question::Forward { request, .. } => match request {
+                ForwardRequest::Listen(_) => RequestKind::Listen,
+                ForwardRequest::Cancel(_) => RequestKind::CancelListen,
+            },
             Question::Channel { request, .. } => match request {
                 ChannelRequest::Pty { .. } => RequestKind::Pty,
                 ChannelRequest::Shell => RequestKind::Shell,
@@ -128,6 +156,8 @@ impl Question {
                 ChannelRequest::WindowChange { .. } => RequestKind::WindowChange,
                 ChannelRequest::Signal(_) => RequestKind::Signal,
                 ChannelRequest::Break { .. } => RequestKind::Break,
+                ChannelRequest::X11(_) => RequestKind::X11,
+                ChannelRequest::AgentForward => RequestKind::AgentForward,
                 _ => RequestKind::ChannelRequest,
             },
             Question::Global { .. } => RequestKind::GlobalRequest,
@@ -144,6 +174,7 @@ enum Answer {
     Ask(Prompts),
     Answers(Vec<Zeroizing<Vec<u8>>>),
     Data(Vec<u8>),
+    Port(u16),
 }
 
 /// A question that waits for its answer. Clones are the same question; the first answer counts, and the
@@ -215,6 +246,11 @@ impl Request {
         self.inner.answer(Answer::Data(data))
     }
 
+    /// Listen: yes, on this port, which is the one asked for unless that is 0.
+    pub fn accept_port(&self, port: u16) -> Result<(), Error> {
+        self.inner.answer(Answer::Port(port))
+    }
+
     /// Channel open: yes, and the channel is taken here instead of from the accept queue.
     pub fn accept_channel(&self) -> Result<Channel, Error> {
         let Question::ChannelOpen { id, .. } = &self.inner.question else {
@@ -262,6 +298,19 @@ impl Request {
     }
 }
 
+impl Answer {
+    /// What the user-authentication service is told.
+    fn into_decision(self) -> AuthDecision {
+        match self {
+            Answer::Accept => AuthDecision::Accept,
+            Answer::Partial(methods) => AuthDecision::Partial { methods },
+            Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
+            Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
+            _ => AuthDecision::Refuse,
+        }
+    }
+}
+
 impl Inner {
     fn take(&self) -> Result<(), Error> {
         if self.answered.swap(true, Ordering::AcqRel) {
@@ -273,30 +322,21 @@ impl Inner {
     fn answer(&self, answer: Answer) -> Result<(), Error> {
         self.fits(&answer)?;
         self.take()?;
-        match (&self.question, answer) {
-            (Question::HostKey(_), Answer::Accept) => self.shared.host_key_answered(Ok(())),
-            (Question::HostKey(_), _) => {
-                self.shared.host_key_answered(Err(HostKeyFault::Refused));
-            }
-            (Question::Prompts(_), Answer::Answers(answers)) => {
-                return self
-                    .shared
-                    .serve(|services| services.answer_prompts(Some(answers)));
-            }
-            (Question::Prompts(_), _) => {
-                return self.shared.serve(|services| services.answer_prompts(None));
-            }
-            (Question::Auth { id, .. }, answer) => {
-                let decision = match answer {
-                    Answer::Accept => AuthDecision::Accept,
-                    Answer::Partial(methods) => AuthDecision::Partial { methods },
-                    Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
-                    Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
-                    _ => AuthDecision::Refuse,
+        let shared = &self.shared;
+        match &self.question {
+            Question::HostKey(_) => shared.host_key_answered(match answer {
+                Answer::Accept => Ok(()),
+                _ => Err(HostKeyFault::Refused),
+            }),
+            Question::Prompts(_) => {
+                let answers = match answer {
+                    Answer::Answers(answers) => Some(answers),
+                    _ => None,
                 };
-                return self.shared.answer_auth(*id, decision);
+                shared.serve(|services| services.answer_prompts(answers))
             }
-            (Question::ChannelOpen { id, .. }, answer) => {
+            Question::Auth { id, .. } => shared.answer_auth(*id, answer.into_decision()),
+            Question::ChannelOpen { id, .. } => {
                 let decision = match answer {
                     Answer::Accept => Ok(()),
                     _ => Err(OpenRefusal {
@@ -305,37 +345,39 @@ impl Inner {
                         description: String::from("refused"),
                     }),
                 };
-                return self.shared.answer_open(*id, decision, true);
+                shared.answer_open(*id, decision, true)
             }
-            (
-                Question::Channel {
-                    id,
-                    request_id,
-                    request,
-                    ..
-                },
-                answer,
-            ) => {
-                let ok = matches!(answer, Answer::Accept);
-                if let (true, ChannelRequest::Subsystem(name)) = (ok, request) {
-                    return self.shared.accept_subsystem(*id, *request_id, name);
+            Question::Channel {
+                id,
+                request_id,
+                request,
+                ..
+            } => match (answer, request) {
+                (Answer::Accept, ChannelRequest::Subsystem(name)) => {
+                    shared.accept_subsystem(*id, *request_id, name)
                 }
-                return self.shared.answer_request(*id, *request_id, ok);
+                (answer, _) => {
+                    let ok = matches!(answer, Answer::Accept);
+                    shared.answer_request(*id, *request_id, ok)
+                }
+            },
+            Question::Forward { id, request, .. } => {
+                let reply = match answer {
+                    Answer::Accept => Ok(Vec::new()),
+                    Answer::Port(port) => Ok(request.granted(port)),
+                    _ => Err(()),
+                };
+                shared.answer_global(*id, reply)
             }
-            (Question::Global { id, .. }, answer) => {
+            Question::Global { id, .. } => {
                 let reply = match answer {
                     Answer::Accept => Ok(Vec::new()),
                     Answer::Data(data) => Ok(data),
                     _ => Err(()),
                 };
-                return self.shared.serve(|services| {
-                    services
-                        .connection
-                        .answer_global(*id, reply, &mut services.out)
-                });
+                shared.answer_global(*id, reply)
             }
         }
-        Ok(())
     }
 
     /// Refuses answers that do not fit the kind of question before anything is decided.
@@ -347,7 +389,15 @@ impl Inner {
         );
         let fits = match answer {
             Answer::Refuse => true,
-            Answer::Accept => !matches!(self.question, Question::Prompts(_)),
+            Answer::Accept => match &self.question {
+                Question::Prompts(_) => false,
+                Question::Forward { request, .. } => !request.wants_port(),
+                _ => true,
+            },
+            Answer::Port(port) => match &self.question {
+                Question::Forward { request, .. } => request.fits_port(*port),
+                _ => false,
+            },
             Answer::Partial(_) => auth && self.question.kind() != RequestKind::AuthKeyAsked,
             Answer::RefuseWith(_) => auth,
             Answer::Ask(_) => proving,

@@ -61,11 +61,16 @@ impl Shared {
                 _ => return Ok(()),
             }
         };
-        while let Some(mut payload) = queue.pop() {
+        while let Some(mut payload) = queue.pop_if(|payload| outbound.takes(payload)) {
             self.dump("OUT", &payload);
             outbound.seal_service(&payload)?;
             if holds_secrets(&payload) {
                 payload.zeroize();
+            }
+        }
+        if !queue.is_empty() {
+            if let Some(services) = &mut self.serving.lock().services {
+                services.out.put_back(queue);
             }
         }
         Ok(())

@@ -2,13 +2,12 @@
 //! application is to be told.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use parking_lot::Condvar;
-
 use super::event::Event;
+use super::forward::Forwards;
 use super::keepalive::Keepalive;
 use super::log::LogLevel;
 use super::options::TransportOptions;
@@ -17,6 +16,7 @@ use super::request::{Question, Request, RequestKind};
 use super::shared::Shared;
 use super::stream::Waker;
 use super::subsystem::Subsystems;
+use super::sync::Condvar;
 use super::sys::lent::LentSlot;
 use crate::auth::{AuthOutcome, ClientAuthEvent, ServerAuthEvent, SignJob, VerifyJob};
 use crate::connection::{ChannelId, ConnectionEvent, DataSink, GlobalRequestId, RequestId, Stream};
@@ -111,6 +111,8 @@ pub struct ChannelInterest {
     pub eof: bool,
     /// The channel is closed, or its transport is.
     pub closed: bool,
+    /// Waiting calls are cancelled: see [`Transport::cancel`](super::Transport::cancel).
+    pub cancelled: bool,
 }
 
 impl ChannelInterest {
@@ -119,6 +121,10 @@ impl ChannelInterest {
     /// End of file is something to be read.
     const EOF: Self = Self::of(true, false, true, false);
     const ALL: Self = Self::of(true, true, true, true);
+    pub(crate) const CANCELLED: Self = Self {
+        cancelled: true,
+        ..Self::of(false, false, false, false)
+    };
 
     const fn of(readable: bool, writable: bool, eof: bool, closed: bool) -> Self {
         ChannelInterest {
@@ -126,6 +132,7 @@ impl ChannelInterest {
             writable,
             eof,
             closed,
+            cancelled: false,
         }
     }
 
@@ -134,6 +141,7 @@ impl ChannelInterest {
             || (self.writable && change.writable)
             || (self.eof && change.eof)
             || (self.closed && change.closed)
+            || (self.cancelled && change.cancelled)
     }
 }
 
@@ -170,6 +178,16 @@ impl ChannelEntry {
         }
     }
 
+    /// Of a channel whose data are not for the application.
+    pub(crate) fn carrying(above: Arc<Waker>) -> Self {
+        let entry = Self::new();
+        entry.waits.carries.store(true, Ordering::Release);
+        ChannelEntry {
+            above: Some(above),
+            ..entry
+        }
+    }
+
     pub(crate) fn slot(&mut self, stream: Stream) -> &mut LentSlot {
         let [data, stderr] = &mut self.lent;
         match stream {
@@ -178,7 +196,7 @@ impl ChannelEntry {
         }
     }
 
-    fn changed(&self, change: ChannelInterest) {
+    pub(crate) fn changed(&self, change: ChannelInterest) {
         for (event, interest) in &self.watchers {
             if interest.meets(change) {
                 event.set();
@@ -253,8 +271,9 @@ pub(crate) struct Serving {
     pub(crate) jobs_running: bool,
     pub(crate) keepalive: Keepalive,
     pub(crate) subsystems: Subsystems,
-    /// Questions that nobody answers, to be dropped without the lock.
-    pub(crate) refused: Vec<Request>,
+    pub(crate) forwards: Forwards,
+    /// Told of the end.
+    pub(crate) end_wakers: Vec<Weak<Waker>>,
 }
 
 impl Serving {
@@ -284,7 +303,8 @@ impl Serving {
             jobs_running: false,
             keepalive: Keepalive::default(),
             subsystems: Subsystems::default(),
-            refused: Vec::new(),
+            forwards: Forwards::default(),
+            end_wakers: Vec::new(),
         }
     }
 
@@ -503,7 +523,7 @@ impl Serving {
             }
             ConnectionEvent::OpenQuestion { id, kind } => {
                 self.channels.insert(id, ChannelEntry::new());
-                self.ask(shared, Question::ChannelOpen { id, kind });
+                self.ask_open(shared, id, kind);
             }
             ConnectionEvent::Readable(id) => self.with_channel(id, |entry| {
                 entry.waits.readable.notify_all();
@@ -568,6 +588,20 @@ impl Serving {
                     },
                 );
             }
+            ConnectionEvent::ForwardQuestion {
+                id,
+                request,
+                want_reply,
+            } => {
+                self.ask(
+                    shared,
+                    Question::Forward {
+                        id,
+                        request,
+                        want_reply,
+                    },
+                );
+            }
             ConnectionEvent::GlobalReply { id, answer } => {
                 if let Some(told) = self.keepalive.answered(id, Instant::now()) {
                     self.push_job(shared, told);
@@ -582,6 +616,9 @@ impl Serving {
     fn opened(&mut self, id: ChannelId, outcome: Result<(), Error>) {
         self.with_channel(id, |entry| {
             entry.opened = Some(outcome);
+            if let Some(above) = &entry.above {
+                above.readable();
+            }
             if let Some(event) = entry.open_event.take() {
                 event.set();
             }
@@ -596,17 +633,22 @@ impl Serving {
     }
 
     /// Asks the application by its callback, or lets it pull; with neither the answer is no.
-    fn ask(&mut self, shared: &Arc<Shared>, question: Question) {
+    pub(crate) fn ask(&mut self, shared: &Arc<Shared>, question: Question) {
         let kind = question.kind();
         let request = Request::new(Arc::clone(shared), question);
         if self.ended.is_some() {
-            self.refused.push(request);
+            self.refuse(shared, request);
+        } else if let Some(stop) = self.forwards.take_listening(request.question()) {
+            self.push_job(
+                shared,
+                Box::new(move || {
+                    stop();
+                    // Fails only when the session is over.
+                    let _ = request.accept();
+                }),
+            );
         } else if let Some(callback) = self.callbacks.get(&kind).cloned() {
-            if self.jobs.len() < MAX_JOBS {
-                self.push_job(shared, Box::new(move || callback(request)));
-            } else {
-                self.refused.push(request);
-            }
+            self.call(shared, callback, request);
         } else if self.subsystems.serve(request.question()) && self.jobs.len() < MAX_JOBS {
             // A failure is a refusal, and was sent.
             self.push_job(shared, Box::new(move || drop(request.accept())));
@@ -617,13 +659,27 @@ impl Serving {
                 event.set();
             }
         } else {
-            self.refused.push(request);
+            self.refuse(shared, request);
         }
-        if !self.refused.is_empty() {
-            // Dropped by a job, for answering "no" takes the locks.
-            let refused = std::mem::take(&mut self.refused);
-            self.push_job(shared, Box::new(move || drop(refused)));
+    }
+
+    /// Hands a question to a callback, unless too many wait for theirs.
+    pub(crate) fn call(
+        &mut self,
+        shared: &Arc<Shared>,
+        callback: RequestCallback,
+        request: Request,
+    ) {
+        if self.jobs.len() < MAX_JOBS {
+            self.push_job(shared, Box::new(move || callback(request)));
+        } else {
+            self.refuse(shared, request);
         }
+    }
+
+    /// Nobody answers: a job drops the question, for answering "no" takes the locks.
+    fn refuse(&mut self, shared: &Arc<Shared>, request: Request) {
+        self.push_job(shared, Box::new(move || drop(request)));
     }
 
     /// Queues a callback; callbacks of one transport run one at a time and in order.

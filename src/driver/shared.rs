@@ -17,22 +17,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use once_cell::sync::OnceCell;
-use parking_lot::{Condvar, Mutex};
-
 use super::engine::{Engine, Worker};
 use super::event::Event;
 use super::log::LogTarget;
 use super::options::TransportOptions;
 use super::pool::Job;
-use super::serving::Serving;
+use super::serving::{ChannelInterest, Serving};
 use super::stream::Stream;
+use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::fork;
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
 use crate::error::Error;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportAction;
+use once_cell::sync::OnceCell;
 
 /// Guarded by the receiving lock.
 pub(crate) struct Receiving {
@@ -92,9 +91,13 @@ pub(crate) struct Shared {
     pub(crate) wants_flush: AtomicBool,
     pub(crate) is_authenticated: AtomicBool,
     pub(crate) has_ended: AtomicBool,
+    /// The exit of the process does not wait for it.
+    pub(crate) daemon: AtomicBool,
     /// Raised by each cancel; waiting calls compare.
     pub(crate) cancels: AtomicU64,
     pub(crate) pending_bytes: AtomicUsize,
+    /// Writes that had to wait for a peer's window.
+    pub(crate) window_stalls: AtomicU64,
     pub(crate) interest: Mutex<Interest>,
     pub(crate) ending: Mutex<Ending>,
     pub(crate) worker: OnceCell<Arc<Worker>>,
@@ -140,8 +143,10 @@ impl Shared {
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
+            daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
             pending_bytes: AtomicUsize::new(0),
+            window_stalls: AtomicU64::new(0),
             interest: Mutex::default(),
             ending: Mutex::new(Ending::No),
             worker: OnceCell::new(),
@@ -195,7 +200,8 @@ impl Shared {
     pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(self)
+        worker.register(self.clone());
+        self.stream.attach(worker, self.key)
     }
 
     pub(crate) fn attend_now(&self) {
@@ -224,6 +230,7 @@ impl Shared {
         self.progress.notify_all();
         for entry in serving.channels.values() {
             entry.waits.notify_all();
+            entry.changed(ChannelInterest::CANCELLED);
         }
         *self.room.lock() += 1;
         self.room_changed.notify_all();
@@ -233,7 +240,7 @@ impl Shared {
     /// cancelled, or time runs out.
     pub(crate) fn wait_for<R>(
         &self,
-        serving: &mut parking_lot::MutexGuard<'_, Serving>,
+        serving: &mut MutexGuard<'_, Serving>,
         condition: &Condvar,
         deadline: Deadline,
         what: &'static str,

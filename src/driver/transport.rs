@@ -318,6 +318,11 @@ impl Transport {
             .cloned()
     }
 
+    /// Client or server; client before the start.
+    pub fn role(&self) -> Role {
+        self.shared.serving.lock().role
+    }
+
     /// The algorithms agreed on.
     pub fn negotiated(&self) -> Option<Negotiated> {
         let receiving = self.shared.receiving.lock();
@@ -499,7 +504,7 @@ impl Transport {
 
     /// Keeps the I/O thread from receiving, as a busy peer would.
     #[cfg(test)]
-    pub(crate) fn hold_receiving(&self) -> impl Drop + '_ {
+    pub(crate) fn hold_receiving(&self) -> impl Sized + '_ {
         self.shared.receiving.lock()
     }
 }

@@ -1,5 +1,6 @@
 //! How long a caller is willing to wait, and the cancelling of waits.
 
+use super::sync::{Condvar, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long a call may take.
@@ -49,11 +50,7 @@ impl Deadline {
     }
 
     /// Waits on a condition variable; false when the deadline has passed.
-    pub(crate) fn wait<T>(
-        self,
-        condition: &parking_lot::Condvar,
-        guard: &mut parking_lot::MutexGuard<'_, T>,
-    ) -> bool {
+    pub(crate) fn wait<T>(self, condition: &Condvar, guard: &mut MutexGuard<'_, T>) -> bool {
         match self.0 {
             None => {
                 condition.wait(guard);

@@ -189,6 +189,11 @@ impl Inbound {
         self.opener.counters()
     }
 
+    /// Packets and bytes of all that was received so far.
+    pub fn total(&self) -> Counters {
+        self.opener.total()
+    }
+
     /// The transport layer, to ask it things.
     pub fn transport(&self) -> &TransportLayer {
         &self.transport

@@ -102,6 +102,9 @@ impl Endpoint {
                     if let Err(error) = handled {
                         break Err(error);
                     }
+                    if Outbound::is_answer(payload) {
+                        self.outbound.peer_answered();
+                    }
                 }
                 Err(error) => break Err(error),
             }
@@ -215,13 +218,11 @@ impl Endpoint {
             self.inbound.start_decompression();
             self.outbound.peer_authenticated();
         }
-        if self.outbound.is_held() {
-            self.services.check_bound()?;
-        } else {
-            while let Some(payload) = self.services.out.pop() {
-                self.outbound.seal_service(&payload)?;
-            }
+        let queue = &mut self.services.out;
+        while let Some(payload) = queue.pop_if(|payload| self.outbound.takes(payload)) {
+            self.outbound.seal_service(&payload)?;
         }
+        self.services.check_bound()?;
         let sealed = self.outbound.counters();
         self.inbound.check_limits(sealed, now, &mut self.actions)?;
         if self.actions.is_empty() {

@@ -22,6 +22,9 @@ pub struct Outbound {
     /// (RFC 4253 §7.1).
     held: bool,
     compressing: bool,
+    /// Client, delayed compression: what is out may be answered with USERAUTH_SUCCESS, and from there on the server
+    /// inflates what comes. Until the answer is here, nobody knows how to seal anything else.
+    undecided: bool,
     pending: Vec<u8>,
     /// Bytes of `pending` that the stream has taken.
     taken: usize,
@@ -38,6 +41,7 @@ impl Outbound {
             sealer: Sealer::new(),
             held: false,
             compressing: false,
+            undecided: false,
             pending: Vec::new(),
             taken: 0,
             #[cfg(test)]
@@ -68,6 +72,11 @@ impl Outbound {
         self.held
     }
 
+    /// Whether this payload of the services may be sealed now; if not, it and all after it wait.
+    pub fn takes(&self, payload: &[u8]) -> bool {
+        !self.held && (!self.undecided || authenticates(payload))
+    }
+
     /// Seals a payload of the services.
     pub fn seal_service(&mut self, payload: &[u8]) -> Result<(), Error> {
         if self.held {
@@ -78,7 +87,27 @@ impl Outbound {
         {
             self.start_compression();
         }
+        if self.role == Role::Client && self.sealer.delays_compression() {
+            self.undecided = self.undecided || authenticates(payload);
+        }
         Ok(())
+    }
+
+    /// Whether a payload of a server answers an authentication request. A banner does not.
+    pub fn is_answer(payload: &[u8]) -> bool {
+        matches!(
+            payload.first().copied().map(MessageNumber),
+            Some(
+                MessageNumber::USERAUTH_FAILURE
+                    | MessageNumber::USERAUTH_SUCCESS
+                    | MessageNumber::USERAUTH_60
+            )
+        )
+    }
+
+    /// Client: the server has answered. Tells whether payloads may have waited for that.
+    pub fn peer_answered(&mut self) -> bool {
+        std::mem::take(&mut self.undecided)
     }
 
     /// Seals `data` as CHANNEL_DATA or CHANNEL_EXTENDED_DATA messages of at most `max_packet` bytes of data.
@@ -114,6 +143,7 @@ impl Outbound {
 
     /// Client: USERAUTH_SUCCESS has come, so delayed compression begins with our next packet.
     pub fn peer_authenticated(&mut self) {
+        self.undecided = false;
         if self.role == Role::Client {
             self.start_compression();
         }
@@ -140,6 +170,11 @@ impl Outbound {
     /// What has been sealed since the last change of keys.
     pub fn counters(&self) -> Counters {
         self.sealer.counters()
+    }
+
+    /// Packets and bytes of all that was sealed so far.
+    pub fn total(&self) -> Counters {
+        self.sealer.total()
     }
 
     /// Bytes that the stream has not taken yet.
@@ -187,6 +222,14 @@ impl Outbound {
 
 /// Capacity that a busy transport keeps between writes.
 const KEPT_CAPACITY: usize = 256 * 1024;
+
+/// Whether a payload of a client may be answered with USERAUTH_SUCCESS.
+fn authenticates(payload: &[u8]) -> bool {
+    matches!(
+        payload.first().copied().map(MessageNumber),
+        Some(MessageNumber::USERAUTH_REQUEST | MessageNumber::USERAUTH_INFO_RESPONSE)
+    )
+}
 
 fn data_head(
     head: &mut [u8; DATA_HEAD_MAX],

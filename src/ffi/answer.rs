@@ -19,8 +19,9 @@ use super::text;
 /// Says yes: the host key is good, the user is in, the channel may open, the request is granted.
 ///
 /// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
-///                 answered with ssh_request_ask()
-/// @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+///                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
+///                 ssh_request_accept_port()
+/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
@@ -42,7 +43,7 @@ pub unsafe extern "C" fn ssh_request_accept(request: *mut ssh_request) -> ssh_st
 /// Says no.
 ///
 /// @param request  a request that has no answer yet
-/// @return SSH_OK, SSH_ERR_STATE when it has its answer or its session is over, SSH_ERR_BAD_HANDLE.
+/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]
@@ -94,9 +95,9 @@ pub unsafe extern "C" fn ssh_request_refuse_with_methods(
 /// answers come as a new request of kind SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS.
 ///
 /// @param request       a request that has no answer yet
-/// @param title         a title to show, or NULL
-/// @param instructions  a text to show, or NULL
-/// @param prompts       `count` strings
+/// @param title         a title to show, at most 4096 bytes, or NULL
+/// @param instructions  a text to show, at most 65536 bytes, or NULL
+/// @param prompts       `count` strings of at most 8192 bytes each
 /// @param echo          `count` times whether what is typed may be seen, or NULL for never
 /// @param count         how many prompts, 0 to 256
 /// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
@@ -128,13 +129,18 @@ pub unsafe extern "C" fn ssh_request_ask(
                 echo: echo.get(index).is_some_and(|shown| *shown != 0),
             })
             .collect();
-        object.driver.ask(Prompts {
+        let prompts = Prompts {
             name: memory::optional_text(title)?.unwrap_or_default().to_owned(),
             instruction: memory::optional_text(instructions)?
                 .unwrap_or_default()
                 .to_owned(),
             prompts,
-        })?;
+        };
+        // Seen here, so that the request keeps its place for a better answer.
+        if !prompts.may_be_sent() {
+            return Err(Failure::invalid("too much text"));
+        }
+        object.driver.ask(prompts)?;
         Ok(SSH_OK)
     })
 }
@@ -201,7 +207,7 @@ pub unsafe extern "C" fn ssh_request_set_answer(
     })
 }
 
-/// Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN: it does not go to ssh_transport_accept().
+/// Accepts a channel and takes it, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT: it does not go to ssh_transport_accept().
 ///
 /// @param request  a request that has no answer yet
 /// @param error    receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_CLOSED
@@ -220,7 +226,7 @@ pub unsafe extern "C" fn ssh_request_accept_channel(
     })
 }
 
-/// Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN.
+/// Refuses a channel and says why, for SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT.
 ///
 /// @param request  a request that has no answer yet
 /// @param reason   1 administratively prohibited, 2 connect failed, 3 unknown channel type, 4 resource shortage
@@ -264,6 +270,22 @@ pub unsafe extern "C" fn ssh_request_accept_with_data(
             return Err(Failure::invalid("at most 32768 bytes of reply"));
         }
         object.driver.accept_with(data.to_vec())?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Grants listening on a port, for SSH_REQUEST_LISTEN with a TCP address.
+///
+/// @param request  a request that has no answer yet
+/// @param port     the port that is listened on: the one asked for, or any but 0 where that is 0
+/// @return SSH_OK, SSH_ERR_STATE also when the port does not fit, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_accept_port(
+    request: *mut ssh_request,
+    port: u16,
+) -> ssh_status {
+    guard::status(|| {
+        handle::get(request)?.driver.accept_port(port)?;
         Ok(SSH_OK)
     })
 }

@@ -278,6 +278,7 @@ pub unsafe extern "C" fn ssh_channel_set_event(
                     writable: mask & SSH_CHANNEL_WRITABLE != 0,
                     eof: mask & SSH_CHANNEL_EOF != 0,
                     closed: mask & SSH_CHANNEL_CLOSED != 0,
+                    cancelled: false,
                 };
                 object.driver.set_event(&new, interest)?;
             }

@@ -1,12 +1,12 @@
 //! What a channel handle leads to.
 
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
-use crate::connection::{ExitOutcome, RequestId, Stream};
+use crate::connection::{ExitOutcome, OpenKind, RequestId, Stream};
+use crate::driver::sync::Mutex;
 use crate::driver::{Channel, Event, Timeout};
 
 use super::callbacks::Userdata;
@@ -16,6 +16,7 @@ use super::channel::{
 };
 use super::guard::{Failure, Outcome};
 use super::handle::{self, Handle};
+use super::memory;
 use super::time;
 use super::transport::SSH_TIMEOUT_FOREVER;
 use super::transport_object::{TransportObject, DEFAULT_CHANNEL_MS};
@@ -36,10 +37,55 @@ pub(crate) struct ChannelObject {
     pub(crate) event: Mutex<Option<Event>>,
     /// Requests whose answers were not told yet, oldest first.
     pub(crate) begun: Mutex<VecDeque<RequestId>>,
+    /// What the channel is for; `None` when it was gone before there was a handle.
+    pub(crate) purpose: Option<Purpose>,
+}
+
+/// What a channel is for, as strings to be lent.
+pub(crate) struct Purpose {
+    pub(crate) kind: CString,
+    pub(crate) destination: Option<(CString, u16)>,
+    pub(crate) origin: Option<(CString, u16)>,
+}
+
+impl Purpose {
+    fn new(kind: &OpenKind) -> Self {
+        let place = |host: &str, port: u32| {
+            Some((memory::c_string(host), u16::try_from(port).unwrap_or(0)))
+        };
+        let (destination, origin) = match kind {
+            OpenKind::DirectTcpip {
+                host,
+                port,
+                originator,
+                originator_port,
+            }
+            | OpenKind::ForwardedTcpip {
+                host,
+                port,
+                originator,
+                originator_port,
+            } => (place(host, *port), place(originator, *originator_port)),
+            OpenKind::X11 {
+                originator,
+                originator_port,
+            } => (None, place(originator, *originator_port)),
+            OpenKind::DirectStreamlocal { path } | OpenKind::ForwardedStreamlocal { path } => {
+                (place(path, 0), None)
+            }
+            OpenKind::Session | OpenKind::AuthAgent | OpenKind::Other { .. } => (None, None),
+        };
+        Purpose {
+            kind: memory::c_string(kind.name()),
+            destination,
+            origin,
+        }
+    }
 }
 
 impl ChannelObject {
     pub(crate) fn new(driver: Channel, transport: &Arc<TransportObject>) -> Self {
+        let purpose = driver.status(|status| Purpose::new(status.kind));
         ChannelObject {
             driver,
             transport: Arc::downgrade(transport),
@@ -48,6 +94,7 @@ impl ChannelObject {
             userdata: Mutex::default(),
             event: Mutex::default(),
             begun: Mutex::default(),
+            purpose,
         }
     }
 

@@ -38,9 +38,10 @@ pub unsafe extern "C" fn ssh_transport_open_session(
 /// Opens a channel of any kind.
 ///
 /// @param transport    a transport that is authenticated
-/// @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", or a name of your own
-/// @param destination  for direct-tcpip the host to connect to, for forwarded-tcpip the address listened on;
-///                     else NULL
+/// @param kind         "session", "direct-tcpip", "forwarded-tcpip", "x11", "direct-streamlocal@openssh.com",
+///                     "forwarded-streamlocal@openssh.com", "auth-agent@openssh.com", or a name of your own
+/// @param destination  for the direct kinds where to connect to, for the forwarded kinds where the connection came in:
+///                     a host or address, or for the streamlocal kinds the path of a UNIX socket; else NULL
 /// @param destination_port  its port
 /// @param source       for direct-tcpip, forwarded-tcpip and x11 where the connection comes from; else NULL
 /// @param source_port  its port
@@ -70,7 +71,8 @@ pub unsafe extern "C" fn ssh_transport_open_channel(
 }
 
 /// Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
-/// SSH_REQUEST_CHANNEL_OPEN.
+/// SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
+/// ssh_channel_kind() tells what it is for.
 ///
 /// @param transport   the transport
 /// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -191,7 +193,7 @@ pub unsafe extern "C" fn ssh_transport_renegotiate_keys(
 
 const MAX_IGNORE: usize = 32_768;
 
-fn open(
+pub(crate) fn open(
     object: &Arc<TransportObject>,
     kind: OpenKind,
     timeout_ms: i32,
@@ -238,6 +240,9 @@ pub(crate) fn open_kind(
             originator: origin()?,
             originator_port,
         },
+        "direct-streamlocal@openssh.com" => OpenKind::DirectStreamlocal { path: target()? },
+        "forwarded-streamlocal@openssh.com" => OpenKind::ForwardedStreamlocal { path: target()? },
+        "auth-agent@openssh.com" => OpenKind::AuthAgent,
         other => OpenKind::Other {
             kind: other.to_owned(),
             data: Vec::new(),

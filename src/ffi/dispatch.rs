@@ -58,6 +58,17 @@ pub(crate) const KINDS: &[(i32, RequestKind)] = &[
         request::SSH_REQUEST_GLOBAL_REQUEST,
         RequestKind::GlobalRequest,
     ),
+    (request::SSH_REQUEST_X11, RequestKind::X11),
+    (
+        request::SSH_REQUEST_AGENT_FORWARD,
+        RequestKind::AgentForward,
+    ),
+    (request::SSH_REQUEST_CONNECT, RequestKind::Connect),
+    (request::SSH_REQUEST_LISTEN, RequestKind::Listen),
+    (
+        request::SSH_REQUEST_CANCEL_LISTEN,
+        RequestKind::CancelListen,
+    ),
 ];
 
 /// The number of a kind.

@@ -36,6 +36,7 @@ struct Details {
     errno: i32,
     disconnect_reason: u32,
     channel_reason: u32,
+    sftp_status: u32,
     peer_text: Option<CString>,
     list: Option<CString>,
     local_algorithms: Option<CString>,
@@ -84,6 +85,10 @@ fn details(error: &Error) -> Details {
         } => {
             d.channel_reason = *reason;
             d.peer_text = Some(c_string(description));
+        }
+        Error::SftpStatus(status) => {
+            d.sftp_status = status.code;
+            d.peer_text = Some(c_string(&status.text));
         }
         Error::NoCommonAlgorithm(lists) => {
             d.list = Some(c_string(lists.list));
@@ -209,6 +214,15 @@ pub unsafe extern "C" fn ssh_error_channel_reason(error: *const ssh_error) -> u3
     guard::value(0, || Ok(handle::get(error)?.details.channel_reason))
 }
 
+/// The status code the SFTP server refused with, for SSH_ERR_SFTP: SSH_SFTP_STATUS_NO_SUCH_FILE and the others. The
+/// server's text is ssh_error_peer_text().
+///
+/// @return the code as sent, or 0 when the server sent none. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_error_sftp_status(error: *const ssh_error) -> u32 {
+    guard::value(0, || Ok(handle::get(error)?.details.sftp_status))
+}
+
 macro_rules! lend {
     ($error:expr, $field:ident) => {
         guard::value(std::ptr::null(), || {
@@ -221,7 +235,7 @@ macro_rules! lend {
     };
 }
 
-/// The text the peer sent with its disconnect or its refusal, shortened and with control characters
+/// The text the peer sent with its disconnect, refusal or SFTP status, shortened and with control characters
 /// escaped.
 ///
 /// @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.

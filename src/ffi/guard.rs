@@ -8,7 +8,7 @@ use crate::error::Error;
 use super::error::{self, ssh_error};
 use super::status::{
     self, ssh_status, SSH_ERR_BAD_HANDLE, SSH_ERR_CLOSED, SSH_ERR_FORKED, SSH_ERR_INTERNAL,
-    SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_UNSUPPORTED,
+    SSH_ERR_INVALID_ARG, SSH_ERR_STATE,
 };
 
 /// Why an exported function failed: the status for the caller and the words for a person.
@@ -54,16 +54,16 @@ impl Failure {
         )
     }
 
+    pub(crate) fn callback(message: &'static str) -> Self {
+        Self::boundary(status::SSH_ERR_CALLBACK, message)
+    }
+
     pub(crate) fn closed(message: &'static str) -> Self {
         Self::boundary(SSH_ERR_CLOSED, message)
     }
 
     pub(crate) fn state(message: &'static str) -> Self {
         Self::boundary(SSH_ERR_STATE, message)
-    }
-
-    pub(crate) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::boundary(SSH_ERR_UNSUPPORTED, message)
     }
 
     pub(crate) fn internal(message: &'static str) -> Self {

@@ -35,7 +35,7 @@ use super::guard::{Failure, Outcome};
 pub(crate) trait Handle {
     /// What a handle of this type leads to.
     type Object: Send + Sync + 'static;
-    /// The number of the type inside the handle; each noun has its own, 1 to 15.
+    /// The number of the type inside the handle; each noun has its own, 1 to 31.
     const TAG: u8;
     /// The noun, for messages.
     const NOUN: &'static str;
@@ -55,12 +55,12 @@ mod layout {
 #[cfg(not(target_pointer_width = "64"))]
 mod layout {
     pub(super) const INDEX_BITS: u32 = 14;
-    pub(super) const GENERATION_BITS: u32 = 12;
+    pub(super) const GENERATION_BITS: u32 = 11;
     pub(super) const MARK: u64 = 0x3;
 }
 use layout::{GENERATION_BITS, INDEX_BITS, MARK};
 
-const TAG_BITS: u32 = 4;
+const TAG_BITS: u32 = 5;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;

@@ -149,7 +149,7 @@ pub unsafe extern "C" fn ssh_transport_get_hexdump(transport: *const ssh_transpo
 // --- behind the functions -------------------------------------------------------------------------
 
 /// The driver's form of a log callback. SSH_LOG_NONE is the same as no callback.
-fn sink(
+pub(crate) fn sink(
     callback: ssh_log_callback,
     level: i32,
     userdata: *mut c_void,

@@ -155,6 +155,18 @@ pub(crate) fn array_of<'a, T: Copy>(
     Ok(unsafe { std::slice::from_raw_parts(array, count) })
 }
 
+/// The caller's room for `count` numbers.
+pub(crate) fn values_mut<'a>(values: *mut u64, count: usize) -> Outcome<&'a mut [u64]> {
+    if count == 0 {
+        return Ok(&mut []);
+    }
+    if values.is_null() || !values.is_aligned() {
+        return Err(Failure::invalid("NULL or no array where values go"));
+    }
+    // SAFETY: the caller says that there is room for `count` numbers that nothing else touches during the call.
+    Ok(unsafe { std::slice::from_raw_parts_mut(values, count) })
+}
+
 /// A string kept in an object to be lent out; control over NUL bytes as in [`string_out`].
 pub(crate) fn c_string(text: &str) -> CString {
     let text = text.split('\0').next().unwrap_or("");

@@ -67,7 +67,8 @@ pub const SSH_REQUEST_AUTH_INTERACTIVE: i32 = 14;
 pub const SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS: i32 = 15;
 
 /// May the peer open this channel? ssh_request_channel_kind(), ssh_request_data(). Once accepted it comes out
-/// of ssh_transport_accept(), or of ssh_request_accept_channel().
+/// of ssh_transport_accept(), or of ssh_request_accept_channel(). Channels that connect the client to a target are
+/// SSH_REQUEST_CONNECT. Forwarded channels that come from where a client has asked the server to listen are no question.
 pub const SSH_REQUEST_CHANNEL_OPEN: i32 = 20;
 
 /// Server: a terminal for this channel? ssh_request_channel(), ssh_request_term(),
@@ -100,6 +101,31 @@ pub const SSH_REQUEST_CHANNEL_REQUEST: i32 = 29;
 
 /// Any global request the library does not know. ssh_request_name(), ssh_request_data().
 pub const SSH_REQUEST_GLOBAL_REQUEST: i32 = 30;
+
+/// Server: connect the client to a target ("direct-tcpip", "direct-streamlocal@openssh.com")?
+/// ssh_request_channel_kind(), ssh_request_destination(), ssh_request_origin(). Answered as
+/// SSH_REQUEST_CHANNEL_OPEN, or with ssh_request_serve(): then the library connects and carries the data.
+pub const SSH_REQUEST_CONNECT: i32 = 31;
+
+/// Server: listen for the client, and open a channel to it for each connection
+/// (ssh_transport_open_forwarded_tcpip_channel())? ssh_request_destination() is the address, an empty one for all, or
+/// the path of a UNIX socket. Where port 0 is asked for, answer with ssh_request_accept_port(). Or answer with
+/// ssh_request_serve(): then the library listens and does the rest, SSH_REQUEST_CANCEL_LISTEN included.
+pub const SSH_REQUEST_LISTEN: i32 = 32;
+
+/// Server: listen there no longer. ssh_request_destination() as it was granted. Asked only for what was granted by the
+/// program, not for what the library serves.
+pub const SSH_REQUEST_CANCEL_LISTEN: i32 = 33;
+
+/// Server: let programs of this session show windows on the client's display? ssh_request_channel(),
+/// ssh_request_name() is the authentication protocol, ssh_request_value() the cookie in hexadecimal,
+/// ssh_request_x11_screen(). Answer with ssh_request_serve_x11(), or accept and open channels with
+/// ssh_transport_open_x11_channel().
+pub const SSH_REQUEST_X11: i32 = 34;
+
+/// Server: let programs of this session use the client's agent? ssh_request_channel(). Answer with
+/// ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
+pub const SSH_REQUEST_AGENT_FORWARD: i32 = 35;
 
 /// Receives questions.
 ///
@@ -278,8 +304,8 @@ pub unsafe extern "C" fn ssh_request_username(request: *const ssh_request) -> *c
 /// The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
 ///
 /// @param request  the request
-/// @param length   receives its length; it may hold any bytes. Or NULL
-/// @return bytes of the request's, or NULL. Any thread. Since 0.1.
+/// @param length   receives its length; it may hold any bytes, so compare with memcmp() and not with strcmp(). Or NULL
+/// @return bytes of the request's, followed by a NUL that does not count, or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_password(
     request: *const ssh_request,
@@ -400,7 +426,8 @@ pub unsafe extern "C" fn ssh_request_answer(
     })
 }
 
-/// The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN.
+/// The kind of channel the peer wants, such as "session" or "direct-tcpip", for SSH_REQUEST_CHANNEL_OPEN and
+/// SSH_REQUEST_CONNECT.
 ///
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
@@ -410,12 +437,13 @@ pub unsafe extern "C" fn ssh_request_channel_kind(request: *const ssh_request) -
     })
 }
 
-/// The destination of a "direct-tcpip" channel, or the listening address of a "forwarded-tcpip" one, for
-/// SSH_REQUEST_CHANNEL_OPEN.
+/// Where to connect to, for SSH_REQUEST_CONNECT; where to listen, for SSH_REQUEST_LISTEN and
+/// SSH_REQUEST_CANCEL_LISTEN. For UNIX sockets the path, with port 0. The path is what the client said: it need not be
+/// absolute, nor lead to where you would like it to.
 ///
 /// @param request  the request
 /// @param port     receives the port; or NULL
-/// @return a string of the request's, or NULL for other kinds of channel. Any thread. Since 0.1.
+/// @return a string of the request's, or NULL for other kinds. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_destination(
     request: *const ssh_request,
@@ -432,8 +460,7 @@ pub unsafe extern "C" fn ssh_request_destination(
     })
 }
 
-/// Where the connection that a "direct-tcpip", "forwarded-tcpip" or "x11" channel carries came from, as the
-/// peer tells it, for SSH_REQUEST_CHANNEL_OPEN.
+/// Where the connection that a channel carries came from, as the peer tells it, for SSH_REQUEST_CONNECT with TCP.
 ///
 /// @param request  the request
 /// @param port     receives the port; or NULL
@@ -470,7 +497,7 @@ pub unsafe extern "C" fn ssh_request_command(
 }
 
 /// The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
-/// request itself for SSH_REQUEST_CHANNEL_REQUEST and SSH_REQUEST_GLOBAL_REQUEST.
+/// request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
 ///
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]
@@ -480,7 +507,7 @@ pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const
     })
 }
 
-/// The value of the environment variable, for SSH_REQUEST_ENV.
+/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
 ///
 /// @param request  the request
 /// @param length   receives its length; it may hold any bytes. Or NULL

@@ -3,12 +3,12 @@
 use std::ffi::CString;
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::auth::AuthQuestionKind;
 use crate::codec::Writer;
-use crate::connection::{ChannelRequest, OpenKind};
+use crate::connection::{ChannelRequest, ForwardPoint, OpenKind};
+use crate::driver::sync::Mutex;
 use crate::driver::{Question, Request};
 use crate::keys::PublicKey;
 
@@ -55,6 +55,8 @@ pub(crate) struct Lent {
     pub(crate) size: Option<[u32; 4]>,
     pub(crate) modes: Option<LentBytes>,
     pub(crate) break_length_ms: u32,
+    /// The screen, and whether one connection only is wanted.
+    pub(crate) x11: Option<(u32, bool)>,
     pub(crate) wants_reply: bool,
 }
 
@@ -121,6 +123,18 @@ impl Lent {
                 lent.wants_reply = *want_reply;
                 lent.channel(request)?;
             }
+            Question::Forward {
+                request,
+                want_reply,
+                ..
+            } => {
+                lent.wants_reply = *want_reply;
+                lent.name = exact(request.name())?;
+                lent.destination = match request.point() {
+                    ForwardPoint::Tcp { host, port } => address(host, u32::from(*port))?,
+                    ForwardPoint::Unix { path } => address(path, 0)?,
+                };
+            }
             Question::Global {
                 name,
                 data,
@@ -160,7 +174,10 @@ impl Lent {
     fn open(&mut self, kind: &OpenKind) -> Result<(), Unfit> {
         self.channel_kind = exact(kind.name())?;
         match kind {
-            OpenKind::Session => {}
+            OpenKind::Session | OpenKind::AuthAgent => {}
+            OpenKind::DirectStreamlocal { path } | OpenKind::ForwardedStreamlocal { path } => {
+                self.destination = address(path, 0)?;
+            }
             OpenKind::DirectTcpip {
                 host,
                 port,
@@ -218,6 +235,11 @@ impl Lent {
             ChannelRequest::Env { name, value } => {
                 self.name = exact(name.as_slice())?;
                 self.value = Some(LentBytes::new(value));
+            }
+            ChannelRequest::X11(x11) => {
+                self.name = exact(x11.protocol.as_str())?;
+                self.value = Some(LentBytes::new(x11.cookie.as_bytes()));
+                self.x11 = Some((x11.screen, x11.single));
             }
             ChannelRequest::Break { length_ms } => self.break_length_ms = *length_ms,
             ChannelRequest::Other { name, data } => {

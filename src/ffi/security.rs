@@ -3,9 +3,8 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::codec::join_names;
+use crate::driver::sync::Mutex;
 
 use super::error::ssh_error;
 use super::guard::{self, Outcome};
@@ -19,7 +18,8 @@ use super::status::{ssh_status, SSH_OK};
 ///
 /// Setters take names separated by commas, in one of OpenSSH's forms: `a,b` is the whole list; `+a,b`
 /// appends to the list as it is; `-a,b*` removes names and patterns; `^a,b` puts names at the front.
-/// Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
+/// What only old gear needs (SHA-1, CBC, small groups) must be named in full or come with SSH_PRESET_LEGACY; no
+/// pattern adds it. Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
 /// list in the same form. Before the start they show it as it is for a client; a server's defaults leave out
 /// the NIST curves.
 #[allow(non_camel_case_types)]
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn ssh_security_options_free(options: *mut ssh_security_op
 /// @param options  the options
 /// @param preset   SSH_PRESET_MODERN, SSH_PRESET_COMPATIBLE or SSH_PRESET_LEGACY
 /// @param error    receives the detail, or NULL: SSH_ERR_STATE once the transport is started,
-///                 SSH_ERR_UNSUPPORTED for SSH_PRESET_LEGACY in this release
+///                 SSH_ERR_INVALID_ARG for an unknown preset
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_security_options_set_preset(
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn ssh_security_options_kex(
     guard::value(std::ptr::null_mut(), || get(options, List::Kex))
 }
 
-/// Sets the host key algorithms.
+/// Sets the host key algorithms. Naming "ssh-rsa", which means SHA-1, allows it for user authentication too.
 ///
 /// @param options  the options
 /// @param names    names such as "ssh-ed25519,rsa-sha2-512", or one of the forms above

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::crypto::algorithms::{apply, Preferences};
 use crate::crypto::preferences::{
     known_cipher, known_compression, known_host_key, known_kex, known_mac,
 };
+use crate::driver::sync::Mutex;
 use crate::messages::Role;
 
 use super::guard::{Failure, Outcome};
@@ -73,10 +72,19 @@ impl List {
     }
 }
 
+/// Where the changes begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Preset {
+    Modern,
+    #[default]
+    Compatible,
+    Legacy,
+}
+
 /// The changes in their order.
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
-    modern: bool,
+    preset: Preset,
     changes: Vec<(List, String)>,
     /// The role of the transport that has started with these options.
     pub(crate) started: Option<Role>,
@@ -85,15 +93,15 @@ pub(crate) struct Edits {
 impl Edits {
     /// Whether nothing was changed.
     pub(crate) fn is_untouched(&self) -> bool {
-        !self.modern && self.changes.is_empty()
+        self.preset == Preset::Compatible && self.changes.is_empty()
     }
 
     /// The lists that come out for a role.
     pub(crate) fn resolve(&self, role: Role) -> Outcome<Preferences> {
-        let mut preferences = if self.modern {
-            Preferences::modern(role)
-        } else {
-            Preferences::compatible(role)
+        let mut preferences = match self.preset {
+            Preset::Modern => Preferences::modern(role),
+            Preset::Compatible => Preferences::compatible(role),
+            Preset::Legacy => Preferences::legacy(role),
         };
         for (list, change) in &self.changes {
             let changed = apply(list.of(&preferences), &list.known(), change)
@@ -140,17 +148,13 @@ impl Edits {
     /// Goes to a preset.
     pub(crate) fn preset(&mut self, preset: i32) -> Outcome<()> {
         self.may_change()?;
-        let modern = match preset {
-            SSH_PRESET_MODERN => true,
-            SSH_PRESET_COMPATIBLE => false,
-            SSH_PRESET_LEGACY => {
-                return Err(Failure::unsupported(
-                    "the legacy preset is not in this release",
-                ))
-            }
+        let preset = match preset {
+            SSH_PRESET_MODERN => Preset::Modern,
+            SSH_PRESET_COMPATIBLE => Preset::Compatible,
+            SSH_PRESET_LEGACY => Preset::Legacy,
             _ => return Err(Failure::invalid("an unknown preset")),
         };
-        self.modern = modern;
+        self.preset = preset;
         self.changes.clear();
         Ok(())
     }
@@ -158,7 +162,7 @@ impl Edits {
     /// Takes over the changes of others.
     pub(crate) fn replace(&mut self, other: &Edits) -> Outcome<()> {
         self.may_change()?;
-        self.modern = other.modern;
+        self.preset = other.preset;
         self.changes.clone_from(&other.changes);
         Ok(())
     }
@@ -201,7 +205,20 @@ mod tests {
             .kex
             .iter()
             .all(|name| !name.contains("diffie")));
-        assert!(edits.preset(SSH_PRESET_LEGACY).is_err());
+        edits.preset(SSH_PRESET_LEGACY).unwrap();
+        let legacy = edits.shown().unwrap();
+        assert_eq!(legacy.kex.last(), Some(&"diffie-hellman-group1-sha1"));
+        assert_eq!(legacy.cipher.last(), Some(&"3des-cbc"));
+        assert_eq!(legacy.mac.last(), Some(&"hmac-sha1"));
+        assert_eq!(legacy.host_key.last(), Some(&"ssh-rsa"));
+        edits.change(List::Kex, "-*-sha1").unwrap();
+        assert!(!edits
+            .shown()
+            .unwrap()
+            .kex
+            .iter()
+            .any(|name| name.ends_with("sha1")));
+        assert!(edits.preset(4).is_err());
         edits.preset(SSH_PRESET_COMPATIBLE).unwrap();
         assert!(edits.is_untouched());
         edits.started = Some(Role::Client);

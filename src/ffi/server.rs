@@ -1,14 +1,18 @@
 //! `ssh_server`: what a server answers and offers, shared by its transports.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_void, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::callbacks::ssh_destroy_callback;
 use super::dispatch;
+use super::error::ssh_error;
 use super::guard::{self, Failure};
 use super::handle;
 use super::key::{self, ssh_key};
 use super::memory;
+use super::moduli_file;
 use super::request::ssh_request_callback;
 use super::security::ssh_security_options;
 use super::server_object::ServerObject;
@@ -101,6 +105,31 @@ pub unsafe extern "C" fn ssh_server_add_key(
         let object = handle::get(server)?;
         let key = key::private_key(key)?;
         object.settings.lock().add_key(key);
+        Ok(SSH_OK)
+    })
+}
+
+/// Loads groups for Diffie-Hellman group exchange (RFC 4419), for every transport started from now on. Without a file
+/// the groups of RFC 3526 are used. Groups below 2,048 bits, and what is no tested safe prime, are passed over.
+///
+/// @param server  the server
+/// @param path    a file in the format of moduli(5), at most 4 MiB; NULL for /etc/ssh/moduli, then
+///                /usr/local/etc/moduli
+/// @param error   receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG when there is no usable group in it
+/// @return SSH_OK, or as `error` says; then everything stays as it was. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_server_load_moduli(
+    server: *mut ssh_server,
+    path: *const c_char,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        let object = handle::get(server)?;
+        let moduli = match memory::optional_c_bytes(path) {
+            Some(path) => moduli_file::read(Path::new(OsStr::from_bytes(path)))?,
+            None => moduli_file::read_usual()?,
+        };
+        object.settings.lock().moduli = Some(Arc::new(moduli));
         Ok(SSH_OK)
     })
 }

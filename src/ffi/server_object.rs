@@ -1,9 +1,10 @@
 //! What a server handle leads to.
 
-use parking_lot::Mutex;
+use std::sync::Arc;
 
-use crate::crypto::preferences::known_host_key;
+use crate::driver::sync::Mutex;
 use crate::driver::TransportOptions;
+use crate::kex::Moduli;
 use crate::keys::PrivateKey;
 
 use super::dispatch::Callbacks;
@@ -37,6 +38,7 @@ pub(crate) struct ServerSettings {
     pub(crate) login_grace_ms: u32,
     pub(crate) security: Edits,
     pub(crate) subsystems: Subsystems,
+    pub(crate) moduli: Option<Arc<Moduli>>,
 }
 
 impl Default for ServerSettings {
@@ -50,6 +52,7 @@ impl Default for ServerSettings {
             login_grace_ms: 120_000,
             security: Edits::default(),
             subsystems: Subsystems::new(),
+            moduli: None,
         }
     }
 }
@@ -91,8 +94,7 @@ impl ServerSettings {
         options.server_auth.methods = self.methods(own);
         options.server_auth.banner = self.banner.clone().map(|text| (text, String::new()));
         options.server_auth.max_failures = self.max_failures;
-        // Users sign with keys of any kind this build knows, whatever the host's own are.
-        options.server_auth.sig_algs = known_host_key();
+        options.moduli.clone_from(&self.moduli);
         options.login_grace = (self.login_grace_ms > 0)
             .then(|| std::time::Duration::from_millis(u64::from(self.login_grace_ms)));
     }

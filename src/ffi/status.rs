@@ -127,6 +127,9 @@ pub const SSH_ERR_KEX: i32 = -502;
 /// The host key was refused, is not the expected one, did not prove itself, or nobody accepted it.
 pub const SSH_ERR_HOSTKEY: i32 = -503;
 
+/// New keys are needed: ssh_packetizer_need_rekey().
+pub const SSH_ERR_NEED_REKEY: i32 = -504;
+
 /// The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
 pub const SSH_ERR_AUTH: i32 = -601;
 
@@ -135,6 +138,10 @@ pub const SSH_ERR_CHANNEL: i32 = -701;
 
 /// The peer answered the request with a failure.
 pub const SSH_ERR_DENIED: i32 = -702;
+
+/// The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
+/// or ended.
+pub const SSH_ERR_SFTP: i32 = -703;
 
 /// The bytes are no key, or a broken one.
 pub const SSH_ERR_KEY_MALFORMED: i32 = -801;
@@ -187,9 +194,9 @@ names! {
     SSH_ERR_TIMEOUT SSH_ERR_CANCELLED SSH_ERR_CLOSED SSH_ERR_CONN_LOST SSH_ERR_DISCONNECTED
     SSH_ERR_PROTOCOL SSH_ERR_VERSION SSH_ERR_MAC SSH_ERR_COMPRESSION SSH_ERR_LIMIT SSH_ERR_WINDOW
     SSH_ERR_SERVICE
-    SSH_ERR_NEGOTIATION SSH_ERR_KEX SSH_ERR_HOSTKEY
+    SSH_ERR_NEGOTIATION SSH_ERR_KEX SSH_ERR_HOSTKEY SSH_ERR_NEED_REKEY
     SSH_ERR_AUTH
-    SSH_ERR_CHANNEL SSH_ERR_DENIED
+    SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
     SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE
     SSH_ERR_INTERNAL
@@ -229,6 +236,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied => SSH_ERR_DENIED,
+        Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,
         Error::Key(KeyFault::Malformed(_)) => SSH_ERR_KEY_MALFORMED,
@@ -237,6 +245,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
         Error::Key(KeyFault::Signing) => SSH_ERR_SIGNATURE,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
+        Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,
         Error::Closed => SSH_ERR_CLOSED,
         Error::ApiMisuse(_) => SSH_ERR_STATE,

@@ -10,7 +10,7 @@ use super::callbacks::{ssh_destroy_callback, Userdata};
 use super::channel::ssh_channel;
 use super::error::ssh_error;
 use super::event::{self, ssh_event};
-use super::guard::{self, Failure};
+use super::guard::{self, Failure, Outcome};
 use super::handle;
 use super::memory;
 use super::status::{ssh_status, SSH_AGAIN, SSH_ERR_TIMEOUT, SSH_OK};
@@ -98,16 +98,8 @@ pub unsafe extern "C" fn ssh_transport_new_stream(
     error: *mut *mut ssh_error,
 ) -> *mut ssh_transport {
     guard::value_with(std::ptr::null_mut(), error, || {
-        let (Some(read), Some(write)) = (read, write) else {
-            return Err(Failure::invalid("the read or write function is NULL"));
-        };
-        let stream = ProgramStream {
-            read,
-            write,
-            close,
-            userdata: Userdata::new(userdata, destroy),
-        };
-        TransportObject::new_handle(Transport::from_stream(Arc::new(stream)))
+        let stream = of_program(read, write, close, userdata, destroy)?;
+        TransportObject::new_handle(Transport::from_stream(stream))
     })
 }
 
@@ -189,6 +181,25 @@ pub unsafe extern "C" fn ssh_transport_connect_status(
 }
 
 // --- behind the functions -------------------------------------------------------------------------
+
+/// The driver's form of functions of the program's.
+pub(crate) fn of_program(
+    read: ssh_stream_read_callback,
+    write: ssh_stream_write_callback,
+    close: ssh_stream_close_callback,
+    userdata: *mut c_void,
+    destroy: ssh_destroy_callback,
+) -> Outcome<Arc<dyn ByteStream>> {
+    let (Some(read), Some(write)) = (read, write) else {
+        return Err(Failure::invalid("the read or write function is NULL"));
+    };
+    Ok(Arc::new(ProgramStream {
+        read,
+        write,
+        close,
+        userdata: Userdata::new(userdata, destroy),
+    }))
+}
 
 /// The program's functions with what they share.
 struct ProgramStream {

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use crate::driver::sync::Mutex;
 use crate::driver::{self, KeepaliveCallback, LogLevel, RequestKind, Timeout, Transport};
 use crate::messages::Role;
 

@@ -23,7 +23,7 @@ pub enum KeyKind {
     EcdsaP384,
     /// `ecdsa-sha2-nistp521`
     EcdsaP521,
-    /// `ssh-rsa` blobs, signed with `rsa-sha2-256/512` (RFC 8332)
+    /// `ssh-rsa` blobs, signed with `rsa-sha2-256/512` (RFC 8332), and with `ssh-rsa` for old gear
     Rsa,
 }
 
@@ -60,15 +60,15 @@ impl KeyKind {
             .find(|kind| kind.signature_algorithms().contains(&name))
     }
 
-    /// Names of the signature algorithms of this kind, strongest first. `ssh-rsa`, which means SHA-1, is not
-    /// among them.
+    /// Names of the signature algorithms of this kind, strongest first. Whether the weakest, `ssh-rsa`
+    /// with SHA-1, may be used is for the lists of algorithms to say, which hold it only when it was asked for.
     pub fn signature_algorithms(self) -> &'static [&'static str] {
         match self {
             KeyKind::Ed25519 => &["ssh-ed25519"],
             KeyKind::EcdsaP256 => &["ecdsa-sha2-nistp256"],
             KeyKind::EcdsaP384 => &["ecdsa-sha2-nistp384"],
             KeyKind::EcdsaP521 => &["ecdsa-sha2-nistp521"],
-            KeyKind::Rsa => &["rsa-sha2-512", "rsa-sha2-256"],
+            KeyKind::Rsa => &["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
         }
     }
 
@@ -155,6 +155,5 @@ mod tests {
         }
         assert_eq!(KeyKind::from_key_type("rsa-sha2-256"), None);
         assert_eq!(KeyKind::from_key_type("ssh-dss"), None);
-        assert_eq!(KeyKind::from_signature_algorithm("ssh-rsa"), None);
     }
 }

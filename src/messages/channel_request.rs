@@ -7,6 +7,8 @@ use crate::messages::MessageNumber;
 
 /// Longest terminal name that is looked at; terminfo names are far shorter.
 pub const MAX_TERM_BYTES: usize = 256;
+/// Longest X11 cookie that is looked at, in hexadecimal.
+pub const MAX_COOKIE_BYTES: usize = 512;
 /// Most encoded terminal modes in one request: one for each opcode there is.
 pub const MAX_MODES: usize = 256;
 /// Most bytes of an exit-signal's text that are kept.
@@ -122,6 +124,19 @@ impl PtyModes {
     }
 }
 
+/// The fields of `x11-req`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct X11Request {
+    /// Only one connection is wanted.
+    pub single: bool,
+    /// The authentication protocol of X.
+    pub protocol: String,
+    /// Its data, in hexadecimal.
+    pub cookie: String,
+    /// The screen.
+    pub screen: u32,
+}
+
 /// A channel request with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelRequest {
@@ -171,6 +186,10 @@ pub enum ChannelRequest {
         /// How long, in milliseconds.
         length_ms: u32,
     },
+    /// `x11-req` (RFC 4254 §6.3.1).
+    X11(X11Request),
+    /// `auth-agent-req@openssh.com`: the client's agent may be used from the server.
+    AgentForward,
     /// `exit-status` (RFC 4254 §6.10).
     ExitStatus(u32),
     /// `exit-signal` (RFC 4254 §6.10).
@@ -211,6 +230,8 @@ impl ChannelRequest {
             ChannelRequest::WindowChange { .. } => "window-change",
             ChannelRequest::Signal(_) => "signal",
             ChannelRequest::Break { .. } => "break",
+            ChannelRequest::X11(_) => "x11-req",
+            ChannelRequest::AgentForward => "auth-agent-req@openssh.com",
             ChannelRequest::ExitStatus(_) => "exit-status",
             ChannelRequest::ExitSignal { .. } => "exit-signal",
             ChannelRequest::XonXoff(_) => "xon-xoff",
@@ -257,6 +278,18 @@ impl ChannelRequest {
             "break" => ChannelRequest::Break {
                 length_ms: r.u32()?,
             },
+            "x11-req" => {
+                let single = r.bool()?;
+                let (protocol, cookie, screen) = (r.string()?, r.string()?, r.u32()?);
+                r.finish()?;
+                return Ok(ChannelRequest::X11(X11Request {
+                    single,
+                    protocol: capped_text(protocol, MAX_NAME_BYTES)?,
+                    cookie: capped_text(cookie, MAX_COOKIE_BYTES)?,
+                    screen,
+                }));
+            }
+            "auth-agent-req@openssh.com" => ChannelRequest::AgentForward,
             "exit-status" => ChannelRequest::ExitStatus(r.u32()?),
             "exit-signal" => ChannelRequest::ExitSignal {
                 signal: printable(r.string()?, MAX_NAME_BYTES),
@@ -295,7 +328,16 @@ impl ChannelRequest {
                     .u32(*height_px);
                 w.string_with(|w| modes.encode(w));
             }
-            ChannelRequest::Shell | ChannelRequest::Eow | ChannelRequest::Keepalive => {}
+            ChannelRequest::Shell
+            | ChannelRequest::AgentForward
+            | ChannelRequest::Eow
+            | ChannelRequest::Keepalive => {}
+            ChannelRequest::X11(x11) => {
+                w.bool(x11.single)
+                    .string(&x11.protocol)
+                    .string(&x11.cookie)
+                    .u32(x11.screen);
+            }
             ChannelRequest::Exec(command) => {
                 w.string(command);
             }

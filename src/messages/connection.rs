@@ -8,6 +8,8 @@ use crate::messages::MessageNumber;
 pub const MAX_NAME_BYTES: usize = 64;
 /// Longest host name or address in an open request that is looked at: a DNS name has at most 255 bytes.
 pub const MAX_HOST_BYTES: usize = 255;
+/// Longest path of a UNIX socket: `sun_path` has room for 107 bytes and a NUL.
+pub const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// Reads a whole message: the number, the fields, and nothing after them.
 pub(crate) fn decode_whole<'a, T>(
@@ -122,6 +124,18 @@ pub enum OpenKind {
         /// The port of the same.
         originator_port: u32,
     },
+    /// `direct-streamlocal@openssh.com`: the server connects to a UNIX socket (OpenSSH PROTOCOL §2.4).
+    DirectStreamlocal {
+        /// The path of the socket, on the server.
+        path: String,
+    },
+    /// `forwarded-streamlocal@openssh.com`: a connection came in on a UNIX socket that the client asked for.
+    ForwardedStreamlocal {
+        /// The path of the socket, as the client asked for it.
+        path: String,
+    },
+    /// `auth-agent@openssh.com`: a program on the server wants to speak to the client's agent.
+    AuthAgent,
     /// Any other channel type.
     Other {
         /// The name of the type.
@@ -139,6 +153,9 @@ impl OpenKind {
             OpenKind::DirectTcpip { .. } => "direct-tcpip",
             OpenKind::ForwardedTcpip { .. } => "forwarded-tcpip",
             OpenKind::X11 { .. } => "x11",
+            OpenKind::DirectStreamlocal { .. } => "direct-streamlocal@openssh.com",
+            OpenKind::ForwardedStreamlocal { .. } => "forwarded-streamlocal@openssh.com",
+            OpenKind::AuthAgent => "auth-agent@openssh.com",
             OpenKind::Other { kind, .. } => kind,
         }
     }
@@ -179,6 +196,20 @@ impl OpenKind {
                     originator_port: originator_port?,
                 });
             }
+            "direct-streamlocal@openssh.com" => {
+                // Two fields for later use follow the path (OpenSSH PROTOCOL §2.4).
+                let (path, _, _) = (r.string()?, r.string()?, r.u32()?);
+                r.finish()?;
+                let path = socket_path(path)?;
+                return Ok(OpenKind::DirectStreamlocal { path });
+            }
+            "forwarded-streamlocal@openssh.com" => {
+                let (path, _) = (r.string()?, r.string()?);
+                r.finish()?;
+                let path = socket_path(path)?;
+                return Ok(OpenKind::ForwardedStreamlocal { path });
+            }
+            "auth-agent@openssh.com" => OpenKind::AuthAgent,
             _ => OpenKind::Other {
                 kind: kind.to_owned(),
                 data: rest(&mut r)?.to_vec(),
@@ -215,6 +246,13 @@ impl OpenKind {
             } => {
                 w.string(originator).u32(*originator_port);
             }
+            OpenKind::DirectStreamlocal { path } => {
+                w.string(path).string("").u32(0);
+            }
+            OpenKind::ForwardedStreamlocal { path } => {
+                w.string(path).string("");
+            }
+            OpenKind::AuthAgent => {}
             OpenKind::Other { data, .. } => {
                 w.raw(data);
             }
@@ -239,7 +277,7 @@ fn endpoints(r: &mut Reader<'_>) -> Result<(String, u32, String, u32), DecodeErr
 }
 
 /// A port; the outer result is the structure, the inner one the value.
-fn port(r: &mut Reader<'_>) -> Result<Result<u32, DecodeError>, DecodeError> {
+pub(crate) fn port(r: &mut Reader<'_>) -> Result<Result<u32, DecodeError>, DecodeError> {
     let port = r.u32()?;
     Ok(if port <= u32::from(u16::MAX) {
         Ok(port)
@@ -249,7 +287,7 @@ fn port(r: &mut Reader<'_>) -> Result<Result<u32, DecodeError>, DecodeError> {
 }
 
 /// A host name or an address: text without control characters.
-fn address(bytes: &[u8]) -> Result<String, DecodeError> {
+pub(crate) fn address(bytes: &[u8]) -> Result<String, DecodeError> {
     if bytes.len() > MAX_HOST_BYTES {
         return Err(DecodeError::TooLong);
     }
@@ -258,6 +296,18 @@ fn address(bytes: &[u8]) -> Result<String, DecodeError> {
         return Err(DecodeError::BadValue);
     }
     Ok(text.to_owned())
+}
+
+/// The path of a UNIX socket: absolute, and text that fits into a `sockaddr_un`. A relative one would depend on where the
+/// process happens to be, and could look like the address of a host to who decides about it.
+pub(crate) fn socket_path(bytes: &[u8]) -> Result<String, DecodeError> {
+    if bytes.len() > MAX_SOCKET_PATH_BYTES {
+        return Err(DecodeError::TooLong);
+    }
+    if !bytes.starts_with(b"/") {
+        return Err(DecodeError::BadValue);
+    }
+    address(bytes)
 }
 
 /// SSH_MSG_CHANNEL_OPEN_CONFIRMATION (RFC 4254 §5.1).
@@ -598,6 +648,13 @@ mod tests {
                 originator: "127.0.0.1".into(),
                 originator_port: 6000,
             },
+            OpenKind::DirectStreamlocal {
+                path: "/run/x".into(),
+            },
+            OpenKind::ForwardedStreamlocal {
+                path: "/run/x".into(),
+            },
+            OpenKind::AuthAgent,
         ];
         for kind in kinds {
             let specific = Writer::collect(|w| kind.encode(w));

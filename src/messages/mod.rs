@@ -3,6 +3,7 @@
 pub mod channel_request;
 pub mod connection;
 pub mod ext_info;
+pub mod forward;
 pub mod global_request;
 pub mod kex;
 mod number;

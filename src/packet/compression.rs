@@ -29,9 +29,14 @@ impl<T: Default> Stream<T> {
         }
     }
 
+    /// Whether compression begins when authentication succeeds.
+    pub(super) fn is_delayed(&self) -> bool {
+        matches!(self, Stream::Delayed)
+    }
+
     /// Authentication has succeeded.
     pub(super) fn start_delayed(&mut self) {
-        if matches!(self, Stream::Delayed) {
+        if self.is_delayed() {
             *self = Stream::On(Box::default());
         }
     }

@@ -31,12 +31,14 @@ impl RekeyLimits {
     /// No higher than what `cipher` bears and never above what sequence numbers allow.
     ///
     /// RFC 4344 §3.2: a block cipher with blocks of L bits carries at most 2^(L/4) blocks under one key.
+    /// For blocks of 8 bytes that would be new keys each 512 KiB, which the gear that needs such ciphers cannot
+    /// keep up with; after 2^23 blocks (64 MiB) the chance that two are equal is 2^-19.
     /// chacha20-poly1305 is no block cipher: its limit is that of the sequence number.
     pub fn capped_for(self, cipher: &CipherAlgorithm) -> Self {
         let bytes = match cipher.block_len {
             16 => (1u64 << 32) * 16,
             _ if cipher.aead => u64::MAX,
-            block_len => (1u64 << 16) * u64::try_from(block_len).unwrap_or(8),
+            block_len => (1u64 << 23) * u64::try_from(block_len).unwrap_or(8),
         };
         RekeyLimits {
             packets: self.packets.min(1 << 31),
@@ -81,7 +83,7 @@ mod tests {
             bytes: 0
         }));
         assert_eq!(asked.capped_for(&cipher(8, true)).bytes, u64::MAX);
-        assert_eq!(asked.capped_for(&cipher(8, false)).bytes, 1 << 19);
+        assert_eq!(asked.capped_for(&cipher(8, false)).bytes, 1 << 26);
     }
 
     #[test]

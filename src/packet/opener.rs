@@ -53,6 +53,9 @@ pub struct Opener {
     authenticated: bool,
     /// Bytes of the packet at the front with its tag, once its length was opened.
     front: Option<usize>,
+    /// The packet at the front is broken, and nobody may learn how: the stream ends once the longest possible
+    /// packet has come.
+    doomed: bool,
     /// The fault that ended the stream: nothing behind it can be trusted.
     failed: Option<Error>,
 }
@@ -66,6 +69,7 @@ impl Opener {
             compression: Stream::Off,
             authenticated: false,
             front: None,
+            doomed: false,
             failed: None,
         }
     }
@@ -79,7 +83,11 @@ impl Opener {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let result = self.open_front(buf);
+        let mut result = self.open_front(buf);
+        if self.doomed && matches!(result, Ok(None)) {
+            // The rest may have come already.
+            result = self.open_front(buf);
+        }
         if let Err(error) = &result {
             self.failed = Some(error.clone());
         }
@@ -121,6 +129,11 @@ impl Opener {
         self.sequence.counters()
     }
 
+    /// Packets and bytes of all that was carried so far.
+    pub fn total(&self) -> Counters {
+        self.sequence.total()
+    }
+
     fn open_front(&mut self, buf: &mut [u8]) -> Result<Option<OpenedPacket>, Error> {
         let Some(total) = self.front_len(buf)? else {
             return Ok(None);
@@ -130,7 +143,13 @@ impl Opener {
         };
         self.sequence.check()?;
         let sequence = self.sequence.current();
-        self.packet.open(sequence, packet).map_err(|_| Error::Mac)?;
+        let opened = self.packet.open(sequence, packet);
+        if self.doomed {
+            return Err(Error::Mac);
+        }
+        if opened.is_err() {
+            return self.refuse();
+        }
         let payload = payload_range(packet, self.packet.tag_len())?;
         self.sequence.advance(total)?;
         self.front = None;
@@ -148,6 +167,18 @@ impl Opener {
         }))
     }
 
+    /// A packet has failed its check. Where its length is secret the stream goes on until as many bytes have
+    /// come as the longest packet has, and then as much is decrypted and checked, whatever was wrong: a wrong
+    /// length, alignment or MAC cannot be told apart from outside.
+    fn refuse<T>(&mut self) -> Result<Option<T>, Error> {
+        if !self.packet.length_is_secret() {
+            return Err(Error::Mac);
+        }
+        self.doomed = true;
+        self.front = Some(MAX_PACKET_LENGTH + self.packet.tag_len());
+        Ok(None)
+    }
+
     /// The length of the packet at the front, checked before anything waits for its body.
     fn front_len(&mut self, buf: &mut [u8]) -> Result<Option<usize>, Error> {
         if self.front.is_some() {
@@ -160,20 +191,27 @@ impl Opener {
             .packet
             .open_length(self.sequence.current(), head)
             .map_err(|_| Error::Mac)?;
-        let length = usize::try_from(length).map_err(|_| PeerMisbehaved::PacketLength)?;
-        if !(MIN_PACKET_LENGTH..=MAX_PACKET_LENGTH).contains(&length) {
-            return Err(PeerMisbehaved::PacketLength.into());
+        match self.plausible(length) {
+            Some(length) => self.front = Some(4 + length + self.packet.tag_len()),
+            None if self.packet.length_is_secret() => {
+                self.refuse::<()>()?;
+            }
+            None => return Err(PeerMisbehaved::PacketLength.into()),
         }
+        Ok(self.front)
+    }
+
+    /// The length if a packet can have it.
+    fn plausible(&self, length: u32) -> Option<usize> {
+        let length = usize::try_from(length).ok()?;
         let aligned = if self.packet.length_is_aligned() {
-            length + 4
+            length.checked_add(4)?
         } else {
             length
         };
-        if aligned % self.packet.block_len().max(1) != 0 {
-            return Err(PeerMisbehaved::PacketLength.into());
-        }
-        self.front = Some(4 + length + self.packet.tag_len());
-        Ok(self.front)
+        let fits = (MIN_PACKET_LENGTH..=MAX_PACKET_LENGTH).contains(&length)
+            && aligned % self.packet.block_len().max(1) == 0;
+        fits.then_some(length)
     }
 
     #[cfg(test)]

@@ -39,6 +39,22 @@ impl PayloadQueue {
         Some(payload)
     }
 
+    /// Takes the oldest payload if `fits` says so.
+    pub fn pop_if(&mut self, fits: impl FnOnce(&[u8]) -> bool) -> Option<Vec<u8>> {
+        if fits(self.bytes.front()?) {
+            self.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Puts payloads back that were taken and could not leave: before all that came since.
+    pub fn put_back(&mut self, mut older: PayloadQueue) {
+        older.bytes.append(&mut self.bytes);
+        self.bytes = older.bytes;
+        self.len_bytes += older.len_bytes;
+    }
+
     /// Bytes waiting, with what it costs to keep them.
     pub fn len_bytes(&self) -> usize {
         self.len_bytes
@@ -66,5 +82,22 @@ mod tests {
         assert_eq!(queue.pop(), Some(vec![3]));
         assert!(queue.is_empty());
         assert_eq!(queue.len_bytes(), 0);
+    }
+    #[test]
+    fn what_does_not_fit_stays_in_front() {
+        let mut queue = PayloadQueue::new();
+        for number in 1..4 {
+            queue.push_vec(vec![number]);
+        }
+        assert_eq!(queue.pop_if(|payload| payload == [1]), Some(vec![1]));
+        assert_eq!(queue.pop_if(|payload| payload == [1]), None);
+        let older = std::mem::take(&mut queue);
+        queue.push_vec(vec![4]);
+        queue.put_back(older);
+        assert_eq!(queue.len_bytes(), 3 + 3 * ENTRY_BYTES);
+        for number in 2..5 {
+            assert_eq!(queue.pop(), Some(vec![number]));
+        }
+        assert_eq!(queue.pop_if(|_| true), None);
     }
 }

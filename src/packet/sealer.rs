@@ -88,9 +88,19 @@ impl Sealer {
         self.compression.start_delayed();
     }
 
+    /// Whether compression begins when authentication succeeds.
+    pub fn delays_compression(&self) -> bool {
+        self.compression.is_delayed()
+    }
+
     /// Packets and bytes since the keys were installed.
     pub fn counters(&self) -> Counters {
         self.sequence.counters()
+    }
+
+    /// Packets and bytes of all that was carried so far.
+    pub fn total(&self) -> Counters {
+        self.sequence.total()
     }
 
     /// The sequence number of the next packet.

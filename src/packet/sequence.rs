@@ -11,12 +11,23 @@ pub struct Counters {
     pub bytes: u64,
 }
 
+impl Counters {
+    fn plus(self, other: Counters) -> Counters {
+        Counters {
+            packets: self.packets.saturating_add(other.packets),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
 /// The sequence number of the next packet of one direction.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sequence {
     next: u32,
     keyed: bool,
     counters: Counters,
+    /// Under all keys before these.
+    earlier: Counters,
 }
 
 impl Sequence {
@@ -25,6 +36,7 @@ impl Sequence {
             next: 0,
             keyed: false,
             counters: Counters::default(),
+            earlier: Counters::default(),
         }
     }
 
@@ -35,6 +47,11 @@ impl Sequence {
 
     pub(super) fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Under all keys there were.
+    pub(super) fn total(&self) -> Counters {
+        self.counters.plus(self.earlier)
     }
 
     /// Whether one more packet may be carried under the present keys. chacha20-poly1305 and the MACs take
@@ -65,6 +82,7 @@ impl Sequence {
     /// at 0 after every NEWKEYS.
     pub(super) fn rekeyed(&mut self, reset: bool) {
         self.keyed = true;
+        self.earlier = self.total();
         self.counters = Counters::default();
         if reset {
             self.next = 0;
@@ -97,6 +115,9 @@ mod tests {
         );
         sequence.rekeyed(false);
         assert_eq!((sequence.current(), sequence.counters().packets), (3, 0));
+        sequence.advance(10).unwrap();
+        let (packets, bytes) = (4, 58);
+        assert_eq!(sequence.total(), Counters { packets, bytes });
         for _ in 0..10 {
             sequence.advance(16).unwrap();
             sequence.rekeyed(true);

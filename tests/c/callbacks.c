@@ -40,7 +40,7 @@ static ssh_status open_status(ssh_transport *transport, int32_t timeout_ms)
 /* What an answer gives once the session is over: SSH_ERR_STATE, or what ended the session. */
 static bool too_late(ssh_status status)
 {
-    return status == SSH_ERR_STATE || -status / 100 == SSH_CLASS_ENDED;
+    return -status / 100 == SSH_CLASS_ENDED;
 }
 
 /* --- replacing and removing oneself ----------------------------------------------------------------- */

@@ -104,6 +104,7 @@ fn harmless(argument: &Argument) -> String {
     match &argument.kind {
         Kind::Handle(noun) => format!("good_{noun}()"),
         Kind::Callback => "NULL".into(),
+        Kind::Pointer if argument.form == "char **" => "(char **)&memory".into(),
         Kind::Pointer
             if argument.form.matches('*').count() == 2 && argument.form.contains("char") =>
         {
@@ -181,9 +182,16 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_transport *" | "ssh_channel *" => None,
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
+            "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
+            "ssh_message *" => Some("ssh_message_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
+            "ssh_sftp *" => Some("ssh_sftp_free"),
+            "ssh_sftp_attributes *" => Some("ssh_sftp_attributes_free"),
+            "ssh_sftp_dir *" => Some("ssh_sftp_dir_free"),
+            "ssh_sftp_file *" => Some("ssh_sftp_file_free"),
+            "ssh_sftp_server *" => Some("ssh_sftp_server_free"),
             _ => None,
         };
         let _ = match frees {
@@ -198,10 +206,13 @@ fn null_in_turn(source: &mut String, function: &Function) {
 const PREFIX: &str = r#"/* Made from the header by tests/c/misuse.rs. */
 #include "pair.h"
 
+#include <ftw.h>
+
 static _Alignas(16) char area[64];
 static const char *strings[4] = {"a", "b", "c", "d"};
 
-static pair live;
+static pair live, files;
+static char directory[] = "/tmp/sshwire-misuse-XXXXXX";
 static ssh_transport *transport;
 static ssh_channel *channel, *server_channel;
 static ssh_request *request;
@@ -211,6 +222,14 @@ static ssh_error *error, *told;
 static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
+static ssh_forward *forward;
+static ssh_sftp_server *sftp_server;
+static ssh_sftp *sftp;
+static ssh_sftp_attributes *sftp_attributes;
+static ssh_sftp_dir *sftp_dir;
+static ssh_sftp_file *sftp_file;
+static ssh_packetizer *packetizer;
+static ssh_message *message;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -285,6 +304,81 @@ static ssh_security_options *good_ssh_security_options(void)
     return options = ssh_security_options_new();
 }
 
+static ssh_forward *good_ssh_forward(void)
+{
+    ssh_forward_free(forward);
+    forward = ssh_forward_local(live.client, "127.0.0.1", 0, "127.0.0.1", 1, NULL);
+    CHECK(forward != NULL);
+    return forward;
+}
+
+static ssh_sftp_server *good_ssh_sftp_server(void)
+{
+    ssh_sftp_server_free(sftp_server);
+    return sftp_server = ssh_sftp_server_new_directory(directory, NULL);
+}
+
+static int remove_entry(const char *path, const struct stat *found, int type, struct FTW *where)
+{
+    (void)found, (void)type, (void)where;
+    return remove(path);
+}
+
+static void serve_files(ssh_request *asked, void *userdata)
+{
+    (void)userdata;
+    ssh_sftp_server *offered = ssh_sftp_server_new_directory(directory, NULL);
+    CHECK_STATUS(ssh_request_accept_sftp(asked, offered, NULL), SSH_OK);
+    ssh_sftp_server_free(offered);
+    ssh_request_free(asked);
+}
+
+static ssh_sftp *good_ssh_sftp(void)
+{
+    ssh_sftp_free(sftp);
+    sftp = ssh_transport_open_sftp_client(files.client, 10000, NULL);
+    CHECK(sftp != NULL);
+    return sftp;
+}
+
+static ssh_sftp_attributes *good_ssh_sftp_attributes(void)
+{
+    ssh_sftp_attributes_free(sftp_attributes);
+    return sftp_attributes = ssh_sftp_attributes_new();
+}
+
+static ssh_sftp_dir *good_ssh_sftp_dir(void)
+{
+    ssh_sftp_dir_free(sftp_dir);
+    sftp_dir = ssh_sftp_opendir(good_ssh_sftp(), "/", 10000, NULL);
+    CHECK(sftp_dir != NULL);
+    return sftp_dir;
+}
+
+static ssh_sftp_file *good_ssh_sftp_file(void)
+{
+    ssh_sftp_file_free(sftp_file);
+    sftp_file = ssh_sftp_open(good_ssh_sftp(), "/file", SSH_SFTP_WRITE | SSH_SFTP_CREATE, NULL, 10000, NULL);
+    CHECK(sftp_file != NULL);
+    return sftp_file;
+}
+
+static ssh_packetizer *good_ssh_packetizer(void)
+{
+    int fds[2];
+    ssh_packetizer_free(packetizer);
+    sockets(fds);
+    packetizer = ssh_packetizer_new(fds[0], NULL);
+    close(fds[1]);
+    return packetizer;
+}
+
+static ssh_message *good_ssh_message(void)
+{
+    ssh_message_free(message);
+    return message = ssh_message_new_bytes("\x14 and more than a few bytes", 28);
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -295,6 +389,10 @@ int main(void)
     pair_make(&live);
     CHECK_STATUS(ssh_server_pull_requests(live.server, true), SSH_OK);
     pair_login(&live);
+    CHECK(mkdtemp(directory) != NULL);
+    pair_make(&files);
+    CHECK_STATUS(ssh_server_set_callback(files.server, SSH_REQUEST_SUBSYSTEM, serve_files, NULL, NULL), SSH_OK);
+    pair_login(&files);
     renew();
     null_in_turn();
 
@@ -316,10 +414,20 @@ int main(void)
     ssh_transport_free(transport);
     ssh_server_free(server);
     ssh_security_options_free(options);
+    ssh_forward_free(forward);
     ssh_event_free(event);
     ssh_error_free(error);
     ssh_key_free(key);
+    ssh_packetizer_free(packetizer);
+    ssh_message_free(message);
     pair_free(&live);
+    ssh_sftp_server_free(sftp_server);
+    ssh_sftp_attributes_free(sftp_attributes);
+    ssh_sftp_dir_free(sftp_dir);
+    ssh_sftp_file_free(sftp_file);
+    ssh_sftp_free(sftp);
+    pair_free(&files);
+    CHECK(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
     puts("misuse: ok");
     return 0;
 }

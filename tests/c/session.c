@@ -38,6 +38,14 @@ static void interactive(ssh_request *request, void *userdata)
     (void)userdata;
     CHECK(strcmp(ssh_request_submethods(request), "pam") == 0);
     CHECK_STATUS(ssh_request_accept(request), SSH_ERR_STATE);
+    /* More than a client must be able to read: not sent, and the question stays open. */
+    char *long_text = calloc(1, 65538);
+    CHECK(long_text != NULL);
+    memset(long_text, 'x', 65537);
+    CHECK_STATUS(ssh_request_ask(request, NULL, long_text, prompts, echo, 2), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_request_ask(request, long_text, NULL, prompts, echo, 2), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_request_ask(request, NULL, NULL, (const char *[]){long_text}, NULL, 1), SSH_ERR_INVALID_ARG);
+    free(long_text);
     CHECK_STATUS(ssh_request_ask(request, "Login", "Two questions.\r\n", prompts, echo, 2), SSH_OK);
     CHECK_STATUS(ssh_request_ask(request, "Login", NULL, prompts, echo, 2), SSH_ERR_STATE);
     ssh_request_free(request);
@@ -460,7 +468,7 @@ static void refuse_channel(ssh_request *request, void *userdata)
 static void the_rest(pair *p)
 {
     ssh_error *error = NULL;
-    ssh_transport_set_callback(p->server_transport, SSH_REQUEST_CHANNEL_OPEN, refuse_channel, NULL, NULL);
+    ssh_transport_set_callback(p->server_transport, SSH_REQUEST_CONNECT, refuse_channel, NULL, NULL);
     CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", "target", 80, "here", 99, 5000, &error) ==
           NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_CHANNEL && ssh_error_channel_reason(error) == 2);

@@ -46,6 +46,16 @@ const MACS: [&str; 4] = [
     "hmac-sha2-512-etm@openssh.com",
 ];
 
+/// What only old gear needs; OpenSSH has it when it is named.
+const OLD_KEX: [&str; 3] = [
+    "diffie-hellman-group14-sha1",
+    "diffie-hellman-group-exchange-sha1",
+    "diffie-hellman-group1-sha1",
+];
+const OLD_HOST_KEYS: [&str; 2] = ["ssh-rsa", "ssh-ed25519"];
+const CBC: [&str; 4] = ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"];
+const OLD_MACS: [&str; 2] = ["hmac-sha1", "hmac-sha1-etm@openssh.com"];
+
 #[derive(Clone, Copy)]
 struct Combination {
     kex: &'static str,
@@ -106,6 +116,111 @@ fn combinations() -> Vec<Combination> {
     all
 }
 
+/// Each suite that has something old in it, and each old kex and signature in turn: they do not depend on each other.
+fn old_combinations() -> Vec<Combination> {
+    let mut suites = Vec::new();
+    for cipher in CBC {
+        suites.extend(MACS.iter().chain(&OLD_MACS).map(|mac| (cipher, *mac)));
+    }
+    for cipher in CTR {
+        suites.extend(OLD_MACS.iter().map(|mac| (cipher, *mac)));
+    }
+    let (kexes, ciphers, macs) = (supported("kex"), supported("cipher"), supported("mac"));
+    suites.retain(|(cipher, mac)| ciphers.contains(*cipher) && macs.contains(*mac));
+    let kexes = OLD_KEX.into_iter().filter(|kex| kexes.contains(*kex));
+    let keys: Vec<_> = kexes
+        .flat_map(|kex| OLD_HOST_KEYS.map(|host_key| (kex, host_key)))
+        .collect();
+    assert!(keys.len() >= 4 && suites.len() >= 20, "{keys:?} {suites:?}");
+    let keys = keys.into_iter().cycle();
+    let all = suites.into_iter().zip(keys);
+    all.map(|((cipher, mac), (kex, host_key))| Combination {
+        kex,
+        host_key,
+        cipher,
+        mac: Some(mac),
+    })
+    .collect()
+}
+
+/// What sshd must be told to offer it all.
+fn old_sshd() -> String {
+    format!(
+        "KexAlgorithms +{}\nHostKeyAlgorithms +ssh-rsa\nPubkeyAcceptedAlgorithms +ssh-rsa\n\
+         Ciphers +{}\nMACs +{}",
+        OLD_KEX.join(","),
+        CBC.join(","),
+        OLD_MACS.join(",")
+    )
+}
+
+#[test]
+fn our_client_with_an_old_sshd() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let scratch = Scratch::new();
+    let sshd = Sshd::start(&scratch, &old_sshd());
+    let (user, _) = account();
+    let all = old_combinations();
+    walk_through(&all, &format!("127.0.0.1:{}", sshd.port), &user);
+    println!("{} combinations", all.len());
+}
+
+#[test]
+fn an_old_ssh_with_our_server() {
+    need!("SSH");
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--preset", "legacy"]);
+    ssh_through(&old_combinations(), &server);
+}
+
+/// SHA-1 signatures of users: only where the server and the client were both told so.
+#[test]
+fn users_sign_with_sha1_when_it_was_asked_for() {
+    need!("SSH");
+    let scratch = Scratch::new();
+    for (options, works) in [(&["--preset", "legacy"][..], true), (&[][..], false)] {
+        let server = OurServer::start(&scratch, options);
+        let output = run(
+            ssh(&server, &scratch, "user_rsa")
+                .args([
+                    "-oPubkeyAcceptedAlgorithms=ssh-rsa",
+                    "-oHostKeyAlgorithms=ssh-ed25519",
+                ])
+                .args(["127.0.0.1", "echo fine"]),
+            b"",
+            LIMIT,
+        );
+        assert_eq!(output.text() == "fine\n", works, "{}", output.stderr);
+    }
+}
+
+/// A server of ours does not offer what is old by itself, and a client that has nothing else says what is missing.
+#[test]
+fn what_is_old_is_refused_by_default() {
+    need!("SSH_KEYGEN");
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--all-algorithms"]);
+    for (option, names, list) in [
+        ("--kex", OLD_KEX.join(","), "key exchange"),
+        ("--host-key-algorithms", "ssh-rsa".to_owned(), "host key"),
+        ("--ciphers", CBC.join(","), "cipher"),
+    ] {
+        let output = run(
+            exec(server.port, "tester", "user_ed25519").args([
+                option,
+                &names,
+                "127.0.0.1",
+                "echo fine",
+            ]),
+            b"",
+            LIMIT,
+        );
+        assert_eq!(output.text(), "", "{option}");
+        let missing = format!("no common {list}");
+        assert!(output.stderr.contains(&missing), "{}", output.stderr);
+    }
+}
+
 #[test]
 fn our_client_with_sshd() {
     need!("SSHD", "SSH", "ACCOUNT");
@@ -146,7 +261,11 @@ fn ssh_with_our_server() {
     need!("SSH");
     let scratch = Scratch::new();
     let server = OurServer::start(&scratch, &["--all-algorithms"]);
-    let all = combinations();
+    ssh_through(&combinations(), &server);
+}
+
+/// Four at a time, `ssh` walks through the combinations with our server.
+fn ssh_through(all: &[Combination], server: &OurServer) {
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -154,7 +273,7 @@ fn ssh_with_our_server() {
             scope.spawn(|| {
                 let scratch = Scratch::new();
                 while let Some(c) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut command = ssh(&server, &scratch, "user_ed25519");
+                    let mut command = ssh(server, &scratch, "user_ed25519");
                     command
                         .arg(format!("-oKexAlgorithms={}", c.kex))
                         .arg(format!("-oHostKeyAlgorithms={}", c.host_key))
@@ -246,4 +365,40 @@ fn compression_both_roles() {
     )
     .expect_code(0);
     assert!(output.stdout == text.as_bytes(), "changed on the way");
+}
+
+/// The groups that the server gives are those of its file.
+#[test]
+fn group_exchange_with_groups_from_a_file() {
+    need!("SSH");
+    const FILE: &str = "/etc/ssh/moduli"; // of the package that brings sshd
+    let scratch = Scratch::new();
+    let all = std::fs::read_to_string(FILE).expect(FILE);
+    // In the file, sizes are one less than the number of bits.
+    let chosen: Vec<_> = all
+        .lines()
+        .filter(|line| line.split(' ').nth(4) == Some("3071"))
+        .collect();
+    assert!(!chosen.is_empty(), "no group of 3072 bits in {FILE}");
+    let file = scratch.write("moduli", &format!("{}\n", chosen.join("\n")));
+    let server = OurServer::start(&scratch, &["--moduli", file.to_str().expect("path")]);
+    let output = run(
+        ssh(&server, &scratch, "user_ed25519").args([
+            "-vvv",
+            "-oKexAlgorithms=diffie-hellman-group-exchange-sha256",
+            "127.0.0.1",
+            "echo fine",
+        ]),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(output.text(), "fine\n", "{}", output.stderr);
+    assert!(output.stderr.contains("/3072"), "{}", output.stderr);
+
+    let mut bad = std::process::Command::new(crate::peers::program("server"));
+    bad.args(["--listen", "127.0.0.1:0", "--allow-anyone"]);
+    bad.args(["--moduli", "/dev/null"]);
+    bad.arg("--host-key").arg(crate::peers::key("host_ed25519"));
+    let output = run(&mut bad, b"", LIMIT).expect_code(255);
+    assert!(output.stderr.contains("/dev/null"), "{}", output.stderr);
 }

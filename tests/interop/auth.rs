@@ -403,3 +403,47 @@ fn keys_are_read_by_the_other_side() {
         assert!(printed.text().contains(&theirs), "{}", printed.text());
     }
 }
+
+/// What one user has shown counts for nothing for the next one on the same connection (case A5).
+#[test]
+fn steps_are_not_handed_on_to_another_user() {
+    need!("PYTHON");
+    const SCRIPT: &str = r#"
+import sys, paramiko
+port, key = int(sys.argv[1]), paramiko.Ed25519Key.from_private_key_file(sys.argv[2])
+transport = paramiko.Transport(("127.0.0.1", port))
+transport.start_client(timeout=20)
+assert transport.auth_publickey("tester", key) == ["password"]
+try:
+    transport.auth_password("other", "other's", fallback=False)
+    print("in as another user")
+except (paramiko.AuthenticationException, paramiko.SSHException):
+    print("refused")
+transport.close()
+transport = paramiko.Transport(("127.0.0.1", port))
+transport.start_client(timeout=20)
+assert transport.auth_publickey("tester", key) == ["password"]
+assert transport.auth_password("tester", "tester's", fallback=False) == []
+print("in")
+transport.close()
+"#;
+    let scratch = Scratch::new();
+    let passwords = scratch.write("passwords", "tester:tester's\nother:other's\n");
+    let server = OurServer::start(
+        &scratch,
+        &[
+            "--password-file",
+            passwords.to_str().expect("path"),
+            "--require",
+            "publickey,password",
+        ],
+    );
+    let output = run(
+        peer("PYTHON")
+            .args(["-c", SCRIPT, &server.port.to_string()])
+            .arg(key("user_ed25519")),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(output.text(), "refused\nin\n", "{}", output.stderr);
+}

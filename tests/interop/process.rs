@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -66,10 +66,19 @@ impl Running {
 
     /// Stops it where it is, as a machine that has gone silent.
     pub fn stop(&self) {
-        let stopped = Command::new("kill")
-            .args(["-STOP", &self.child.id().to_string()])
+        self.signal("-STOP");
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
             .status();
-        assert!(stopped.is_ok_and(|status| status.success()), "kill -STOP");
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
     pub fn log(&self) -> String {
@@ -186,6 +195,32 @@ impl Noise {
             for (to, from) in chunk.iter_mut().zip(word) {
                 *to = from;
             }
+        }
+    }
+}
+
+/// A file of noise.
+pub fn noise_file(path: &Path, bytes: u64) {
+    let mut file = fs::File::create(path).expect("file");
+    let mut noise = Noise::new(bytes);
+    let mut block = vec![0; 1024 * 1024];
+    let mut left = bytes;
+    while left > 0 {
+        let part = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
+        noise.fill(&mut block[..part]);
+        file.write_all(&block[..part]).expect("write");
+        left -= part as u64;
+    }
+}
+
+pub fn file_hash(path: &Path) -> Vec<u8> {
+    let mut file = fs::File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut block).expect("read") {
+            0 => return hash.finalize().to_vec(),
+            count => hash.update(&block[..count]),
         }
     }
 }

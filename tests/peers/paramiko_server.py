@@ -6,6 +6,7 @@ usage: paramiko_server.py HOST_KEY AUTHORIZED_KEYS PASSWORD_FILE
 Listens on a loopback port of its own choice and prints it. Users: `open` needs nothing (`none`), `tester` comes in
 with a key of the file, with the password, or by answering `Password: ` (round one) and `Sum of 2 and 3: ` (round two);
 `both` needs the key, then the password. Commands are not run but acted: see `act`.
+Files are those of this machine.
 """
 import socket
 import sys
@@ -13,6 +14,8 @@ import threading
 import time
 
 import paramiko
+
+from paramiko_files import Files
 
 HOST_KEY = paramiko.Ed25519Key.from_private_key_file(sys.argv[1])
 AUTHORIZED = {line.split()[1] for line in open(sys.argv[2]) if line.strip()}
@@ -96,6 +99,7 @@ def act(channel, command):
 def serve(connection):
     transport = paramiko.Transport(connection)
     transport.add_server_key(HOST_KEY)
+    transport.set_subsystem_handler("sftp", paramiko.SFTPServer, Files)
     try:
         transport.start_server(server=Server())
         # A channel that nobody holds is closed by paramiko at once.

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Sets up the other SSH implementations that the tests talk to: OpenSSH, dropbear and libssh from the distribution's
-# packages, paramiko and ssh-audit in a Python environment of their own. Everything that is not a package lies under
-# build/peers; nothing is installed into the machine's Python. Run again, it finds all there and returns at once.
+# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp and an X server without a
+# screen from the distribution's packages, paramiko and ssh-audit in a Python environment of their own. Everything that
+# is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it finds all there
+# and returns at once.
 #
 # What cannot be had is named. That is a warning, except under CI=true, where it is a failure: a check that did not
 # run must not look like one that passed.
@@ -23,9 +24,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 package_present() {
     case $1 in
         openssh-server) have sshd ;;
-        openssh-client) have ssh && have ssh-keygen ;;
+        openssh-client) have ssh && have sftp && have ssh-keygen && have ssh-agent && have ssh-add ;;
+        xvfb) have Xvfb ;;
+        xauth) have xauth ;;
+        x11-utils) have xdpyinfo ;;
         dropbear-bin) have dropbear && have dbclient && have dropbearkey ;;
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
+        lftp) have lftp ;;
+        putty-tools) have psftp ;;
+        libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
         pkg-config) have pkg-config ;;
@@ -42,7 +49,8 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev valgrind g++ procps python3-venv; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
+        procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation is tested with.
@@ -129,7 +137,8 @@ if have ssh-keygen; then
 fi
 
 {
-    for name in sshd ssh ssh-keygen dropbear dropbearkey dbclient valgrind; do
+    for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient psftp lftp \
+        valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done
@@ -139,6 +148,9 @@ fi
     fi
     if [ -e /usr/include/libssh/libssh.h ]; then
         printf 'LIBSSH_DEV=yes\n'
+    fi
+    if [ -e /usr/include/gcrypt.h ]; then
+        printf 'GCRYPT=yes\n'
     fi
     if id "$account" >/dev/null 2>&1 && [ -r "$peers/password" ]; then
         printf 'ACCOUNT=%s\nACCOUNT_PASSWORD=%s\n' "$account" "$peers/password"

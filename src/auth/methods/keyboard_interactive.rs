@@ -96,15 +96,17 @@ pub(in crate::auth) fn read_answers(
     ))
 }
 
-/// Whether prompts of our own application fit what any client must be able to read.
-pub(in crate::auth) fn may_be_sent(prompts: &Prompts) -> bool {
-    prompts.prompts.len() <= MAX_PROMPTS
-        && prompts.name.len() <= MAX_PROMPTS_NAME_BYTES
-        && prompts.instruction.len() <= MAX_INSTRUCTION_BYTES
-        && prompts
-            .prompts
-            .iter()
-            .all(|prompt| prompt.text.len() <= MAX_PROMPT_BYTES)
+impl Prompts {
+    /// Whether they fit what any client must be able to read.
+    pub fn may_be_sent(&self) -> bool {
+        self.prompts.len() <= MAX_PROMPTS
+            && self.name.len() <= MAX_PROMPTS_NAME_BYTES
+            && self.instruction.len() <= MAX_INSTRUCTION_BYTES
+            && self
+                .prompts
+                .iter()
+                .all(|prompt| prompt.text.len() <= MAX_PROMPT_BYTES)
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +130,7 @@ mod tests {
         for count in [0, 1, 256] {
             let payload = write_prompts(&prompts(count));
             assert_eq!(read_prompts(&payload).unwrap(), prompts(count));
-            assert!(may_be_sent(&prompts(count)));
+            assert!(prompts(count).may_be_sent());
         }
     }
 
@@ -136,7 +138,7 @@ mod tests {
     fn a10_more_prompts_than_the_limit() {
         let payload = write_prompts(&prompts(257));
         assert!(matches!(read_prompts(&payload), Err(Error::Limit(_))));
-        assert!(!may_be_sent(&prompts(257)));
+        assert!(!prompts(257).may_be_sent());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
+use crate::crypto::algorithms::name::SSH_RSA;
 use crate::error::{Error, NoCommonAlgorithm};
 use crate::keys::{KeyKind, PublicKey};
 use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY};
@@ -46,7 +47,8 @@ pub(in crate::auth) fn signed_data(
 ///
 /// Only RSA keys have a choice. RFC 8308 §3.1 makes `server-sig-algs` a list that may leave out what the
 /// server accepts, and deployed servers do; so for keys with one algorithm the attempt itself finds out.
-/// Where the server sent no list, our own first choice is tried (RFC 8332 §3.3).
+/// Where the server sent no list, our own first choice is tried (RFC 8332 §3.3), or `ssh-rsa` where it was
+/// allowed: the application named it for servers that are too old to send one.
 pub(in crate::auth) fn choose_algorithm(
     key: &PublicKey,
     allowed: &[&'static str],
@@ -64,6 +66,7 @@ pub(in crate::auth) fn choose_algorithm(
         .filter(|name| allowed.contains(name));
     let chosen = match list {
         Some(list) => own.find(|name| list.iter().any(|offered| offered == name)),
+        None if key.kind() == KeyKind::Rsa && allowed.contains(&SSH_RSA) => Some(SSH_RSA),
         None => own.next(),
     };
     chosen.ok_or_else(|| {

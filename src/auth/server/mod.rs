@@ -449,7 +449,7 @@ fn key_would_do(algorithm: &str, blob: &[u8], sink: &mut Sink<'_>) {
 fn check_decision(asked: &Asked, decision: &AuthDecision) -> Result<(), Error> {
     match (asked, decision) {
         (Asked::Interactive, AuthDecision::Prompts(prompts)) => {
-            if keyboard_interactive::may_be_sent(prompts) {
+            if prompts.may_be_sent() {
                 Ok(())
             } else {
                 Err(Error::ApiMisuse("too many prompts or too much text"))

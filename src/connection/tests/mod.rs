@@ -1,5 +1,6 @@
 //! Two connection layers wired in memory, and one layer against a hostile peer.
 
+mod forward;
 mod hostile;
 mod hostile_requests;
 mod pair;

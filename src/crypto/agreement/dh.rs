@@ -28,12 +28,14 @@ pub struct DhGroup {
 }
 
 impl DhGroup {
-    /// A group of RFC 3526.
+    /// A group of RFC 3526 or RFC 2409.
     pub fn known(id: DhGroupId) -> Result<&'static DhGroup, CryptoError> {
+        static GROUP1: OnceLock<Option<DhGroup>> = OnceLock::new();
         static GROUP14: OnceLock<Option<DhGroup>> = OnceLock::new();
         static GROUP16: OnceLock<Option<DhGroup>> = OnceLock::new();
         static GROUP18: OnceLock<Option<DhGroup>> = OnceLock::new();
         let (cell, digits, bits) = match id {
+            DhGroupId::Group1 => (&GROUP1, modp_groups::GROUP1, 1024),
             DhGroupId::Group14 => (&GROUP14, modp_groups::GROUP14, 2048),
             DhGroupId::Group16 => (&GROUP16, modp_groups::GROUP16, 4096),
             DhGroupId::Group18 => (&GROUP18, modp_groups::GROUP18, 8192),
@@ -210,7 +212,8 @@ mod tests {
     use crate::crypto::random::SeededRandom;
     use crate::crypto::test_util::{hex, FixedRandom};
 
-    const GROUPS: [(DhGroupId, u32); 3] = [
+    const GROUPS: [(DhGroupId, u32); 4] = [
+        (DhGroupId::Group1, 1024),
         (DhGroupId::Group14, 2048),
         (DhGroupId::Group16, 4096),
         (DhGroupId::Group18, 8192),
@@ -230,10 +233,15 @@ mod tests {
     }
 
     /// SHA-256 of the primes, of 2^x and of 3^x, for x = 80 00 01 .. 3e: computed with Python from the
-    /// formulas of RFC 3526.
+    /// formulas of RFC 3526 and RFC 2409.
     #[test]
     fn known_groups_and_powers() {
         let expected = [
+            [
+                "3f35a3f5f6c4376a744acad409bb22f8d897f949d2311d885adaa890981b67a0",
+                "8e098eafdf9568ac4611166813e3ece537c490548126b31def7b6bb677b4d8bd",
+                "ffe1313e13c2dce15342ec4b1ad2fffb77fa5f43ed4ec41b8922bc8d17ba2ce2",
+            ],
             [
                 "d66436f79bbd6b2e38c0ffbd079be904d2641415e2e67140e09448be9a60890e",
                 "b0564c89e12d8fdcdcf82df94a0405d9938aa2159b4e4e4a1e57e26c378b0804",

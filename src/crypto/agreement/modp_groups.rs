@@ -1,7 +1,15 @@
-//! The MODP groups of RFC 3526 that RFC 8268 names for SSH, as hexadecimal digits.
+//! The MODP groups of RFC 3526 that RFC 8268 names for SSH and the one of RFC 2409 that RFC 4253 does, as
+//! hexadecimal digits.
 //!
 //! Each prime is 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + k), with the k of the RFC; the
 //! generator is 2.
+
+/// The 1024-bit prime: RFC 2409 §6.2, k = 129093. For old gear only.
+pub(super) const GROUP1: &str = "\
+    FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74\
+    020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437\
+    4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED\
+    EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF";
 
 /// The 2048-bit prime: RFC 3526 §3, k = 124476.
 pub(super) const GROUP14: &str = "\

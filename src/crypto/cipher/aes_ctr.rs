@@ -1,27 +1,25 @@
-//! AES in CTR (RFC 4344 §4) with HMAC, over the plain packet (RFC 4253 §6.4) or over the encrypted one
-//! (the `-etm@openssh.com` MACs). The same crates serve both providers: the other one cannot work in
-//! place here.
+//! AES in CTR (RFC 4344 §4). The same crates serve both providers: the other one cannot work in place here.
 
 use ::aes::{Aes128, Aes192, Aes256};
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use ctr::Ctr128BE;
 
-use super::hmac::PacketMac;
-use super::{read_length, split_length, split_tag, DirectionKeys, OpenPacket, SealPacket};
-use crate::crypto::algorithms::{CipherAlgorithm, MacAlgorithm};
+use super::with_mac::Transform;
+use super::DirectionKeys;
+use crate::crypto::algorithms::CipherAlgorithm;
 use crate::crypto::CryptoError;
 
 const BLOCK_LEN: usize = 16;
 
 /// The key stream of one direction, which runs on from packet to packet.
-enum KeyStream {
+pub(super) enum KeyStream {
     Aes128(Ctr128BE<Aes128>),
     Aes192(Ctr128BE<Aes192>),
     Aes256(Ctr128BE<Aes256>),
 }
 
 impl KeyStream {
-    fn new(cipher: &CipherAlgorithm, keys: &DirectionKeys) -> Result<Self, CryptoError> {
+    pub(super) fn new(cipher: &CipherAlgorithm, keys: &DirectionKeys) -> Result<Self, CryptoError> {
         if keys.key.len() != cipher.key_len {
             return Err(CryptoError);
         }
@@ -31,6 +29,18 @@ impl KeyStream {
             32 => Ok(KeyStream::Aes256(keyed(keys)?)),
             _ => Err(CryptoError),
         }
+    }
+}
+
+impl Transform for KeyStream {
+    fn block_len(&self) -> usize {
+        BLOCK_LEN
+    }
+
+    fn length_is_secret(&self) -> bool {
+        // A bit flipped in a packet flips the same bit of the plain text: what the length check says about it
+        // was known before.
+        false
     }
 
     fn apply(&mut self, bytes: &mut [u8]) -> Result<(), CryptoError> {
@@ -45,153 +55,6 @@ impl KeyStream {
 
 fn keyed<S: KeyIvInit>(keys: &DirectionKeys) -> Result<S, CryptoError> {
     S::new_from_slices(&keys.key, &keys.iv).map_err(|_| CryptoError)
-}
-
-/// The outgoing half.
-pub(super) fn sealer(
-    cipher: &CipherAlgorithm,
-    mac: &MacAlgorithm,
-    keys: &DirectionKeys,
-) -> Result<Box<dyn SealPacket>, CryptoError> {
-    let stream = KeyStream::new(cipher, keys)?;
-    let packet_mac = PacketMac::new(mac, &keys.mac_key)?;
-    Ok(if mac.etm {
-        Box::new(EncryptThenMac { stream, packet_mac })
-    } else {
-        Box::new(EncryptAndMac { stream, packet_mac })
-    })
-}
-
-/// The incoming half.
-pub(super) fn opener(
-    cipher: &CipherAlgorithm,
-    mac: &MacAlgorithm,
-    keys: &DirectionKeys,
-) -> Result<Box<dyn OpenPacket>, CryptoError> {
-    let stream = KeyStream::new(cipher, keys)?;
-    let packet_mac = PacketMac::new(mac, &keys.mac_key)?;
-    Ok(if mac.etm {
-        Box::new(EncryptThenMac { stream, packet_mac })
-    } else {
-        Box::new(EncryptAndMac { stream, packet_mac })
-    })
-}
-
-/// The length stays in clear; the MAC covers it and the encrypted rest, and is checked first.
-struct EncryptThenMac {
-    stream: KeyStream,
-    packet_mac: PacketMac,
-}
-
-impl SealPacket for EncryptThenMac {
-    fn block_len(&self) -> usize {
-        BLOCK_LEN
-    }
-
-    fn length_is_aligned(&self) -> bool {
-        false
-    }
-
-    fn tag_len(&self) -> usize {
-        self.packet_mac.tag_len()
-    }
-
-    fn seal(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
-        let (packet, tag) = split_tag(packet, self.packet_mac.tag_len())?;
-        let (_, body) = split_length(packet)?;
-        self.stream.apply(body)?;
-        self.packet_mac.sign(sequence, packet, tag)
-    }
-}
-
-impl OpenPacket for EncryptThenMac {
-    fn block_len(&self) -> usize {
-        BLOCK_LEN
-    }
-
-    fn length_is_aligned(&self) -> bool {
-        false
-    }
-
-    fn tag_len(&self) -> usize {
-        self.packet_mac.tag_len()
-    }
-
-    fn head_len(&self) -> usize {
-        4
-    }
-
-    fn open_length(&mut self, _sequence: u32, head: &mut [u8]) -> Result<u32, CryptoError> {
-        read_length(head)
-    }
-
-    fn open(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
-        let (packet, tag) = split_tag(packet, self.packet_mac.tag_len())?;
-        self.packet_mac.verify(sequence, packet, tag)?;
-        let (_, body) = split_length(packet)?;
-        self.stream.apply(body)
-    }
-}
-
-/// Everything is encrypted, the length too; the MAC covers the plain packet.
-struct EncryptAndMac {
-    stream: KeyStream,
-    packet_mac: PacketMac,
-}
-
-impl SealPacket for EncryptAndMac {
-    fn block_len(&self) -> usize {
-        BLOCK_LEN
-    }
-
-    fn length_is_aligned(&self) -> bool {
-        true
-    }
-
-    fn tag_len(&self) -> usize {
-        self.packet_mac.tag_len()
-    }
-
-    fn seal(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
-        let (packet, tag) = split_tag(packet, self.packet_mac.tag_len())?;
-        split_length(packet)?;
-        self.packet_mac.sign(sequence, packet, tag)?;
-        self.stream.apply(packet)
-    }
-}
-
-impl OpenPacket for EncryptAndMac {
-    fn block_len(&self) -> usize {
-        BLOCK_LEN
-    }
-
-    fn length_is_aligned(&self) -> bool {
-        true
-    }
-
-    fn tag_len(&self) -> usize {
-        self.packet_mac.tag_len()
-    }
-
-    /// The first block, so that the key stream always stands at the start of a block.
-    fn head_len(&self) -> usize {
-        BLOCK_LEN
-    }
-
-    fn open_length(&mut self, _sequence: u32, head: &mut [u8]) -> Result<u32, CryptoError> {
-        let block: &mut [u8; BLOCK_LEN] = head.first_chunk_mut().ok_or(CryptoError)?;
-        self.stream.apply(block)?;
-        read_length(block)
-    }
-
-    fn open(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
-        let (packet, tag) = split_tag(packet, self.packet_mac.tag_len())?;
-        let (_, rest) = packet
-            .split_first_chunk_mut::<BLOCK_LEN>()
-            .ok_or(CryptoError)?;
-        self.stream.apply(rest)?;
-        self.packet_mac.verify(sequence, packet, tag)
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! they are at least as fast as the alternative.
 
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 
@@ -11,6 +12,8 @@ use crate::crypto::CryptoError;
 
 /// A keyed HMAC, copied for each packet: the hash states after the padded key are computed once.
 pub(super) enum PacketMac {
+    /// HMAC-SHA-1, for old gear
+    Sha1(Hmac<Sha1>),
     /// HMAC-SHA-256
     Sha256(Hmac<Sha256>),
     /// HMAC-SHA-512
@@ -23,14 +26,16 @@ impl PacketMac {
             return Err(CryptoError);
         }
         match algorithm.hash {
+            HashAlgorithm::Sha1 => Ok(PacketMac::Sha1(keyed(key)?)),
             HashAlgorithm::Sha256 => Ok(PacketMac::Sha256(keyed(key)?)),
             HashAlgorithm::Sha512 => Ok(PacketMac::Sha512(keyed(key)?)),
-            HashAlgorithm::Sha1 | HashAlgorithm::Sha384 => Err(CryptoError),
+            HashAlgorithm::Sha384 => Err(CryptoError),
         }
     }
 
     pub(super) fn tag_len(&self) -> usize {
         match self {
+            PacketMac::Sha1(_) => 20,
             PacketMac::Sha256(_) => 32,
             PacketMac::Sha512(_) => 64,
         }
@@ -77,6 +82,7 @@ impl PacketMac {
         use_mac: impl FnOnce(&[u8]) -> Result<(), CryptoError>,
     ) -> Result<(), CryptoError> {
         match self {
+            PacketMac::Sha1(keyed) => use_mac(&finish(keyed, sequence, packet)),
             PacketMac::Sha256(keyed) => use_mac(&finish(keyed, sequence, packet)),
             PacketMac::Sha512(keyed) => use_mac(&finish(keyed, sequence, packet)),
         }
@@ -100,13 +106,15 @@ mod tests {
     use crate::crypto::algorithms;
     use crate::crypto::test_util::hex;
 
-    /// RFC 4231 §4.3 (test case 2): key "Jefe". The first four bytes of its data, "what", stand in the
+    /// RFC 4231 §4.3 and, for SHA-1, RFC 2202 §3 (case 2 of both): key "Jefe". The first four bytes of
+    /// their data, "what", stand in the
     /// place of the sequence number. HMAC pads keys with zero bytes, so the short key can be extended.
     #[test]
     fn rfc_4231_case_2() {
         let sequence = u32::from_be_bytes(*b"what");
         let packet = b" do ya want for nothing?";
         for (name, expected) in [
+            ("hmac-sha1", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
             (
                 "hmac-sha2-256",
                 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",

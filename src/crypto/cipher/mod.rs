@@ -2,16 +2,18 @@
 
 mod aes_ctr;
 mod aes_gcm;
+mod cbc;
 mod chacha20_poly1305;
 mod hmac;
 mod plain;
+mod with_mac;
 
 #[cfg(test)]
 mod tests;
 
 use zeroize::Zeroizing;
 
-use super::algorithms::{name, CipherAlgorithm, MacAlgorithm};
+use super::algorithms::{self, name, CipherAlgorithm, MacAlgorithm};
 use super::CryptoError;
 
 /// Keys of one direction, derived as in RFC 4253 §7.2, each exactly as long as the algorithm asks.
@@ -49,8 +51,13 @@ pub trait OpenPacket: Send {
     fn tag_len(&self) -> usize;
     /// Bytes that must have arrived before [`open_length`](Self::open_length) can be called.
     fn head_len(&self) -> usize;
+    /// Whether nobody may learn if the decrypted length was plausible (CBC with the MAC over the plain packet):
+    /// a packet with a wrong one must end the stream exactly as one with a wrong MAC does.
+    fn length_is_secret(&self) -> bool {
+        false
+    }
     /// Reads packet_length from the first [`head_len`](Self::head_len) bytes of a packet; called exactly once
-    /// per packet. CTR without EtM decrypts these bytes in place.
+    /// per packet. Where the length is encrypted with the packet, this decrypts these bytes in place.
     fn open_length(&mut self, sequence: u32, head: &mut [u8]) -> Result<u32, CryptoError>;
     /// Checks and decrypts in place the whole packet including its tag, after `open_length` has seen its
     /// head. On success `packet[4..len - tag_len]` is `padding_length || payload || padding`.
@@ -69,7 +76,11 @@ pub fn sealer(
 ) -> Result<Box<dyn SealPacket>, CryptoError> {
     check(cipher, mac, keys)?;
     if let Some(mac) = mac {
-        return aes_ctr::sealer(cipher, mac, keys);
+        return if algorithms::is_cbc(cipher) {
+            with_mac::sealer(cbc::Encrypting::new(cipher, keys)?, mac, &keys.mac_key)
+        } else {
+            with_mac::sealer(aes_ctr::KeyStream::new(cipher, keys)?, mac, &keys.mac_key)
+        };
     }
     match cipher.name {
         name::AES128_GCM | name::AES256_GCM => aes_gcm::chosen::sealer(&keys.key, &keys.iv),
@@ -88,7 +99,11 @@ pub fn opener(
 ) -> Result<Box<dyn OpenPacket>, CryptoError> {
     check(cipher, mac, keys)?;
     if let Some(mac) = mac {
-        return aes_ctr::opener(cipher, mac, keys);
+        return if algorithms::is_cbc(cipher) {
+            with_mac::opener(cbc::Decrypting::new(cipher, keys)?, mac, &keys.mac_key)
+        } else {
+            with_mac::opener(aes_ctr::KeyStream::new(cipher, keys)?, mac, &keys.mac_key)
+        };
     }
     match cipher.name {
         name::AES128_GCM | name::AES256_GCM => aes_gcm::chosen::opener(&keys.key, &keys.iv),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::crypto::algorithms::{self, CIPHERS, MACS};
 use crate::crypto::hash::HashAlgorithm;
+use crate::crypto::legacy;
 use crate::crypto::random::{Random, SeededRandom};
 use crate::crypto::test_util::hex;
 
@@ -11,11 +12,12 @@ type Pair = (Box<dyn SealPacket>, Box<dyn OpenPacket>);
 
 fn suites() -> Vec<Suite> {
     let mut suites = Vec::new();
-    for cipher in CIPHERS {
+    for cipher in CIPHERS.iter().chain(legacy::CIPHERS) {
         if cipher.aead {
             suites.push((cipher, None));
         } else {
-            suites.extend(MACS.iter().map(|mac| (cipher, Some(mac))));
+            let macs = MACS.iter().chain(legacy::MACS);
+            suites.extend(macs.map(|mac| (cipher, Some(mac))));
         }
     }
     suites

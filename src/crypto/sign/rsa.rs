@@ -1,8 +1,9 @@
-//! RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) with SHA-256 and SHA-512, the signatures of `rsa-sha2-*` (RFC 8332).
+//! RSASSA-PKCS1-v1_5 (RFC 8017 §8.2) with SHA-256 and SHA-512, the signatures of `rsa-sha2-*` (RFC 8332), and
+//! with SHA-1, that of `ssh-rsa`, for old gear.
 //!
-//! In the fast build a private key is used through aws-lc-rs alone, which works in constant time; the portable
-//! provider serves there for sizes of public keys that aws-lc-rs leaves out, and to compute the CRT values
-//! when a key is read.
+//! In the fast build a private key is used through aws-lc-rs, which works in constant time. The portable
+//! provider serves there for sizes of public keys that aws-lc-rs leaves out, to compute the CRT values
+//! when a key is read, and for SHA-1 signatures, which aws-lc-rs does not make.
 
 use crate::crypto::random::Random;
 use crate::crypto::CryptoError;
@@ -28,6 +29,8 @@ const MAX_EXPONENT_BITS: u32 = 32;
 /// The hash inside the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
+    /// `ssh-rsa`
+    Sha1,
     /// `rsa-sha2-256`
     Sha256,
     /// `rsa-sha2-512`
@@ -206,6 +209,10 @@ pub mod portable {
     use sha2::Digest;
 
     /// DigestInfo up to the hash itself, RFC 8017 §9.2 note 1.
+    const SHA1_PREFIX: [u8; 15] = [
+        0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14,
+    ];
+    /// DigestInfo up to the hash itself, RFC 8017 §9.2 note 1.
     const SHA256_PREFIX: [u8; 19] = [
         0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
         0x05, 0x00, 0x04, 0x20,
@@ -217,13 +224,14 @@ pub mod portable {
     ];
 
     fn scheme(hash: Hash, message: &[u8]) -> (Pkcs1v15Sign, Vec<u8>) {
-        let (prefix, hashed) = match hash {
-            Hash::Sha256 => (SHA256_PREFIX, sha2::Sha256::digest(message).to_vec()),
-            Hash::Sha512 => (SHA512_PREFIX, sha2::Sha512::digest(message).to_vec()),
+        let (prefix, hashed): (&[u8], Vec<u8>) = match hash {
+            Hash::Sha1 => (&SHA1_PREFIX, sha1::Sha1::digest(message).to_vec()),
+            Hash::Sha256 => (&SHA256_PREFIX, sha2::Sha256::digest(message).to_vec()),
+            Hash::Sha512 => (&SHA512_PREFIX, sha2::Sha512::digest(message).to_vec()),
         };
         let scheme = Pkcs1v15Sign {
             hash_len: Some(hashed.len()),
-            prefix: Box::new(prefix),
+            prefix: prefix.into(),
         };
         (scheme, hashed)
     }
@@ -290,8 +298,8 @@ pub mod fast {
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, KeySize};
     use aws_lc_rs::signature::{
-        RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512,
-        RSA_PKCS1_SHA256, RSA_PKCS1_SHA512,
+        RsaPublicKeyComponents, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512,
     };
     use pkcs8::der::Decode;
     use zeroize::Zeroizing;
@@ -362,6 +370,7 @@ pub mod fast {
                         return false;
                     };
                     let parameters = match hash {
+                        Hash::Sha1 => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
                         Hash::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
                         Hash::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
                     };
@@ -377,6 +386,7 @@ pub mod fast {
     /// A private key. aws-lc wipes what it frees.
     pub struct Private {
         key: KeyPair,
+        components: Components,
     }
 
     impl Private {
@@ -395,16 +405,20 @@ pub mod fast {
                 qInv: components.qinv.as_slice(),
             })
             .map_err(|_| CryptoError)?;
-            Ok(Private { key })
+            Ok(Private {
+                key,
+                components: components.clone(),
+            })
         }
 
-        /// Signs in constant time. The result is as long as the modulus.
+        /// Signs, in constant time but for SHA-1, which the portable provider does with blinding. The result is as long as the modulus.
         pub fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-            let mut signature = vec![0; self.key.public_modulus_len()];
             let encoding = match hash {
+                Hash::Sha1 => return portable::Private::new(&self.components)?.sign(hash, message),
                 Hash::Sha256 => &RSA_PKCS1_SHA256,
                 Hash::Sha512 => &RSA_PKCS1_SHA512,
             };
+            let mut signature = vec![0; self.key.public_modulus_len()];
             self.key
                 .sign(encoding, &SystemRandom::new(), message, &mut signature)
                 .map_err(|_| CryptoError)?;
@@ -428,7 +442,7 @@ mod tests {
         let public = Public::new(&components.n, &components.e).unwrap();
         let slow = portable::Private::new(&components).unwrap();
         let slow_public = portable::Public::new(&components.n, &components.e).unwrap();
-        for hash in [Hash::Sha256, Hash::Sha512] {
+        for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha512] {
             let signature = key.sign(hash, b"message").unwrap();
             assert_eq!(signature, slow.sign(hash, b"message").unwrap());
             assert!(public.verify(hash, b"message", &signature));

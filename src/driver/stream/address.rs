@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
 
 use super::{Progress, Socket, Waker};
 use crate::driver::connect;
 use crate::driver::engine::Worker;
 use crate::driver::event::Event;
+use crate::driver::sync::Mutex;
 use crate::driver::wait::Timeout;
 use crate::error::Error;
 

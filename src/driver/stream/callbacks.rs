@@ -9,10 +9,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use super::{Progress, Waker};
 use crate::driver::engine::{Engine, Worker};
+use crate::driver::sync::{Condvar, Mutex, MutexGuard};
 use crate::driver::sys::thread;
 use crate::error::Error;
 
@@ -263,7 +262,7 @@ impl Inner {
 }
 
 impl StreamFault {
-    fn error(self, operation: &'static str) -> Error {
+    pub(crate) fn error(self, operation: &'static str) -> Error {
         match self {
             StreamFault::Failed(status) => Error::Stream { operation, status },
             StreamFault::NotYet | StreamFault::Nonsense => Error::StreamNonsense(operation),
@@ -272,7 +271,7 @@ impl StreamFault {
 }
 
 /// Calls the application; a panic is a failure, and so is a count that cannot be.
-fn guarded(
+pub(crate) fn guarded(
     call: impl FnOnce() -> Result<usize, StreamFault>,
     most: usize,
 ) -> Result<usize, StreamFault> {

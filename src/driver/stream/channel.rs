@@ -49,7 +49,8 @@ impl ChannelStream {
         self.waker.begin_reading();
         match self.channel.read_now(buffer) {
             Ok(Read::Data(count)) => {
-                if count == buffer.len() {
+                // The end may have been told together with these data.
+                if count == buffer.len() || self.channel.peer_has_ended() {
                     self.waker.leave_rest();
                 }
                 Ok(Progress::Moved(count))

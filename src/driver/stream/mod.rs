@@ -16,7 +16,7 @@ use crate::error::Error;
 
 pub(crate) use super::sys::socket::{Progress, Socket};
 pub(crate) use address::AddressStream;
-pub(crate) use callbacks::CallbackStream;
+pub(crate) use callbacks::{guarded, CallbackStream};
 pub use callbacks::{ByteStream, StreamFault};
 pub(crate) use channel::ChannelStream;
 pub(crate) use waker::Waker;

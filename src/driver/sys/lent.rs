@@ -1,6 +1,6 @@
 //! A buffer that a blocked reader lends to the I/O thread, so that data are copied once.
 
-use parking_lot::MutexGuard;
+use crate::driver::sync::MutexGuard;
 use std::ptr::NonNull;
 
 /// Where a blocked reader's buffer is put. Part of a state behind a mutex: the buffer is written to and
@@ -62,7 +62,7 @@ pub fn lend<T>(
         len: buffer.len(),
         filled: 0,
     });
-    // `wait` is a condition variable of parking_lot, which does not unwind; were it to, the process
+    // `wait` is a condition variable of `driver::sync`, which does not unwind; were it to, the process
     // must not go on with a dangling buffer in the slot.
     let bomb = AbortOnUnwind;
     wait(guard);
@@ -83,7 +83,7 @@ impl Drop for AbortOnUnwind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parking_lot::Mutex;
+    use crate::driver::sync::Mutex;
 
     #[test]
     fn a_lent_buffer_is_filled_up_to_its_length() {

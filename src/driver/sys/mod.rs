@@ -1,5 +1,6 @@
 //! What needs `unsafe` or a bare system call: the socket's descriptor, fork, and lent buffers.
 
+pub mod exit;
 pub mod fork;
 pub mod lent;
 pub mod socket;

@@ -8,10 +8,11 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketType};
 
 use crate::error::Error;
 
-/// A connected stream socket that belongs to a transport.
+/// A connected stream socket that belongs to a transport, or to a connection that is forwarded.
 ///
 /// The descriptor may be used by the holder of the receiving or the sending lock; it is closed by a holder
-/// of both, so that no call ever meets a number that was closed and given out again.
+/// of both, so that no call ever meets a number that was closed and given out again. A forwarded connection has one lock
+/// for all of it.
 pub struct Socket {
     descriptor: AtomicI32,
     peer: Option<(String, u16)>,
@@ -154,6 +155,15 @@ impl Socket {
         let _ = self.with("shutdown", |descriptor| {
             rustix::net::shutdown(descriptor, Shutdown::Write)
         });
+    }
+
+    /// Has closing say that something is missing: the peer sees a reset instead of an end.
+    pub fn reset_when_closed(&self) {
+        if self.peer.is_some() {
+            let _ = self.with("linger", |descriptor| {
+                rustix::net::sockopt::set_socket_linger(descriptor, Some(std::time::Duration::ZERO))
+            });
+        }
     }
 
     /// Runs `use_it` with the descriptor, for registration with the poller. Fails when it is closed.

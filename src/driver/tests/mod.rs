@@ -90,7 +90,8 @@ fn password(text: &[u8]) -> ClientMethod {
     }
 }
 
-fn connected() -> (Transport, Transport) {
+/// A client that is logged in, and its server, which accepts everything.
+pub(crate) fn connected() -> (Transport, Transport) {
     let (client, server) = pair();
     serve_all(&server);
     start(&client, &server);
@@ -101,7 +102,7 @@ fn connected() -> (Transport, Transport) {
     (client, server)
 }
 
-fn open(client: &Transport, server: &Transport) -> (Channel, Channel) {
+pub(crate) fn open(client: &Transport, server: &Transport) -> (Channel, Channel) {
     let channel = client.open_channel(OpenKind::Session, TIME).unwrap();
     (channel, server.accept(TIME).unwrap())
 }

@@ -156,6 +156,14 @@ impl Side {
                 Event::Connection(event) => self.connection_event(event, now),
             }
         }
+        if self.keyed > 0 && !self.authenticated {
+            for payload in self.plan.meanwhile.clone() {
+                self.command(now, |services| {
+                    services.out.push_vec(payload);
+                    Ok(())
+                });
+            }
+        }
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         for id in ids {
             self.read(id, now);

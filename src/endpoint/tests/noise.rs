@@ -2,6 +2,7 @@
 
 use super::{Pair, Plan, Side};
 use crate::codec::Writer;
+use crate::crypto::algorithms::name;
 use crate::messages::{MessageNumber, Role};
 
 const UNKNOWN: MessageNumber = MessageNumber(9);
@@ -121,4 +122,15 @@ fn s1_noise_in_a_strict_first_key_exchange_ends_it() {
             }
         }
     }
+}
+
+/// The server may have let the user in, and inflate from there on, when it gets what the client said before it knew.
+#[test]
+fn what_is_said_while_the_server_decides_is_read_as_it_was_sent() {
+    let mut plan = Plan::small().with_compression(name::ZLIB_OPENSSH);
+    plan.meanwhile = vec![ignore(), ping(), debug()];
+    let pair = Pair::run(&plan);
+    pair.assert_done();
+    assert!(pair.client.pongs > 1);
+    assert!(pair.server.debugs.len() > 1);
 }

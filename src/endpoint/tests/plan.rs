@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) idle: bool,
     /// Whether the client asks for new keys once its channels are open.
     pub(super) rekey: bool,
+    /// What a side says again and again until the user is in.
+    pub(super) meanwhile: Vec<Vec<u8>>,
     pub(super) client: TransportConfig,
     pub(super) server: TransportConfig,
 }
@@ -53,6 +55,7 @@ impl Plan {
             read: true,
             idle: false,
             rekey: false,
+            meanwhile: Vec::new(),
             client: config(Role::Client),
             server,
         }

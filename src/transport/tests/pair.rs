@@ -2,6 +2,7 @@
 
 use super::{client_config, host_key, keyed_pair, keyed_pair_of, pump, server_config, Side};
 use crate::crypto::algorithms::{name, CIPHERS, COMPRESSIONS, KEXES, MACS, SIGNATURES};
+use crate::crypto::legacy;
 use crate::error::{Error, HostKeyFault};
 use crate::keys::KeyKind;
 use crate::messages::MessageNumber;
@@ -35,8 +36,8 @@ fn exchange_data(client: &mut Side, server: &mut Side) {
 
 #[test]
 fn every_kex_with_every_host_key() {
-    for kex in KEXES {
-        for signature in SIGNATURES {
+    for kex in KEXES.iter().chain(legacy::KEXES) {
+        for signature in SIGNATURES.iter().chain(legacy::SIGNATURES) {
             let (mut client, mut server) = both(|config| {
                 config.preferences.kex = vec![kex.name];
                 config.preferences.host_key = vec![signature.name];

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-pub use openssh::{ssh, ssh_with_password, Sshd};
+pub use openssh::{openssh_sftp, options as ssh_options, ssh, ssh_with_password, Sshd};
 pub use ours::{client, exec, password_file, program, server_password_file, OurServer};
-pub use servers::{convert_key, Dropbear, ParamikoServer};
+pub use servers::{convert_key, start_on_free_port, Dropbear, ParamikoServer};
 
 pub const PASSPHRASE: &str = "correct horse";
 

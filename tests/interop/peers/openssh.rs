@@ -92,28 +92,43 @@ pub fn ssh_with_password(
     command
 }
 
+/// `sftp` towards a server of ours, doing what the lines of `batch` say until one fails.
+pub fn openssh_sftp(server: &OurServer, scratch: &Scratch, batch: &str) -> Command {
+    let file = scratch.write("batch", batch);
+    let mut command = peer("SFTP");
+    command.arg("-b").arg(file).arg("-P");
+    command.arg(server.port.to_string());
+    command.args(options(server, scratch));
+    command
+        .args(["-o", "PreferredAuthentications=publickey", "-i"])
+        .arg(key("user_ed25519"))
+        .arg("tester@127.0.0.1");
+    command
+}
+
 fn base(server: &OurServer, scratch: &Scratch) -> Command {
-    let known = scratch.write("known_hosts", &server.known_hosts_lines());
     let mut command = peer("SSH");
+    command.arg("-p").arg(server.port.to_string());
+    command.args(options(server, scratch));
+    command.args(["-l", "tester"]);
     command
-        .args(["-F", "none", "-p"])
-        .arg(server.port.to_string())
-        .args([
-            "-o",
-            "IdentitiesOnly=yes",
-            "-o",
-            "IdentityAgent=none",
-            "-o",
-            "StrictHostKeyChecking=yes",
-            "-o",
-            "GlobalKnownHostsFile=/dev/null",
-            "-o",
-            "UpdateHostKeys=no",
-            "-o",
-            "LogLevel=ERROR",
-            "-o",
-        ])
-        .arg(format!("UserKnownHostsFile={}", known.display()))
-        .args(["-l", "tester"]);
-    command
+}
+
+/// Options of `ssh` that know the server's host keys and nothing of the machine's configuration.
+pub fn options(server: &OurServer, scratch: &Scratch) -> Vec<String> {
+    let known = scratch.write("known_hosts", &server.known_hosts_lines());
+    let known = format!("UserKnownHostsFile={}", known.display());
+    let mut words = vec!["-F".to_owned(), "none".to_owned()];
+    for option in [
+        "IdentitiesOnly=yes",
+        "IdentityAgent=none",
+        "StrictHostKeyChecking=yes",
+        "GlobalKnownHostsFile=/dev/null",
+        "UpdateHostKeys=no",
+        "LogLevel=ERROR",
+        &known,
+    ] {
+        words.extend(["-o".to_owned(), option.to_owned()]);
+    }
+    words
 }

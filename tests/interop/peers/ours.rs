@@ -64,6 +64,7 @@ impl OurServer {
     /// All host keys, the authorized keys, no passwords; `options` come on top.
     pub fn start(scratch: &Scratch, options: &[&str]) -> Self {
         let mut command = Command::new(program("server"));
+        command.env("TMPDIR", scratch.file(""));
         command.args(["--listen", "127.0.0.1:0"]);
         // The login shell of whoever runs the tests reads a profile that may do anything.
         command.args(["--shell", "/bin/sh"]);

@@ -1,0 +1,385 @@
+/*
+ * sftp: copies files to and from another machine, and looks after those that are there.
+ */
+#define _GNU_SOURCE /* getopt_long */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client.h"
+
+static const char help[] =
+    "usage: sftp [OPTION...] [USER@]HOST COMMAND [ARGUMENT...]\n"
+    "Works on HOST's files. Paths there begin in your home directory, unless they begin with a slash.\n"
+    "\n"
+    "  get REMOTE [LOCAL]         copy a file from there; with -r a directory\n"
+    "  put LOCAL [REMOTE]         copy a file to there; with -r a directory\n"
+    "  cat REMOTE                 write a file to the standard output\n"
+    "  ls [PATH]                  list a directory; with -L in detail\n"
+    "  mkdir PATH, rmdir PATH, rm PATH\n"
+    "  mv OLD NEW                 rename; what is called NEW is replaced, where the server can do that\n"
+    "  ln TARGET PATH             make a symbolic link\n"
+    "  chmod MODE PATH            MODE in octal\n"
+    "  df [PATH]                  how much room there is\n"
+    "\n"
+    "  -r, --recursive            directories and all that is in them\n"
+    "  -a, --resume               go on where an earlier copy ended\n"
+    "  -P, --preserve             keep permissions and times\n"
+    "  -q, --quiet                no progress\n"
+    "  -L, --long                 list in detail\n"
+    "  -d, --itself               list a directory or a link itself, and not what it leads to\n" CLIENT_HELP
+    "\n"
+    "example: sftp -r -i key --fingerprint SHA256:... me@example.org put photos backup/photos\n";
+
+struct job {
+    ssh_sftp *sftp;
+    uint32_t flags;
+    bool quiet, in_detail, itself;
+};
+
+/* --- the progress line ------------------------------------------------------------------------------ */
+
+#define NAME_COLUMNS 28
+#define BAR_COLUMNS 20
+
+struct progress {
+    struct timespec began, shown;
+    uint64_t begun_at; /* bytes that were there already, of the file under way */
+    uint64_t finished; /* files */
+    uint64_t skipped;  /* entries */
+    bool show, any, drawn;
+};
+
+static double seconds_between(const struct timespec *from, const struct timespec *to)
+{
+    return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
+/* 1234567 as "1.2 MB", in at most 8 characters. */
+static const char *readable(double bytes, char text[16])
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    size_t unit = 0;
+    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1000;
+        unit++;
+    }
+    snprintf(text, 16, unit > 0 && bytes < 9.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return text;
+}
+
+/* The end of a path, with what a terminal might take for a command made harmless. */
+static void printable_tail(const char *path, char *text, size_t columns)
+{
+    size_t length = strlen(path);
+    const char *from = length > columns ? path + length - columns : path;
+    size_t i;
+    for (i = 0; from[i] != '\0'; i++)
+        text[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? '?' : from[i];
+    text[i] = '\0';
+}
+
+static void draw(struct progress *progress, const char *path, uint64_t done, uint64_t total, double seconds)
+{
+    char name[NAME_COLUMNS + 1], bar[BAR_COLUMNS + 1], amount[16], rate[16];
+    double speed = seconds > 0 ? (double)(done - progress->begun_at) / seconds : 0;
+    bool known = total != UINT64_MAX && total > 0;
+    double part = known ? (double)done / (double)total : 0;
+    size_t full = (size_t)((part > 1 ? 1 : part) * BAR_COLUMNS);
+    printable_tail(path, name, NAME_COLUMNS);
+    memset(bar, '#', full);
+    memset(bar + full, '.', BAR_COLUMNS - full);
+    bar[BAR_COLUMNS] = '\0';
+    fprintf(stderr, "\r%-*s ", NAME_COLUMNS, name);
+    if (known)
+        fprintf(stderr, "[%s] %3.0f %% ", bar, part > 1 ? 100 : part * 100);
+    fprintf(stderr, "%8s %8s/s", readable((double)done, amount), readable(speed, rate));
+    if (known && done < total && speed > 0) {
+        unsigned long left = (unsigned long)((double)(total - done) / speed) + 1;
+        fprintf(stderr, " %lu:%02lu left", left / 60, left % 60);
+    }
+    fputs("\033[K", stderr);
+    progress->drawn = true;
+}
+
+/* Draws ten times a second; a file that is done gets a line of its own. */
+static bool on_progress(void *userdata, const char *path, uint64_t done, uint64_t total, uint64_t files, uint64_t skipped)
+{
+    struct progress *progress = userdata;
+    struct timespec now;
+    progress->skipped = skipped;
+    if (!progress->show)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!progress->any || files != progress->finished) {
+        progress->any = true;
+        progress->finished = files;
+        progress->began = now;
+        progress->shown = (struct timespec){0, 0};
+        progress->begun_at = done;
+    }
+    if (seconds_between(&progress->shown, &now) >= 0.1 || done == total) {
+        draw(progress, path, done, total, seconds_between(&progress->began, &now));
+        progress->shown = now;
+    }
+    return true;
+}
+
+/* --- commands --------------------------------------------------------------------------------------- */
+
+/* The last part of a path. */
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+static ssh_status transfer(struct job *job, bool upload, const char *from, const char *to, ssh_error **error)
+{
+    struct progress progress = {.show = !job->quiet && isatty(STDERR_FILENO)};
+    ssh_status status =
+        upload ? ssh_sftp_put(job->sftp, from, to, job->flags, on_progress, &progress, SSH_TIMEOUT_DEFAULT, error)
+               : ssh_sftp_get(job->sftp, from, to, job->flags, on_progress, &progress, SSH_TIMEOUT_DEFAULT, error);
+    if (progress.drawn)
+        fputc('\n', stderr);
+    if (progress.skipped > 0)
+        say("%" PRIu64 " left out: symbolic links, and what is neither file nor directory", progress.skipped);
+    return status;
+}
+
+static ssh_status do_get(struct job *job, char **words, ssh_error **error)
+{
+    return transfer(job, false, words[0], words[1] != NULL ? words[1] : base_name(words[0]), error);
+}
+
+static ssh_status do_put(struct job *job, char **words, ssh_error **error)
+{
+    return transfer(job, true, words[0], words[1] != NULL ? words[1] : base_name(words[0]), error);
+}
+
+static bool to_stdout(void *userdata, const void *data, size_t length)
+{
+    (void)userdata;
+    return write_all(STDOUT_FILENO, data, length);
+}
+
+static ssh_status do_cat(struct job *job, char **words, ssh_error **error)
+{
+    return ssh_sftp_get_callback(job->sftp, words[0], 0, to_stdout, 0, NULL, NULL, SSH_TIMEOUT_DEFAULT, error);
+}
+
+static void print_name(const char *name, size_t length)
+{
+    bool raw = !isatty(STDOUT_FILENO);
+    for (size_t i = 0; i < length; i++)
+        putchar(!raw && ((unsigned char)name[i] < ' ' || name[i] == 0x7f) ? '?' : name[i]);
+    putchar('\n');
+}
+
+static void print_entry(const struct job *job, const ssh_sftp_attributes *entry, const char *name, size_t length)
+{
+    uint64_t size = 0;
+    uint32_t permissions = 0, user = 0, group = 0;
+    uint32_t accessed = 0, modified = 0;
+    char when[32] = "-";
+    if (job->in_detail) {
+        static const char types[] = "?-dls";
+        struct tm local;
+        int32_t type = ssh_sftp_attributes_type(entry);
+        ssh_sftp_attributes_size(entry, &size);
+        ssh_sftp_attributes_permissions(entry, &permissions);
+        ssh_sftp_attributes_owner(entry, &user, &group);
+        ssh_sftp_attributes_times(entry, &accessed, &modified);
+        time_t at = (time_t)modified;
+        if (at != 0 && localtime_r(&at, &local) != NULL)
+            strftime(when, sizeof when, "%Y-%m-%d %H:%M", &local);
+        printf("%c%04o %6u %6u %12" PRIu64 " %16s ", type >= 0 && type < 5 ? types[type] : '?',
+               (unsigned)(permissions & 07777), (unsigned)user, (unsigned)group, size, when);
+    }
+    print_name(name, length);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(ssh_sftp_attributes_name(*(ssh_sftp_attributes *const *)left, NULL),
+                  ssh_sftp_attributes_name(*(ssh_sftp_attributes *const *)right, NULL));
+}
+
+static ssh_status list_directory(struct job *job, const char *path, ssh_error **error)
+{
+    ssh_sftp_attributes **entries = NULL, *entry;
+    size_t count = 0, room = 0;
+    ssh_status status;
+    ssh_sftp_dir *dir = ssh_sftp_opendir(job->sftp, path, SSH_TIMEOUT_DEFAULT, error);
+    if (dir == NULL)
+        return ssh_error_code(*error);
+    while ((status = ssh_sftp_dir_read(dir, &entry, SSH_TIMEOUT_DEFAULT, error)) == SSH_OK) {
+        if (count == room) {
+            room = room == 0 ? 64 : room * 2;
+            entries = realloc(entries, room * sizeof *entries);
+            if (entries == NULL)
+                fail("out of memory");
+        }
+        entries[count++] = entry;
+    }
+    ssh_sftp_dir_free(dir);
+    if (count > 0)
+        qsort(entries, count, sizeof *entries, by_name);
+    for (size_t i = 0; i < count; i++) {
+        size_t length;
+        const char *name = ssh_sftp_attributes_name(entries[i], &length);
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+            print_entry(job, entries[i], name, length);
+        ssh_sftp_attributes_free(entries[i]);
+    }
+    free(entries);
+    return status == SSH_EOF ? SSH_OK : status;
+}
+
+static ssh_status do_ls(struct job *job, char **words, ssh_error **error)
+{
+    const char *path = words[0] != NULL ? words[0] : ".";
+    ssh_sftp_attributes *found = job->itself ? ssh_sftp_lstat(job->sftp, path, SSH_TIMEOUT_DEFAULT, error)
+                                             : ssh_sftp_stat(job->sftp, path, SSH_TIMEOUT_DEFAULT, error);
+    if (found == NULL)
+        return ssh_error_code(*error);
+    bool directory = !job->itself && ssh_sftp_attributes_type(found) == SSH_SFTP_TYPE_DIRECTORY;
+    if (!directory)
+        print_entry(job, found, path, strlen(path));
+    ssh_sftp_attributes_free(found);
+    return directory ? list_directory(job, path, error) : SSH_OK;
+}
+
+static ssh_status do_mkdir(struct job *job, char **words, ssh_error **error)
+{
+    return ssh_sftp_mkdir(job->sftp, words[0], 0777, SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_rmdir(struct job *job, char **words, ssh_error **error)
+{
+    return ssh_sftp_rmdir(job->sftp, words[0], SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_rm(struct job *job, char **words, ssh_error **error)
+{
+    return ssh_sftp_remove(job->sftp, words[0], SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_mv(struct job *job, char **words, ssh_error **error)
+{
+    if (ssh_sftp_has_extension(job->sftp, "posix-rename@openssh.com"))
+        return ssh_sftp_posix_rename(job->sftp, words[0], words[1], SSH_TIMEOUT_DEFAULT, error);
+    return ssh_sftp_rename(job->sftp, words[0], words[1], SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_ln(struct job *job, char **words, ssh_error **error)
+{
+    return ssh_sftp_symlink(job->sftp, words[0], words[1], SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_chmod(struct job *job, char **words, ssh_error **error)
+{
+    char *end;
+    unsigned long mode = strtoul(words[0], &end, 8);
+    if (end == words[0] || *end != '\0' || mode > 07777)
+        fail("\"%s\" is no mode in octal", words[0]);
+    return ssh_sftp_chmod(job->sftp, words[1], (uint32_t)mode, SSH_TIMEOUT_DEFAULT, error);
+}
+
+static ssh_status do_df(struct job *job, char **words, ssh_error **error)
+{
+    uint64_t values[SSH_SFTP_VFS_COUNT];
+    char size[16], available[16];
+    ssh_status status = ssh_sftp_statvfs(job->sftp, words[0] != NULL ? words[0] : ".", values, SSH_SFTP_VFS_COUNT,
+                                         SSH_TIMEOUT_DEFAULT, error);
+    if (status == SSH_OK) {
+        double unit = (double)values[SSH_SFTP_VFS_FRAGMENT_BYTES];
+        printf("%s available of %s\n", readable((double)values[SSH_SFTP_VFS_BLOCKS_AVAILABLE] * unit, available),
+               readable((double)values[SSH_SFTP_VFS_BLOCKS] * unit, size));
+    }
+    return status;
+}
+
+static const struct command {
+    const char *name;
+    int least, most; /* arguments */
+    ssh_status (*run)(struct job *job, char **words, ssh_error **error);
+} commands[] = {
+    {"get", 1, 2, do_get},     {"put", 1, 2, do_put},     {"cat", 1, 1, do_cat}, {"ls", 0, 1, do_ls},
+    {"mkdir", 1, 1, do_mkdir}, {"rmdir", 1, 1, do_rmdir}, {"rm", 1, 1, do_rm},   {"mv", 2, 2, do_mv},
+    {"ln", 2, 2, do_ln},       {"chmod", 2, 2, do_chmod}, {"df", 0, 1, do_df},
+};
+
+static const struct command *find_command(const char *name, int arguments)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, name) == 0) {
+            if (arguments < commands[i].least || arguments > commands[i].most)
+                fail("%s: %s; options go before the host; try --help", name,
+                     arguments < commands[i].least ? "something is missing" : "too many words");
+            return &commands[i];
+        }
+    fail("there is no command \"%s\"; try --help", name);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {CLIENT_LONG_OPTIONS,
+                                            {"recursive", no_argument, NULL, 'r'},
+                                            {"resume", no_argument, NULL, 'a'},
+                                            {"preserve", no_argument, NULL, 'P'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"itself", no_argument, NULL, 'd'},
+                                            {"long", no_argument, NULL, 'L'},
+                                            {NULL, 0, NULL, 0}};
+    struct client_options client;
+    struct job job = {.sftp = NULL};
+    int option;
+
+    program_name = "sftp";
+    client_defaults(&client);
+    while ((option = getopt_long(argc, argv, "+raPqdL" CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return 0;
+        } else if (option == 'r') {
+            job.flags |= SSH_SFTP_RECURSIVE;
+        } else if (option == 'a') {
+            job.flags |= SSH_SFTP_RESUME;
+        } else if (option == 'P') {
+            job.flags |= SSH_SFTP_PRESERVE;
+        } else if (option == 'q') {
+            job.quiet = true;
+        } else if (option == 'd') {
+            job.itself = true;
+        } else if (option == 'L') {
+            job.in_detail = true;
+        } else if (!client_option(&client, option, optarg)) {
+            fprintf(stderr, "sftp: try --help\n");
+            return EXIT_TROUBLE;
+        }
+    }
+    if (argc - optind < 2)
+        fail("which host, and what to do? try --help");
+    client_target(&client, argv[optind]);
+    const struct command *command = find_command(argv[optind + 1], argc - optind - 2);
+
+    ssh_error *error = NULL;
+    ssh_transport *transport = client_connect(&client);
+    job.sftp = ssh_transport_open_sftp_client(transport, SSH_TIMEOUT_DEFAULT, &error);
+    if (job.sftp == NULL)
+        fail_error("sftp", error);
+    ssh_status status = command->run(&job, argv + optind + 2, &error);
+    if (status != SSH_OK)
+        say_error(command->name, error);
+    if (fflush(stdout) != 0)
+        fail("the output cannot be written");
+    ssh_sftp_free(job.sftp);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
+    return status == SSH_OK ? 0 : 1;
+}

@@ -1,0 +1,277 @@
+//! Places where one side listens for the other: what the driver keeps of them, and the client's calls.
+//!
+//! A connection that comes in where the server listens for us reaches us as a `forwarded-*` channel. To have asked for
+//! the place is to have agreed to its channels, so they are no question to the application: each goes to the handler of
+//! its place, or without one to the accept queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::channel::Channel;
+use super::pool::Job;
+use super::request::{Question, Request};
+use super::serving::{ChannelEntry, RequestCallback, Serving};
+use super::shared::Shared;
+use super::stream::Waker;
+use super::transport::Transport;
+use super::wait::Timeout;
+use crate::connection::{ChannelId, ForwardPoint, ForwardRequest, GlobalRequestId, OpenKind};
+use crate::error::Error;
+use crate::messages::Role;
+
+/// Gets the channels of one place, as questions to open them that are to be answered with yes.
+pub type ForwardHandler = RequestCallback;
+
+/// What the driver keeps of forwards, beside the connection layer's own table.
+#[derive(Default)]
+pub(crate) struct Forwards {
+    /// Client: by the request that asked for the place.
+    handlers: HashMap<GlobalRequestId, ForwardHandler>,
+    /// Client: by the type of channels that an own request has allowed the server to open.
+    kinds: HashMap<&'static str, ForwardHandler>,
+    /// Server: what ends the listening that this library does for the application.
+    listening: HashMap<ForwardPoint, Job>,
+}
+
+impl Forwards {
+    /// What ends the listening that the question wants ended, if this library does it.
+    pub(super) fn take_listening(&mut self, question: &Question) -> Option<Job> {
+        match question {
+            Question::Forward {
+                request: ForwardRequest::Cancel(point),
+                ..
+            } => self.listening.remove(point),
+            _ => None,
+        }
+    }
+}
+
+fn to_accept_queue() -> ForwardHandler {
+    Arc::new(|request: Request| {
+        // Fails only when the session is over.
+        let _ = request.accept();
+    })
+}
+
+impl Serving {
+    /// The peer wants to open a channel.
+    pub(super) fn ask_open(&mut self, shared: &Arc<Shared>, id: ChannelId, kind: OpenKind) {
+        let services = self.services.as_ref();
+        let forward = services.and_then(|services| services.connection.forward_of(&kind));
+        let question = Question::ChannelOpen { id, kind };
+        let handler = match forward {
+            Some(forward) => self.forwards.handlers.get(&forward).cloned(),
+            None if self.role == Role::Client => {
+                let Question::ChannelOpen { kind, .. } = &question else {
+                    return;
+                };
+                match self.forwards.kinds.get(kind.name()).cloned() {
+                    Some(handler) => Some(handler),
+                    None => return self.ask(shared, question),
+                }
+            }
+            None => return self.ask(shared, question),
+        };
+        let handler = handler.unwrap_or_else(to_accept_queue);
+        self.call(shared, handler, Request::new(Arc::clone(shared), question));
+    }
+
+    /// Lets go of what belongs to the application, on a thread that holds no lock.
+    pub(super) fn drop_forwards(&mut self, shared: &Arc<Shared>) {
+        let forwards = std::mem::take(&mut self.forwards);
+        let is_empty = forwards.handlers.is_empty()
+            && forwards.kinds.is_empty()
+            && forwards.listening.is_empty();
+        if !is_empty {
+            self.push_job(shared, Box::new(move || drop(forwards)));
+        }
+        for waker in std::mem::take(&mut self.end_wakers) {
+            if let Some(waker) = waker.upgrade() {
+                waker.readable();
+            }
+        }
+    }
+}
+
+impl Transport {
+    /// Asks the server to listen somewhere, and waits for its answer; returns the place with the port that it listens
+    /// on. Its channels go to `handler`, or to the accept queue.
+    pub fn request_forward(
+        &self,
+        point: ForwardPoint,
+        handler: Option<ForwardHandler>,
+        timeout: Timeout,
+    ) -> Result<ForwardPoint, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        self.require(Role::Client)?;
+        let deadline = timeout.deadline();
+        let id = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let id = services
+                .connection
+                .request_forward(point, &mut services.out)?;
+            serving.global_replies.insert(id, None);
+            if let Some(handler) = handler {
+                serving.forwards.handlers.insert(id, handler);
+            }
+            id
+        };
+        shared.flush();
+        let outcome = self.wait_global(id, deadline, "forward request");
+        let mut serving = shared.serving.lock();
+        let failure = match outcome {
+            Ok(_) => {
+                let services = serving.services()?;
+                match services.connection.forward_point(id) {
+                    Some(point) => return Ok(point.clone()),
+                    None => Error::Closed,
+                }
+            }
+            Err(error) => error,
+        };
+        let handler = serving.forwards.handlers.remove(&id);
+        drop(serving);
+        // The application's destroy hook may run here, without the lock.
+        drop(handler);
+        Err(failure)
+    }
+
+    /// Asks the server to listen there no longer. Connections that come in meanwhile are refused at once.
+    pub fn cancel_forward(&self, point: &ForwardPoint, timeout: Timeout) -> Result<(), Error> {
+        let deadline = timeout.deadline();
+        match self.begin_cancel(point, true)? {
+            Some(number) => self
+                .wait_global(number, deadline, "forward request")
+                .map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// The same without waiting for an answer.
+    pub fn cancel_forward_now(&self, point: &ForwardPoint) -> Result<(), Error> {
+        self.begin_cancel(point, false).map(|_| ())
+    }
+
+    fn begin_cancel(
+        &self,
+        point: &ForwardPoint,
+        want_reply: bool,
+    ) -> Result<Option<GlobalRequestId>, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        self.require(Role::Client)?;
+        let (handler, number) = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            services.connection.advance(Instant::now());
+            let (id, number) =
+                services
+                    .connection
+                    .cancel_forward(point, want_reply, &mut services.out)?;
+            if let Some(number) = number {
+                serving.global_replies.insert(number, None);
+            }
+            (serving.forwards.handlers.remove(&id), number)
+        };
+        // The application's destroy hook may run here, without the lock.
+        drop(handler);
+        shared.flush();
+        Ok(number)
+    }
+
+    /// Lets the server open channels of a type, from now on, and hands them to `handler` or to the accept queue.
+    pub(crate) fn expect_channels(
+        &self,
+        kind: &'static str,
+        handler: Option<ForwardHandler>,
+    ) -> Result<(), Error> {
+        self.require(Role::Client)?;
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            serving.open_services()?.connection.allow_open(kind, true);
+            let handler = handler.unwrap_or_else(to_accept_queue);
+            serving.forwards.kinds.insert(kind, handler)
+        };
+        // What the handler holds may end here, without the lock.
+        drop(before);
+        Ok(())
+    }
+
+    /// Lets it open no more of them.
+    pub(crate) fn refuse_channels(&self, kind: &'static str) {
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            if let Some(services) = &mut serving.services {
+                services.connection.allow_open(kind, false);
+            }
+            serving.forwards.kinds.remove(kind)
+        };
+        drop(before);
+    }
+
+    /// Refuses what the other role does.
+    pub(crate) fn require(&self, role: Role) -> Result<(), Error> {
+        let mut serving = self.shared.serving.lock();
+        serving.alive()?;
+        if serving.role == role || serving.services.is_none() {
+            serving.open_services().map(|_| ())
+        } else {
+            Err(Error::ApiMisuse(match role {
+                Role::Client => "only a client does this",
+                Role::Server => "only a server does this",
+            }))
+        }
+    }
+
+    /// Server: `stop` ends the listening that this library does at `point`, when the client wants it ended.
+    pub(crate) fn note_listening(&self, point: ForwardPoint, stop: Job) {
+        let before = {
+            let mut serving = self.shared.serving.lock();
+            serving.forwards.listening.insert(point, stop)
+        };
+        drop(before);
+    }
+
+    /// Has the waker told when the transport ends, and at once if it has.
+    pub(crate) fn tell_end(&self, waker: &Arc<Waker>) {
+        let mut serving = self.shared.serving.lock();
+        if serving.ended.is_some() {
+            waker.readable();
+            return;
+        }
+        serving.end_wakers.retain(|known| known.strong_count() > 0);
+        serving.end_wakers.push(Arc::downgrade(waker));
+    }
+
+    /// Begins to open a channel that is not for the application, whose waker is told of every change, beginning with
+    /// the peer's answer.
+    pub(crate) fn begin_carried(
+        &self,
+        kind: OpenKind,
+        waker: &Arc<Waker>,
+    ) -> Result<Channel, Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let id = {
+            let mut serving = shared.serving.lock();
+            let services = serving.open_services()?;
+            let now = Instant::now();
+            services.connection.advance(now);
+            let id = services.connection.open(kind, &mut services.out)?;
+            services
+                .connection
+                .discard_stderr(id, now, &mut services.out)?;
+            serving
+                .channels
+                .insert(id, ChannelEntry::carrying(Arc::clone(waker)));
+            id
+        };
+        let channel = shared.channel(id)?;
+        shared.flush();
+        Ok(channel)
+    }
+}

@@ -1,0 +1,150 @@
+//! Doing what the peer asks for: connecting to a target, or listening for it.
+
+use std::sync::Arc;
+
+use super::group::{Group, Place};
+use super::listener::{Listener, Purpose};
+use super::reach;
+use super::relay::Relay;
+use super::x11::SetupCheck;
+use crate::connection::{
+    ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
+};
+use crate::driver::{Question, Request, RequestKind, Socket};
+use crate::error::Error;
+
+/// Says yes to a request to connect or to listen, and does what is asked. Where that cannot be done the request is
+/// refused. Whether a target could be reached is known later, and the peer alone is told.
+pub fn serve(request: Request) -> Result<(), Error> {
+    match request.question() {
+        Question::ChannelOpen { kind, .. } => {
+            let target = match kind {
+                OpenKind::DirectTcpip { host, port, .. } => ForwardPoint::Tcp {
+                    host: host.clone(),
+                    port: u16::try_from(*port).unwrap_or(0),
+                },
+                OpenKind::DirectStreamlocal { path } => ForwardPoint::Unix { path: path.clone() },
+                _ => return Err(Error::ApiMisuse("this kind of channel has no target")),
+            };
+            reach::check(&target)?;
+            connect(&Group::new(request.transport(), 1), request, &target, None);
+            Ok(())
+        }
+        Question::Forward {
+            request: ForwardRequest::Listen(point),
+            ..
+        } => {
+            let point = point.clone();
+            listen(&request, &point)
+        }
+        _ => Err(Error::ApiMisuse(
+            "only requests to connect or to listen are served",
+        )),
+    }
+}
+
+/// Connects to the target, and opens the channel when that works.
+pub(super) fn connect(
+    group: &Arc<Group>,
+    request: Request,
+    target: &ForwardPoint,
+    check: Option<SetupCheck>,
+) {
+    let Some(place) = Place::take(group).filter(|_| !group.is_closed()) else {
+        let shortage = OpenRefusalReason::RESOURCE_SHORTAGE.0;
+        let _ = request.refuse_channel(shortage, String::from("too many connections"));
+        return;
+    };
+    reach::reach(target, move |outcome| {
+        let socket = outcome.and_then(|socket| Socket::new(socket).map_err(|(error, _)| error));
+        let carried = match socket {
+            Ok(socket) => Relay::accept(place, socket, &request, check),
+            Err(error) => {
+                place.group().count_failure();
+                Err(error)
+            }
+        };
+        if carried.is_err() && !request.is_answered() {
+            // Fails only when the session is over.
+            let failed = OpenRefusalReason::CONNECT_FAILED.0;
+            let _ = request.refuse_channel(failed, String::from("connect failed"));
+        }
+    });
+}
+
+/// Most connections at once of one place that is listened on for a peer.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Says yes to a request to forward the agent, and listens at `path` for programs that want to use it.
+pub fn serve_agent(request: &Request, path: &ForwardPoint) -> Result<(), Error> {
+    if request.kind() != RequestKind::AgentForward {
+        return Err(Error::ApiMisuse("the request is not about an agent"));
+    }
+    let group = Group::new(request.transport(), MAX_CONNECTIONS);
+    let (listener, _) = Listener::bind(&group, path, |_| Purpose::Agent)?;
+    request.accept()?;
+    listener.start()
+}
+
+/// The first display number that is tried: those below are left to displays of the machine.
+const FIRST_DISPLAY: u16 = 10;
+/// How many are tried.
+const MOST_DISPLAYS: u16 = 1000;
+/// The port of display 0.
+const X11_PORT: u16 = 6000;
+
+/// Says yes to a request to forward X11, and listens on loopback as a display, whose number is returned.
+pub fn serve_x11(request: &Request) -> Result<u16, Error> {
+    let Question::Channel {
+        request: ChannelRequest::X11(asked),
+        ..
+    } = request.question()
+    else {
+        return Err(Error::ApiMisuse("the request is not about X11"));
+    };
+    let single = asked.single;
+    let group = Group::new(request.transport(), MAX_CONNECTIONS);
+    let mut failure = Error::Resource("no display number is free");
+    for display in FIRST_DISPLAY..FIRST_DISPLAY + MOST_DISPLAYS {
+        let point = ForwardPoint::Tcp {
+            host: String::from("localhost"),
+            port: X11_PORT + display,
+        };
+        match Listener::bind(&group, &point, |_| Purpose::X11(single)) {
+            Ok((listener, _)) => {
+                request.accept()?;
+                listener.start()?;
+                return Ok(display);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Listens for the client.
+fn listen(request: &Request, point: &ForwardPoint) -> Result<(), Error> {
+    let transport = request.transport();
+    let group = Group::new(transport.clone(), MAX_CONNECTIONS);
+    let (listener, bound) =
+        match Listener::bind(&group, point, |bound| Purpose::Forwarded(bound.clone())) {
+            Ok(bound) => bound,
+            Err(error) => {
+                request.refuse()?;
+                return Err(error);
+            }
+        };
+    let weak = Arc::downgrade(&listener);
+    let stop = move || {
+        if let Some(listener) = weak.upgrade() {
+            listener.end();
+        }
+    };
+    transport.note_listening(bound.clone(), Box::new(stop));
+    match &bound {
+        ForwardPoint::Tcp { port, .. } => request.accept_port(*port)?,
+        ForwardPoint::Unix { .. } => request.accept()?,
+    }
+    // Not before the answer is on its way: a channel must not overtake it.
+    listener.start()
+}

@@ -1,0 +1,140 @@
+//! Agent and display.
+
+use super::*;
+
+/// A session channel of the client, accepted by the server.
+fn session_channel(session: &Session) -> Channel {
+    let accept = |request: Request| request.accept().unwrap();
+    session
+        .server
+        .set_callback(RequestKind::ChannelOpen, Some(Arc::new(accept)));
+    session
+        .client
+        .open_channel(OpenKind::Session, TIME)
+        .unwrap()
+}
+
+#[test]
+fn f4_the_agent_is_reached_by_who_was_let_and_by_nobody_else() {
+    let session = Session::refusing();
+    let (agent, there) = (scratch("agent"), scratch("agent-there"));
+    let listener = UnixListener::bind(&agent).unwrap();
+    let channel = session_channel(&session);
+    let unasked = session.server.open_channel(OpenKind::AuthAgent, TIME);
+    assert!(matches!(
+        unasked.err(),
+        Some(Error::ChannelOpenRefused { reason: 1, .. })
+    ));
+    // The server does not want it, so it may not use it either.
+    let denied = request_agent(&channel, Some(unix(&agent)), TIME);
+    assert!(matches!(denied, Err(Error::RequestDenied)));
+    assert!(session
+        .server
+        .open_channel(OpenKind::AuthAgent, TIME)
+        .is_err());
+
+    let path = unix(&there);
+    let serving = move |request: Request| serve_agent(&request, &path).unwrap();
+    session
+        .server
+        .set_callback(RequestKind::AgentForward, Some(Arc::new(serving)));
+    request_agent(&channel, Some(unix(&agent)), TIME).unwrap();
+    let mut program = UnixStream::connect(&there).unwrap();
+    program.write_all(b"list keys").unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = [0; 9];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"list keys");
+    stream.write_all(b"none").unwrap();
+    drop(stream);
+    let mut answer = String::new();
+    program.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "none");
+    // Without a socket the channels go to the queue.
+    std::fs::remove_file(&there).unwrap();
+    request_agent(&channel, None, TIME).unwrap();
+    let opened = session.server.open_channel(OpenKind::AuthAgent, TIME);
+    assert!(opened.is_ok() && session.client.accept(TIME).is_ok());
+    // To a client that asks, a server's wish for an agent means nothing.
+    let turned = session.server.accept(TIME).unwrap();
+    let wish = crate::connection::ChannelRequest::AgentForward;
+    assert!(matches!(
+        turned.request(&wish, true, TIME),
+        Err(Error::RequestDenied)
+    ));
+    std::fs::remove_file(&agent).unwrap();
+}
+
+/// The beginning of an X11 connection.
+fn x11_setup(cookie: &[u8]) -> Vec<u8> {
+    let mut setup = b"l\0\x0b\0\0\0\x12\0\x10\0\0\0MIT-MAGIC-COOKIE-1\0\0".to_vec();
+    setup.extend_from_slice(cookie);
+    setup
+}
+
+fn bytes_of(hexadecimal: &str) -> Vec<u8> {
+    (0..hexadecimal.len() / 2)
+        .map(|at| u8::from_str_radix(&hexadecimal[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn f4_the_display_is_reached_with_the_cookie_that_was_made_and_learns_its_own() {
+    let session = Session::refusing();
+    let channel = session_channel(&session);
+    let display = scratch("display");
+    let listener = UnixListener::bind(&display).unwrap();
+    let x11 = |single| {
+        let display = Display {
+            place: Some(unix(&display)),
+            cookie: b"the real cookie!".to_vec(),
+            screen: 0,
+            single,
+        };
+        request_x11(&channel, display, TIME)
+    };
+    assert!(matches!(x11(false), Err(Error::RequestDenied)));
+    let (tell, told) = std::sync::mpsc::channel();
+    let serving = move |request: Request| tell.send(serve_x11(&request).unwrap()).unwrap();
+    session
+        .server
+        .set_callback(RequestKind::X11, Some(Arc::new(serving)));
+    let fake = bytes_of(&x11(false).unwrap());
+    assert_eq!(fake.len(), 16);
+    let number = told.recv_timeout(HANG).unwrap();
+    assert!(number >= 10);
+    let program = |cookie: &[u8]| {
+        let mut stream = connect(6000 + number);
+        stream.write_all(&x11_setup(cookie)).unwrap();
+        stream
+    };
+    let mut good = program(&fake);
+    good.write_all(b"draw").unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = vec![0; x11_setup(&fake).len() + 4];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(
+        heard,
+        [&x11_setup(b"the real cookie!")[..], b"draw"].concat()
+    );
+    stream.write_all(b"drawn").unwrap();
+    good.read_exact(&mut [0; 5]).unwrap();
+    // With another cookie, its own even, the display hears nothing.
+    let mut bad = program(b"the real cookie!");
+    let (mut stream, _) = listener.accept().unwrap();
+    assert!(!matches!(bad.read(&mut [0; 9]), Ok(1..)));
+    assert!(!matches!(stream.read(&mut [0; 9]), Ok(1..)));
+
+    // One connection, where one is all that is wanted.
+    let fake = bytes_of(&x11(true).unwrap());
+    let number = told.recv_timeout(HANG).unwrap();
+    let mut only = connect(6000 + number);
+    only.write_all(&x11_setup(&fake)).unwrap();
+    let _one = listener.accept().unwrap();
+    let kind = OpenKind::X11 {
+        originator: String::from("127.0.0.1"),
+        originator_port: 1,
+    };
+    assert!(session.server.open_channel(kind, TIME).is_err());
+    std::fs::remove_file(&display).unwrap();
+}

@@ -1,0 +1,22 @@
+//! The SFTP client.
+//!
+//! [`Sftp`] is one session over a channel; [`File`] and [`Directory`] are what it has opened. All may be used from
+//! any number of threads. `table`, `read_ahead` and `write_behind` decide without I/O; `session` moves the bytes.
+
+mod directory;
+mod file;
+mod file_write;
+mod operations;
+mod read_ahead;
+mod session;
+mod table;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod tree;
+mod write_behind;
+
+pub use directory::Directory;
+pub use file::{File, SeekFrom};
+pub use operations::Sftp;
+pub use transfer::{Progress, ProgressCallback, Sink, Source, TransferOptions};

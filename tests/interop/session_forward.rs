@@ -1,0 +1,216 @@
+//! What a session lets its programs use on the client's side: a real agent, a real display.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::need;
+use crate::peers::{account, exec, fingerprint, key, peer, ssh, OurServer, Sshd};
+use crate::process::{run, Output, Running, Scratch, LIMIT};
+
+/// An agent of OpenSSH's with one key.
+struct Agent {
+    socket: PathBuf,
+    _running: Running,
+}
+
+impl Agent {
+    fn start(scratch: &Scratch) -> Self {
+        let socket = scratch.file("agent");
+        let mut command = peer("SSH_AGENT");
+        command.arg("-D").arg("-a").arg(&socket);
+        let running = Running::start(command, scratch.file("agent.log"));
+        let end = Instant::now() + LIMIT;
+        while !socket.exists() {
+            assert!(Instant::now() < end, "no agent: {}", running.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut add = peer("SSH_ADD");
+        add.env("SSH_AUTH_SOCK", &socket).arg(key("user_ecdsa256"));
+        run(&mut add, b"", LIMIT).expect_code(0);
+        Agent {
+            socket,
+            _running: running,
+        }
+    }
+}
+
+fn expected() -> String {
+    fingerprint(&key("user_ecdsa256").with_extension("pub"))
+}
+
+#[test]
+fn a_real_agent_with_sshd() {
+    need!("SSHD", "ACCOUNT", "SSH_AGENT", "SSH_ADD", "SSH_KEYGEN");
+    let (scratch, agent_scratch) = (Scratch::new(), Scratch::new());
+    let agent = Agent::start(&agent_scratch);
+    let (user, _) = account();
+    let sshd = Sshd::start(&scratch, "");
+    let list = |options: &[&str]| {
+        let mut command = exec(sshd.port, &user, "user_ed25519");
+        command.env("SSH_AUTH_SOCK", &agent.socket);
+        command.args(options).args(["127.0.0.1", "ssh-add -l"]);
+        run(&mut command, b"", LIMIT)
+    };
+    let output = list(&["-A"]).expect_code(0);
+    assert!(output.text().contains(&expected()), "{}", output.text());
+    let without = list(&[]);
+    assert_ne!(without.code(), Some(0), "nobody asked for the agent");
+    let strict = Scratch::new();
+    let sshd = Sshd::start(&strict, "AllowAgentForwarding no");
+    let mut command = exec(sshd.port, &user, "user_ed25519");
+    command.env("SSH_AUTH_SOCK", &agent.socket);
+    command.args(["-A", "127.0.0.1", "true"]);
+    let output = run(&mut command, b"", LIMIT).expect_code(255);
+    assert!(output.stderr.contains("denied"), "{}", output.stderr);
+}
+
+#[test]
+fn a_real_agent_with_our_server() {
+    need!("SSH", "SSH_AGENT", "SSH_ADD", "SSH_KEYGEN");
+    let (scratch, agent_scratch) = (Scratch::new(), Scratch::new());
+    let agent = Agent::start(&agent_scratch);
+    let server = OurServer::start(&scratch, &["--forward"]);
+    // The same words, but for those that keep agents away.
+    let mut theirs = peer("SSH");
+    for word in ssh(&server, &scratch, "user_ed25519").get_args() {
+        match word.to_str() {
+            Some("IdentityAgent=none") => {
+                theirs.arg(format!("IdentityAgent={}", agent.socket.display()))
+            }
+            _ => theirs.arg(word),
+        };
+    }
+    theirs.arg("-A");
+    let mut ours = exec(server.port, "tester", "user_ed25519");
+    ours.env("SSH_AUTH_SOCK", &agent.socket).arg("-A");
+    for mut command in [theirs, ours] {
+        // Two at once, and one after them.
+        command.args(["127.0.0.1", "ssh-add -l & ssh-add -l; wait; ssh-add -l"]);
+        let output = run(&mut command, b"", LIMIT).expect_code(0);
+        let count = output.text().matches(&expected()).count();
+        assert_eq!(count, 3, "{}{}", output.text(), output.stderr);
+    }
+    let without = Scratch::new();
+    let server = OurServer::start(&without, &[]);
+    let mut command = exec(server.port, "tester", "user_ed25519");
+    command.env("SSH_AUTH_SOCK", &agent.socket);
+    command.args(["-A", "127.0.0.1", "true"]);
+    let output = run(&mut command, b"", LIMIT).expect_code(255);
+    assert!(output.stderr.contains("denied"), "{}", output.stderr);
+}
+
+/// An X server without a screen, that wants a cookie.
+struct Display {
+    name: String,
+    authority: PathBuf,
+    cookie: &'static str,
+    _running: Running,
+}
+
+impl Display {
+    fn start(scratch: &Scratch) -> Self {
+        let cookie = "00112233445566778899aabbccddeeff";
+        let authority = scratch.file("authority");
+        let add = |name: &str| {
+            let mut command = peer("XAUTH");
+            command
+                .arg("-f")
+                .arg(&authority)
+                .args(["add", name, ".", cookie]);
+            run(&mut command, b"", LIMIT).expect_code(0);
+        };
+        add(":0");
+        let mut command = peer("XVFB");
+        command.args([
+            "-displayfd",
+            "1",
+            "-noreset",
+            "-nolisten",
+            "tcp",
+            "-screen",
+            "0",
+            "640x480x24",
+        ]);
+        command.arg("-auth").arg(&authority);
+        let running = Running::start(command, scratch.file("xvfb.log"));
+        let end = Instant::now() + LIMIT;
+        let number = loop {
+            let log = running.log();
+            let whole = log.ends_with('\n');
+            match log.lines().find_map(|line| line.trim().parse::<u32>().ok()) {
+                Some(number) if whole => break number,
+                _ => assert!(Instant::now() < end, "no display: {log}"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        let name = format!(":{number}");
+        add(&name);
+        Display {
+            name,
+            authority,
+            cookie,
+            _running: running,
+        }
+    }
+
+    fn give(&self, command: &mut Command) {
+        command
+            .env("DISPLAY", &self.name)
+            .env("XAUTHORITY", &self.authority);
+    }
+}
+
+/// Shows that the display was reached, and which cookies the programs there have.
+const LOOK: &str = "xdpyinfo | grep dimensions; xdpyinfo >/dev/null && echo again; xauth list";
+
+fn assert_shown(output: &Output, display: &Display) {
+    let text = format!("{}{}", output.text(), output.stderr);
+    assert!(text.contains("640x480"), "{text}");
+    assert!(text.contains("again"), "{text}");
+    assert!(text.contains("MIT-MAGIC-COOKIE-1"), "{text}");
+    assert!(
+        !text.contains(display.cookie),
+        "the cookie of the display was told: {text}"
+    );
+}
+
+#[test]
+fn a_real_display_with_sshd() {
+    need!("SSHD", "ACCOUNT", "XVFB", "XAUTH", "XDPYINFO");
+    let (scratch, own) = (Scratch::new(), Scratch::new());
+    let display = Display::start(&own);
+    let (user, _) = account();
+    let sshd = Sshd::start(&scratch, "X11Forwarding yes");
+    let mut command = exec(sshd.port, &user, "user_ed25519");
+    display.give(&mut command);
+    command.args(["-X", "127.0.0.1", LOOK]);
+    let output = run(&mut command, b"", LIMIT).expect_code(0);
+    assert_shown(&output, &display);
+    // A cookie that is not the one that was made reaches nothing.
+    let mut command = exec(sshd.port, &user, "user_ed25519");
+    display.give(&mut command);
+    let forged = "xauth add $DISPLAY . 0123456789abcdef0123456789abcdef; xdpyinfo && echo in";
+    command.args(["-X", "127.0.0.1", forged]);
+    let output = run(&mut command, b"", LIMIT);
+    assert!(!output.text().contains("in\n"), "{}", output.text());
+}
+
+#[test]
+fn a_real_display_with_our_server() {
+    need!("SSH", "XVFB", "XAUTH", "XDPYINFO");
+    let (scratch, own) = (Scratch::new(), Scratch::new());
+    let display = Display::start(&own);
+    let server = OurServer::start(&scratch, &["--forward"]);
+    let mut theirs = ssh(&server, &scratch, "user_ed25519");
+    theirs.arg("-Y");
+    let mut ours = exec(server.port, "tester", "user_ed25519");
+    ours.arg("-X");
+    for mut command in [theirs, ours] {
+        display.give(&mut command);
+        command.args(["127.0.0.1", LOOK]);
+        let output = run(&mut command, b"", LIMIT).expect_code(0);
+        assert_shown(&output, &display);
+    }
+}
