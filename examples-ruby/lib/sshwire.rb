@@ -60,9 +60,13 @@ module SSHWire
     block ? transport.use(&block) : transport
   end
 
-  # The version of the library that was loaded, such as "0.1.0".
+  # The version of the library that was loaded, such as "0.1.0"; as a number 0xMMmmpp, to compare.
   def self.library_version
     ABI.ssh_version_string
+  end
+
+  def self.library_version_number
+    ABI.ssh_version_number
   end
 
   # How many threads the library uses for all sockets; to be set before the first transport.

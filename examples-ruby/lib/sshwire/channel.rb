@@ -42,7 +42,7 @@ module SSHWire
       end
     end
 
-    KNOWN = ObjectSpace::WeakMap.new
+    KNOWN = Known.new
     SETTING_UP = Mutex.new
     ALL = CONDITIONS.values.sum
     PIECE = 262_144
@@ -76,6 +76,11 @@ module SSHWire
     # "session", "direct-tcpip", ...
     def kind
       Text.copy(ABI.ssh_channel_kind(@handle))
+    end
+
+    # The transport of the channel; nil once that is freed.
+    def transport
+      Transport.known(ABI.ssh_channel_transport(@handle))
     end
 
     # The number by which this side knows the channel, for logs.
@@ -188,10 +193,12 @@ module SSHWire
       open = said.keys
       until open.empty?
         count = changes.count
-        input = feed(input)
+        rest = feed(input)
+        fed = !rest.equal?(input)
+        input = rest
         states = open.to_h { |stream| [stream, drain(stream, said[stream])] }
         open.reject! { |stream| states[stream] == :end }
-        next unless states.values.all?(:nothing)
+        next if fed || !states.values.all?(:nothing)
         raise Error.for(ABI::TIMEOUT) if Waiting.left(ending)&.zero?
 
         changes.wait(count, Waiting.left(ending))
@@ -244,12 +251,6 @@ module SSHWire
 
     def closed?
       ABI.ssh_channel_is_closed(@handle)
-    end
-
-    # Closing wakes those who wait.
-    def free
-      ABI.ssh_channel_close(@handle) if @release
-      super
     end
 
     # For Stderr, too.

@@ -151,4 +151,33 @@ module SSHWire
       text(function, *arguments) || raise(Error.for(ABI::BAD_HANDLE))
     end
   end
+
+  # The Ruby object of a handle, as long as somebody has it.
+  class Known # :nodoc:
+    def initialize
+      @numbers = {} # handle => number; a handle is no key of a WeakMap's, which knows keys by identity
+      @objects = ObjectSpace::WeakMap.new # number => object
+      @serial = 0
+    end
+
+    def [](handle)
+      number = @numbers[handle]
+      number && @objects[number]
+    end
+
+    def []=(handle, object)
+      number = @serial += 1
+      @objects[number] = object
+      @numbers[handle] = number
+      ObjectSpace.define_finalizer(object, forget(handle, number))
+    end
+
+    private
+
+    def forget(handle, number)
+      numbers = @numbers
+      proc { numbers.delete(handle) if numbers[handle] == number }
+    end
+  end
+  private_constant :Known
 end

@@ -56,7 +56,7 @@ module SSHWire
       skip_newlines(timeout) if paragraphs
       return if line.empty?
 
-      line = as_text(line)
+      line = whole(as_text(line), timeout)
       chomp ? line.chomp(paragraphs ? "\n\n" : separator || "") : line
     end
 
@@ -111,7 +111,7 @@ module SSHWire
     def deliver(bytes, into)
       return bytes if into.nil?
 
-      into.replace(bytes || "")
+      into.replace((bytes || "").dup.force_encoding(into.encoding))
       bytes && into
     end
 
@@ -126,6 +126,20 @@ module SSHWire
         searched = [buffer.bytesize - (separator || "").bytesize + 1, 0].max
         return buffer.bytesize unless receive(PIECE, timeout)
       end
+    end
+
+    # A limit does not cut a character in two.
+    def whole(line, timeout)
+      kept = line.bytesize
+      3.times do
+        return line if line[-1].valid_encoding? || (buffer.empty? && !receive(PIECE, timeout))
+
+        line = as_text(line.b << shift(1))
+      end
+      return line if line[-1].valid_encoding?
+
+      buffer.prepend(line.byteslice(kept..).b) # it was none
+      line.byteslice(0, kept)
     end
 
     def skip_newlines(timeout)

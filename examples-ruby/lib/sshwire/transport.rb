@@ -25,7 +25,7 @@ module SSHWire
       block = Callback[token]
       block ? block.call(channel, [Text.copy(origin), origin_port], [Text.copy(address), port]) : channel.free
     end
-    KNOWN = ObjectSpace::WeakMap.new
+    KNOWN = Known.new
     private_constant :KEEPALIVE, :BANNER, :FORWARDED, :KNOWN
 
     class << self
@@ -39,10 +39,17 @@ module SSHWire
         end)
       end
 
-      # A transport over a channel of another one: a session within a session.
-      def over(channel)
+      # A transport over a channel of another one, a session within a session; or over anything that reads and writes
+      # like a socket without waiting (read_nonblock, write_nonblock, to_io, close), such as an OpenSSL::SSL::SSLSocket.
+      def over(thing)
         Callback.check_fork
-        own(Error.call(:ssh_transport_new_channel, channel.to_handle))
+        return own(Error.call(:ssh_transport_new_channel, thing.to_handle)) if thing.is_a?(Channel)
+
+        targets = {}
+        token = Callback.register(Stream.new(thing), targets)
+        transport = own(Error.call(:ssh_transport_new_stream, *Stream::CALLBACKS, token, Callback::DESTROY))
+        transport.instance_variable_set(:@targets, targets)
+        transport
       end
 
       # The object of a handle, if there is one.
@@ -269,3 +276,4 @@ require_relative "transport/accepting"
 require_relative "transport/auth"
 require_relative "transport/channels"
 require_relative "transport/settings"
+require_relative "transport/stream"
