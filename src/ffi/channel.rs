@@ -351,8 +351,8 @@ pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
         let object = handle::take(channel)?;
         object.set_freed();
         // Fails only where it is closed already. Wakes the calls that other threads have under way.
-        // A transport that runs over the channel keeps it.
-        if !object.driver.carries() {
+        // A transport or an SFTP session that runs over the channel keeps it.
+        if !object.is_carrying() {
             let _ = object.driver.close();
         }
         let userdata = object.userdata.lock().take();
