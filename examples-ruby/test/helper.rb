@@ -18,7 +18,7 @@ LIMIT = 60
 class Pair
   PASSWORD = "open\0sesame"
 
-  attr_reader :host_key, :user_key, :server, :client, :accepted
+  attr_reader :host_key, :user_key, :server, :client, :accepted, :held
 
   def initialize
     @host_key = SSHWire::Key.generate(comment: "host")
@@ -28,10 +28,12 @@ class Pair
     @server.on(:auth_password) { |request| request.accept if request.password == PASSWORD }
     @server.on(:auth_key_proven) { |request| request.accept if request.key == user_key }
     @server.on(:channel_open, &:accept)
-    @server.on(:exec, &Pair.method(:serve))
+    @held = Queue.new
+    held = @held
+    @server.on(:exec) { |request| Pair.serve(request, held) }
   end
 
-  def self.serve(request)
+  def self.serve(request, held = nil)
     command = request.command
     channel = request.channel
     request.accept
@@ -40,7 +42,9 @@ class Pair
       channel.write("out")
       channel.stderr.write("err")
     when "reverse" then channel.write(channel.read(timeout: LIMIT).b.reverse)
-    when "hold" then return # the test has this end itself
+    when "hold" # the test has this end itself
+      held << channel
+      return
     end
     channel.exit_status(7)
     channel.close
@@ -70,7 +74,9 @@ class Pair
   def channel
     near = @client.open_session(timeout: LIMIT)
     near.exec("hold", timeout: LIMIT)
-    [near, @accepted.accept(timeout: LIMIT)]
+    far = @held.pop
+    nil until @accepted.accept(timeout: LIMIT).equal?(far) # commands that were run before wait there, too
+    [near, far]
   end
 end
 
@@ -124,12 +130,29 @@ class Case < Minitest::Test
     Process.kill(:KILL, child) if child && $!.is_a?(Timeout::Error)
   end
 
+  # Runs the block in a thread over and over, each time until an exception gets it where it waits and nowhere else.
+  def interrupt_often(random: Random.new(7), until_true:, &block)
+    stop = Class.new(StandardError)
+    until until_true.call
+      thread = Thread.new { Thread.handle_interrupt(stop => :on_blocking, &block) }
+      thread.report_on_exception = false
+      sleep random.rand(0.003)
+      thread.raise(stop)
+      begin
+        thread.value
+      rescue stop
+        nil
+      end
+    end
+  end
+
   # Collects what is garbage. One round leaves what a register or the stack still seems to show.
   def collect
     3.times do
       GC.start
       Array.new(1000) { Object.new }
     end
+    nil
   end
 
   # What blocks have raised during the block.
