@@ -14,14 +14,14 @@ friend = SSHWire::Key.parse(ARGV[1])
 server = SSHWire::Server.new(host_key)
 # Only once the client has proven that it holds the key.
 server.on(:auth_key_proven) { |request| request.accept if request.key == friend }
-server.on(:channel_open) { |request| request.accept if request.channel_kind == "session" }
+server.on(:channel_open) { |request| request.accept_channel if request.channel_kind == "session" }
 server.on(:exec) do |request|
   channel = request.channel
   command = request.command
   request.accept
   channel.puts "You said: #{command}"
   channel.exit_status(0)
-  channel.close
+  channel.free # and closed with that
 end
 
 listener = TCPServer.new("127.0.0.1", Integer(ARGV[0]))

@@ -58,7 +58,7 @@ class OpenSSHTest < Case
       File.write(File.join(directory, "known_hosts"), "[127.0.0.1]:#{listener.addr[1]} #{host_key.line}\n")
       server = SSHWire::Server.new(host_key)
       server.on(:auth_key_proven) { |request| request.accept if request.key == friend }
-      server.on(:channel_open, &:accept)
+      server.on(:channel_open, &:accept_channel)
       yield server, listener, directory, %W[-F none -i #{key} -o UserKnownHostsFile=#{directory}/known_hosts
                                             -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=yes]
     ensure
@@ -76,7 +76,7 @@ class OpenSSHTest < Case
           channel.write(channel.read(timeout: LIMIT).upcase)
           channel.stderr.puts(command)
           channel.exit_status(7)
-          channel.close
+          channel.free
         end
       end
       serving = Thread.new { server.run(listener) }

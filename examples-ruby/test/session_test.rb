@@ -219,6 +219,24 @@ class SessionTest < Case
     assert_kind_of SSHWire::Refused, error
   end
 
+  def test_more_channels_one_after_another_than_there_may_be_at_once
+    pair = Pair.new.join
+    pair.accepted.channel_limit = 3
+    pair.server.on(:channel_open, &:accept_channel)
+    pair.server.on(:exec) do |request|
+      request.accept
+      request.channel.exit_status(0)
+      request.channel.free
+    end
+    pair.start.client.auth_publickey("alice", pair.user_key, timeout: LIMIT)
+    10.times { assert_predicate pair.client.run("x", timeout: LIMIT).exit, :success? }
+    # A channel that a block has taken and nobody else has lives on.
+    pair.accepted.on(:exec, &:accept)
+    channel = pair.client.open_session(timeout: LIMIT).exec("x", timeout: LIMIT)
+    collect
+    assert_raises(IO::WaitReadable) { channel.read_nonblock(1) }
+  end
+
   def test_keepalive
     pair = Pair.new.login
     heard = Queue.new

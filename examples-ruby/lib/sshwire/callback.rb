@@ -62,9 +62,9 @@ module SSHWire
         WEAK[token]&.targets&.delete(token)
       end
 
-      # The block of a token; nil when its owner is gone.
+      # The block of a token; nil when its owner is gone, or was left behind in the parent of this process.
       def [](token)
-        WEAK[token]&.block
+        WEAK[token]&.block if token > @inherited
       end
 
       # A C function that runs the Ruby block, and never lets anything but a value out to C: not an exception, and
@@ -76,10 +76,17 @@ module SSHWire
         made
       end
 
+      # A call that has come and that FFI's thread has not seen would be left to the child, together with the stack of
+      # a thread that is not there. So let that thread have its turn.
+      def before_fork
+        4.times { Thread.pass }
+      end
+
       # FFI's thread for calls from C does not live on in a child, and FFI before 1.16 starts another one only when it
       # makes a function. So have it make one.
       def after_fork
         @pid = Process.pid
+        @inherited = @token
         @functions << FFI::Function.new(:void, []) {}
       end
 
@@ -110,6 +117,7 @@ module SSHWire
     # Tells us of children, but for those of Process.daemon.
     module Forking
       def _fork
+        Callback.before_fork
         super.tap { |pid| Callback.after_fork if pid.zero? }
       end
     end

@@ -57,8 +57,8 @@ module SSHWire
       Transport.known(ABI.ssh_request_transport(@handle))
     end
 
-    # The channel that the request is about. It is the program's if that has taken it with Transport#accept or
-    # accept_channel; otherwise it ends with its session.
+    # The channel that the request is about. It is the program's once that has taken it with accept_channel or
+    # Transport#accept.
     def channel
       Channel.known(ABI.ssh_request_channel(@handle))
     end
@@ -126,7 +126,7 @@ module SSHWire
       ABI.ssh_request_wants_reply(@handle)
     end
 
-    # Says yes.
+    # Says yes. A channel then comes out of Transport#accept; see also accept_channel.
     def accept
       check(:ssh_request_accept)
       true
@@ -169,9 +169,13 @@ module SSHWire
       accept
     end
 
-    # Accepts a channel and takes it, so that it does not go to Transport#accept.
+    # Accepts a channel and takes it, so that it does not go to Transport#accept. The transport keeps it until it is
+    # closed, so that it may be left to the blocks that answer its requests. The last one frees it: channels that are
+    # closed and not freed count, too, and a transport has no more than 1,000.
     def accept_channel
-      Channel.own(call(:ssh_request_accept_channel))
+      channel = Channel.own(call(:ssh_request_accept_channel))
+      transport&.keep(channel)
+      channel
     end
 
     # Grants a global request, with data in the reply.

@@ -5,7 +5,7 @@ module SSHWire
   #
   #   server = SSHWire::Server.new(SSHWire::Key.load_file("host_key"))
   #   server.on(:auth_key_proven) { |request| request.accept if request.key == friend }
-  #   server.on(:channel_open) { |request| request.accept }
+  #   server.on(:channel_open, &:accept_channel)
   #   server.on(:exec) { |request| ... }
   #   server.run(TCPServer.new("127.0.0.1", 2222))
   class Server < Handle

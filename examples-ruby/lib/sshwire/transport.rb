@@ -138,6 +138,11 @@ module SSHWire
       end
     end
 
+    # Keeps a channel until it is closed.
+    def keep(channel)
+      @kept = [*@kept&.reject(&:closed?), channel]
+    end
+
     # Adds a host key for the server role.
     def add_server_key(key)
       check(:ssh_transport_add_server_key, Key.private_of(key).to_handle)

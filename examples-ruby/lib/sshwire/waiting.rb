@@ -76,9 +76,13 @@ module SSHWire
       end
       thread.name = "SSHWire call"
       thread.join
-      raise failure.tap { failure.set_backtrace(failure.backtrace + caller) } if failure
-
-      result.tap { result = nil }
+      if failure
+        failure.set_backtrace(caller) # not that of a thread that is nobody's business
+        raise failure
+      end
+      value = result
+      result = nil
+      value
     ensure
       lock&.synchronize do
         waiting = false

@@ -53,7 +53,10 @@ module SSHWire
         thread.name = "SSHWire transfer"
         answer
         ended = thread.value
-        raise ended.tap { ended.set_backtrace(caller) } if ended.is_a?(Error)
+        return unless ended.is_a?(Error)
+
+        ended.set_backtrace(caller)
+        raise ended
       ensure
         give_up(thread)
         Callback.unregister(token)
