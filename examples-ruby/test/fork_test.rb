@@ -25,9 +25,13 @@ class ForkTest < Case
   end
 
   def test_children_of_a_busy_process
-    pairs = Array.new(2) { Pair.new.login }
+    pairs = Array.new(2) do
+      pair = Pair.new
+      pair.server.on(:global_request) { |request| request.accept_with("fine") }
+      pair.login
+    end
     stop = false
-    busy = pairs.map { |pair| Thread.new { pair.client.run("talk", timeout: LIMIT) until stop } }
+    busy = pairs.map { |pair| Thread.new { pair.client.global_request("busy", timeout: LIMIT) until stop } }
     8.times do
       assert_child { assert_equal "out", Pair.new.login.client.run("talk", timeout: LIMIT).stdout }
     end
