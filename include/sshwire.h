@@ -577,6 +577,14 @@
 #define SSH_REQUEST_PROMPTS 2
 
 /**
+ * Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
+ * ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
+ * for this user, too: ssh_request_send_banner(). Asked if there is a callback when the transport starts, or with
+ * ssh_server_pull_requests(). ssh_request_username().
+ */
+#define SSH_REQUEST_AUTH_METHODS 9
+
+/**
  * Server: may this user in without credentials? ssh_request_username().
  */
 #define SSH_REQUEST_AUTH_NONE 10
@@ -3282,6 +3290,74 @@ ssh_status ssh_channel_request_status(ssh_channel *channel,
                                       ssh_error **error);
 
 /**
+ * Sends a global request that wants a reply, and does not wait for it.
+ *
+ * @param transport  a transport that is authenticated
+ * @param name       the request's name
+ * @param data       what follows `want reply` in the message, or NULL
+ * @param length     how many bytes
+ * @param event      set when the reply is there: ssh_transport_global_request_status(); or NULL
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_LIMIT, what ended the session
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_begin_global_request(ssh_transport *transport,
+                                              const char *name,
+                                              const void *data,
+                                              size_t length,
+                                              ssh_event *event,
+                                              ssh_error **error);
+
+/**
+ * The reply to the oldest global request begun on the transport that has not been told yet. Replies come in the order
+ * of the requests, and each is told once.
+ *
+ * @param transport     the transport
+ * @param reply         receives the data in the reply, freed with ssh_memory_free(); or NULL
+ * @param reply_length  receives how many bytes; or NULL
+ * @param error         receives the detail, or NULL: SSH_ERR_DENIED, what ended the session
+ * @return SSH_OK when it was granted, SSH_AGAIN while it is not answered, SSH_ERR_STATE when none was begun, or the
+ *         failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_global_request_status(ssh_transport *transport,
+                                               void **reply,
+                                               size_t *reply_length,
+                                               ssh_error **error);
+
+/**
+ * Begins to negotiate new keys, and does not wait for them. Data in both directions go on before and after.
+ *
+ * @param transport  a transport that is active
+ * @param event      set when both directions use the new keys: ssh_transport_renegotiate_status(); or NULL
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE, what ended the session
+ * @return SSH_OK, or a failure, which is also the end of the session unless it is SSH_ERR_STATE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_begin_renegotiate_keys(ssh_transport *transport,
+                                                ssh_event *event,
+                                                ssh_error **error);
+
+/**
+ * How the key exchange went that ssh_transport_begin_renegotiate_keys() began last.
+ *
+ * @param transport  the transport
+ * @param error      receives the detail, or NULL: what ended the session
+ * @return SSH_OK once both directions use the new keys, SSH_AGAIN before, SSH_ERR_STATE when none was begun, or the
+ *         failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_renegotiate_status(const ssh_transport *transport,
+                                            ssh_error **error);
+
+/**
+ * An event that is set while channels wait for ssh_transport_accept(), and once the session has ended, for poll
+ * loops: when ssh_event_fd() is readable, accept with timeout 0 until there is none.
+ *
+ * @param transport  the transport
+ * @return a handle of the transport's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_event *ssh_transport_accept_event(ssh_transport *transport);
+
+/**
  * Asks the server to listen on a port, and to open a channel to this side for each connection that comes in there.
  * To copy between such channels and sockets see ssh_forward_remote(), which does it by itself.
  *
@@ -3901,7 +3977,9 @@ ssh_status ssh_request_accept(ssh_request *request);
 ssh_status ssh_request_refuse(ssh_request *request);
 
 /**
- * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds.
+ * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds. What was good is
+ * good for this user only: whoever keeps count of steps outside the library keeps it by ssh_request_username(), which
+ * a client may change between two requests.
  *
  * @param request  a request that has no answer yet
  * @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"
@@ -3920,6 +3998,30 @@ ssh_status ssh_request_accept_partial(ssh_request *request,
  */
 ssh_status ssh_request_refuse_with_methods(ssh_request *request,
                                            const char *methods);
+
+/**
+ * Says which methods this user may try, for SSH_REQUEST_AUTH_METHODS. What is not among them is refused without a
+ * question; only `none` is always asked about.
+ *
+ * @param request  a request that has no answer yet
+ * @param methods  the methods, separated by commas, such as "publickey,password"; NULL or "" for none at all
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_methods(ssh_request *request,
+                                      const char *methods);
+
+/**
+ * Shows the user a text (RFC 4252 section 5.4), for the SSH_REQUEST_AUTH_... kinds, before the answer; several are
+ * shown in their order. What all users shall see: ssh_server_set_banner().
+ *
+ * @param request  a request that has no answer yet; it stays so
+ * @param text     the text with its newlines, at most 32,768 bytes
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, the cause when its session is over, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_request_send_banner(ssh_request *request,
+                                   const char *text);
 
 /**
  * Puts prompts to the user, for SSH_REQUEST_AUTH_INTERACTIVE and SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. The
@@ -4362,15 +4464,15 @@ ssh_status ssh_sftp_rmdir(ssh_sftp *sftp,
  * Renames a file or directory. Fails, with most servers, where the new name exists.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         the path it gets
+ * @param from        the path it has
+ * @param to          the path it gets
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_rename(ssh_sftp *sftp,
-                           const char *old,
-                           const char *new_,
+                           const char *from,
+                           const char *to,
                            int32_t timeout_ms,
                            ssh_error **error);
 
@@ -4378,15 +4480,15 @@ ssh_status ssh_sftp_rename(ssh_sftp *sftp,
  * Renames a file or directory and replaces what has the new name, at once. Needs posix-rename@openssh.com.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         the path it gets
+ * @param from        the path it has
+ * @param to          the path it gets
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
-                                 const char *old,
-                                 const char *new_,
+                                 const char *from,
+                                 const char *to,
                                  int32_t timeout_ms,
                                  ssh_error **error);
 
@@ -4394,15 +4496,15 @@ ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
  * Gives a file a further name. Needs hardlink@openssh.com.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         its further path
+ * @param from        the path it has
+ * @param to          its further path
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_hardlink(ssh_sftp *sftp,
-                             const char *old,
-                             const char *new_,
+                             const char *from,
+                             const char *to,
                              int32_t timeout_ms,
                              ssh_error **error);
 

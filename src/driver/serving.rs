@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use super::begun::Begun;
 use super::event::Event;
 use super::forward::Forwards;
 use super::keepalive::Keepalive;
@@ -272,6 +273,7 @@ pub(crate) struct Serving {
     pub(crate) keepalive: Keepalive,
     pub(crate) subsystems: Subsystems,
     pub(crate) forwards: Forwards,
+    pub(crate) begun: Begun,
     /// Told of the end.
     pub(crate) end_wakers: Vec<Weak<Waker>>,
 }
@@ -304,6 +306,7 @@ impl Serving {
             keepalive: Keepalive::default(),
             subsystems: Subsystems::default(),
             forwards: Forwards::default(),
+            begun: Begun::default(),
             end_wakers: Vec::new(),
         }
     }
@@ -365,6 +368,7 @@ impl Serving {
             TransportEvent::HostKey(key) => self.host_key_shown(shared, key),
             TransportEvent::Keyed { first } => {
                 self.key_exchanges += 1;
+                self.begun.keyed(self.key_exchanges);
                 if first {
                     self.phase = Phase::Keyed;
                     self.setup_deadline = match (self.role, shared.login_deadline()) {
@@ -403,7 +407,7 @@ impl Serving {
         if expected || self.options.insecure_accept_any_host_key {
             // An expected key was compared by the transport layer before it let this event out.
             self.host_key = HostKeyState::Accepted(key);
-        } else if self.pull || self.callbacks.contains_key(&RequestKind::HostKey) {
+        } else if self.is_asked(RequestKind::HostKey) {
             self.host_key = HostKeyState::Asked(key.clone());
             self.ask(shared, Question::HostKey(key));
         } else {
@@ -607,6 +611,7 @@ impl Serving {
                     self.push_job(shared, told);
                 } else if let Some(reply) = self.global_replies.get_mut(&id) {
                     *reply = Some(answer);
+                    self.begun.answered(id);
                 }
                 shared.progress.notify_all();
             }
@@ -700,9 +705,14 @@ impl Serving {
         ];
         methods
             .into_iter()
-            .filter(|(kind, _)| self.pull || self.callbacks.contains_key(kind))
+            .filter(|(kind, _)| self.is_asked(*kind))
             .map(|(_, method)| method.to_owned())
             .collect()
+    }
+
+    /// Whether somebody is there to answer questions of this kind.
+    pub(crate) fn is_asked(&self, kind: RequestKind) -> bool {
+        self.pull || self.callbacks.contains_key(&kind)
     }
 
     /// The host key was accepted or refused by the application.
