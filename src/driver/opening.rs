@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::entry::ChannelEntry;
 use super::event::Event;
 use super::inside;
 use super::request::Request;
-use super::serving::ChannelEntry;
 use super::transport::Transport;
 use super::wait::Timeout;
 use crate::connection::{ChannelId, OpenKind};
