@@ -1936,7 +1936,8 @@ ssh_status ssh_transport_start_server(ssh_transport *transport,
  * @param private_key        a private key, or NULL
  * @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
  * @param error              receives the detail, or NULL: those of the calls named
- * @return SSH_OK, SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()), or a failure. After
+ * @return SSH_OK, which without password and key says only that the host key is good, and nobody is logged in yet;
+ *         SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()); or a failure. After
  *         SSH_ERR_AUTH the transport lives and another ssh_transport_auth_...() may be tried.
  *
  * Any thread. Since 0.1.
@@ -2613,7 +2614,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
 /**
  * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
  * SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
- * ssh_channel_kind() tells what it is for.
+ * ssh_channel_kind() tells what it is for. Those that nobody takes stay open, as far as their window goes, until the
+ * transport is freed or ends, and need no freeing of their own.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -2692,7 +2694,9 @@ ssh_status ssh_channel_read(ssh_channel *channel,
 
 /**
  * Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
- * ends up stopping the other.
+ * ends up stopping the other. So either read both in turn, with timeout 0, and wait for
+ * whichever has something with ssh_channel_set_event(); or have a thread for each; or put both into one with
+ * ssh_channel_set_combine_stderr().
  *
  * @param channel     the channel
  * @param buffer      where to put it

@@ -15,14 +15,13 @@ use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
+use super::address::split;
 use super::engine::Engine;
 use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
 use crate::error::Error;
 
-/// The port of SSH.
-const DEFAULT_PORT: u16 = 22;
 /// How long an address is alone in the race before the next one joins.
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -32,7 +31,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
 /// Connects to the first address of `address` that answers. Forms: `host`, `host:port`, `[v6]`,
 /// `[v6]:port`, and a bare IPv6 address.
 pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error> {
-    let (host, port) = split_address(address)?;
+    let (host, port) = split(address)?;
     let deadline = timeout.deadline();
     let found = Lookup::begin(host, port, || ())?.wait(deadline)?;
     race_to_the_end(Race::new(found, deadline))
@@ -53,7 +52,7 @@ fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
 
 /// Does the same in the background. Fails at once only for what is no address.
 pub(crate) fn begin(address: &str, timeout: Timeout, done: Done) -> Result<(), Error> {
-    let (host, port) = split_address(address)?;
+    let (host, port) = split(address)?;
     let deadline = timeout.deadline();
     let connector = Connector::get()?;
     let lookup = Lookup::begin(host, port, || connector.wake())?;
@@ -322,29 +321,6 @@ impl Connector {
     }
 }
 
-fn split_address(address: &str) -> Result<(&str, u16), Error> {
-    let bad = Error::ApiMisuse("the address is not of the form host:port");
-    let parse = |port: &str| port.parse::<u16>().map_err(|_| bad.clone());
-    if let Some(rest) = address.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(|| bad.clone())?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, parse(port)?)),
-            None if rest.is_empty() => Ok((host, DEFAULT_PORT)),
-            None => Err(bad),
-        };
-    }
-    let (host, port) = match address.split_once(':') {
-        None => (address, DEFAULT_PORT),
-        // More than one colon and no brackets: an IPv6 address without a port.
-        Some((_, rest)) if rest.contains(':') => (address, DEFAULT_PORT),
-        Some((host, port)) => (host, parse(port)?),
-    };
-    if host.is_empty() || port == 0 {
-        return Err(bad);
-    }
-    Ok((host, port))
-}
-
 type Found = Result<Vec<SocketAddr>, Error>;
 
 /// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of the pool to
@@ -574,26 +550,5 @@ mod tests {
             .unwrap()
             .unwrap_err();
         assert!(matches!(error, Error::Resolve { .. }), "{error}");
-    }
-
-    #[test]
-    fn forms_of_addresses() {
-        assert_eq!(split_address("host").unwrap(), ("host", 22));
-        assert_eq!(split_address("host:2222").unwrap(), ("host", 2222));
-        assert_eq!(split_address("::1").unwrap(), ("::1", 22));
-        assert_eq!(split_address("[::1]").unwrap(), ("::1", 22));
-        assert_eq!(split_address("[::1]:2022").unwrap(), ("::1", 2022));
-        for bad in [
-            "",
-            ":22",
-            "host:",
-            "host:x",
-            "host:70000",
-            "host:0",
-            "[::1",
-            "[::1]x",
-        ] {
-            assert!(split_address(bad).is_err(), "{bad}");
-        }
     }
 }

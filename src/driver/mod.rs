@@ -4,6 +4,7 @@
 //! thread. What blocks takes a [`Timeout`], ends with the cause when the transport dies, and can be cancelled
 //! with [`Transport::cancel`]. Questions to the application are [`Request`]s.
 
+mod address;
 mod answering;
 mod asking;
 mod attending;

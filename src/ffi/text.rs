@@ -1,12 +1,33 @@
 //! Text of the peer's made safe to show, and lists of names in both directions.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
-use crate::codec::is_treacherous;
+use crate::codec::{is_treacherous, printable};
 use crate::messages::connection::valid_name;
 
-use super::guard::{Failure, Outcome};
+use super::guard::{self, Failure, Outcome};
 use super::memory;
+
+/// Makes bytes of a peer's safe to show on a terminal or to write to a log: control characters, marks that change the
+/// order in which others are shown, and what is no UTF-8 are escaped, such as "\u{1b}" or "\xff".
+///
+/// What the library itself tells (errors, log lines, banners, prompts) has been through this. Names of files and the data
+/// of channels have not.
+///
+/// @param bytes   the bytes; NUL is one of them
+/// @param length  how many
+/// @return a string in UTF-8, freed with ssh_memory_free(), or NULL for a NULL or when memory is short.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_text_printable(bytes: *const c_void, length: usize) -> *mut c_char {
+    guard::value(std::ptr::null_mut(), || {
+        if bytes.is_null() {
+            return Err(Failure::invalid("the bytes are NULL"));
+        }
+        memory::string_out(&printable(memory::bytes(bytes, length)?, usize::MAX))
+    })
+}
 
 /// Escapes what could move the cursor, change colours or hide text; newlines and tabs stay where a text may
 /// have several lines.
@@ -54,6 +75,21 @@ mod tests {
     fn control_characters_are_escaped() {
         assert_eq!(for_terminal("a\x1b[2Jb\n", false), "a\\u{1b}[2Jb\\n");
         assert_eq!(for_terminal("a\r\n\tb\u{202e}", true), "a\n\tb\\u{202e}");
+    }
+
+    #[test]
+    fn bytes_for_a_terminal() {
+        let bytes = b"a\x1b[2J\0\xc2\x9b\xff\xe2\x80\xae";
+        // SAFETY: the array lives, and the string is given back once.
+        unsafe {
+            let text = ssh_text_printable(bytes.as_ptr().cast(), bytes.len());
+            assert_eq!(
+                memory::text(text, "the text").unwrap(),
+                "a\\u{1b}[2J\\u{0}\\u{9b}\\xff\\u{202e}"
+            );
+            memory::ssh_memory_free(text.cast());
+            assert!(ssh_text_printable(std::ptr::null(), 1).is_null());
+        }
     }
 
     #[test]
