@@ -11,6 +11,7 @@ const HEADER_SOURCES: &[&str] = &[
     "version",
     "status",
     "memory",
+    "text",
     "error",
     "callbacks",
     "event",

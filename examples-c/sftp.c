@@ -376,8 +376,7 @@ int main(int argc, char **argv)
         } else if (option == 'L') {
             job.in_detail = true;
         } else if (!client_option(&client, option, optarg)) {
-            fprintf(stderr, "sftp: try --help\n");
-            return EXIT_TROUBLE;
+            fail("try --help");
         }
     }
     if (argc - optind < 2)
@@ -391,8 +390,12 @@ int main(int argc, char **argv)
     if (job.sftp == NULL)
         fail_error("sftp", error);
     ssh_status status = command->run(&job, argv + optind + 2, &error);
-    if (status != SSH_OK)
-        say_error(command->name, error);
+    if (status != SSH_OK) {
+        char what[512];
+        const char *path = argc - optind > 2 ? argv[optind + 2] : "";
+        snprintf(what, sizeof what, "%s%s%s", command->name, *path != '\0' ? " " : "", path);
+        say_error(what, error);
+    }
     if (fflush(stdout) != 0)
         fail("the output cannot be written");
     ssh_sftp_free(job.sftp);

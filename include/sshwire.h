@@ -579,8 +579,8 @@
 /**
  * Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
  * ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
- * for this user, too: ssh_request_send_banner(). Asked if there is a callback when the transport starts, or with
- * ssh_server_pull_requests(). ssh_request_username().
+ * for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with
+ * ssh_server_pull_requests() if no question of authentication has a callback. ssh_request_username().
  */
 #define SSH_REQUEST_AUTH_METHODS 9
 
@@ -1292,6 +1292,22 @@ const char *ssh_status_name(ssh_status status);
  * Any thread. Since 0.1.
  */
 void ssh_memory_free(void *memory);
+
+/**
+ * Makes bytes of a peer's safe to show on a terminal or to write to a log: control characters, marks that change the
+ * order in which others are shown, and what is no UTF-8 are escaped, such as "\u{1b}" or "\xff".
+ *
+ * What the library itself tells (errors, log lines, banners, prompts) has been through this. Names of files and the data
+ * of channels have not.
+ *
+ * @param bytes   the bytes; NUL is one of them
+ * @param length  how many
+ * @return a string in UTF-8, freed with ssh_memory_free(), or NULL for a NULL or when memory is short.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_text_printable(const void *bytes,
+                         size_t length);
 
 /**
  * Frees an error and the strings asked of it.

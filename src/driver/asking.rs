@@ -86,6 +86,19 @@ impl Serving {
             .collect()
     }
 
+    /// Whether somebody is there to say which methods a user has. Who pulls questions but has callbacks for those of
+    /// authentication may not pull before somebody is in, and would be waited for.
+    pub(crate) fn is_asked_for_methods(&self) -> bool {
+        let has = |kind| self.callbacks.contains_key(&kind);
+        let authenticates = [
+            RequestKind::AuthNone,
+            RequestKind::AuthPassword,
+            RequestKind::AuthKeyProven,
+            RequestKind::AuthInteractive,
+        ];
+        has(RequestKind::AuthMethods) || (self.pull && !authenticates.into_iter().any(has))
+    }
+
     /// Whether somebody is there to answer questions of this kind.
     pub(crate) fn is_asked(&self, kind: RequestKind) -> bool {
         self.pull || self.callbacks.contains_key(&kind)

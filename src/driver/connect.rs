@@ -216,7 +216,7 @@ impl Stage {
     }
 }
 
-/// Carries all connections that nobody waits for, on one thread of the pool, which leaves when there is none.
+/// Carries all connections that nobody waits for, on one thread, which leaves when there is none.
 struct Connector {
     wake: OwnedFd,
     queue: Mutex<Queue>,
@@ -270,7 +270,7 @@ impl Connector {
             self.wake();
         } else {
             queue.running = true;
-            engine.pool().spawn(Box::new(|| self.run()));
+            engine.connects().spawn(Box::new(|| self.run()));
         }
         Ok(())
     }
@@ -323,7 +323,7 @@ impl Connector {
 
 type Found = Result<Vec<SocketAddr>, Error>;
 
-/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of the pool to
+/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of a pool to
 /// itself, which is left behind when it is late, and which waits for nothing else.
 struct Lookup {
     told: mpsc::Receiver<Found>,
@@ -339,7 +339,7 @@ impl Lookup {
             return Ok(Lookup { told });
         }
         let host = host.to_owned();
-        Engine::get()?.pool().spawn(Box::new(move || {
+        Engine::get()?.lookups().spawn(Box::new(move || {
             // The asker may have gone.
             let _ = tell.send(resolve(&host, port));
             wake();
@@ -510,6 +510,26 @@ mod tests {
             let tell = tell.clone();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
             begin(&address, Timeout::After(Duration::from_secs(60)), done).unwrap();
+        }
+        for _ in 0..MANY {
+            told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
+        }
+    }
+
+    /// Callbacks may connect by name, all at once: what they wait for must not wait for a thread of theirs.
+    #[test]
+    fn callbacks_that_look_up_names_do_not_wait_for_each_other() {
+        const MANY: usize = 300;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("127.1:{}", listener.local_addr().unwrap().port());
+        std::thread::spawn(move || listener.incoming().flatten().take(MANY).for_each(drop));
+        let (tell, told) = mpsc::channel();
+        for _ in 0..MANY {
+            let (tell, address) = (tell.clone(), address.clone());
+            Engine::get().unwrap().pool().spawn(Box::new(move || {
+                let outcome = connect(&address, Timeout::After(Duration::from_secs(20)));
+                tell.send(outcome.map(drop)).unwrap();
+            }));
         }
         for _ in 0..MANY {
             told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
