@@ -37,6 +37,8 @@ const HEADER_SOURCES: &[&str] = &[
     "server",
     "subsystem",
     "sftp_server",
+    "sftp_operation",
+    "sftp_operation_answer",
     "sftp",
     "sftp_path",
     "sftp_attributes",
