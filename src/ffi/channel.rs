@@ -61,7 +61,9 @@ pub unsafe extern "C" fn ssh_channel_read(
 }
 
 /// Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
-/// ends up stopping the other.
+/// ends up stopping the other. So either read both in turn, with timeout 0, and wait for
+/// whichever has something with ssh_channel_set_event(); or have a thread for each; or put both into one with
+/// ssh_channel_set_combine_stderr().
 ///
 /// @param channel     the channel
 /// @param buffer      where to put it
