@@ -59,16 +59,15 @@ static void every_call(void)
     ssh_sftp_free(second);
 }
 
-/* What the options of the server say is kept. */
 /* A session over a channel of the program's, whose handle may be freed before it. */
 static void over_a_channel(void)
 {
     pair p;
-    ssh_error *error = NULL;
+    ssh_error *failure = NULL;
     ssh_sftp_free(files_pair(&p));
-    ssh_channel *channel = ssh_transport_open_session(p.client, SFTP_MS, &error);
-    CHECK_OK(ssh_channel_request_subsystem(channel, "sftp", SFTP_MS, &error), error);
-    ssh_sftp *sftp = ssh_sftp_new_channel(channel, SFTP_MS, &error);
+    ssh_channel *channel = ssh_transport_open_session(p.client, SFTP_MS, &failure);
+    CHECK_OK(ssh_channel_request_subsystem(channel, "sftp", SFTP_MS, &failure), failure);
+    ssh_sftp *sftp = ssh_sftp_new_channel(channel, SFTP_MS, &failure);
     CHECK(sftp != NULL);
     ssh_channel_free(channel);
     SFTP_OK(ssh_sftp_mkdir(sftp, "/over", 0700, SFTP_MS, error));
@@ -83,6 +82,7 @@ static void over_a_channel(void)
     pair_free(&p);
 }
 
+/* What the options of the server say is kept. */
 static void read_only(void)
 {
     pair p;
