@@ -247,7 +247,7 @@ static int find(struct memory_files *files, const char *path, bool follow_last, 
 /* The same for what must exist. */
 static int find_node(struct memory_files *files, const char *path, bool follow_last, struct node **node)
 {
-    struct place place;
+    struct place place = {0};
     int failure = find(files, path, follow_last, &place);
     *node = place.node;
     return failure != 0 ? failure : place.node == NULL ? ENOENT : 0;
