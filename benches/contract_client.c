@@ -5,6 +5,11 @@
  *   up         N bytes to `cat >/dev/null`, until its exit status is here
  *   echo       N times one byte to `cat` and back
  *   exec       N times on one connection: a channel, `true`, its exit status
+ *   both       N bytes to `cat` and back, at once
+ *   channels   N bytes over 16 channels of one connection at once; adds the slowest one's share of the mean rate
+ *   sftpget    N bytes of $BENCH_FILE to nowhere, with one call
+ *   sftpput    N zeros to $BENCH_FILE.up, with one call
+ *   sftpread, sftpwrite    the same in plain reads and writes of 32 KiB
  *   handshake  N times: connect, key exchange, public key, disconnect
  *   idle       N connections at once; with BENCH_HOLD in the environment they stay until standard input ends
  *
@@ -13,6 +18,7 @@
  */
 #define _GNU_SOURCE /* clock_gettime, getrusage */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,6 +32,8 @@
 #define LIMIT_MS 120000
 /* Connections of `idle` that log in at the same time. */
 #define BATCH 16
+/* Channels that move data at once. */
+#define CHANNELS 16
 
 struct target {
     const char *host, *port, *user, *mode, *cipher;
@@ -200,6 +208,196 @@ static void exec(const struct target *target)
     ssh_transport_free(transport);
 }
 
+/* --- several at once -------------------------------------------------------------------------------- */
+
+struct stream {
+    pthread_t thread;
+    ssh_channel *channel;
+    uint64_t count;
+    double seconds;
+};
+
+static void *send_stream(void *argument)
+{
+    static const char zeros[WRITE_SIZE];
+    struct stream *stream = argument;
+    for (uint64_t left = stream->count; left > 0;) {
+        size_t part = left < sizeof zeros ? (size_t)left : sizeof zeros;
+        bench_check("write", ssh_channel_write_all(stream->channel, zeros, part, NULL, LIMIT_MS), NULL);
+        left -= part;
+    }
+    bench_check("eof", ssh_channel_send_eof(stream->channel), NULL);
+    return NULL;
+}
+
+static void *receive_stream(void *argument)
+{
+    struct stream *stream = argument;
+    char *buffer = malloc(BENCH_BUFFER);
+    uint64_t total = 0;
+    size_t done;
+    ssh_status status = SSH_ERR_RESOURCE;
+    struct stamp start = now();
+    while (buffer != NULL && (status = ssh_channel_read(stream->channel, buffer, BENCH_BUFFER, &done, LIMIT_MS)) == SSH_OK)
+        total += done;
+    if (status != SSH_EOF || total != stream->count)
+        bench_fail("read", status, NULL);
+    stream->seconds = now().wall - start.wall;
+    free(buffer);
+    return NULL;
+}
+
+static void start_stream(struct stream *stream, void *(*carry)(void *))
+{
+    if (pthread_create(&stream->thread, NULL, carry, stream) != 0)
+        bench_fail("thread", SSH_ERR_RESOURCE, NULL);
+}
+
+static void both(const struct target *target)
+{
+    ssh_transport *transport = log_in(target);
+    struct stream up = {.channel = run(transport, "cat"), .count = target->count}, down = up;
+    struct stamp start = now();
+    start_stream(&up, send_stream);
+    receive_stream(&down);
+    pthread_join(up.thread, NULL);
+    report(target, start, "");
+    ssh_channel_free(up.channel);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
+}
+
+static void channels(const struct target *target)
+{
+    struct stream streams[CHANNELS];
+    char command[64], more[64];
+    double slowest = 0, mean = 0;
+    ssh_transport *transport = log_in(target);
+    snprintf(command, sizeof command, "head -c %" PRIu64 " /dev/zero", target->count / CHANNELS);
+    struct stamp start = now();
+    for (size_t i = 0; i < CHANNELS; i++) {
+        streams[i] = (struct stream){.channel = run(transport, command), .count = target->count / CHANNELS};
+        start_stream(&streams[i], receive_stream);
+    }
+    for (size_t i = 0; i < CHANNELS; i++) {
+        pthread_join(streams[i].thread, NULL);
+        slowest = streams[i].seconds > slowest ? streams[i].seconds : slowest;
+        mean += 1 / streams[i].seconds / CHANNELS;
+    }
+    snprintf(more, sizeof more, ",\"slowest\":%.3f", 1 / slowest / mean);
+    report(target, start, more);
+    for (size_t i = 0; i < CHANNELS; i++)
+        ssh_channel_free(streams[i].channel);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
+}
+
+/* --- files ------------------------------------------------------------------------------------------- */
+
+static bool count_bytes(void *userdata, const void *data, size_t length)
+{
+    (void)data;
+    *(uint64_t *)userdata += length;
+    return true;
+}
+
+static bool give_zeros(void *userdata, void *buffer, size_t capacity, size_t *length)
+{
+    uint64_t *left = userdata;
+    *length = *left < capacity ? (size_t)*left : capacity;
+    memset(buffer, 0, *length);
+    *left -= *length;
+    return true;
+}
+
+static uint64_t get_whole(ssh_sftp *sftp, const char *path)
+{
+    uint64_t total = 0;
+    ssh_error *error = NULL;
+    bench_check("get", ssh_sftp_get_callback(sftp, path, 0, count_bytes, 0, NULL, &total, LIMIT_MS, &error), error);
+    return total;
+}
+
+static uint64_t put_whole(ssh_sftp *sftp, const char *path, uint64_t count)
+{
+    uint64_t left = count;
+    ssh_error *error = NULL;
+    bench_check("put", ssh_sftp_put_callback(sftp, give_zeros, count, path, 0, NULL, &left, LIMIT_MS, &error), error);
+    return count - left;
+}
+
+static ssh_sftp_file *open_file(ssh_sftp *sftp, const char *path, uint32_t flags)
+{
+    ssh_error *error = NULL;
+    ssh_sftp_file *file = ssh_sftp_open(sftp, path, flags, NULL, LIMIT_MS, &error);
+    if (file == NULL)
+        bench_fail("open", SSH_OK, error);
+    return file;
+}
+
+static uint64_t read_pieces(ssh_sftp *sftp, const char *path)
+{
+    static char buffer[WRITE_SIZE];
+    uint64_t total = 0;
+    size_t done;
+    ssh_status status;
+    ssh_error *error = NULL;
+    ssh_sftp_file *file = open_file(sftp, path, SSH_SFTP_READ);
+    while ((status = ssh_sftp_file_read(file, buffer, sizeof buffer, &done, LIMIT_MS, &error)) == SSH_OK)
+        total += done;
+    if (status != SSH_EOF)
+        bench_fail("read", status, error);
+    ssh_sftp_file_free(file);
+    return total;
+}
+
+static uint64_t write_pieces(ssh_sftp *sftp, const char *path, uint64_t count)
+{
+    static const char zeros[WRITE_SIZE];
+    uint64_t total = 0;
+    size_t done;
+    ssh_error *error = NULL;
+    ssh_sftp_file *file = open_file(sftp, path, SSH_SFTP_WRITE | SSH_SFTP_CREATE | SSH_SFTP_TRUNCATE);
+    while (total < count) {
+        size_t part = count - total < sizeof zeros ? (size_t)(count - total) : sizeof zeros;
+        bench_check("write", ssh_sftp_file_write(file, zeros, part, &done, LIMIT_MS, &error), error);
+        total += done;
+    }
+    bench_check("close", ssh_sftp_file_close(file, LIMIT_MS, &error), error);
+    ssh_sftp_file_free(file);
+    return total;
+}
+
+static void sftp(const struct target *target)
+{
+    char path[4096];
+    const char *file = getenv("BENCH_FILE");
+    bool puts = strcmp(target->mode, "sftpput") == 0 || strcmp(target->mode, "sftpwrite") == 0;
+    bool whole = strcmp(target->mode, "sftpput") == 0 || strcmp(target->mode, "sftpget") == 0;
+    ssh_error *error = NULL;
+    if (file == NULL)
+        bench_fail("BENCH_FILE is not set", SSH_ERR_INVALID_ARG, NULL);
+    snprintf(path, sizeof path, "%s%s", file, puts ? ".up" : "");
+    ssh_transport *transport = log_in(target);
+    ssh_sftp *session = ssh_transport_open_sftp_client(transport, LIMIT_MS, &error);
+    if (session == NULL)
+        bench_fail("sftp", SSH_OK, error);
+    struct stamp start = now();
+    uint64_t moved;
+    if (puts)
+        moved = whole ? put_whole(session, path, target->count) : write_pieces(session, path, target->count);
+    else
+        moved = whole ? get_whole(session, path) : read_pieces(session, path);
+    if (moved != target->count)
+        bench_fail("not as many bytes as were asked for", SSH_OK, NULL);
+    report(target, start, "");
+    ssh_sftp_free(session);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
+}
+
+/* --- connections ------------------------------------------------------------------------------------- */
+
 static void handshake(const struct target *target)
 {
     struct stamp start = now();
@@ -271,7 +469,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const struct target *target);
-    } modes[] = {{"down", down}, {"up", up}, {"echo", echo}, {"exec", exec}, {"handshake", handshake}, {"idle", idle}};
+    } modes[] = {{"down", down}, {"up", up}, {"echo", echo}, {"exec", exec}, {"both", both},
+                 {"channels", channels}, {"sftpget", sftp}, {"sftpput", sftp}, {"sftpread", sftp}, {"sftpwrite", sftp},
+                 {"handshake", handshake}, {"idle", idle}};
     ssh_error *error = NULL;
     if (argc != 8) {
         fprintf(stderr, "usage: contract_client HOST PORT USER KEYFILE MODE N CIPHER\n");
