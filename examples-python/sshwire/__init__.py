@@ -9,9 +9,13 @@ OSError; where Python has a class for the case (TimeoutError, ConnectionError, F
 are of that, too. What a function that the library calls raises goes to threading.excepthook, and counts as a refusal.
 """
 
-from ._core import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, HostKeyRejected,
-                    KeyFailure, NoSuchFile, PermissionDenied, SftpError, Timeout)
+from . import _process
+from ._abi import lib as _lib
+from .algorithms import Algorithms, Preset
 from .channel import Channel, Condition, Exit
+from .command import Completed
+from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, HostKeyRejected,
+                     KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
 from .event import Event
 from .forward import Counters, Forward
 from .key import Key
@@ -19,12 +23,12 @@ from .log import set_log
 from .request import Kind, Request
 from .server import Server, SftpDirectory
 from .sftp import Attributes, Sftp, SftpFile, Transfer
-from .transport import Completed, Preset, Transport, connect
-from ._abi import lib as _lib
+from .transport import Agreed, Statistics, Transport, connect
 
 __version__ = _lib.ssh_version_string().decode()
 
-__all__ = ["Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed", "Completed", "Condition",
-           "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked", "Forward", "HostKeyRejected", "Key",
-           "KeyFailure", "Kind", "NoSuchFile", "PermissionDenied", "Preset", "Request", "Server", "Sftp", "SftpDirectory",
-           "SftpError", "SftpFile", "Timeout", "Transfer", "Transport", "connect", "set_log"]
+__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed", "Completed",
+           "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked", "Forward",
+           "HostKeyRejected", "Key", "KeyFailure", "Kind", "NoSuchFile", "PermissionDenied", "Preset", "Request", "Server",
+           "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure", "Timeout", "Transfer",
+           "Transport", "connect", "set_log"]

@@ -1,16 +1,22 @@
 """The C functions as ctypes sees them: one line for each function of sshwire.h that the package uses.
 
-A type string stands for the arguments: one word each, the result before the arrow. Handles are plain numbers
+The types of the arguments stand before the arrow, one word each, the result behind it. Handles are plain numbers
 (``c_void_p``), never pointers that Python would look behind.
 """
 
 import ctypes
 import os
+import subprocess
+
+_SONAME = "libsshwire.so.0"
 
 DESTROY = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 REQUEST_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
 KEEPALIVE_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32, ctypes.c_void_p)
+BANNER_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+FORWARD_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint16, ctypes.c_char_p,
+                                    ctypes.c_uint16, ctypes.c_void_p)
 SUBSYSTEM_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
 READ_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32, ctypes.c_void_p)
 WRITE_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32, ctypes.c_void_p)
@@ -48,6 +54,8 @@ _TYPES = {
     "request_cb": REQUEST_CALLBACK,
     "log_cb": LOG_CALLBACK,
     "keepalive_cb": KEEPALIVE_CALLBACK,
+    "banner_cb": BANNER_CALLBACK,
+    "forward_cb": FORWARD_CALLBACK,
     "subsystem_cb": SUBSYSTEM_CALLBACK,
     "read_cb": READ_CALLBACK,
     "write_cb": WRITE_CALLBACK,
@@ -57,7 +65,6 @@ _TYPES = {
 }
 
 FUNCTIONS = {
-    "ssh_version_number": "-> u32",
     "ssh_version_string": "-> text",
     "ssh_status_name": "status -> text",
     "ssh_memory_free": "memory -> void",
@@ -106,10 +113,15 @@ FUNCTIONS = {
     "ssh_security_options_free": "handle -> void",
     "ssh_security_options_set_preset": "handle i32 error* -> status",
     "ssh_security_options_set_kex": "handle text error* -> status",
+    "ssh_security_options_kex": "handle -> memory",
     "ssh_security_options_set_key_types": "handle text error* -> status",
+    "ssh_security_options_key_types": "handle -> memory",
     "ssh_security_options_set_ciphers": "handle text error* -> status",
+    "ssh_security_options_ciphers": "handle -> memory",
     "ssh_security_options_set_digests": "handle text error* -> status",
+    "ssh_security_options_digests": "handle -> memory",
     "ssh_security_options_set_compression": "handle text error* -> status",
+    "ssh_security_options_compression": "handle -> memory",
     "ssh_transport_new": "i32 error* -> handle",
     "ssh_transport_new_address": "text i32 error* -> handle",
     "ssh_transport_free": "handle -> void",
@@ -130,10 +142,14 @@ FUNCTIONS = {
     "ssh_transport_get_remote_server_key": "handle error* -> handle",
     "ssh_transport_set_expected_host_key": "handle handle -> status",
     "ssh_transport_set_insecure_accept_any_host_key": "handle -> status",
-    "ssh_transport_security_options": "handle -> handle",
+    "ssh_transport_set_security_options": "handle handle -> status",
     "ssh_transport_new_stream": "read_cb write_cb close_cb memory destroy error* -> handle",
     "ssh_transport_new_channel": "handle error* -> handle",
     "ssh_transport_set_keepalive": "handle i32 u32 keepalive_cb memory destroy -> status",
+    "ssh_transport_set_rekey_limits": "handle u64 u64 u32 -> status",
+    "ssh_transport_set_channel_limit": "handle u32 -> status",
+    "ssh_transport_get_algorithm": "handle i32 -> memory",
+    "ssh_transport_statistics": "handle u64* size -> status",
     "ssh_set_log_callback": "log_cb i32 memory destroy -> status",
     "ssh_transport_auth_none": "handle text handle i32 error* -> status",
     "ssh_transport_auth_password": "handle text bytes size bool handle i32 error* -> status",
@@ -141,6 +157,7 @@ FUNCTIONS = {
     "ssh_transport_auth_interactive": "handle text text handle i32 error* -> status",
     "ssh_transport_auth_methods": "handle -> memory",
     "ssh_transport_auth_banner": "handle -> memory",
+    "ssh_transport_set_banner_callback": "handle banner_cb memory destroy -> status",
     "ssh_transport_open_session": "handle i32 error* -> handle",
     "ssh_transport_open_channel": "handle text text u16 text u16 i32 error* -> handle",
     "ssh_transport_accept": "handle i32 error* -> handle",
@@ -150,14 +167,17 @@ FUNCTIONS = {
     "ssh_channel_read_stderr": "handle buffer size size* i32 -> status",
     "ssh_channel_write_all": "handle buffer size size* i32 -> status",
     "ssh_channel_write_all_stderr": "handle buffer size size* i32 -> status",
-    "ssh_channel_set_timeout": "handle i32 -> status",
     "ssh_channel_set_combine_stderr": "handle bool -> status",
+    "ssh_channel_conditions": "handle -> u32",
     "ssh_channel_set_event": "handle handle u32 -> status",
     "ssh_channel_send_eof": "handle -> status",
     "ssh_channel_close": "handle -> status",
     "ssh_channel_free": "handle -> void",
     "ssh_channel_is_closed": "handle -> bool",
+    "ssh_channel_transport": "handle -> handle",
     "ssh_channel_kind": "handle -> text",
+    "ssh_channel_destination": "handle u16* -> text",
+    "ssh_channel_origin": "handle u16* -> text",
     "ssh_channel_request_pty": "handle text u32 u32 u32 u32 bytes size i32 error* -> status",
     "ssh_channel_request_shell": "handle i32 error* -> status",
     "ssh_channel_request_exec": "handle text i32 error* -> status",
@@ -165,19 +185,27 @@ FUNCTIONS = {
     "ssh_channel_request_env": "handle text text -> status",
     "ssh_channel_window_change": "handle u32 u32 u32 u32 -> status",
     "ssh_channel_signal": "handle text -> status",
+    "ssh_channel_break": "handle u32 i32 error* -> status",
+    "ssh_channel_request": "handle text bytes size bool i32 error* -> status",
     "ssh_channel_send_exit_status": "handle u32 -> status",
     "ssh_channel_send_exit_signal": "handle text bool text -> status",
     "ssh_channel_wait_exit": "handle i32 i32* u32* -> status",
     "ssh_channel_exit_signal": "handle -> memory",
+    "ssh_transport_request_port_forward": "handle text u16 forward_cb memory destroy i32 u16* error* -> status",
+    "ssh_transport_cancel_port_forward": "handle text u16 i32 error* -> status",
     "ssh_forward_local": "handle text u16 text u16 error* -> handle",
     "ssh_forward_remote": "handle text u16 text u16 i32 error* -> handle",
     "ssh_forward_dynamic": "handle text u16 error* -> handle",
     "ssh_forward_address": "handle -> text",
     "ssh_forward_port": "handle -> u16",
     "ssh_forward_counters": "handle u64* u64* u64* u64* u64* -> status",
+    "ssh_forward_set_max_connections": "handle size -> status",
     "ssh_forward_stop": "handle -> status",
     "ssh_forward_is_listening": "handle -> bool",
     "ssh_forward_free": "handle -> void",
+    "ssh_request_serve": "handle error* -> status",
+    "ssh_channel_request_agent_forward": "handle text i32 error* -> status",
+    "ssh_request_serve_agent": "handle text error* -> status",
     "ssh_transport_set_callback": "handle i32 request_cb memory destroy -> status",
     "ssh_transport_pull_requests": "handle bool -> status",
     "ssh_transport_next_request": "handle i32 error* -> handle",
@@ -206,9 +234,11 @@ FUNCTIONS = {
     "ssh_request_wants_reply": "handle -> bool",
     "ssh_request_term": "handle -> text",
     "ssh_request_terminal_size": "handle u32* u32* u32* u32* -> status",
+    "ssh_request_terminal_modes": "handle size* -> memory",
     "ssh_request_accept": "handle -> status",
     "ssh_request_refuse": "handle -> status",
     "ssh_request_accept_partial": "handle text -> status",
+    "ssh_request_refuse_with_methods": "handle text -> status",
     "ssh_request_ask": "handle text text texts bools size -> status",
     "ssh_request_set_answer": "handle size bytes size -> status",
     "ssh_request_accept_channel": "handle error* -> handle",
@@ -219,6 +249,7 @@ FUNCTIONS = {
     "ssh_server_free": "handle -> void",
     "ssh_server_set_callback": "handle i32 request_cb memory destroy -> status",
     "ssh_server_add_key": "handle handle -> status",
+    "ssh_server_load_moduli": "handle text error* -> status",
     "ssh_server_set_auth_methods": "handle text -> status",
     "ssh_server_set_banner": "handle text -> status",
     "ssh_server_set_auth_limits": "handle u32 u32 -> status",
@@ -228,6 +259,8 @@ FUNCTIONS = {
     "ssh_sftp_server_new_directory": "text error* -> handle",
     "ssh_sftp_server_free": "handle -> void",
     "ssh_sftp_server_set_read_only": "handle bool -> status",
+    "ssh_sftp_server_set_umask": "handle u32 -> status",
+    "ssh_sftp_server_set_home": "handle text -> status",
     "ssh_request_accept_sftp": "handle handle error* -> status",
     "ssh_transport_open_sftp_client": "handle i32 error* -> handle",
     "ssh_sftp_close": "handle -> status",
@@ -248,9 +281,11 @@ FUNCTIONS = {
     "ssh_sftp_lstat": "handle text i32 error* -> handle",
     "ssh_sftp_readlink": "handle text memory* size* i32 error* -> status",
     "ssh_sftp_realpath": "handle text memory* size* i32 error* -> status",
+    "ssh_sftp_expand_path": "handle text memory* size* i32 error* -> status",
+    "ssh_sftp_home_directory": "handle text memory* size* i32 error* -> status",
+    "ssh_sftp_statvfs": "handle text u64* size i32 error* -> status",
     "ssh_sftp_attributes_free": "handle -> void",
     "ssh_sftp_attributes_name": "handle size* -> memory",
-    "ssh_sftp_attributes_type": "handle -> i32",
     "ssh_sftp_attributes_size": "handle u64* -> status",
     "ssh_sftp_attributes_permissions": "handle u32* -> status",
     "ssh_sftp_attributes_owner": "handle u32* u32* -> status",
@@ -274,13 +309,23 @@ FUNCTIONS = {
 }
 
 
-def _find():
-    """The library: SSHWIRE_LIBRARY names a file; otherwise the system's loader looks."""
+def _load():
+    """The library: the file that SSHWIRE_LIBRARY names; else what the system's loader finds; else where pkg-config says
+    that it was installed."""
     named = os.environ.get("SSHWIRE_LIBRARY")
-    return ctypes.CDLL(named or "libsshwire.so.0")
+    if named:
+        return ctypes.CDLL(named)
+    try:
+        return ctypes.CDLL(_SONAME)
+    except OSError as error:
+        try:
+            said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            raise error from None
+        return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))
 
 
-def bind(library):
+def _bind(library):
     for name, form in FUNCTIONS.items():
         arguments, result = form.split("->")
         function = getattr(library, name)
@@ -290,4 +335,4 @@ def bind(library):
 
 
 # ctypes lets go of the interpreter's lock during each call, so a call that waits stops no other thread.
-lib = bind(_find())
+lib = _bind(_load())

@@ -5,8 +5,11 @@ import enum
 import io
 from typing import NamedTuple, Optional
 
-from ._core import (AGAIN, EOF, Handle, call, check, decode, encode, failure, lib, milliseconds, sliced,
-                    take_text)
+from ._abi import lib
+from ._calls import ask, check, sliced
+from ._handle import Handle
+from ._values import address, area, decode, encode, encode_path, milliseconds, take_text, to_bytes
+from .errors import AGAIN, EOF, failure, take_error
 
 
 class Condition(enum.IntFlag):
@@ -24,7 +27,7 @@ class Channel(Handle):
     """One stream in each direction. Reading and writing may go on at once in two threads.
 
     read() returns what there is, b"" at the end; write() writes everything. Without a timeout of their own, they take
-    the one given to settimeout(), which is None at first.
+    the one given to settimeout(), which is None at first; with 0 they raise BlockingIOError instead of waiting.
     """
 
     _free = "ssh_channel_free"
@@ -32,31 +35,34 @@ class Channel(Handle):
 
     @classmethod
     def _borrow(cls, handle):
-        """A channel that somebody else owns, or will: the one object for it, or one that frees nothing."""
-        known = cls._known(handle)
-        if known is None and handle:
-            known = cls(handle)
-            known._disown()
-        return known
+        """The object for a channel that somebody else owns, or will; None for none."""
+        return (cls._known(handle) or cls(handle, owned=False)) if handle else None
 
     @classmethod
-    def _own(cls, handle):
-        known = cls._known(handle)
-        if known is not None and not known._finalizer.alive:
-            known.__init__(handle)
-        return known or cls(handle)
+    def _take(cls, handle):
+        """The object that owns the channel from now on."""
+        channel = cls._borrow(handle)
+        if channel._finalizer is None:
+            channel._own()
+        return channel
 
     def settimeout(self, seconds):
         milliseconds(seconds)
         self._timeout = seconds
 
-    def _seconds(self, timeout):
-        return self._timeout if timeout is ... else timeout
+    def _sliced(self, timeout, attempt):
+        status = sliced(self._timeout if timeout is ... else timeout, attempt)
+        if status < 0:
+            raise self._failure(status)
+        return status
 
-    @property
-    def kind(self):
-        """"session", "direct-tcpip", ..."""
-        return decode(lib.ssh_channel_kind(self._handle))
+    def _failure(self, status):
+        """With the detail that the transport has, if that has ended for the same reason."""
+        cause = lib.ssh_transport_error(lib.ssh_channel_transport(self._handle))
+        error = take_error(cause) if cause else None
+        return error if error is not None and error.code == status else failure(status)
+
+    # Reading and writing.
 
     def _read(self, function, size, timeout):
         if size is None or size < 0:
@@ -66,11 +72,10 @@ class Channel(Handle):
 
     def _read_into(self, function, buffer, size, timeout):
         done = ctypes.c_size_t()
-        status = sliced(self._seconds(timeout),
-                        lambda ms: function(self._handle, buffer, size, ctypes.byref(done), ms))
+        status = self._sliced(timeout, lambda ms: function(self._handle, buffer, size, ctypes.byref(done), ms))
         if status == AGAIN:
             raise BlockingIOError("nothing has come")
-        return 0 if check(status) == EOF else done.value
+        return 0 if status == EOF else done.value
 
     def read(self, size=-1, timeout=...):
         """Up to ``size`` bytes as they come; without a size, everything until the end."""
@@ -81,18 +86,13 @@ class Channel(Handle):
 
     def readinto(self, buffer, timeout=...):
         """Fills a writable buffer without a copy between; gives how many bytes came, 0 at the end."""
-        view = memoryview(buffer).cast("B")
-        if not view.nbytes:
-            return 0
-        area = (ctypes.c_char * view.nbytes).from_buffer(view)
-        return self._read_into(lib.ssh_channel_read, area, view.nbytes, timeout)
+        return self._read_into(lib.ssh_channel_read, *area(buffer), timeout)
 
     def _write(self, function, data, timeout):
         view = memoryview(data).cast("B")
-        # Bytes are passed as they lie; what is writable too; the rest is copied.
-        raw = data if isinstance(data, bytes) else view.tobytes() if view.readonly else None
-        area = (ctypes.c_char * view.nbytes).from_buffer(view) if raw is None and view.nbytes else raw or b""
-        start = ctypes.cast(area, ctypes.c_void_p).value or 0
+        # What C reads from: bytes as they lie, a writable buffer as it lies, anything else as a copy.
+        memory = data if isinstance(data, bytes) else view.tobytes() if view.readonly else area(view)[0]
+        start = ctypes.cast(memory, ctypes.c_void_p).value or 0
         written = 0
 
         def attempt(ms):
@@ -102,11 +102,12 @@ class Channel(Handle):
             written += done.value
             return status
 
-        status = sliced(self._seconds(timeout), attempt)
-        if status != 0:
-            error = failure(status) if status < 0 else BlockingIOError("nothing fits now")
+        try:
+            if self._sliced(timeout, attempt) == AGAIN:
+                raise BlockingIOError("nothing fits now")
+        except OSError as error:
             error.characters_written = written
-            raise error
+            raise
         return written
 
     def write(self, data, timeout=...):
@@ -116,11 +117,16 @@ class Channel(Handle):
     def write_stderr(self, data, timeout=...):
         return self._write(lib.ssh_channel_write_all_stderr, data, timeout)
 
-    def makefile(self, mode="rb", buffering=io.DEFAULT_BUFFER_SIZE):
-        """A file object over the channel: "rb", "wb", "r" or "w". Closing a file for writing sends EOF."""
-        raw = _RawChannel(self, "w" in mode)
+    def makefile(self, mode="r", buffering=io.DEFAULT_BUFFER_SIZE, encoding="utf-8", errors=None, newline=None, stderr=False):
+        """A file object over the channel: "r", "w", "rb" or "wb". Lines come as one iterates over it.
+
+        Closing one for writing sends EOF; the channel itself stays open.
+        """
+        if mode not in ("r", "w", "rb", "wb"):
+            raise ValueError(f"{mode!r} is no mode")
+        raw = _RawChannel(self, "w" in mode, stderr)
         buffered = (io.BufferedWriter if "w" in mode else io.BufferedReader)(raw, buffering)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding="utf-8")
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
     def send_eof(self):
         check(lib.ssh_channel_send_eof(self._handle))
@@ -129,18 +135,44 @@ class Channel(Handle):
         """Closes the channel; what has come can still be read."""
         check(lib.ssh_channel_close(self._handle))
 
+    def free(self):
+        if self._finalizer is None:
+            lib.ssh_channel_close(self._handle)  # the handle is somebody else's
+        super().free()
+
+    # What there is to know of it.
+
+    @property
+    def kind(self):
+        """"session", "direct-tcpip", ..."""
+        return decode(lib.ssh_channel_kind(self._handle))
+
     @property
     def closed(self):
         return lib.ssh_channel_is_closed(self._handle)
 
+    # Of a forwarded connection: (host, port) where it leads to or came in, and where it comes from; None for other kinds.
+    destination = property(lambda self: address(lib.ssh_channel_destination, self._handle))
+    origin = property(lambda self: address(lib.ssh_channel_origin, self._handle))
+
+    @property
+    def conditions(self):
+        return Condition(lib.ssh_channel_conditions(self._handle))
+
+    def set_event(self, event, conditions):
+        """Sets an Event whenever one of the ``Condition``s begins to hold; None ends that."""
+        check(lib.ssh_channel_set_event(self._handle, event and event._handle, conditions))
+
     def combine_stderr(self, combine=True):
+        """Whether what comes on stderr is read as if it came on stdout."""
         check(lib.ssh_channel_set_combine_stderr(self._handle, combine))
 
     # What a client asks.
 
-    def pty(self, term="xterm-256color", columns=80, rows=24, timeout=...):
-        call(lib.ssh_channel_request_pty, self._handle, encode(term), columns, rows, 0, 0, None, 0,
-             milliseconds(timeout))
+    def pty(self, term="xterm-256color", columns=80, rows=24, modes=b"", timeout=...):
+        """A terminal; ``modes`` as RFC 4254 section 8 has them."""
+        ask(lib.ssh_channel_request_pty, self._handle, encode(term), columns, rows, 0, 0, modes, len(modes),
+            milliseconds(timeout))
 
     def resize(self, columns, rows):
         check(lib.ssh_channel_window_change(self._handle, columns, rows, 0, 0))
@@ -149,31 +181,40 @@ class Channel(Handle):
         check(lib.ssh_channel_request_env(self._handle, encode(name), encode(value)))
 
     def exec(self, command, timeout=...):
-        call(lib.ssh_channel_request_exec, self._handle, encode(command), milliseconds(timeout))
+        ask(lib.ssh_channel_request_exec, self._handle, encode(command), milliseconds(timeout))
 
     def shell(self, timeout=...):
-        call(lib.ssh_channel_request_shell, self._handle, milliseconds(timeout))
+        ask(lib.ssh_channel_request_shell, self._handle, milliseconds(timeout))
 
     def subsystem(self, name, timeout=...):
-        call(lib.ssh_channel_request_subsystem, self._handle, encode(name), milliseconds(timeout))
+        ask(lib.ssh_channel_request_subsystem, self._handle, encode(name), milliseconds(timeout))
+
+    def agent_forward(self, socket=None, timeout=...):
+        """Lets the other side use the agent that listens on ``socket``; without one the channels come out of accept()."""
+        ask(lib.ssh_channel_request_agent_forward, self._handle, None if socket is None else encode_path(socket),
+            milliseconds(timeout))
+
+    def request(self, name, data=b"", want_reply=True, timeout=...):
+        """A request of any name."""
+        raw = to_bytes(data)
+        ask(lib.ssh_channel_request, self._handle, encode(name), raw, len(raw), want_reply, milliseconds(timeout))
 
     def signal(self, name):
         """Sends a signal, named without SIG."""
         check(lib.ssh_channel_signal(self._handle, encode(name)))
 
+    def send_break(self, seconds=0, timeout=...):
+        ask(lib.ssh_channel_break, self._handle, milliseconds(seconds), milliseconds(timeout))
+
     def wait_exit(self, timeout=...):
+        """How the command ended. Read its output first, or in another thread: one that cannot write does not end."""
         kind, status = ctypes.c_int32(), ctypes.c_uint32()
-        if check(sliced(self._seconds(timeout),
-                        lambda ms: lib.ssh_channel_wait_exit(self._handle, ms, ctypes.byref(kind),
-                                                             ctypes.byref(status)))) == AGAIN:
+        if self._sliced(timeout, lambda ms: lib.ssh_channel_wait_exit(self._handle, ms, ctypes.byref(kind),
+                                                                      ctypes.byref(status))) == AGAIN:
             raise BlockingIOError("it runs on")
         if kind.value == 1:
             return Exit(status.value, None)
         return Exit(None, take_text(lib.ssh_channel_exit_signal(self._handle)) if kind.value == 2 else None)
-
-    def set_event(self, event, conditions):
-        """Sets an Event whenever one of the ``Condition``s holds; None ends that."""
-        check(lib.ssh_channel_set_event(self._handle, event and event._handle, conditions))
 
     # What a server tells.
 
@@ -186,16 +227,13 @@ class Channel(Handle):
         check(lib.ssh_channel_send_exit_signal(self._handle, encode(name), core_dumped, encode(message)))
         self.close()
 
-    def free(self):
-        if not self._finalizer.alive:
-            lib.ssh_channel_close(self._handle)  # somebody else's, or freed, and then this does nothing
-        super().free()
-
 
 class _RawChannel(io.RawIOBase):
-    def __init__(self, channel, writing):
+    def __init__(self, channel, writing, stderr):
         super().__init__()
         self._channel, self._writing = channel, writing
+        self._read = lib.ssh_channel_read_stderr if stderr else lib.ssh_channel_read
+        self._write = channel.write_stderr if stderr else channel.write
 
     def readable(self):
         return not self._writing
@@ -204,13 +242,20 @@ class _RawChannel(io.RawIOBase):
         return self._writing
 
     def readinto(self, buffer):
-        return self._channel.readinto(buffer)
+        try:
+            return self._channel._read_into(self._read, *area(buffer), ...)
+        except BlockingIOError:
+            return None
 
     def write(self, data):
-        return self._channel.write(data)
+        try:
+            return self._write(data)
+        except BlockingIOError as error:
+            return error.characters_written or None
 
     def close(self):
-        if not self.closed:
-            super().close()
-            if self._writing:
-                self._channel.send_eof()
+        if self.closed:
+            return
+        super().close()
+        if self._writing and not self._channel.closed:
+            self._channel.send_eof()

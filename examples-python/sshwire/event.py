@@ -1,6 +1,9 @@
 """Events: for loops that wait for many things at once."""
 
-from ._core import Handle, check, lib, sliced
+from ._abi import lib
+from ._calls import check, sliced
+from ._handle import Handle
+from .errors import AGAIN, TIMEOUT
 
 
 class Event(Handle):
@@ -14,10 +17,7 @@ class Event(Handle):
     def wait(self, timeout=None):
         """Whether it was set in time."""
         status = sliced(timeout, lambda ms: lib.ssh_event_wait(self._handle, ms))
-        if status in (2, -301):
-            return False
-        check(status)
-        return True
+        return False if status in (AGAIN, TIMEOUT) else check(status) == 0
 
     def is_set(self):
         return lib.ssh_event_is_set(self._handle)

@@ -3,7 +3,10 @@
 import ctypes
 from typing import NamedTuple
 
-from ._core import Handle, check, decode, lib
+from ._abi import lib
+from ._calls import check
+from ._handle import Handle
+from ._values import decode
 
 
 class Counters(NamedTuple):
@@ -33,6 +36,10 @@ class Forward(Handle):
         numbers = [ctypes.c_uint64() for _ in Counters._fields]
         check(lib.ssh_forward_counters(self._handle, *map(ctypes.byref, numbers)))
         return Counters(*(number.value for number in numbers))
+
+    def set_max_connections(self, number):
+        """How many there may be at once; more are refused."""
+        check(lib.ssh_forward_set_max_connections(self._handle, number))
 
     def stop(self):
         """Takes no new connections; those that there are go on."""

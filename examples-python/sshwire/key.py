@@ -1,8 +1,10 @@
 """Public and private keys."""
 
-import ctypes
-
-from ._core import Handle, call, check, encode, lib, take_bytes, take_error, take_text
+from ._abi import lib
+from ._calls import call, check
+from ._handle import Handle
+from ._values import Memory, encode, encode_path, take_text, to_bytes
+from .errors import SIGNATURE
 
 ED25519, ECDSA_P256, ECDSA_P384, ECDSA_P521, RSA = 1, 2, 3, 4, 5
 OPENSSH, PKCS8 = 1, 2
@@ -16,12 +18,12 @@ class Key(Handle):
     @classmethod
     def load(cls, path, passphrase=None):
         """A private key from a file, in any of the usual formats."""
-        return cls(call(lib.ssh_key_load_file, encode(str(path)), encode(passphrase)))
+        return cls(call(lib.ssh_key_load_file, encode_path(path), encode(passphrase)))
 
     @classmethod
     def from_text(cls, text, passphrase=None):
         """A private key from the text of its file."""
-        raw = text.encode() if isinstance(text, str) else bytes(text)
+        raw = to_bytes(text)
         return cls(call(lib.ssh_key_load, raw, len(raw), encode(passphrase)))
 
     @classmethod
@@ -36,7 +38,7 @@ class Key(Handle):
     @classmethod
     def from_blob(cls, blob):
         """A public key from its form on the wire."""
-        return cls(call(lib.ssh_key_from_blob, bytes(blob), len(blob)))
+        return cls(call(lib.ssh_key_from_blob, to_bytes(blob), len(blob)))
 
     @property
     def public(self):
@@ -49,6 +51,7 @@ class Key(Handle):
 
     @property
     def type(self):
+        """As in RFC 4253: "ssh-ed25519"."""
         name = lib.ssh_key_type(self._handle)
         return name and name.decode()
 
@@ -67,7 +70,9 @@ class Key(Handle):
 
     @property
     def blob(self):
-        return take_bytes(lib.ssh_key_blob, self._handle)
+        memory = Memory()
+        check(lib.ssh_key_blob(self._handle, *memory.arguments))
+        return memory.take()
 
     def line(self, comment=None):
         """One line for a .pub or authorized_keys file."""
@@ -78,28 +83,18 @@ class Key(Handle):
 
     def save(self, path, format=OPENSSH, passphrase=None):
         """Writes the private key to a new file that only its owner may read."""
-        call(lib.ssh_key_save_file, self._handle, encode(str(path)), format, encode(passphrase))
+        call(lib.ssh_key_save_file, self._handle, encode_path(path), format, encode(passphrase))
 
     def sign(self, data, algorithm=None):
-        memory, length, error = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_void_p()
-        status = lib.ssh_key_sign(self._handle, encode(algorithm), bytes(data), len(data), ctypes.byref(memory),
-                                  ctypes.byref(length), ctypes.byref(error))
-        if error.value:
-            raise take_error(error.value)
-        check(status)
-        try:
-            return ctypes.string_at(memory.value, length.value)
-        finally:
-            lib.ssh_memory_free(memory.value)
+        memory, raw = Memory(), to_bytes(data)
+        call(lib.ssh_key_sign, self._handle, encode(algorithm), raw, len(raw), *memory.arguments)
+        return memory.take()
 
     def verify(self, signature, data, algorithm):
         """Whether the signature is good."""
-        status = lib.ssh_key_verify(self._handle, encode(algorithm), bytes(data), len(data), bytes(signature),
-                                    len(signature))
-        if status == -805:
-            return False
-        check(status)
-        return True
+        raw = to_bytes(data)
+        status = lib.ssh_key_verify(self._handle, encode(algorithm), raw, len(raw), bytes(signature), len(signature))
+        return status != SIGNATURE and check(status) == 0
 
     def __eq__(self, other):
         """Whether both have the same public half."""

@@ -3,8 +3,11 @@
 import ctypes
 import enum
 
-from . import _abi, _core
-from ._core import Handle, borrowed, call, check, decode, encode, lib
+from . import _abi, _callbacks
+from ._abi import lib
+from ._calls import call, check
+from ._handle import Handle
+from ._values import address, borrowed, decode, encode, encode_names, encode_path, to_bytes
 from .channel import Channel
 from .key import Key
 
@@ -66,20 +69,23 @@ class Request(Handle):
         """The channel it is about. Freeing it here closes it, whoever has accepted it."""
         return Channel._borrow(lib.ssh_request_channel(self._handle))
 
-    def _text(self, function):
-        return decode(function(self._handle))
-
-    username = property(lambda self: self._text(lib.ssh_request_username))
-    algorithm = property(lambda self: self._text(lib.ssh_request_algorithm))
-    title = property(lambda self: self._text(lib.ssh_request_title))
-    instructions = property(lambda self: self._text(lib.ssh_request_instructions))
-    channel_kind = property(lambda self: self._text(lib.ssh_request_channel_kind))
-    name = property(lambda self: self._text(lib.ssh_request_name))
-    term = property(lambda self: self._text(lib.ssh_request_term))
-    # Any bytes may stand in these.
+    username = property(lambda self: decode(lib.ssh_request_username(self._handle)))
+    algorithm = property(lambda self: decode(lib.ssh_request_algorithm(self._handle)))
+    submethods = property(lambda self: decode(lib.ssh_request_submethods(self._handle)))
+    title = property(lambda self: decode(lib.ssh_request_title(self._handle)))
+    instructions = property(lambda self: decode(lib.ssh_request_instructions(self._handle)))
+    channel_kind = property(lambda self: decode(lib.ssh_request_channel_kind(self._handle)))
+    name = property(lambda self: decode(lib.ssh_request_name(self._handle)))
+    term = property(lambda self: decode(lib.ssh_request_term(self._handle)))
+    wants_reply = property(lambda self: lib.ssh_request_wants_reply(self._handle))
+    # Bytes, for anything may stand in these.
     password = property(lambda self: borrowed(lib.ssh_request_password, self._handle))
     value = property(lambda self: borrowed(lib.ssh_request_value, self._handle))
     data = property(lambda self: borrowed(lib.ssh_request_data, self._handle))
+    terminal_modes = property(lambda self: borrowed(lib.ssh_request_terminal_modes, self._handle))
+    # (host, port), or (path, 0) of a UNIX socket.
+    destination = property(lambda self: address(lib.ssh_request_destination, self._handle))
+    origin = property(lambda self: address(lib.ssh_request_origin, self._handle))
 
     @property
     def command(self):
@@ -91,14 +97,6 @@ class Request(Handle):
     def key(self):
         handle = lib.ssh_request_key(self._handle)
         return Key(handle) if handle else None
-
-    def _address(self, function):
-        port = ctypes.c_uint16()
-        host = function(self._handle, ctypes.byref(port))
-        return None if host is None else (decode(host), port.value)
-
-    destination = property(lambda self: self._address(lib.ssh_request_destination))
-    origin = property(lambda self: self._address(lib.ssh_request_origin))
 
     @property
     def terminal_size(self):
@@ -119,7 +117,7 @@ class Request(Handle):
     @property
     def answers(self):
         """The user's answers, as bytes."""
-        return [borrowed(lambda handle, *rest: lib.ssh_request_answer(handle, *rest), self._handle, index)
+        return [borrowed(lib.ssh_request_answer, self._handle, index)
                 for index in range(lib.ssh_request_answer_count(self._handle))]
 
     def accept(self):
@@ -129,8 +127,12 @@ class Request(Handle):
         check(lib.ssh_request_refuse(self._handle))
 
     def accept_partial(self, methods):
-        """The credentials are good, and more are wanted: an iterable of the methods that may follow."""
-        check(lib.ssh_request_accept_partial(self._handle, encode(",".join(methods))))
+        """The credentials are good, and more are wanted: the methods that may follow."""
+        check(lib.ssh_request_accept_partial(self._handle, encode_names(methods)))
+
+    def refuse_with_methods(self, methods):
+        """Says which methods this user may try."""
+        check(lib.ssh_request_refuse_with_methods(self._handle, encode_names(methods)))
 
     def ask(self, prompts, title=None, instructions=None):
         """Puts prompts to the user: (text, whether what is typed may be seen) each."""
@@ -142,34 +144,44 @@ class Request(Handle):
     def answer(self, *answers):
         """Answers the server's prompts, one text or bytes each."""
         for index, text in enumerate(answers):
-            raw = text.encode() if isinstance(text, str) else bytes(text)
+            raw = to_bytes(text)
             check(lib.ssh_request_set_answer(self._handle, index, raw, len(raw)))
         self.accept()
 
     def accept_channel(self):
         """Accepts a channel and takes it; it does not come out of Transport.accept()."""
-        return Channel._own(call(lib.ssh_request_accept_channel, self._handle))
+        return Channel._take(call(lib.ssh_request_accept_channel, self._handle))
 
     def refuse_channel(self, reason=1, text=None):
         """1 prohibited, 2 connect failed, 3 unknown type, 4 short of resources."""
         check(lib.ssh_request_refuse_channel(self._handle, reason, encode(text)))
 
     def accept_port(self, port):
+        """Listens, and tells the port that was chosen."""
         check(lib.ssh_request_accept_port(self._handle, port))
 
     def accept_with_data(self, data):
-        check(lib.ssh_request_accept_with_data(self._handle, bytes(data), len(data)))
+        raw = to_bytes(data)
+        check(lib.ssh_request_accept_with_data(self._handle, raw, len(raw)))
 
-    def accept_sftp(self, directory):
+    def serve(self):
+        """Does what CONNECT or LISTEN asks for: connects or listens, and copies, on threads of the library."""
+        call(lib.ssh_request_serve, self._handle)
+
+    def serve_sftp(self, directory):
         """Serves the "sftp" subsystem from an SftpDirectory."""
         call(lib.ssh_request_accept_sftp, self._handle, directory._handle)
 
+    def serve_agent(self, socket):
+        """Listens on a UNIX socket that leads to the client's agent, and goes on until the session is over."""
+        call(lib.ssh_request_serve_agent, self._handle, encode_path(socket))
+
 
 @_abi.REQUEST_CALLBACK
-@_core.shielded()
+@_callbacks.shielded()
 def on_request(handle, number):
     request = Request(handle)
-    answer = _core.registered(number)
+    answer = _callbacks.registered(number)
     try:
         if answer is not None:
             answer(request)
@@ -189,22 +201,22 @@ class Questions:
             @server.on(Kind.EXEC)
             def run(request): ...
 
-        It is called on threads of the library, for different transports also at once. What it raises refuses.
+        It is called on threads of the library, for one transport one after another. What it raises refuses.
         """
         if answer is None:
             return lambda function: self.on(kind, function) or function
-        _core.give(answer, self, getattr(lib, self._set_callback), self._handle, kind, on_request)
+        _callbacks.give(answer, self, getattr(lib, self._set_callback), self._handle, kind, on_request)
 
     def on_subsystem(self, name, serve=None):
         """Has a function serve a subsystem, on a thread of its own: it gets the channel and the name, and gives the exit
         status, or None. The channel is closed when it returns. Also as a decorator."""
         if serve is None:
             return lambda function: self.on_subsystem(name, function) or function
-        _core.give(serve, self, getattr(lib, self._set_subsystem), self._handle, encode(name), _on_subsystem)
+        _callbacks.give(serve, self, getattr(lib, self._set_subsystem), self._handle, encode(name), _on_subsystem)
 
 
 @_abi.SUBSYSTEM_CALLBACK
-@_core.shielded(-1)
+@_callbacks.shielded(-1)
 def _on_subsystem(handle, name, number):
-    status = _core.registered(number)(Channel._borrow(handle), decode(name))
+    status = _callbacks.registered(number)(Channel._borrow(handle), decode(name))
     return 0 if status is None else int(status)

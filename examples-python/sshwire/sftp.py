@@ -7,8 +7,12 @@ import os
 import stat
 from typing import NamedTuple, Optional
 
-from . import _abi
-from ._core import DEFAULT, EOF, Handle, call, check, encode_path, lib, milliseconds, take_bytes_detailed
+from . import _abi, _callbacks
+from ._abi import lib
+from ._calls import ask, ask_bytes, call, check, sliced_call
+from ._handle import Handle
+from ._values import area, encode, encode_path, milliseconds
+from .errors import EOF
 
 
 class Transfer(enum.IntFlag):
@@ -62,29 +66,34 @@ def _take_attributes(handle):
 class Sftp(Handle):
     """A session with the server's file system. Any number of threads may use it at once.
 
-    Paths are str, bytes or PathLike, as for os; names that are no UTF-8 come and go as os.fsdecode() has them.
+    Paths are str, bytes or PathLike, as for os; names that are no UTF-8 come and go as os.fsdecode() has them. Each call
+    takes at most the time given to settimeout(), a minute at first.
     """
 
     _free = "ssh_sftp_free"
-    _timeout = DEFAULT
+    _timeout = 60
 
     def settimeout(self, seconds):
-        self._timeout = milliseconds(seconds)
+        milliseconds(seconds)
+        self._timeout = seconds
 
     def close(self):
         check(lib.ssh_sftp_close(self._handle))
 
     def has_extension(self, name):
-        return lib.ssh_sftp_has_extension(self._handle, encode_path(name))
+        return lib.ssh_sftp_has_extension(self._handle, encode(name))
 
-    def _do(self, function, *arguments):
-        return call(function, self._handle, *arguments, self._timeout)
+    def _ask(self, function, *arguments):
+        return ask(function, self._handle, *arguments, milliseconds(self._timeout))
+
+    def _ask_path(self, function, path):
+        return os.fsdecode(ask_bytes(function, self._handle, encode_path(path), timeout_ms=milliseconds(self._timeout)))
 
     def stat(self, path):
-        return _take_attributes(self._do(lib.ssh_sftp_stat, encode_path(path)))
+        return _take_attributes(self._ask(lib.ssh_sftp_stat, encode_path(path)))
 
     def lstat(self, path):
-        return _take_attributes(self._do(lib.ssh_sftp_lstat, encode_path(path)))
+        return _take_attributes(self._ask(lib.ssh_sftp_lstat, encode_path(path)))
 
     def exists(self, path):
         try:
@@ -95,11 +104,11 @@ class Sftp(Handle):
 
     def scandir(self, path="."):
         """The Attributes of each entry but "." and "..", as they come."""
-        directory = _Directory(self._do(lib.ssh_sftp_opendir, encode_path(path)))
+        directory = _Directory(self._ask(lib.ssh_sftp_opendir, encode_path(path)))
         with directory:
             while True:
                 entry = ctypes.c_void_p()
-                if call(lib.ssh_sftp_dir_read, directory._handle, ctypes.byref(entry), self._timeout) == EOF:
+                if sliced_call(self._timeout, lib.ssh_sftp_dir_read, directory._handle, ctypes.byref(entry)) == EOF:
                     return
                 attributes = _take_attributes(entry.value)
                 if attributes.name not in (".", ".."):
@@ -109,53 +118,68 @@ class Sftp(Handle):
         return [entry.name for entry in self.scandir(path)]
 
     def mkdir(self, path, mode=0o777):
-        self._do(lib.ssh_sftp_mkdir, encode_path(path), mode)
+        self._ask(lib.ssh_sftp_mkdir, encode_path(path), mode)
 
     def rmdir(self, path):
-        self._do(lib.ssh_sftp_rmdir, encode_path(path))
+        self._ask(lib.ssh_sftp_rmdir, encode_path(path))
 
     def remove(self, path):
-        self._do(lib.ssh_sftp_remove, encode_path(path))
+        self._ask(lib.ssh_sftp_remove, encode_path(path))
 
     def rename(self, old, new):
         """Fails when the new name exists."""
-        self._do(lib.ssh_sftp_rename, encode_path(old), encode_path(new))
+        self._ask(lib.ssh_sftp_rename, encode_path(old), encode_path(new))
 
     def replace(self, old, new):
         """Takes the place of what has the new name, at once."""
-        self._do(lib.ssh_sftp_posix_rename, encode_path(old), encode_path(new))
+        self._ask(lib.ssh_sftp_posix_rename, encode_path(old), encode_path(new))
 
     def link(self, old, new):
-        self._do(lib.ssh_sftp_hardlink, encode_path(old), encode_path(new))
+        self._ask(lib.ssh_sftp_hardlink, encode_path(old), encode_path(new))
 
     def symlink(self, target, link):
-        self._do(lib.ssh_sftp_symlink, encode_path(target), encode_path(link))
+        self._ask(lib.ssh_sftp_symlink, encode_path(target), encode_path(link))
 
     def readlink(self, path):
-        return os.fsdecode(take_bytes_detailed(lib.ssh_sftp_readlink, (self._handle, encode_path(path)), self._timeout))
+        return self._ask_path(lib.ssh_sftp_readlink, path)
 
     def realpath(self, path="."):
-        return os.fsdecode(take_bytes_detailed(lib.ssh_sftp_realpath, (self._handle, encode_path(path)), self._timeout))
+        return self._ask_path(lib.ssh_sftp_realpath, path)
+
+    def home(self, user=""):
+        """A user's home directory. Needs home-directory."""
+        return self._ask_path(lib.ssh_sftp_home_directory, user)
+
+    def expand(self, path):
+        """As realpath(), with "~" and "~user" for home directories. Needs expand-path@openssh.com."""
+        return self._ask_path(lib.ssh_sftp_expand_path, path)
+
+    def statvfs(self, path="."):
+        """The state of the file system, as os.statvfs() tells it. Needs statvfs@openssh.com."""
+        values = (ctypes.c_uint64 * 11)()
+        self._ask(lib.ssh_sftp_statvfs, encode_path(path), values, len(values))
+        blocks, (identity, flags, name_max) = values[:8], values[8:]
+        return os.statvfs_result((*blocks, flags, name_max, identity))
 
     def chmod(self, path, mode):
-        self._do(lib.ssh_sftp_chmod, encode_path(path), mode)
+        self._ask(lib.ssh_sftp_chmod, encode_path(path), mode)
 
     def chown(self, path, uid, gid):
-        self._do(lib.ssh_sftp_chown, encode_path(path), uid, gid)
+        self._ask(lib.ssh_sftp_chown, encode_path(path), uid, gid)
 
     def utime(self, path, times):
-        self._do(lib.ssh_sftp_utime, encode_path(path), int(times[0]), int(times[1]))
+        self._ask(lib.ssh_sftp_utime, encode_path(path), int(times[0]), int(times[1]))
 
     def truncate(self, path, size):
-        self._do(lib.ssh_sftp_truncate, encode_path(path), size)
+        self._ask(lib.ssh_sftp_truncate, encode_path(path), size)
 
     def open(self, path, mode="r", buffering=-1, encoding="utf-8", errors=None, newline=None):
-        """A file object, as the built-in open() makes it. Writes that the server has refused are told by a later
-        write(), by flush() or by close()."""
+        """A file object, as the built-in open() makes it. A write that the server refuses is told by a later one or by
+        close()."""
         kind = mode.replace("b", "").replace("t", "")
         if kind not in _FLAGS or ("b" in mode and "t" in mode):
             raise ValueError(f"{mode!r} is no mode")
-        raw = SftpFile(self._do(lib.ssh_sftp_open, encode_path(path), _FLAGS[kind], None), _FLAGS[kind], self._timeout)
+        raw = SftpFile(self._ask(lib.ssh_sftp_open, encode_path(path), _FLAGS[kind], None), _FLAGS[kind], self._timeout)
         if buffering == 0:
             if "b" not in mode:
                 raise ValueError("text needs a buffer")
@@ -177,24 +201,37 @@ class Sftp(Handle):
         self._transfer(lib.ssh_sftp_put, local, remote, progress, flags, timeout)
 
     def _transfer(self, function, source, target, progress, flags, timeout):
-        raised = []
-
-        def tell(_userdata, file, done, total, _files, _skipped):
-            try:
-                size = None if total == 2 ** 64 - 1 else total
-                return progress is None or progress(os.fsdecode(file), done, size) is not False
-            except BaseException as error:
-                raised.append(error)
-                return False
-
-        callback = _abi.PROGRESS_CALLBACK(tell)  # also without `progress`: it lets Ctrl-C through
+        watcher = _Watcher(progress)
+        number = _callbacks.register(watcher)
         try:
-            call(function, self._handle, encode_path(source), encode_path(target), flags, callback, None,
+            call(function, self._handle, encode_path(source), encode_path(target), flags, _on_progress, number,
                  milliseconds(timeout))
         except Exception:
-            if raised:
-                raise raised[0] from None
+            if watcher.raised is not None:
+                raise watcher.raised from None
             raise
+        finally:
+            _callbacks.unregister(number)
+
+
+class _Watcher:
+    """Hears how far a transfer has come, in the thread that called. Without a function it still lets Ctrl-C through."""
+
+    def __init__(self, progress):
+        self.progress, self.raised = progress, None
+
+    def hear(self, file, done, total):
+        try:
+            return self.progress is None or self.progress(file, done, total) is not False
+        except BaseException as error:
+            self.raised = error
+            return False
+
+
+@_abi.PROGRESS_CALLBACK
+@_callbacks.shielded(False)
+def _on_progress(number, file, done, total, _files, _skipped):
+    return _callbacks.registered(number).hear(os.fsdecode(file), done, None if total == 2 ** 64 - 1 else total)
 
 
 _READ, _WRITE, _APPEND, _CREATE, _TRUNCATE, _EXCLUSIVE = 1, 2, 4, 8, 16, 32
@@ -218,10 +255,17 @@ class SftpFile(io.RawIOBase):
         super().__init__()
         self._file, self._flags, self._timeout = _File(handle), flags, timeout
 
-    def _do(self, function, *arguments):
+    def _ask(self, function, *arguments):
+        self._check_open()
+        return ask(function, self._file._handle, *arguments, milliseconds(self._timeout))
+
+    def _sliced(self, function, *arguments):
+        self._check_open()
+        return sliced_call(self._timeout, function, self._file._handle, *arguments)
+
+    def _check_open(self):
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        return call(function, self._file._handle, *arguments, self._timeout)
 
     def readable(self):
         return bool(self._flags & _READ)
@@ -233,14 +277,10 @@ class SftpFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        view = memoryview(buffer).cast("B")
         if not self.readable():
             raise io.UnsupportedOperation("not open for reading")
-        if not view.nbytes:
-            return 0
         done = ctypes.c_size_t()
-        area = (ctypes.c_char * view.nbytes).from_buffer(view)
-        self._do(lib.ssh_sftp_file_read, area, view.nbytes, ctypes.byref(done))
+        self._sliced(lib.ssh_sftp_file_read, *area(buffer), ctypes.byref(done))
         return done.value
 
     def write(self, data):
@@ -248,38 +288,45 @@ class SftpFile(io.RawIOBase):
             raise io.UnsupportedOperation("not open for writing")
         raw = bytes(data)
         done = ctypes.c_size_t()
-        self._do(lib.ssh_sftp_file_write, raw, len(raw), ctypes.byref(done))
+        self._sliced(lib.ssh_sftp_file_write, raw, len(raw), ctypes.byref(done))
         return done.value
 
     def seek(self, offset, whence=io.SEEK_SET):
         position = ctypes.c_uint64()
-        self._do(lib.ssh_sftp_file_seek, offset, whence, ctypes.byref(position))
+        self._ask(lib.ssh_sftp_file_seek, offset, whence, ctypes.byref(position))
+        return position.value
+
+    def tell(self):
+        position = ctypes.c_uint64()
+        self._sliced(lib.ssh_sftp_file_tell, ctypes.byref(position))
         return position.value
 
     def truncate(self, size=None):
         size = self.tell() if size is None else size
-        self._do(lib.ssh_sftp_file_truncate, size)
+        self._ask(lib.ssh_sftp_file_truncate, size)
         return size
 
     def flush(self):
         """Waits until the server has confirmed every write."""
         super().flush()
         if self.writable():
-            self._do(lib.ssh_sftp_file_flush)
+            self._ask(lib.ssh_sftp_file_flush)
 
     def sync(self):
         """Has the server put the file on its disk."""
-        self._do(lib.ssh_sftp_file_fsync)
+        self._ask(lib.ssh_sftp_file_fsync)
 
     def stat(self):
-        return _take_attributes(self._do(lib.ssh_sftp_file_stat))
+        return _take_attributes(self._ask(lib.ssh_sftp_file_stat))
 
     def close(self):
+        """Waits until everything that was written is in the file, or tells that it is not."""
         if self.closed:
             return
         try:
-            self._do(lib.ssh_sftp_file_close)
+            if self.writable():
+                self._ask(lib.ssh_sftp_file_close)
         finally:
-            self._flags &= ~_WRITE  # there is nothing left that the base class could flush
+            self._flags = 0  # there is nothing left that the base class could flush
             super().close()
             self._file.free()

@@ -15,7 +15,7 @@ import weakref
 
 import sshwire
 from pair import LIMIT, Case, Pair
-from sshwire import Kind, _core
+from sshwire import Kind, _callbacks, _process
 
 
 def eventually(condition):
@@ -44,7 +44,7 @@ class Orders(Case):
 
     def test_collected(self):
         """Without anybody's free(), nothing is left behind: no object, and no function in the registry."""
-        before = set(_core._registry)
+        before = set(_callbacks.registry)
         pair = Pair().login()
         near, far = pair.channel()
         references = [weakref.ref(thing) for thing in (pair.client, pair.accepted, pair.server, near, far)]
@@ -52,7 +52,7 @@ class Orders(Case):
         pair.cycle = pair
         del pair, near, far
         self.assertTrue(eventually(lambda: not any(reference() for reference in references)))
-        self.assertTrue(eventually(lambda: not _core._registry.keys() - before))
+        self.assertTrue(eventually(lambda: not _callbacks.registry.keys() - before))
 
     def test_collector_always(self):
         """The collector runs at every few allocations, in every thread, while sessions come and go."""
@@ -149,7 +149,7 @@ class Forks(Case):
                 signal.alarm(LIMIT)
                 work()
                 gc.collect()
-                _core._end()
+                _process.end()
                 status = 0
             except BaseException:
                 traceback.print_exc()

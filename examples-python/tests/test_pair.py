@@ -293,10 +293,12 @@ class Streams(Case):
         pair = Pair()
         near, far = socket.socketpair()
         self.addCleanup(near.close)
-        pair.client = sshwire.Transport.from_stream(self.Wrapped(near, broken=True))
+        stream = self.Wrapped(near, broken=True)
+        pair.client = sshwire.Transport.from_stream(stream)
         with self.assertRaises(sshwire.Error) as caught:
             pair.client.start_client(pair.host_key, LIMIT)
         self.assertEqual(caught.exception.name, "SSH_ERR_CALLBACK")
+        self.assertTrue(stream.closed.wait(LIMIT))
         far.close()
 
     def test_session_in_a_session(self):
@@ -317,7 +319,7 @@ class Files(Case):
         (self.root / "served").mkdir()
         self.pair = Pair()
         directory = sshwire.SftpDirectory(self.root / "served")
-        self.pair.server.on(Kind.SUBSYSTEM, lambda request: request.accept_sftp(directory))
+        self.pair.server.on(Kind.SUBSYSTEM, lambda request: request.serve_sftp(directory))
         self.pair.login()
         self.sftp = self.pair.client.sftp(LIMIT)
 
