@@ -1,8 +1,10 @@
 """What the tests share: a server and a client in one process, and watching for exceptions that nobody caught."""
 
+import gc
 import os
 import socket
 import threading
+import time
 import unittest
 
 import sshwire
@@ -79,6 +81,15 @@ class Case(unittest.TestCase):
 
     def tearDown(self):
         self.assertEqual([error for error in self.uncaught if not isinstance(error, self.expected)], [])
+
+
+def eventually(condition):
+    """Waits until something holds that comes by itself, or is left to the collector."""
+    until = time.monotonic() + LIMIT
+    while not condition() and time.monotonic() < until:
+        gc.collect()
+        time.sleep(0.005)
+    return condition()
 
 
 def environment(name):

@@ -14,16 +14,8 @@ import unittest
 import weakref
 
 import sshwire
-from pair import LIMIT, Case, Pair
+from pair import LIMIT, Case, Pair, eventually
 from sshwire import Kind, _callbacks, _process
-
-
-def eventually(condition):
-    until = time.monotonic() + LIMIT
-    while not condition() and time.monotonic() < until:
-        gc.collect()
-        time.sleep(0.005)
-    return condition()
 
 
 class Orders(Case):

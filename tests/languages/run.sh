@@ -2,7 +2,7 @@
 # Tests the other languages, each against the library, header and .pc as installed under a prefix of its own, and
 # against an sshd beside servers of ours.
 #
-#   run.sh [cpp] ...      all when none is named
+#   run.sh [cpp|python] ...      all when none is named
 #
 # A language that is absent is named; under CI=true that is a failure.
 set -u
@@ -89,10 +89,21 @@ cpp() {
     timeout 600 "$work/test"
 }
 
-[ $# -gt 0 ] || set -- cpp
+python() {
+    local package=$root/examples-python
+    tests/languages/pair.sh "python3 $package/server.py" "python3 $package/client.py" || return 1
+    export SSHWIRE_TEST_HEADER=$work/prefix/include/sshwire.h SSHWIRE_TEST_SSH SSHWIRE_TEST_SFTP
+    SSHWIRE_TEST_SSH=$(peer SSH) SSHWIRE_TEST_SFTP=$(peer SFTP)
+    [ -n "$SSHWIRE_TEST_SSH" ] || left_out+=("ssh")
+    (cd "$package/tests" && PYTHONPATH=$package timeout 900 python3 -X faulthandler -m unittest -v 2>&1) || return 1
+    echo "Python: all passed"
+}
+
+[ $# -gt 0 ] || set -- cpp python
 for chosen in "$@"; do
     case $chosen in
         cpp) language C++ g++ cpp ;;
+        python) language Python python3 python ;;
         *) say "$chosen: no such language"; exit 2 ;;
     esac
 done
