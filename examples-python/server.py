@@ -25,10 +25,11 @@ def make_server(host_key, friend):
 
     @server.on(Kind.EXEC)
     def run(request):
-        channel, command = request.channel, request.command
-        request.accept()
-        channel.write(f"You said: {command}\n".encode("utf-8", "surrogateescape"))
-        channel.exit(0)
+        with request.channel as channel:
+            command = request.command
+            request.accept()
+            channel.write(f"You said: {command}\n".encode("utf-8", "surrogateescape"))
+            channel.exit(0)
 
     return server
 

@@ -35,6 +35,8 @@ class Handle:
         """Frees the handle now. Calls that wait on it in other threads end with Closed."""
         if self._finalizer is not None:
             self._finalizer()
+        else:
+            getattr(lib, self._free)(self._handle)
 
     @classmethod
     def _known(cls, handle):

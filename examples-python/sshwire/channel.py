@@ -135,11 +135,6 @@ class Channel(Handle):
         """Closes the channel; what has come can still be read."""
         check(lib.ssh_channel_close(self._handle))
 
-    def free(self):
-        if self._finalizer is None:
-            lib.ssh_channel_close(self._handle)  # the handle is somebody else's
-        super().free()
-
     # What there is to know of it.
 
     @property

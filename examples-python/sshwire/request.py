@@ -66,7 +66,8 @@ class Request(Handle):
 
     @property
     def channel(self):
-        """The channel it is about. Freeing it here closes it, whoever has accepted it."""
+        """The channel it is about. It belongs to whoever takes it, with accept_channel() or Transport.accept(). If nobody
+        does, free it when it is done, as at the end of a ``with``: until then it counts as open."""
         return Channel._borrow(lib.ssh_request_channel(self._handle))
 
     username = property(lambda self: decode(lib.ssh_request_username(self._handle)))

@@ -43,12 +43,15 @@ class Pair:
     def serve(request):
         channel, command = request.channel, request.command
         request.accept()
-        if command == "talk":
-            channel.write(b"out")
-            channel.write_stderr(b"err")
-            channel.exit(7)
-        elif command == "die":
-            channel.exit_signal("TERM")
+        if command == "hold":  # the test has both ends
+            return
+        with channel:
+            if command == "talk":
+                channel.write(b"out")
+                channel.write_stderr(b"err")
+                channel.exit(7)
+            elif command == "die":
+                channel.exit_signal("TERM")
 
     def start(self):
         started = self.accepted.begin_server(self.server, LIMIT)

@@ -241,9 +241,10 @@ class Server(Case):
             request.accept()
 
             def work():  # the callback is for answering; what takes time has a thread of its own
-                channel.write(f"{command}: ".encode() + channel.read(timeout=LIMIT).upper())
-                channel.write_stderr(b"err")
-                channel.exit(42)
+                with channel:
+                    channel.write(f"{command}: ".encode() + channel.read(timeout=LIMIT).upper())
+                    channel.write_stderr(b"err")
+                    channel.exit(42)
             threading.Thread(target=work).start()
 
         served = self.root / "served"

@@ -39,7 +39,7 @@ class Authentication(Case):
         self.assertEqual(set(caught.exception.auth_methods.split(",")), {"password", "publickey"})
         with self.assertRaises(sshwire.AuthenticationFailed):
             pair.client.auth_password("raise", "x", LIMIT)
-        self.assertEqual([str(error) for error in self.uncaught], ["on purpose"])
+        self.assertTrue(eventually(lambda: [str(error) for error in self.uncaught] == ["on purpose"]))
         with self.assertRaises(sshwire.AuthenticationFailed):
             pair.client.auth_publickey("alice", sshwire.Key.generate(), LIMIT)
         self.assertTrue(pair.client.auth_publickey("alice", pair.user_key, LIMIT))
@@ -75,6 +75,17 @@ class Channels(Case):
         done = pair.client.run("talk", timeout=LIMIT)
         self.assertEqual(done, (b"out", b"err", (7, None)))
         self.assertEqual(pair.client.run("die", timeout=LIMIT).exit, (None, "TERM"))
+
+    def test_freed_channels_make_room(self):
+        """A server that does all in its functions takes no channel from accept(); those it has freed do not add up."""
+        pair = Pair()
+        pair.accepted.set_channel_limit(4)
+        pair.login()
+        for _ in range(20):
+            self.assertEqual(pair.client.run("talk", timeout=LIMIT).stdout, b"out")
+        self.assertTrue(eventually(lambda: pair.accepted.statistics.channels == 0))
+        with self.assertRaises(sshwire.Timeout):
+            pair.accepted.accept(0)
 
     def test_streams(self):
         pair = Pair().login()
