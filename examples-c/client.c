@@ -335,7 +335,10 @@ char *client_address(const struct client_options *options)
 {
     size_t size = strlen(options->host) + strlen(options->port) + 4;
     char *address = malloc(size);
-    bool bare_v6 = strchr(options->host, ':') != NULL && options->host[0] != '[';
+    const char *colon = strchr(options->host, ':');
+    bool bare_v6 = colon != NULL && options->host[0] != '[';
+    if (bare_v6 && strchr(colon + 1, ':') == NULL)
+        fail("%s: the port is given with -p", options->host);
     if (address == NULL)
         fail("out of memory");
     snprintf(address, size, bare_v6 ? "[%s]:%s" : "%s:%s", options->host, options->port);

@@ -270,13 +270,11 @@ int main(int argc, char **argv)
         case OPTION_QUIET: quiet = true; break;
         default:
             if (!client_option(&options, option, optarg))
-                return EXIT_TROUBLE;
+                fail("try --help");
         }
     }
-    if (argc - optind != 2) {
-        fputs(help, stderr);
-        return EXIT_TROUBLE;
-    }
+    if (argc - optind != 2)
+        fail("a host and a command are wanted; try --help");
     client_target(&options, argv[optind]);
     command = argv[optind + 1];
     log_to_stderr(options.verbosity);

@@ -185,13 +185,11 @@ int main(int argc, char **argv)
         case OPTION_MAX: max_connections = (size_t)parse_number(optarg, 1, 1000, "--max"); break;
         default:
             if (!client_option(&options, option, optarg))
-                return EXIT_TROUBLE;
+                fail("try --help");
         }
     }
-    if (argc - optind != 1 || count == 0) {
-        fputs(help, stderr);
-        return EXIT_TROUBLE;
-    }
+    if (argc - optind != 1 || count == 0)
+        fail("a host is wanted, and at least one of -L, -R and -D; try --help");
     /* Waited for below; the library's threads leave signals alone. */
     sigset_t signals;
     sigemptyset(&signals);

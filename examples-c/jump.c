@@ -93,12 +93,10 @@ int main(int argc, char **argv)
         else if (option == 'n')
             no_input = true;
         else if (!client_option(&options, option, optarg))
-            return EXIT_TROUBLE;
+            fail("try --help");
     }
-    if (hops == NULL || argc - optind < 2) {
-        fputs(help, stderr);
-        return EXIT_TROUBLE;
-    }
+    if (hops == NULL || argc - optind < 2)
+        fail("a jump host, a host and a command are wanted; try --help");
 
     ssh_transport *transports[MOST_HOPS + 1];
     size_t count = 0;

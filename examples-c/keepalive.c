@@ -64,13 +64,11 @@ int main(int argc, char **argv)
         case OPTION_COUNT: watch.wanted = parse_number(optarg, 0, UINT64_MAX, "--count"); break;
         default:
             if (!client_option(&options, option, optarg))
-                return EXIT_TROUBLE;
+                fail("try --help");
         }
     }
-    if (argc - optind != 1) {
-        fputs(help, stderr);
-        return EXIT_TROUBLE;
-    }
+    if (argc - optind != 1)
+        fail("a host is wanted; try --help");
     client_target(&options, argv[optind]);
     ssh_transport *transport = client_connect(&options);
     printf("connected\n");

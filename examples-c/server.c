@@ -431,6 +431,9 @@ static size_t open_listeners(int *listeners)
         name++;
         name[strcspn(name, "]")] = '\0';
     }
+    /* getaddrinfo() takes any number, and what fits of it. */
+    if (colon[1 + strspn(colon + 1, "0123456789")] == '\0')
+        parse_number(colon + 1, 0, 65535, "--listen");
     int cause = getaddrinfo(*name != '\0' ? name : NULL, colon + 1, &hints, &found);
     if (cause != 0)
         fail("%s: %s", options.listen, gai_strerror(cause));
@@ -446,20 +449,26 @@ static size_t open_listeners(int *listeners)
             close(fd);
             continue;
         }
-        struct sockaddr_storage bound;
-        socklen_t length = sizeof bound;
-        char address[128], port[16];
-        getsockname(fd, (struct sockaddr *)&bound, &length);
-        getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-        printf(at->ai_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
         listeners[count++] = fd;
     }
     freeaddrinfo(found);
     if (count == 0)
         exit(EXIT_TROUBLE);
-    fflush(stdout);
     return count;
+}
+
+static void announce(const int *listeners, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sockaddr_storage bound;
+        socklen_t length = sizeof bound;
+        char address[128], port[16];
+        getsockname(listeners[i], (struct sockaddr *)&bound, &length);
+        getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+        printf(bound.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
+    }
+    fflush(stdout);
 }
 
 static int end_pipe[2];
@@ -618,8 +627,10 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
 
-    ssh_server *server = make_server();
+    /* Whoever comes before the server is ready waits in the queue of the kernel. */
     size_t count = open_listeners(listeners);
+    ssh_server *server = make_server();
+    announce(listeners, count);
     serve(server, listeners, count);
     for (size_t i = 0; i < count; i++)
         close(listeners[i]);

@@ -75,12 +75,13 @@ static const char *readable(double bytes, char text[16])
 /* The end of a path, with what a terminal might take for a command made harmless. */
 static void printable_tail(const char *path, char *text, size_t columns)
 {
-    size_t length = strlen(path);
-    const char *from = length > columns ? path + length - columns : path;
-    size_t i;
-    for (i = 0; from[i] != '\0'; i++)
-        text[i] = (unsigned char)from[i] < ' ' || from[i] == 0x7f ? '?' : from[i];
-    text[i] = '\0';
+    char *safe = ssh_text_printable(path, strlen(path));
+    size_t length = safe != NULL ? strlen(safe) : 0;
+    const char *from = length > columns ? safe + length - columns : safe;
+    while (from != NULL && ((unsigned char)*from & 0xc0) == 0x80) /* not in the middle of a character */
+        from++;
+    snprintf(text, columns + 1, "%s", from != NULL ? from : "?");
+    ssh_memory_free(safe);
 }
 
 static void draw(struct progress *progress, const char *path, uint64_t done, uint64_t total, double seconds)
@@ -174,10 +175,13 @@ static ssh_status do_cat(struct job *job, char **words, ssh_error **error)
 
 static void print_name(const char *name, size_t length)
 {
-    bool raw = !isatty(STDOUT_FILENO);
-    for (size_t i = 0; i < length; i++)
-        putchar(!raw && ((unsigned char)name[i] < ' ' || name[i] == 0x7f) ? '?' : name[i]);
+    char *safe = isatty(STDOUT_FILENO) ? ssh_text_printable(name, length) : NULL;
+    if (safe != NULL)
+        fputs(safe, stdout);
+    else
+        fwrite(name, 1, length, stdout);
     putchar('\n');
+    ssh_memory_free(safe);
 }
 
 static void print_entry(const struct job *job, const ssh_sftp_attributes *entry, const char *name, size_t length)
@@ -209,24 +213,12 @@ static int by_name(const void *left, const void *right)
                   ssh_sftp_attributes_name(*(ssh_sftp_attributes *const *)right, NULL));
 }
 
-static ssh_status list_directory(struct job *job, const char *path, ssh_error **error)
+/* As many entries are sorted and shown at a time: a server may list without end. */
+#define MOST_ENTRIES 100000
+
+/* Shows entries in order, and frees them. */
+static void print_entries(const struct job *job, ssh_sftp_attributes **entries, size_t count)
 {
-    ssh_sftp_attributes **entries = NULL, *entry;
-    size_t count = 0, room = 0;
-    ssh_status status;
-    ssh_sftp_dir *dir = ssh_sftp_opendir(job->sftp, path, SSH_TIMEOUT_DEFAULT, error);
-    if (dir == NULL)
-        return ssh_error_code(*error);
-    while ((status = ssh_sftp_dir_read(dir, &entry, SSH_TIMEOUT_DEFAULT, error)) == SSH_OK) {
-        if (count == room) {
-            room = room == 0 ? 64 : room * 2;
-            entries = realloc(entries, room * sizeof *entries);
-            if (entries == NULL)
-                fail("out of memory");
-        }
-        entries[count++] = entry;
-    }
-    ssh_sftp_dir_free(dir);
     if (count > 0)
         qsort(entries, count, sizeof *entries, by_name);
     for (size_t i = 0; i < count; i++) {
@@ -236,6 +228,31 @@ static ssh_status list_directory(struct job *job, const char *path, ssh_error **
             print_entry(job, entries[i], name, length);
         ssh_sftp_attributes_free(entries[i]);
     }
+}
+
+static ssh_status list_directory(struct job *job, const char *path, ssh_error **error)
+{
+    ssh_sftp_attributes **entries = NULL, *entry;
+    size_t count = 0, room = 0;
+    ssh_status status;
+    ssh_sftp_dir *dir = ssh_sftp_opendir(job->sftp, path, SSH_TIMEOUT_DEFAULT, error);
+    if (dir == NULL)
+        return ssh_error_code(*error);
+    while ((status = ssh_sftp_dir_read(dir, &entry, SSH_TIMEOUT_DEFAULT, error)) == SSH_OK) {
+        if (count == MOST_ENTRIES) {
+            print_entries(job, entries, count);
+            count = 0;
+        }
+        if (count == room) {
+            room = room == 0 ? 64 : room * 2;
+            entries = realloc(entries, room * sizeof *entries);
+            if (entries == NULL)
+                fail("out of memory");
+        }
+        entries[count++] = entry;
+    }
+    ssh_sftp_dir_free(dir);
+    print_entries(job, entries, count);
     free(entries);
     return status == SSH_EOF ? SSH_OK : status;
 }
@@ -359,8 +376,7 @@ int main(int argc, char **argv)
         } else if (option == 'L') {
             job.in_detail = true;
         } else if (!client_option(&client, option, optarg)) {
-            fprintf(stderr, "sftp: try --help\n");
-            return EXIT_TROUBLE;
+            fail("try --help");
         }
     }
     if (argc - optind < 2)
@@ -374,8 +390,12 @@ int main(int argc, char **argv)
     if (job.sftp == NULL)
         fail_error("sftp", error);
     ssh_status status = command->run(&job, argv + optind + 2, &error);
-    if (status != SSH_OK)
-        say_error(command->name, error);
+    if (status != SSH_OK) {
+        char what[512];
+        const char *path = argc - optind > 2 ? argv[optind + 2] : "";
+        snprintf(what, sizeof what, "%s%s%s", command->name, *path != '\0' ? " " : "", path);
+        say_error(what, error);
+    }
     if (fflush(stdout) != 0)
         fail("the output cannot be written");
     ssh_sftp_free(job.sftp);

@@ -577,6 +577,14 @@
 #define SSH_REQUEST_PROMPTS 2
 
 /**
+ * Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
+ * ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
+ * for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with
+ * ssh_server_pull_requests() if no question of authentication has a callback. ssh_request_username().
+ */
+#define SSH_REQUEST_AUTH_METHODS 9
+
+/**
  * Server: may this user in without credentials? ssh_request_username().
  */
 #define SSH_REQUEST_AUTH_NONE 10
@@ -703,6 +711,138 @@
  * ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
  */
 #define SSH_REQUEST_AGENT_FORWARD 35
+
+/**
+ * All kinds of operations at once, except SSH_SFTP_OP_REALPATH.
+ */
+#define SSH_SFTP_OP_ANY 0
+
+/**
+ * Open a file. ssh_sftp_operation_path(), ssh_sftp_operation_flags(), ssh_sftp_operation_attributes() for a new one.
+ * Answer: ssh_sftp_operation_accept_file().
+ */
+#define SSH_SFTP_OP_OPEN 1
+
+/**
+ * A file or directory is not needed any more: free what ssh_sftp_operation_file() leads to. It is gone whatever the
+ * answer is, which can still say that what was written is lost. Without a callback it is answered with yes.
+ */
+#define SSH_SFTP_OP_CLOSE 2
+
+/**
+ * Read. ssh_sftp_operation_file(), ssh_sftp_operation_offset(), ssh_sftp_operation_length().
+ * Answer: ssh_sftp_operation_accept_data(), or ssh_sftp_operation_buffer() and ssh_sftp_operation_accept_buffer().
+ */
+#define SSH_SFTP_OP_READ 3
+
+/**
+ * Write all of ssh_sftp_operation_data() at ssh_sftp_operation_offset() of ssh_sftp_operation_file().
+ */
+#define SSH_SFTP_OP_WRITE 4
+
+/**
+ * What is known about ssh_sftp_operation_path(), which may be a symbolic link. Answer:
+ * ssh_sftp_operation_accept_attributes(). With a callback for one of this and SSH_SFTP_OP_STAT it gets both.
+ */
+#define SSH_SFTP_OP_LSTAT 5
+
+/**
+ * The same, after symbolic links were followed.
+ */
+#define SSH_SFTP_OP_STAT 6
+
+/**
+ * The same of ssh_sftp_operation_file().
+ */
+#define SSH_SFTP_OP_FSTAT 7
+
+/**
+ * Set those of ssh_sftp_operation_attributes() that are there, of ssh_sftp_operation_path().
+ */
+#define SSH_SFTP_OP_SETSTAT 8
+
+/**
+ * The same for ssh_sftp_operation_file().
+ */
+#define SSH_SFTP_OP_FSETSTAT 9
+
+/**
+ * The same as SSH_SFTP_OP_SETSTAT, of a symbolic link itself ("lsetstat@openssh.com").
+ */
+#define SSH_SFTP_OP_LSETSTAT 10
+
+/**
+ * Open the directory ssh_sftp_operation_path(). Answer: ssh_sftp_operation_accept_file().
+ */
+#define SSH_SFTP_OP_OPENDIR 11
+
+/**
+ * Tell some further entries of ssh_sftp_operation_file(): ssh_sftp_operation_add_name() for each, then
+ * ssh_sftp_operation_accept(); without any it is the end of the directory.
+ */
+#define SSH_SFTP_OP_READDIR 12
+
+/**
+ * Remove the file ssh_sftp_operation_path().
+ */
+#define SSH_SFTP_OP_REMOVE 13
+
+/**
+ * Make the directory ssh_sftp_operation_path() with ssh_sftp_operation_attributes().
+ */
+#define SSH_SFTP_OP_MKDIR 14
+
+/**
+ * Remove the directory ssh_sftp_operation_path(), if it is empty.
+ */
+#define SSH_SFTP_OP_RMDIR 15
+
+/**
+ * Give ssh_sftp_operation_path() with its links followed. Answer: ssh_sftp_operation_accept_path(). Without a callback
+ * of its own it is answered with the path itself.
+ */
+#define SSH_SFTP_OP_REALPATH 16
+
+/**
+ * Call ssh_sftp_operation_path() ssh_sftp_operation_new_path(), which must not exist.
+ */
+#define SSH_SFTP_OP_RENAME 17
+
+/**
+ * The same; what is called so already is replaced ("posix-rename@openssh.com").
+ */
+#define SSH_SFTP_OP_POSIX_RENAME 18
+
+/**
+ * Tell what the symbolic link ssh_sftp_operation_path() says. Answer: ssh_sftp_operation_accept_path().
+ */
+#define SSH_SFTP_OP_READLINK 19
+
+/**
+ * Make the symbolic link ssh_sftp_operation_path(), which says ssh_sftp_operation_target().
+ */
+#define SSH_SFTP_OP_SYMLINK 20
+
+/**
+ * Call ssh_sftp_operation_path() ssh_sftp_operation_new_path(), too ("hardlink@openssh.com").
+ */
+#define SSH_SFTP_OP_HARDLINK 21
+
+/**
+ * Answer once everything written to ssh_sftp_operation_file() is safe ("fsync@openssh.com").
+ */
+#define SSH_SFTP_OP_FSYNC 22
+
+/**
+ * The state of the file system of ssh_sftp_operation_path() ("statvfs@openssh.com"). Answer:
+ * ssh_sftp_operation_accept_statvfs().
+ */
+#define SSH_SFTP_OP_STATVFS 23
+
+/**
+ * The same of ssh_sftp_operation_file() ("fstatvfs@openssh.com").
+ */
+#define SSH_SFTP_OP_FSTATVFS 24
 
 /**
  * SFTP status: the end of the file or list.
@@ -1012,9 +1152,27 @@ typedef struct ssh_sftp_dir ssh_sftp_dir;
 typedef struct ssh_sftp_file ssh_sftp_file;
 
 /**
- * What clients see over SFTP: a directory of this machine and nothing else of it. One may serve any number of
- * channels; each takes the options as they are when it starts. Neither "..", nor symbolic links, nor
- * directories that are moved meanwhile lead out of the directory, which clients see as "/".
+ * An operation on files that the program makes up: open this file, read from it, list this directory.
+ *
+ * Whoever receives an operation owns it: it is answered once, with the ssh_sftp_operation_accept...() that fits its kind
+ * or with ssh_sftp_operation_refuse(), and freed with ssh_sftp_operation_free(). Both may happen inside the callback
+ * or later, on any thread; replies go to the client in the order of the answers. One that is freed without an answer
+ * has failed. Strings and bytes asked of an operation belong to it and live until it is freed.
+ *
+ * Operations of one client come in its order. One that comes while others wait for their answers has to find what they
+ * leave behind. The library sees to it that a file is closed once, after all else that is under way with it was
+ * answered; also when the client goes away without closing it.
+ *
+ * Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
+ */
+typedef struct ssh_sftp_operation ssh_sftp_operation;
+
+/**
+ * What clients see over SFTP: a directory of this machine and nothing else of it, or files that the program makes up.
+ * One may serve any number of channels; each takes the options as they are when it starts.
+ *
+ * Neither "..", nor symbolic links, nor directories that are moved meanwhile lead out of a directory, which clients
+ * see as "/".
  */
 typedef struct ssh_sftp_server ssh_sftp_server;
 
@@ -1186,6 +1344,18 @@ typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
 typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name, void *userdata);
 
 /**
+ * Receives operations.
+ *
+ * Called on a thread of the library with no lock held; operations of one channel come one at a time and in order. It may
+ * call any function of the library, and take its time: that holds up this channel's files only. It must not unwind or
+ * longjmp.
+ *
+ * @param operation  the operation; now the callback's, to answer and to free with ssh_sftp_operation_free()
+ * @param userdata   as set
+ */
+typedef void (*ssh_sftp_callback)(ssh_sftp_operation *operation, void *userdata);
+
+/**
  * Is told how far a transfer has come, after each piece of at most 256 KiB.
  *
  * It runs in the thread that called, with no lock held, and may call any function of the library. The path lives
@@ -1284,6 +1454,22 @@ const char *ssh_status_name(ssh_status status);
  * Any thread. Since 0.1.
  */
 void ssh_memory_free(void *memory);
+
+/**
+ * Makes bytes of a peer's safe to show on a terminal or to write to a log: control characters, marks that change the
+ * order in which others are shown, and what is no UTF-8 are escaped, such as "\u{1b}" or "\xff".
+ *
+ * What the library itself tells (errors, log lines, banners, prompts) has been through this. Names of files and the data
+ * of channels have not.
+ *
+ * @param bytes   the bytes; NUL is one of them
+ * @param length  how many
+ * @return a string in UTF-8, freed with ssh_memory_free(), or NULL for a NULL or when memory is short.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_text_printable(const void *bytes,
+                         size_t length);
 
 /**
  * Frees an error and the strings asked of it.
@@ -1928,7 +2114,8 @@ ssh_status ssh_transport_start_server(ssh_transport *transport,
  * @param private_key        a private key, or NULL
  * @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
  * @param error              receives the detail, or NULL: those of the calls named
- * @return SSH_OK, SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()), or a failure. After
+ * @return SSH_OK, which without password and key says only that the host key is good, and nobody is logged in yet;
+ *         SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()); or a failure. After
  *         SSH_ERR_AUTH the transport lives and another ssh_transport_auth_...() may be tried.
  *
  * Any thread. Since 0.1.
@@ -2605,7 +2792,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
 /**
  * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
  * SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
- * ssh_channel_kind() tells what it is for.
+ * ssh_channel_kind() tells what it is for. Those that nobody takes stay open, as far as their window goes, until the
+ * transport is freed or ends, and need no freeing of their own.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -2684,7 +2872,9 @@ ssh_status ssh_channel_read(ssh_channel *channel,
 
 /**
  * Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
- * ends up stopping the other.
+ * ends up stopping the other. So either read both in turn, with timeout 0, and wait for
+ * whichever has something with ssh_channel_set_event(); or have a thread for each; or put both into one with
+ * ssh_channel_set_combine_stderr().
  *
  * @param channel     the channel
  * @param buffer      where to put it
@@ -3281,6 +3471,74 @@ ssh_status ssh_channel_begin_request(ssh_channel *channel,
  */
 ssh_status ssh_channel_request_status(ssh_channel *channel,
                                       ssh_error **error);
+
+/**
+ * Sends a global request that wants a reply, and does not wait for it.
+ *
+ * @param transport  a transport that is authenticated
+ * @param name       the request's name
+ * @param data       what follows `want reply` in the message, or NULL
+ * @param length     how many bytes
+ * @param event      set when the reply is there: ssh_transport_global_request_status(); or NULL
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_LIMIT, what ended the session
+ * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_begin_global_request(ssh_transport *transport,
+                                              const char *name,
+                                              const void *data,
+                                              size_t length,
+                                              ssh_event *event,
+                                              ssh_error **error);
+
+/**
+ * The reply to the oldest global request begun on the transport that has not been told yet. Replies come in the order
+ * of the requests, and each is told once.
+ *
+ * @param transport     the transport
+ * @param reply         receives the data in the reply, freed with ssh_memory_free(); or NULL
+ * @param reply_length  receives how many bytes; or NULL
+ * @param error         receives the detail, or NULL: SSH_ERR_DENIED, what ended the session
+ * @return SSH_OK when it was granted, SSH_AGAIN while it is not answered, SSH_ERR_STATE when none was begun, or the
+ *         failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_global_request_status(ssh_transport *transport,
+                                               void **reply,
+                                               size_t *reply_length,
+                                               ssh_error **error);
+
+/**
+ * Begins to negotiate new keys, and does not wait for them. Data in both directions go on before and after.
+ *
+ * @param transport  a transport that is active
+ * @param event      set when both directions use the new keys: ssh_transport_renegotiate_status(); or NULL
+ * @param error      receives the detail, or NULL: SSH_ERR_STATE, what ended the session
+ * @return SSH_OK, or a failure, which is also the end of the session unless it is SSH_ERR_STATE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_begin_renegotiate_keys(ssh_transport *transport,
+                                                ssh_event *event,
+                                                ssh_error **error);
+
+/**
+ * How the key exchange went that ssh_transport_begin_renegotiate_keys() began last.
+ *
+ * @param transport  the transport
+ * @param error      receives the detail, or NULL: what ended the session
+ * @return SSH_OK once both directions use the new keys, SSH_AGAIN before, SSH_ERR_STATE when none was begun, or the
+ *         failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_renegotiate_status(const ssh_transport *transport,
+                                            ssh_error **error);
+
+/**
+ * An event that is set while channels wait for ssh_transport_accept(), and once the session has ended, for poll
+ * loops: when ssh_event_fd() is readable, accept with timeout 0 until there is none.
+ *
+ * @param transport  the transport
+ * @return a handle of the transport's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_event *ssh_transport_accept_event(ssh_transport *transport);
 
 /**
  * Asks the server to listen on a port, and to open a channel to this side for each connection that comes in there.
@@ -3904,7 +4162,9 @@ ssh_status ssh_request_accept(ssh_request *request);
 ssh_status ssh_request_refuse(ssh_request *request);
 
 /**
- * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds.
+ * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds. What was good is
+ * good for this user only: whoever keeps count of steps outside the library keeps it by ssh_request_username(), which
+ * a client may change between two requests.
  *
  * @param request  a request that has no answer yet
  * @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"
@@ -3923,6 +4183,30 @@ ssh_status ssh_request_accept_partial(ssh_request *request,
  */
 ssh_status ssh_request_refuse_with_methods(ssh_request *request,
                                            const char *methods);
+
+/**
+ * Says which methods this user may try, for SSH_REQUEST_AUTH_METHODS. What is not among them is refused without a
+ * question; only `none` is always asked about.
+ *
+ * @param request  a request that has no answer yet
+ * @param methods  the methods, separated by commas, such as "publickey,password"; NULL or "" for none at all
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_request_accept_methods(ssh_request *request,
+                                      const char *methods);
+
+/**
+ * Shows the user a text (RFC 4252 section 5.4), for the SSH_REQUEST_AUTH_... kinds, before the answer; several are
+ * shown in their order. What all users shall see: ssh_server_set_banner().
+ *
+ * @param request  a request that has no answer yet; it stays so
+ * @param text     the text with its newlines, at most 32,768 bytes
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, the cause when its session is over, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_request_send_banner(ssh_request *request,
+                                   const char *text);
 
 /**
  * Puts prompts to the user, for SSH_REQUEST_AUTH_INTERACTIVE and SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS. The
@@ -4175,6 +4459,17 @@ ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
 ssh_sftp_server *ssh_sftp_server_new_directory(const char *path, ssh_error **error);
 
 /**
+ * Makes a server of files that the program makes up: what clients want done comes as ssh_sftp_operation to the
+ * callbacks of ssh_sftp_server_set_callback().
+ *
+ * @param error  receives the detail, or NULL
+ * @return a server without callbacks, which refuses everything, freed with ssh_sftp_server_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_sftp_server *ssh_sftp_server_new_virtual(ssh_error **error);
+
+/**
  * Frees the handle. Channels that are served go on.
  *
  * @param server  the server; NULL is fine
@@ -4193,13 +4488,15 @@ void ssh_sftp_server_free(ssh_sftp_server *server);
 ssh_status ssh_sftp_server_set_read_only(ssh_sftp_server *server, bool read_only);
 
 /**
- * Sets mode bits that new files and directories do not get, beside those of the process's umask.
+ * Sets mode bits that new files and directories do not get, beside those of the process's umask. For directories; files
+ * that the program makes up have the modes it gives them.
  *
  * @param server  the server
  * @param umask   0 to 0777; 0 at first
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
-ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server, uint32_t umask);
+ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server,
+                                     uint32_t umask);
 
 /**
  * Sets how many files and directories one channel may have open.
@@ -4209,6 +4506,17 @@ ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server, uint32_t umask);
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_server_set_max_handles(ssh_sftp_server *server, uint32_t handles);
+
+/**
+ * Sets how many operations of one channel may wait for their answers, on a server of ssh_sftp_server_new_virtual(). Then
+ * the channel is not read from until there is one.
+ *
+ * @param server      the server
+ * @param operations  1 to 1,024; 64 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for a server of a directory, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_max_operations(ssh_sftp_server *server,
+                                              uint32_t operations);
 
 /**
  * Sets where clients begin, as they see it.
@@ -4234,6 +4542,249 @@ ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
 ssh_status ssh_request_accept_sftp(ssh_request *request,
                                    ssh_sftp_server *server,
                                    ssh_error **error);
+
+/**
+ * Sets who carries out the operations of one kind, for channels that are served from now on. Kinds without a callback are
+ * refused as not supported, and extensions among them are not announced.
+ *
+ * @param server    a server of ssh_sftp_server_new_virtual()
+ * @param kind      SSH_SFTP_OP_OPEN, ...; SSH_SFTP_OP_ANY for kinds without a callback of their own
+ * @param callback  receives the operations, or NULL
+ * @param userdata  passed to the callback, from the threads of all channels, also at once
+ * @param destroy   ends userdata's life once it is replaced or the server and its channels are gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for a server of a directory, SSH_ERR_BAD_HANDLE; on failure destroy is
+ *         not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_server_set_callback(ssh_sftp_server *server,
+                                        int32_t kind,
+                                        ssh_sftp_callback callback,
+                                        void *userdata,
+                                        ssh_destroy_callback destroy);
+
+/**
+ * Frees an operation. One without an answer has failed.
+ *
+ * @param operation  the operation; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_sftp_operation_free(ssh_sftp_operation *operation);
+
+/**
+ * What kind of operation it is.
+ *
+ * @return SSH_SFTP_OP_OPEN or another; 0 when `operation` is none. Any thread. Since 0.1.
+ */
+int32_t ssh_sftp_operation_kind(const ssh_sftp_operation *operation);
+
+/**
+ * The channel it came on.
+ *
+ * @return the channel's one handle, which stays whose it is; do not free it for having asked here. Any thread. Since 0.1.
+ */
+ssh_channel *ssh_sftp_operation_channel(const ssh_sftp_operation *operation);
+
+/**
+ * The path it is about, for the kinds with one.
+ *
+ * @param operation  the operation
+ * @param length     receives its length in bytes; or NULL
+ * @return bytes of the operation's, ended by a NUL that does not count, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_operation_path(const ssh_sftp_operation *operation,
+                                    size_t *length);
+
+/**
+ * The further path, for SSH_SFTP_OP_RENAME, SSH_SFTP_OP_POSIX_RENAME and SSH_SFTP_OP_HARDLINK.
+ *
+ * @param operation  the operation
+ * @param length     receives its length in bytes; or NULL
+ * @return bytes of the operation's, ended by a NUL that does not count, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_operation_new_path(const ssh_sftp_operation *operation,
+                                        size_t *length);
+
+/**
+ * What the link shall say, for SSH_SFTP_OP_SYMLINK: any bytes, as the client sent them.
+ *
+ * @param operation  the operation
+ * @param length     receives their number; or NULL
+ * @return bytes of the operation's, ended by a NUL that does not count, or NULL. Any thread. Since 0.1.
+ */
+const char *ssh_sftp_operation_target(const ssh_sftp_operation *operation,
+                                      size_t *length);
+
+/**
+ * The file or directory it is about, for the kinds with an open one.
+ *
+ * @return what was given to ssh_sftp_operation_accept_file(), or NULL. Any thread. Since 0.1.
+ */
+void *ssh_sftp_operation_file(const ssh_sftp_operation *operation);
+
+/**
+ * How to open, for SSH_SFTP_OP_OPEN.
+ *
+ * @return SSH_SFTP_READ, SSH_SFTP_WRITE and so on, added up; other bits are the client's. Any thread. Since 0.1.
+ */
+uint32_t ssh_sftp_operation_flags(const ssh_sftp_operation *operation);
+
+/**
+ * Where in the file, for SSH_SFTP_OP_READ and SSH_SFTP_OP_WRITE. It is the client's number, up to 2^64 - 1.
+ *
+ * @return the offset in bytes. Any thread. Since 0.1.
+ */
+uint64_t ssh_sftp_operation_offset(const ssh_sftp_operation *operation);
+
+/**
+ * How many bytes, for SSH_SFTP_OP_READ and SSH_SFTP_OP_WRITE.
+ *
+ * @return bytes, 1 to 261,120 for SSH_SFTP_OP_READ. Any thread. Since 0.1.
+ */
+size_t ssh_sftp_operation_length(const ssh_sftp_operation *operation);
+
+/**
+ * What to write, for SSH_SFTP_OP_WRITE.
+ *
+ * @param operation  the operation
+ * @param length     receives how many bytes; or NULL
+ * @return bytes of the operation's, or NULL. Any thread. Since 0.1.
+ */
+const void *ssh_sftp_operation_data(const ssh_sftp_operation *operation, size_t *length);
+
+/**
+ * What to set, or to give a new file or directory, for SSH_SFTP_OP_OPEN, SSH_SFTP_OP_MKDIR and the
+ * SSH_SFTP_OP_...SETSTAT kinds.
+ *
+ * @return attributes, of which any may be missing, freed with ssh_sftp_attributes_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_sftp_attributes *ssh_sftp_operation_attributes(const ssh_sftp_operation *operation);
+
+/**
+ * Says that it is done, for the kinds whose answer is nothing else, and for SSH_SFTP_OP_READDIR after
+ * ssh_sftp_operation_add_name().
+ *
+ * @param operation  an operation that has no answer yet
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer or its kind wants another one, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept(ssh_sftp_operation *operation);
+
+/**
+ * Says that the file or directory is open, for SSH_SFTP_OP_OPEN and SSH_SFTP_OP_OPENDIR.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param file       what leads the program to it; comes back in each operation with it, the last of which is
+ *                   SSH_SFTP_OP_CLOSE
+ * @return as ssh_sftp_operation_accept(); on failure no SSH_SFTP_OP_CLOSE comes. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_file(ssh_sftp_operation *operation,
+                                          void *file);
+
+/**
+ * Gives what was read, for SSH_SFTP_OP_READ.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param data       the bytes, copied
+ * @param length     how many, at most ssh_sftp_operation_length(); fewer are fine, 0 is the end of the file
+ * @return as ssh_sftp_operation_accept(), and SSH_ERR_INVALID_ARG. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_data(ssh_sftp_operation *operation,
+                                          const void *data,
+                                          size_t length);
+
+/**
+ * Room to read into, for SSH_SFTP_OP_READ: saves a copy. Then ssh_sftp_operation_accept_buffer().
+ *
+ * @param operation  an operation that has no answer yet
+ * @return ssh_sftp_operation_length() bytes of the operation's, the same each time, which nobody else touches until it is
+ *         answered or freed; or NULL. Any thread. Since 0.1.
+ */
+void *ssh_sftp_operation_buffer(ssh_sftp_operation *operation);
+
+/**
+ * Gives what was read into ssh_sftp_operation_buffer().
+ *
+ * @param operation  an operation that has no answer yet
+ * @param length     how many bytes of the buffer, from its beginning; 0 is the end of the file
+ * @return as ssh_sftp_operation_accept_data(). Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_buffer(ssh_sftp_operation *operation, size_t length);
+
+/**
+ * Gives what is known, for SSH_SFTP_OP_STAT, SSH_SFTP_OP_LSTAT and SSH_SFTP_OP_FSTAT. Clients go by the type among the
+ * permissions, as in 0100644 for a file and 040755 for a directory.
+ *
+ * @param operation   an operation that has no answer yet
+ * @param attributes  the attributes, copied
+ * @return as ssh_sftp_operation_accept(). Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_attributes(ssh_sftp_operation *operation,
+                                                const ssh_sftp_attributes *attributes);
+
+/**
+ * Gives a path, for SSH_SFTP_OP_REALPATH and SSH_SFTP_OP_READLINK.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param path       any bytes, copied
+ * @param length     how many, at most 4,096
+ * @return as ssh_sftp_operation_accept(), and SSH_ERR_INVALID_ARG. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_path(ssh_sftp_operation *operation,
+                                          const char *path,
+                                          size_t length);
+
+/**
+ * Adds an entry of the directory to the answer to SSH_SFTP_OP_READDIR. "." and ".." may be among them.
+ *
+ * @param operation   an operation that has no answer yet
+ * @param name        the name without the directory, any bytes but NUL and "/", copied
+ * @param length      how many bytes, 1 to 4,096
+ * @param attributes  what is known about it, copied, or NULL
+ * @return SSH_OK; SSH_AGAIN when the answer is full: give this entry in that to the next SSH_SFTP_OP_READDIR;
+ *         SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_add_name(ssh_sftp_operation *operation,
+                                       const char *name,
+                                       size_t length,
+                                       const ssh_sftp_attributes *attributes);
+
+/**
+ * Gives the state of a file system, for SSH_SFTP_OP_STATVFS and SSH_SFTP_OP_FSTATVFS.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param values     the values, in the order of SSH_SFTP_VFS_BLOCK_BYTES and the others
+ * @param count      SSH_SFTP_VFS_COUNT
+ * @return as ssh_sftp_operation_accept(), and SSH_ERR_INVALID_ARG. Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_accept_statvfs(ssh_sftp_operation *operation,
+                                             const uint64_t *values,
+                                             size_t count);
+
+/**
+ * Says that it was not done.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param status     why: SSH_SFTP_STATUS_NO_SUCH_FILE, SSH_SFTP_STATUS_PERMISSION_DENIED, SSH_SFTP_STATUS_FAILURE, ...
+ * @param text       the same for a person, at most 1,024 bytes; NULL for the usual words
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for a status that is no failure, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_refuse(ssh_sftp_operation *operation,
+                                     uint32_t status,
+                                     const char *text);
+
+/**
+ * The same, in the words of the operating system.
+ *
+ * @param operation  an operation that has no answer yet
+ * @param number     a value of errno, such as ENOENT
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for a number that is none, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_sftp_operation_refuse_errno(ssh_sftp_operation *operation, int32_t number);
 
 /**
  * Starts SFTP on a session channel of its own.
@@ -4365,15 +4916,15 @@ ssh_status ssh_sftp_rmdir(ssh_sftp *sftp,
  * Renames a file or directory. Fails, with most servers, where the new name exists.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         the path it gets
+ * @param from        the path it has
+ * @param to          the path it gets
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_rename(ssh_sftp *sftp,
-                           const char *old,
-                           const char *new_,
+                           const char *from,
+                           const char *to,
                            int32_t timeout_ms,
                            ssh_error **error);
 
@@ -4381,15 +4932,15 @@ ssh_status ssh_sftp_rename(ssh_sftp *sftp,
  * Renames a file or directory and replaces what has the new name, at once. Needs posix-rename@openssh.com.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         the path it gets
+ * @param from        the path it has
+ * @param to          the path it gets
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
-                                 const char *old,
-                                 const char *new_,
+                                 const char *from,
+                                 const char *to,
                                  int32_t timeout_ms,
                                  ssh_error **error);
 
@@ -4397,15 +4948,15 @@ ssh_status ssh_sftp_posix_rename(ssh_sftp *sftp,
  * Gives a file a further name. Needs hardlink@openssh.com.
  *
  * @param sftp        the session
- * @param old         the path it has
- * @param new         its further path
+ * @param from        the path it has
+ * @param to          its further path
  * @param timeout_ms  milliseconds to wait for the answer
  * @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_hardlink(ssh_sftp *sftp,
-                             const char *old,
-                             const char *new_,
+                             const char *from,
+                             const char *to,
                              int32_t timeout_ms,
                              ssh_error **error);
 

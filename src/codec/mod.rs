@@ -22,13 +22,23 @@ pub fn join_names<S: AsRef<str>>(names: &[S]) -> String {
     joined
 }
 
-/// Makes text of the peer safe for a terminal and a log: at most `cap` bytes, control characters and
+/// Whether a character does something to a terminal beside being shown: controls, and the marks that change the order
+/// in which others are shown.
+pub fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+/// Makes text of the peer safe for a terminal and a log: at most `cap` bytes, treacherous characters and
 /// invalid UTF-8 escaped.
 pub fn printable(bytes: &[u8], cap: usize) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() {
+            if is_treacherous(c) {
                 text.extend(c.escape_default());
             } else {
                 text.push(c);
@@ -53,6 +63,11 @@ mod tests {
     fn printable_escapes_and_caps() {
         assert_eq!(printable(b"a\x1b[31m\xffz", 100), "a\\u{1b}[31m\\xffz");
         assert_eq!(printable(&[b'a'; 50], 4), "aaaa…");
+        let turned = "exe.\u{202e}gpj\u{9b}1m";
+        assert_eq!(
+            printable(turned.as_bytes(), 100),
+            "exe.\\u{202e}gpj\\u{9b}1m"
+        );
     }
 
     #[test]

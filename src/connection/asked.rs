@@ -52,8 +52,8 @@ impl ConnectionLayer {
             Verdict::Done(None) | Verdict::Refuse => {}
         }
         if message.want_reply {
-            channel.questions.refuse()?;
-            send_replies(channel, context.out);
+            channel.questions.refuse(&mut self.question_budget)?;
+            send_replies(channel, &mut self.question_budget, context.out);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::codec::Writer;
 use crate::connection::channel::{Channel, Once, Phase, Tag};
 use crate::connection::layer::ConnectionLayer;
-use crate::connection::questions::Reply;
+use crate::connection::questions::{QuestionBudget, Reply};
 use crate::connection::types::{
     ChannelId, ChannelStatus, OpenRefusal, ReadOutcome, RequestId, Reservation, Stream,
 };
@@ -168,7 +168,7 @@ impl ConnectionLayer {
             _ => {}
         }
         self.question_budget.give_back(charge);
-        send_replies(channel, out);
+        send_replies(channel, &mut self.question_budget, out);
         Ok(())
     }
 
@@ -371,9 +371,13 @@ pub(super) fn credit(
 }
 
 /// Sends the replies whose turn has come.
-pub(super) fn send_replies(channel: &mut Channel, out: &mut PayloadQueue) {
+pub(super) fn send_replies(
+    channel: &mut Channel,
+    budget: &mut QuestionBudget,
+    out: &mut PayloadQueue,
+) {
     let recipient = channel.peer_number;
-    while let Some(reply) = channel.questions.next_reply() {
+    while let Some(reply) = channel.questions.next_reply(budget) {
         match reply {
             Reply::Answer(true) => out.push(|w| ChannelSuccess { recipient }.encode(w)),
             Reply::Answer(false) | Reply::Refuse => {

@@ -41,8 +41,8 @@ impl Global {
     }
 
     /// Sends the replies whose turn has come.
-    fn send_replies(&mut self, out: &mut PayloadQueue) {
-        while let Some(reply) = self.questions.next_reply() {
+    fn send_replies(&mut self, budget: &mut QuestionBudget, out: &mut PayloadQueue) {
+        while let Some(reply) = self.questions.next_reply(budget) {
             match reply {
                 Reply::Answer(Ok(data)) => out.push(|w| RequestSuccess { data: &data }.encode(w)),
                 Reply::Answer(Err(())) | Reply::Refuse => out.push(|w| RequestFailure.encode(w)),
@@ -156,7 +156,7 @@ impl ConnectionLayer {
             None => {}
         }
         self.question_budget.give_back(charge);
-        self.global.send_replies(out);
+        self.global.send_replies(&mut self.question_budget, out);
         Ok(())
     }
 
@@ -182,8 +182,9 @@ impl ConnectionLayer {
             return Ok(());
         }
         if message.want_reply {
-            self.global.questions.refuse()?;
-            self.global.send_replies(context.out);
+            let budget = &mut self.question_budget;
+            self.global.questions.refuse(budget)?;
+            self.global.send_replies(budget, context.out);
         }
         Ok(())
     }

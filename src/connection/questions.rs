@@ -7,20 +7,27 @@ use std::collections::VecDeque;
 
 use crate::error::Error;
 
-/// Refusals that may wait behind an unanswered question before the peer is cut off. They cost a counter here,
-/// but all of them leave at once when the question is answered.
-const MAX_WAITING_REFUSALS: u32 = 16_384;
+/// Refusals of one connection that may wait behind unanswered questions before the peer is cut off. They cost a
+/// counter here, but all of them may leave at once when the questions are answered: some 5 MiB then.
+const MAX_WAITING_REFUSALS: u32 = 131_072;
 
-/// Bytes of the peer's unanswered questions on one connection.
+/// What the peer's unanswered questions on one connection may cost.
 #[derive(Debug)]
 pub(super) struct QuestionBudget {
+    /// Bytes of questions.
     used: usize,
     max: usize,
+    /// Requests that were refused without asking and whose refusals wait for their turn.
+    refusals: u32,
 }
 
 impl QuestionBudget {
     pub(super) fn new(max: usize) -> Self {
-        QuestionBudget { used: 0, max }
+        QuestionBudget {
+            used: 0,
+            max,
+            refusals: 0,
+        }
     }
 
     /// Takes room for a question of `payload` bytes; `None` when there is none left.
@@ -34,6 +41,15 @@ impl QuestionBudget {
         }
         self.used = used;
         Some(Charge(cost))
+    }
+
+    /// Takes room for a refusal that waits.
+    fn take_refusal(&mut self) -> Result<(), Error> {
+        if self.refusals >= MAX_WAITING_REFUSALS {
+            return Err(Error::Limit("requests behind an unanswered one"));
+        }
+        self.refusals += 1;
+        Ok(())
     }
 
     /// Gives room back.
@@ -115,11 +131,9 @@ impl<T, A> Questions<T, A> {
     }
 
     /// Records a request that wants a reply and is refused without asking.
-    pub(super) fn refuse(&mut self) -> Result<(), Error> {
+    pub(super) fn refuse(&mut self, budget: &mut QuestionBudget) -> Result<(), Error> {
+        budget.take_refusal()?;
         match self.slots.back_mut() {
-            Some(Slot::Refused(count)) if *count >= MAX_WAITING_REFUSALS => {
-                return Err(Error::Limit("requests behind an unanswered one"));
-            }
             Some(Slot::Refused(count)) => *count += 1,
             _ => self.slots.push_back(Slot::Refused(1)),
         }
@@ -147,11 +161,12 @@ impl<T, A> Questions<T, A> {
     }
 
     /// The next reply that may be sent.
-    pub(super) fn next_reply(&mut self) -> Option<Reply<A>> {
+    pub(super) fn next_reply(&mut self, budget: &mut QuestionBudget) -> Option<Reply<A>> {
         loop {
             match self.slots.front_mut()? {
                 Slot::Refused(count) => {
                     *count -= 1;
+                    budget.refusals = budget.refusals.saturating_sub(1);
                     if *count == 0 {
                         self.slots.pop_front();
                     }
@@ -173,12 +188,13 @@ impl<T, A> Questions<T, A> {
     /// Forgets everything and gives the charges back.
     pub(super) fn clear(&mut self, budget: &mut QuestionBudget) {
         for slot in self.slots.drain(..) {
-            if let Slot::Asked(Asked {
-                charge: Some(charge),
-                ..
-            }) = slot
-            {
-                budget.give_back(charge);
+            match slot {
+                Slot::Refused(count) => budget.refusals = budget.refusals.saturating_sub(count),
+                Slot::Asked(asked) => {
+                    if let Some(charge) = asked.charge {
+                        budget.give_back(charge);
+                    }
+                }
             }
         }
         self.asked = 0;
@@ -194,26 +210,26 @@ mod tests {
         let mut budget = QuestionBudget::new(10_000);
         let mut questions: Questions<(), u8> = Questions::new(8);
         questions.ask(1, true, budget.take(10).unwrap(), ());
-        questions.refuse().unwrap();
-        questions.refuse().unwrap();
+        questions.refuse(&mut budget).unwrap();
+        questions.refuse(&mut budget).unwrap();
         questions.ask(2, false, budget.take(10).unwrap(), ());
         questions.ask(3, true, budget.take(10).unwrap(), ());
         for id in [3, 2] {
             let (_, charge) = questions.answer(id, id as u8).unwrap();
             budget.give_back(charge);
-            assert_eq!(questions.next_reply(), None);
+            assert_eq!(questions.next_reply(&mut budget), None);
         }
         let (_, charge) = questions.answer(1, 1).unwrap();
         budget.give_back(charge);
-        assert_eq!(questions.next_reply(), Some(Reply::Answer(1)));
-        assert_eq!(questions.next_reply(), Some(Reply::Refuse));
-        assert_eq!(questions.next_reply(), Some(Reply::Refuse));
+        assert_eq!(questions.next_reply(&mut budget), Some(Reply::Answer(1)));
+        assert_eq!(questions.next_reply(&mut budget), Some(Reply::Refuse));
+        assert_eq!(questions.next_reply(&mut budget), Some(Reply::Refuse));
         assert_eq!(
-            questions.next_reply(),
+            questions.next_reply(&mut budget),
             Some(Reply::Answer(3)),
             "2 wanted no reply"
         );
-        assert_eq!(questions.next_reply(), None);
+        assert_eq!(questions.next_reply(&mut budget), None);
         assert_eq!(budget.used(), 0);
     }
 
@@ -241,12 +257,15 @@ mod tests {
         questions.ask(1, true, budget.take(0).unwrap(), ());
         assert!(!questions.has_room());
         for _ in 0..MAX_WAITING_REFUSALS {
-            questions.refuse().unwrap();
+            questions.refuse(&mut budget).unwrap();
         }
-        assert!(questions.refuse().is_err());
+        assert!(questions.refuse(&mut budget).is_err());
         assert!(questions.slots.len() <= 2);
         questions.clear(&mut budget);
         assert_eq!(budget.used(), 0);
         assert!(questions.has_room());
+        questions.refuse(&mut budget).unwrap();
+        assert_eq!(questions.next_reply(&mut budget), Some(Reply::Refuse));
+        assert_eq!(budget.refusals, 0);
     }
 }

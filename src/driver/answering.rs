@@ -113,6 +113,7 @@ impl Shared {
                 entry.unclaimed = queue;
                 if queue {
                     serving.accepted.push_back(id);
+                    serving.begun.channel_came();
                     self.progress.notify_all();
                 }
             }

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
-use super::serving::{ChannelInterest, ChannelWaits, Serving};
+use super::serving::Serving;
 use super::shared::Shared;
 use super::sys::lent;
 use super::transport::Transport;

@@ -15,14 +15,13 @@ use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
+use super::address::split;
 use super::engine::Engine;
 use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
 use crate::error::Error;
 
-/// The port of SSH.
-const DEFAULT_PORT: u16 = 22;
 /// How long an address is alone in the race before the next one joins.
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -32,7 +31,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
 /// Connects to the first address of `address` that answers. Forms: `host`, `host:port`, `[v6]`,
 /// `[v6]:port`, and a bare IPv6 address.
 pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error> {
-    let (host, port) = split_address(address)?;
+    let (host, port) = split(address)?;
     let deadline = timeout.deadline();
     let found = Lookup::begin(host, port, || ())?.wait(deadline)?;
     race_to_the_end(Race::new(found, deadline))
@@ -53,7 +52,7 @@ fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
 
 /// Does the same in the background. Fails at once only for what is no address.
 pub(crate) fn begin(address: &str, timeout: Timeout, done: Done) -> Result<(), Error> {
-    let (host, port) = split_address(address)?;
+    let (host, port) = split(address)?;
     let deadline = timeout.deadline();
     let connector = Connector::get()?;
     let lookup = Lookup::begin(host, port, || connector.wake())?;
@@ -217,7 +216,7 @@ impl Stage {
     }
 }
 
-/// Carries all connections that nobody waits for, on one thread of the pool, which leaves when there is none.
+/// Carries all connections that nobody waits for, on one thread, which leaves when there is none.
 struct Connector {
     wake: OwnedFd,
     queue: Mutex<Queue>,
@@ -271,7 +270,7 @@ impl Connector {
             self.wake();
         } else {
             queue.running = true;
-            engine.pool().spawn(Box::new(|| self.run()));
+            engine.connects().spawn(Box::new(|| self.run()));
         }
         Ok(())
     }
@@ -322,32 +321,9 @@ impl Connector {
     }
 }
 
-fn split_address(address: &str) -> Result<(&str, u16), Error> {
-    let bad = Error::ApiMisuse("the address is not of the form host:port");
-    let parse = |port: &str| port.parse::<u16>().map_err(|_| bad.clone());
-    if let Some(rest) = address.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or_else(|| bad.clone())?;
-        return match rest.strip_prefix(':') {
-            Some(port) => Ok((host, parse(port)?)),
-            None if rest.is_empty() => Ok((host, DEFAULT_PORT)),
-            None => Err(bad),
-        };
-    }
-    let (host, port) = match address.split_once(':') {
-        None => (address, DEFAULT_PORT),
-        // More than one colon and no brackets: an IPv6 address without a port.
-        Some((_, rest)) if rest.contains(':') => (address, DEFAULT_PORT),
-        Some((host, port)) => (host, parse(port)?),
-    };
-    if host.is_empty() || port == 0 {
-        return Err(bad);
-    }
-    Ok((host, port))
-}
-
 type Found = Result<Vec<SocketAddr>, Error>;
 
-/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of the pool to
+/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of a pool to
 /// itself, which is left behind when it is late, and which waits for nothing else.
 struct Lookup {
     told: mpsc::Receiver<Found>,
@@ -363,7 +339,7 @@ impl Lookup {
             return Ok(Lookup { told });
         }
         let host = host.to_owned();
-        Engine::get()?.pool().spawn(Box::new(move || {
+        Engine::get()?.lookups().spawn(Box::new(move || {
             // The asker may have gone.
             let _ = tell.send(resolve(&host, port));
             wake();
@@ -540,6 +516,26 @@ mod tests {
         }
     }
 
+    /// Callbacks may connect by name, all at once: what they wait for must not wait for a thread of theirs.
+    #[test]
+    fn callbacks_that_look_up_names_do_not_wait_for_each_other() {
+        const MANY: usize = 300;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("127.1:{}", listener.local_addr().unwrap().port());
+        std::thread::spawn(move || listener.incoming().flatten().take(MANY).for_each(drop));
+        let (tell, told) = mpsc::channel();
+        for _ in 0..MANY {
+            let (tell, address) = (tell.clone(), address.clone());
+            Engine::get().unwrap().pool().spawn(Box::new(move || {
+                let outcome = connect(&address, Timeout::After(Duration::from_secs(20)));
+                tell.send(outcome.map(drop)).unwrap();
+            }));
+        }
+        for _ in 0..MANY {
+            told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
+        }
+    }
+
     #[test]
     fn a_panic_ends_no_connection_but_its_own() {
         let (tell, told) = mpsc::channel();
@@ -574,26 +570,5 @@ mod tests {
             .unwrap()
             .unwrap_err();
         assert!(matches!(error, Error::Resolve { .. }), "{error}");
-    }
-
-    #[test]
-    fn forms_of_addresses() {
-        assert_eq!(split_address("host").unwrap(), ("host", 22));
-        assert_eq!(split_address("host:2222").unwrap(), ("host", 2222));
-        assert_eq!(split_address("::1").unwrap(), ("::1", 22));
-        assert_eq!(split_address("[::1]").unwrap(), ("::1", 22));
-        assert_eq!(split_address("[::1]:2022").unwrap(), ("::1", 2022));
-        for bad in [
-            "",
-            ":22",
-            "host:",
-            "host:x",
-            "host:70000",
-            "host:0",
-            "[::1",
-            "[::1]x",
-        ] {
-            assert!(split_address(bad).is_err(), "{bad}");
-        }
     }
 }

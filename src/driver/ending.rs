@@ -40,6 +40,7 @@ impl Shared {
             for entry in serving.channels.values_mut() {
                 entry.ended();
             }
+            serving.begun.ended();
             serving.drop_forwards(self);
             self.wake_all(&serving);
             self.log(LogLevel::Info, || {

@@ -34,6 +34,8 @@ pub(crate) struct Engine {
     pool: Pool,
     /// Work on files, which may take as long as their disk does.
     files: Pool,
+    lookups: Pool,
+    connects: Pool,
 }
 
 /// What an I/O thread can be asked to do.
@@ -118,6 +120,8 @@ impl Engine {
             next: AtomicUsize::new(0),
             pool: Pool::new("sshwire-callback"),
             files: Pool::new("sshwire-files"),
+            lookups: Pool::new("sshwire-lookup"),
+            connects: Pool::new("sshwire-connect"),
         })
     }
 
@@ -140,6 +144,17 @@ impl Engine {
         &self.files
     }
 
+    /// The pool for looking up names, which the system does in its own time: a callback may wait for one.
+    pub(crate) fn lookups(&self) -> &Pool {
+        &self.lookups
+    }
+
+    /// The pool of the one job that carries all connections in the making.
+    pub(crate) fn connects(&self) -> &Pool {
+        &self.connects
+    }
+
+    /// The pool of the application's callbacks.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }

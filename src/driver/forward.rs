@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::entry::ChannelEntry;
 use super::pool::Job;
 use super::request::{Question, Request};
-use super::serving::{ChannelEntry, RequestCallback, Serving};
+use super::serving::{RequestCallback, Serving};
 use super::shared::Shared;
 use super::stream::Waker;
 use super::transport::Transport;

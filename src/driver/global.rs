@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::keepalive::KeepaliveCallback;
-use super::serving::Phase;
+use super::serving::{Phase, Serving};
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
 use crate::connection::GlobalRequestId;
@@ -22,9 +22,23 @@ impl Transport {
         want_reply: bool,
         timeout: Timeout,
     ) -> Result<Vec<u8>, Error> {
+        let deadline = timeout.deadline();
+        match self.send_global(name, data, want_reply, |_, _| {})? {
+            Some(number) => self.wait_global(number, deadline, "global request"),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Sends a global request and gives its number if a reply will come. `note` notes it before that can happen.
+    pub(super) fn send_global(
+        &self,
+        name: &str,
+        data: &[u8],
+        want_reply: bool,
+        note: impl FnOnce(&mut Serving, GlobalRequestId),
+    ) -> Result<Option<GlobalRequestId>, Error> {
         let shared = &self.shared;
         shared.check_process()?;
-        let deadline = timeout.deadline();
         let number = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
@@ -35,14 +49,12 @@ impl Transport {
                 .global_request(name, data, want_reply, out)?;
             if let Some(number) = number {
                 serving.global_replies.insert(number, None);
+                note(&mut serving, number);
             }
             number
         };
         shared.flush();
-        let Some(number) = number else {
-            return Ok(Vec::new());
-        };
-        self.wait_global(number, deadline, "global request")
+        Ok(number)
     }
 
     /// Waits for the reply to a global request.
@@ -97,31 +109,15 @@ impl Transport {
     /// takes no key exchange while it authenticates.
     pub fn renegotiate_keys(&self, timeout: Timeout) -> Result<(), Error> {
         let shared = &self.shared;
-        shared.check_process()?;
         let deadline = timeout.deadline();
-        let exchanges = {
-            let mut serving = shared.serving.lock();
-            serving.open_services()?;
-            serving.key_exchanges
-        };
-        {
-            let now = Instant::now();
-            let mut receiving = shared.receiving.lock();
-            let receiving = &mut *receiving;
-            let Some(inbound) = &mut receiving.inbound else {
-                return Err(Error::Bug("keyed without a transport layer"));
-            };
-            inbound.rekey(now, &mut receiving.actions)?;
-            shared.apply(receiving, now)?;
-        }
-        shared.attend_now();
+        let number = self.begin_rekey(None)?;
         let mut serving = shared.serving.lock();
         shared.wait_for(
             &mut serving,
             &shared.progress,
             deadline,
             "key exchange",
-            |serving| (serving.key_exchanges > exchanges).then_some(Ok(())),
+            |serving| (serving.key_exchanges >= number).then_some(Ok(())),
         )
     }
 

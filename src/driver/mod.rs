@@ -4,7 +4,9 @@
 //! thread. What blocks takes a [`Timeout`], ends with the cause when the transport dies, and can be cancelled
 //! with [`Transport::cancel`]. Questions to the application are [`Request`]s.
 
+mod address;
 mod answering;
+mod asking;
 mod attending;
 mod authenticating;
 mod begun;
@@ -15,6 +17,7 @@ mod connect;
 mod daemon;
 mod ending;
 mod engine;
+mod entry;
 mod event;
 mod forward;
 mod global;
@@ -29,6 +32,7 @@ mod receive;
 mod request;
 mod sending;
 mod serving;
+mod settling;
 mod shared;
 mod statistics;
 mod stream;
@@ -45,6 +49,7 @@ pub(crate) use connect::begin as begin_connect;
 pub use engine::set_io_threads;
 pub(crate) use engine::spawn_file_work;
 pub(crate) use engine::{Engine, Next, Ready, Task, Worker};
+pub use entry::ChannelInterest;
 pub use event::Event;
 pub(crate) use event::WeakEvent;
 pub use forward::ForwardHandler;
@@ -53,7 +58,7 @@ pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;
 pub use packetizer::{IdleCallback, Packetizer, Received, Sent};
 pub use request::{Question, Request, RequestKind};
-pub use serving::{BannerCallback, ChannelInterest, RequestCallback};
+pub use serving::{BannerCallback, RequestCallback};
 pub use statistics::Statistics;
 pub use stream::{ByteStream, StreamFault};
 pub(crate) use stream::{Progress, Socket, Waker};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::entry::ChannelEntry;
 use super::event::Event;
 use super::inside;
 use super::request::Request;
-use super::serving::ChannelEntry;
 use super::transport::Transport;
 use super::wait::Timeout;
 use crate::connection::{ChannelId, OpenKind};
@@ -91,16 +91,17 @@ impl Transport {
         let deadline = timeout.deadline();
         let id = {
             let mut serving = shared.serving.lock();
-            shared.wait_for(
+            let taken = shared.wait_for(
                 &mut serving,
                 &shared.progress,
                 deadline,
                 "accept",
-                |serving| {
-                    let id = serving.accepted.pop_front()?;
-                    Some(Ok(id))
-                },
-            )?
+                |serving| serving.accepted.pop_front().map(Ok),
+            );
+            if serving.accepted.is_empty() && serving.ended.is_none() {
+                serving.begun.channels_taken();
+            }
+            taken?
         };
         let channel = shared.channel(id)?;
         channel.claim();

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use zeroize::Zeroize;
 
+use super::entry::LentSink;
 use super::sending::holds_secrets;
-use super::serving::{LentSink, Serving};
+use super::serving::Serving;
 use super::shared::{Receiving, Shared};
 use super::stream::Progress;
 use crate::endpoint::{Inbound, Outbound, Step};

@@ -22,6 +22,8 @@ pub enum RequestKind {
     HostKey,
     /// Client: answer these prompts of keyboard-interactive.
     Prompts,
+    /// Server: has this user, named for the first time, authentication methods of their own?
+    AuthMethods,
     /// Server: may this user in without credentials?
     AuthNone,
     /// Server: may this user in with this password?
@@ -130,6 +132,7 @@ impl Question {
             Question::HostKey(_) => RequestKind::HostKey,
             Question::Prompts(_) => RequestKind::Prompts,
             Question::Auth { kind, .. } => match kind {
+                AuthQuestionKind::Methods => RequestKind::AuthMethods,
                 AuthQuestionKind::None => RequestKind::AuthNone,
                 AuthQuestionKind::Password(_) => RequestKind::AuthPassword,
                 AuthQuestionKind::KeyAsked { .. } => RequestKind::AuthKeyAsked,
@@ -170,6 +173,7 @@ enum Answer {
     Accept,
     Refuse,
     RefuseWith(Vec<String>),
+    Methods(Vec<String>),
     Partial(Vec<String>),
     Ask(Prompts),
     Answers(Vec<Zeroizing<Vec<u8>>>),
@@ -224,6 +228,21 @@ impl Request {
     /// Authentication: no, and these methods may be tried by this user.
     pub fn refuse_with(&self, methods: Vec<String>) -> Result<(), Error> {
         self.inner.answer(Answer::RefuseWith(methods))
+    }
+
+    /// [`RequestKind::AuthMethods`]: this user may try these.
+    pub fn accept_methods(&self, methods: Vec<String>) -> Result<(), Error> {
+        self.inner.answer(Answer::Methods(methods))
+    }
+
+    /// Authentication: shows the user a text, before the answer.
+    pub fn send_banner(&self, text: &str) -> Result<(), Error> {
+        let Question::Auth { id, .. } = &self.inner.question else {
+            return Err(Error::ApiMisuse("the request is not about a user"));
+        };
+        self.inner
+            .shared
+            .serve(|services| services.send_banner(*id, text))
     }
 
     /// Authentication: right, but more is needed; `methods` may follow.
@@ -305,6 +324,7 @@ impl Answer {
             Answer::Accept => AuthDecision::Accept,
             Answer::Partial(methods) => AuthDecision::Partial { methods },
             Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
+            Answer::Methods(methods) => AuthDecision::Methods { methods },
             Answer::Ask(prompts) => AuthDecision::Prompts(prompts),
             _ => AuthDecision::Refuse,
         }
@@ -382,9 +402,11 @@ impl Inner {
 
     /// Refuses answers that do not fit the kind of question before anything is decided.
     fn fits(&self, answer: &Answer) -> Result<(), Error> {
-        let auth = matches!(self.question, Question::Auth { .. });
+        let kind = self.question.kind();
+        let credentials =
+            matches!(self.question, Question::Auth { .. }) && kind != RequestKind::AuthMethods;
         let proving = matches!(
-            self.question.kind(),
+            kind,
             RequestKind::AuthInteractive | RequestKind::AuthInteractiveAnswers
         );
         let fits = match answer {
@@ -398,8 +420,9 @@ impl Inner {
                 Question::Forward { request, .. } => request.fits_port(*port),
                 _ => false,
             },
-            Answer::Partial(_) => auth && self.question.kind() != RequestKind::AuthKeyAsked,
-            Answer::RefuseWith(_) => auth,
+            Answer::Partial(_) => credentials && kind != RequestKind::AuthKeyAsked,
+            Answer::RefuseWith(_) => credentials,
+            Answer::Methods(_) => kind == RequestKind::AuthMethods,
             Answer::Ask(_) => proving,
             Answer::Answers(answers) => {
                 matches!(&self.question, Question::Prompts(asked) if asked.prompts.len() == answers.len())

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Worker};
+use super::entry::ChannelInterest;
 use super::event::Event;
 use super::log::LogTarget;
 use super::options::TransportOptions;
 use super::pool::Job;
-use super::serving::{ChannelInterest, Serving};
+use super::serving::Serving;
 use super::stream::Stream;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::fork;

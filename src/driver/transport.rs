@@ -258,6 +258,7 @@ impl Transport {
             if serving.options.server_auth.methods.is_empty() {
                 serving.options.server_auth.methods = serving.answerable_methods();
             }
+            serving.options.server_auth.ask_methods = serving.is_asked_for_methods();
             let config = Arc::new(serving.options.transport_config(role));
             let services = Services::new(role, serving.options.service_config());
             serving.role = role;

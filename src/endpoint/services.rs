@@ -259,6 +259,11 @@ impl Services {
         self.with_server(|auth, out, events| auth.answer(question, decision, now, out, events))
     }
 
+    /// Server: shows the user whom an open question is about a text.
+    pub fn send_banner(&mut self, question: u64, text: &str) -> Result<(), Error> {
+        self.with_server(|auth, out, _| auth.send_banner(question, text, out))
+    }
+
     /// Server: hands in whether a signature was good.
     pub fn verified(&mut self, job: u64, good: bool, now: Instant) -> Result<(), Error> {
         self.with_server(|auth, out, events| auth.verified(job, good, now, out, events))

@@ -13,6 +13,7 @@ use super::guard::{self, Failure, Outcome};
 use super::handle;
 use super::memory;
 use super::request::ssh_request;
+use super::server::MAX_BANNER;
 use super::status::{ssh_status, SSH_OK};
 use super::text;
 
@@ -54,7 +55,9 @@ pub unsafe extern "C" fn ssh_request_refuse(request: *mut ssh_request) -> ssh_st
     })
 }
 
-/// Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds.
+/// Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds. What was good is
+/// good for this user only: whoever keeps count of steps outside the library keeps it by ssh_request_username(), which
+/// a client may change between two requests.
 ///
 /// @param request  a request that has no answer yet
 /// @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"
@@ -87,6 +90,52 @@ pub unsafe extern "C" fn ssh_request_refuse_with_methods(
         let object = handle::get(request)?;
         let methods = text::names(memory::text(methods, "the list of methods")?)?;
         object.driver.refuse_with(methods)?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Says which methods this user may try, for SSH_REQUEST_AUTH_METHODS. What is not among them is refused without a
+/// question; only `none` is always asked about.
+///
+/// @param request  a request that has no answer yet
+/// @param methods  the methods, separated by commas, such as "publickey,password"; NULL or "" for none at all
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_accept_methods(
+    request: *mut ssh_request,
+    methods: *const c_char,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let methods = match memory::optional_text(methods)? {
+            None | Some("") => Vec::new(),
+            Some(list) => text::names(list)?,
+        };
+        object.driver.accept_methods(methods)?;
+        Ok(SSH_OK)
+    })
+}
+
+/// Shows the user a text (RFC 4252 section 5.4), for the SSH_REQUEST_AUTH_... kinds, before the answer; several are
+/// shown in their order. What all users shall see: ssh_server_set_banner().
+///
+/// @param request  a request that has no answer yet; it stays so
+/// @param text     the text with its newlines, at most 32,768 bytes
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, the cause when its session is over, SSH_ERR_BAD_HANDLE.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_send_banner(
+    request: *mut ssh_request,
+    text: *const c_char,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(request)?;
+        let text = memory::text(text, "the text")?;
+        if text.len() > MAX_BANNER {
+            return Err(Failure::invalid("at most 32768 bytes of banner"));
+        }
+        object.driver.send_banner(text)?;
         Ok(SSH_OK)
     })
 }

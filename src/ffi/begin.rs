@@ -1,4 +1,4 @@
-//! What event loops call in place of the functions that wait: opening channels and requests on them.
+//! What event loops call in place of the functions that wait: opening channels, requests, new keys, accepting.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -12,8 +12,10 @@ use super::connection::open_kind;
 use super::error::ssh_error;
 use super::event::{self, ssh_event};
 use super::guard::{self, Failure, Outcome};
+use super::handle;
 use super::memory;
 use super::status::{ssh_status, SSH_AGAIN, SSH_OK};
+use super::text;
 use super::transport::ssh_transport;
 use super::transport_object::{self, TransportObject};
 
@@ -61,7 +63,7 @@ pub unsafe extern "C" fn ssh_transport_begin_channel(
 ) -> *mut ssh_channel {
     guard::value_with(std::ptr::null_mut(), error, || {
         transport_object::with(transport, |object| {
-            let kind = memory::text(kind, "the kind")?;
+            let kind = text::protocol_name(kind, "the kind")?;
             let destination = (memory::optional_text(destination)?, destination_port);
             let source = (memory::optional_text(source)?, source_port);
             begin_open(object, open_kind(kind, destination, source)?, event)
@@ -210,7 +212,7 @@ pub unsafe extern "C" fn ssh_channel_begin_request(
     guard::status_with(error, || {
         channel_object::with(channel, |object| {
             let request = ChannelRequest::Other {
-                name: memory::text(name, "the name")?.to_owned(),
+                name: text::protocol_name(name, "the name")?.to_owned(),
                 data: memory::bytes(data, length)?.to_vec(),
             };
             begin(object, &request, event)
@@ -242,6 +244,134 @@ pub unsafe extern "C" fn ssh_channel_request_status(
             begun.pop_front();
             Ok(outcome.map(|()| SSH_OK)?)
         })
+    })
+}
+
+/// Sends a global request that wants a reply, and does not wait for it.
+///
+/// @param transport  a transport that is authenticated
+/// @param name       the request's name
+/// @param data       what follows `want reply` in the message, or NULL
+/// @param length     how many bytes
+/// @param event      set when the reply is there: ssh_transport_global_request_status(); or NULL
+/// @param error      receives the detail, or NULL: SSH_ERR_STATE, SSH_ERR_LIMIT, what ended the session
+/// @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_begin_global_request(
+    transport: *mut ssh_transport,
+    name: *const c_char,
+    data: *const c_void,
+    length: usize,
+    event: *mut ssh_event,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let name = text::protocol_name(name, "the name")?;
+            let data = memory::bytes(data, length)?;
+            let event = event::optional(event)?;
+            // Held across the call, so that the order here is that of the wire.
+            let mut begun = object.begun.lock();
+            let number = object
+                .driver
+                .begin_global_request(name, data, event.as_ref())?;
+            begun.global.push_back(number);
+            Ok(SSH_OK)
+        })
+    })
+}
+
+/// The reply to the oldest global request begun on the transport that has not been told yet. Replies come in the order
+/// of the requests, and each is told once.
+///
+/// @param transport     the transport
+/// @param reply         receives the data in the reply, freed with ssh_memory_free(); or NULL
+/// @param reply_length  receives how many bytes; or NULL
+/// @param error         receives the detail, or NULL: SSH_ERR_DENIED, what ended the session
+/// @return SSH_OK when it was granted, SSH_AGAIN while it is not answered, SSH_ERR_STATE when none was begun, or the
+///         failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_global_request_status(
+    transport: *mut ssh_transport,
+    reply: *mut *mut c_void,
+    reply_length: *mut usize,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        memory::clear_bytes(reply, reply_length);
+        transport_object::with(transport, |object| {
+            let mut begun = object.begun.lock();
+            let Some(number) = begun.global.front().copied() else {
+                return Err(Failure::state("no request was begun"));
+            };
+            let Some(outcome) = object.driver.global_outcome(number) else {
+                return Ok(SSH_AGAIN);
+            };
+            begun.global.pop_front();
+            memory::bytes_out(&outcome?, reply, reply_length)?;
+            Ok(SSH_OK)
+        })
+    })
+}
+
+/// Begins to negotiate new keys, and does not wait for them. Data in both directions go on before and after.
+///
+/// @param transport  a transport that is active
+/// @param event      set when both directions use the new keys: ssh_transport_renegotiate_status(); or NULL
+/// @param error      receives the detail, or NULL: SSH_ERR_STATE, what ended the session
+/// @return SSH_OK, or a failure, which is also the end of the session unless it is SSH_ERR_STATE.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_begin_renegotiate_keys(
+    transport: *mut ssh_transport,
+    event: *mut ssh_event,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let event = event::optional(event)?;
+            let number = object.driver.begin_rekey(event.as_ref())?;
+            object.begun.lock().keys = Some(number);
+            Ok(SSH_OK)
+        })
+    })
+}
+
+/// How the key exchange went that ssh_transport_begin_renegotiate_keys() began last.
+///
+/// @param transport  the transport
+/// @param error      receives the detail, or NULL: what ended the session
+/// @return SSH_OK once both directions use the new keys, SSH_AGAIN before, SSH_ERR_STATE when none was begun, or the
+///         failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_renegotiate_status(
+    transport: *const ssh_transport,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        transport_object::with(transport, |object| {
+            let number = object.begun.lock().keys;
+            let number = number.ok_or_else(|| Failure::state("no key exchange was begun"))?;
+            match object.driver.rekey_outcome(number) {
+                None => Ok(SSH_AGAIN),
+                Some(outcome) => Ok(outcome.map(|()| SSH_OK)?),
+            }
+        })
+    })
+}
+
+/// An event that is set while channels wait for ssh_transport_accept(), and once the session has ended, for poll
+/// loops: when ssh_event_fd() is readable, accept with timeout 0 until there is none.
+///
+/// @param transport  the transport
+/// @return a handle of the transport's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_accept_event(
+    transport: *mut ssh_transport,
+) -> *mut ssh_event {
+    guard::value(std::ptr::null_mut(), || {
+        event::new_handle(handle::get(transport)?.driver.accept_event())
     })
 }
 

@@ -61,7 +61,9 @@ pub unsafe extern "C" fn ssh_channel_read(
 }
 
 /// Reads from stderr, otherwise as ssh_channel_read(). Both streams share one window: one that is not read
-/// ends up stopping the other.
+/// ends up stopping the other. So either read both in turn, with timeout 0, and wait for
+/// whichever has something with ssh_channel_set_event(); or have a thread for each; or put both into one with
+/// ssh_channel_set_combine_stderr().
 ///
 /// @param channel     the channel
 /// @param buffer      where to put it
@@ -354,8 +356,8 @@ pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
         // Or it would count as open for as long as nobody asks for it.
         object.driver.claim();
         // Fails only where it is closed already. Wakes the calls that other threads have under way.
-        // A transport that runs over the channel keeps it.
-        if !object.driver.carries() {
+        // A transport or an SFTP session that runs over the channel keeps it.
+        if !object.is_carrying() {
             let _ = object.driver.close();
         }
         let userdata = object.userdata.lock().take();

@@ -31,6 +31,8 @@ pub(crate) struct ChannelObject {
     pub(crate) driver: Channel,
     pub(crate) transport: Weak<TransportObject>,
     freed: AtomicBool,
+    /// An SFTP session runs over it.
+    serves_sftp: AtomicBool,
     pub(crate) timeout_ms: AtomicI32,
     pub(crate) userdata: Mutex<Option<Userdata>>,
     /// The event given last, to be taken away when another is given.
@@ -90,6 +92,7 @@ impl ChannelObject {
             driver,
             transport: Arc::downgrade(transport),
             freed: AtomicBool::new(false),
+            serves_sftp: AtomicBool::new(false),
             timeout_ms: AtomicI32::new(SSH_TIMEOUT_FOREVER),
             userdata: Mutex::default(),
             event: Mutex::default(),
@@ -100,6 +103,16 @@ impl ChannelObject {
 
     pub(crate) fn is_freed(&self) -> bool {
         self.freed.load(Ordering::Acquire)
+    }
+
+    /// Leaves the channel to an SFTP session, which ends it.
+    pub(crate) fn set_serves_sftp(&self) {
+        self.serves_sftp.store(true, Ordering::Release);
+    }
+
+    /// Whether something other than the program ends the channel: a transport or an SFTP session over it.
+    pub(crate) fn is_carrying(&self) -> bool {
+        self.serves_sftp.load(Ordering::Acquire) || self.driver.carries()
     }
 
     pub(crate) fn set_freed(&self) {

@@ -12,6 +12,7 @@ use super::guard::{self, Failure, Outcome};
 use super::handle;
 use super::memory;
 use super::status::{ssh_status, SSH_OK};
+use super::text;
 use super::time;
 
 /// How a command ended: not known, because it runs, or because the server did not say.
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn ssh_channel_request(
 ) -> ssh_status {
     guard::status_with(error, || {
         channel_object::with(channel, |object| {
-            let name = memory::text(name, "the name")?.to_owned();
+            let name = text::protocol_name(name, "the name")?.to_owned();
             let data = memory::bytes(data, length)?.to_vec();
             let request = ChannelRequest::Other { name, data };
             if want_reply {

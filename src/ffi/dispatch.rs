@@ -17,6 +17,7 @@ use super::transport_object::TransportObject;
 pub(crate) const KINDS: &[(i32, RequestKind)] = &[
     (request::SSH_REQUEST_HOST_KEY, RequestKind::HostKey),
     (request::SSH_REQUEST_PROMPTS, RequestKind::Prompts),
+    (request::SSH_REQUEST_AUTH_METHODS, RequestKind::AuthMethods),
     (request::SSH_REQUEST_AUTH_NONE, RequestKind::AuthNone),
     (
         request::SSH_REQUEST_AUTH_PASSWORD,

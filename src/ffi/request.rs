@@ -43,6 +43,12 @@ pub const SSH_REQUEST_HOST_KEY: i32 = 1;
 /// ssh_request_prompt(); answer with ssh_request_answer_prompts().
 pub const SSH_REQUEST_PROMPTS: i32 = 2;
 
+/// Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
+/// ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
+/// for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with
+/// ssh_server_pull_requests() if no question of authentication has a callback. ssh_request_username().
+pub const SSH_REQUEST_AUTH_METHODS: i32 = 9;
+
 /// Server: may this user in without credentials? ssh_request_username().
 pub const SSH_REQUEST_AUTH_NONE: i32 = 10;
 

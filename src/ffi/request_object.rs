@@ -151,7 +151,7 @@ impl Lent {
 
     fn auth(&mut self, kind: &AuthQuestionKind) -> Result<(), Unfit> {
         match kind {
-            AuthQuestionKind::None => {}
+            AuthQuestionKind::Methods | AuthQuestionKind::None => {}
             AuthQuestionKind::Password(password) => self.password = Some(LentBytes::new(password)),
             AuthQuestionKind::KeyAsked { key, algorithm }
             | AuthQuestionKind::KeyProven { key, algorithm } => {

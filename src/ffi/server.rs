@@ -218,4 +218,4 @@ pub unsafe extern "C" fn ssh_server_set_security_options(
     })
 }
 
-const MAX_BANNER: usize = 32_768;
+pub(crate) const MAX_BANNER: usize = 32_768;

@@ -84,7 +84,9 @@ pub unsafe extern "C" fn ssh_sftp_new_channel(
     guard::value_with(std::ptr::null_mut(), error, || {
         channel_object::with(channel, |object| {
             let timeout = sftp_object::timeout(timeout_ms)?;
-            sftp_object::sftp_handle(Sftp::over(object.driver.clone(), timeout)?)
+            let sftp = Sftp::over(object.driver.clone(), timeout)?;
+            object.set_serves_sftp();
+            sftp_object::sftp_handle(sftp)
         })
     })
 }

@@ -118,63 +118,63 @@ pub unsafe extern "C" fn ssh_sftp_rmdir(
 /// Renames a file or directory. Fails, with most servers, where the new name exists.
 ///
 /// @param sftp        the session
-/// @param old         the path it has
-/// @param new         the path it gets
+/// @param from        the path it has
+/// @param to          the path it gets
 /// @param timeout_ms  milliseconds to wait for the answer
 /// @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_rename(
     sftp: *mut ssh_sftp,
-    old: *const c_char,
-    new: *const c_char,
+    from: *const c_char,
+    to: *const c_char,
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     order(sftp, timeout_ms, error, |driver, time| {
-        Ok(driver.rename(path(old)?, path(new)?, time)?)
+        Ok(driver.rename(path(from)?, path(to)?, time)?)
     })
 }
 
 /// Renames a file or directory and replaces what has the new name, at once. Needs posix-rename@openssh.com.
 ///
 /// @param sftp        the session
-/// @param old         the path it has
-/// @param new         the path it gets
+/// @param from        the path it has
+/// @param to          the path it gets
 /// @param timeout_ms  milliseconds to wait for the answer
 /// @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_posix_rename(
     sftp: *mut ssh_sftp,
-    old: *const c_char,
-    new: *const c_char,
+    from: *const c_char,
+    to: *const c_char,
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     order(sftp, timeout_ms, error, |driver, time| {
-        Ok(driver.posix_rename(path(old)?, path(new)?, time)?)
+        Ok(driver.posix_rename(path(from)?, path(to)?, time)?)
     })
 }
 
 /// Gives a file a further name. Needs hardlink@openssh.com.
 ///
 /// @param sftp        the session
-/// @param old         the path it has
-/// @param new         its further path
+/// @param from        the path it has
+/// @param to          its further path
 /// @param timeout_ms  milliseconds to wait for the answer
 /// @param error       receives the detail, or NULL: SSH_ERR_SFTP, SSH_ERR_TIMEOUT, what ended the session
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_hardlink(
     sftp: *mut ssh_sftp,
-    old: *const c_char,
-    new: *const c_char,
+    from: *const c_char,
+    to: *const c_char,
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     order(sftp, timeout_ms, error, |driver, time| {
-        Ok(driver.hardlink(path(old)?, path(new)?, time)?)
+        Ok(driver.hardlink(path(from)?, path(to)?, time)?)
     })
 }
 

@@ -1,27 +1,31 @@
-//! `ssh_sftp_server`: a directory offered over SFTP.
+//! `ssh_sftp_server`: a directory, or what the program makes up, offered over SFTP.
 
 use std::ffi::{c_char, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::driver::sync::Mutex;
-
 use crate::connection::ChannelRequest;
-use crate::driver::Question;
+use crate::driver::sync::Mutex;
+use crate::driver::{Channel, Event, Question};
 use crate::error::Error;
-use crate::sftp::server::{Directory, DirectoryOptions, Session, VirtualPath};
+use crate::sftp::server::{
+    Backend, Directory, DirectoryOptions, Session, VirtualBackend, VirtualOptions, VirtualPath,
+};
 
 use super::error::ssh_error;
-use super::guard::{self, Failure};
+use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
 use super::memory;
 use super::request::ssh_request;
+use super::sftp_operation_object::{OperationCalls, Program};
 use super::status::{ssh_status, SSH_OK};
 
-/// What clients see over SFTP: a directory of this machine and nothing else of it. One may serve any number of
-/// channels; each takes the options as they are when it starts. Neither "..", nor symbolic links, nor
-/// directories that are moved meanwhile lead out of the directory, which clients see as "/".
+/// What clients see over SFTP: a directory of this machine and nothing else of it, or files that the program makes up.
+/// One may serve any number of channels; each takes the options as they are when it starts.
+///
+/// Neither "..", nor symbolic links, nor directories that are moved meanwhile lead out of a directory, which clients
+/// see as "/".
 #[allow(non_camel_case_types)]
 pub struct ssh_sftp_server {
     _opaque: [u8; 0],
@@ -34,8 +38,66 @@ impl Handle for ssh_sftp_server {
 }
 
 pub(crate) struct SftpServerObject {
-    directory: Directory,
-    options: Mutex<DirectoryOptions>,
+    files: Files,
+    options: Mutex<Options>,
+}
+
+/// What is served.
+enum Files {
+    Directory(Directory),
+    Virtual(Mutex<OperationCalls>),
+}
+
+/// How; each kind of server takes what concerns it.
+#[derive(Clone, Default)]
+struct Options {
+    directory: DirectoryOptions,
+    /// Only what a directory does not have, too.
+    max_operations: Option<usize>,
+}
+
+impl SftpServerObject {
+    /// The callbacks of one that has some.
+    pub(crate) fn calls(&self) -> Outcome<&Mutex<OperationCalls>> {
+        match &self.files {
+            Files::Virtual(calls) => Ok(calls),
+            Files::Directory(_) => Err(Failure::state("the server serves a directory")),
+        }
+    }
+
+    /// Serves a channel, whose handle is `channel`, from now on.
+    fn start(&self, driver: Channel, channel: usize) -> Outcome<()> {
+        let options = self.options.lock().clone();
+        let nobody = Box::new(|_| ());
+        match &self.files {
+            Files::Directory(directory) => {
+                let backend = directory.backend(options.directory);
+                Session::start(driver, |_| Box::new(backend), nobody)?;
+            }
+            Files::Virtual(calls) => {
+                let calls = calls.lock().clone();
+                let program = Arc::new(Program { calls, channel });
+                let options = options.for_virtual_files();
+                let backend = |event: &Event| -> Box<dyn Backend> {
+                    Box::new(VirtualBackend::new(program, options, event))
+                };
+                Session::start(driver, backend, nobody)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    fn for_virtual_files(self) -> VirtualOptions {
+        let usual = VirtualOptions::default();
+        VirtualOptions {
+            read_only: self.directory.read_only,
+            max_handles: self.directory.max_handles,
+            max_operations: self.max_operations.unwrap_or(usual.max_operations),
+            home: self.directory.home,
+        }
+    }
 }
 
 /// Opens a directory to be served. It stays the same one when it is renamed.
@@ -58,7 +120,26 @@ pub unsafe extern "C" fn ssh_sftp_server_new_directory(
             })
         })?;
         handle::insert(Arc::new(SftpServerObject {
-            directory,
+            files: Files::Directory(directory),
+            options: Mutex::default(),
+        }))
+    })
+}
+
+/// Makes a server of files that the program makes up: what clients want done comes as ssh_sftp_operation to the
+/// callbacks of ssh_sftp_server_set_callback().
+///
+/// @param error  receives the detail, or NULL
+/// @return a server without callbacks, which refuses everything, freed with ssh_sftp_server_free(), or NULL.
+///
+/// Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_sftp_server_new_virtual(
+    error: *mut *mut ssh_error,
+) -> *mut ssh_sftp_server {
+    guard::value_with(std::ptr::null_mut(), error, || {
+        handle::insert(Arc::new(SftpServerObject {
+            files: Files::Virtual(Mutex::default()),
             options: Mutex::default(),
         }))
     })
@@ -85,12 +166,13 @@ pub unsafe extern "C" fn ssh_sftp_server_set_read_only(
     read_only: bool,
 ) -> ssh_status {
     guard::status(|| {
-        handle::get(server)?.options.lock().read_only = read_only;
+        handle::get(server)?.options.lock().directory.read_only = read_only;
         Ok(SSH_OK)
     })
 }
 
-/// Sets mode bits that new files and directories do not get, beside those of the process's umask.
+/// Sets mode bits that new files and directories do not get, beside those of the process's umask. For directories; files
+/// that the program makes up have the modes it gives them.
 ///
 /// @param server  the server
 /// @param umask   0 to 0777; 0 at first
@@ -105,7 +187,7 @@ pub unsafe extern "C" fn ssh_sftp_server_set_umask(
         if umask > 0o777 {
             return Err(Failure::invalid("a umask is 0 to 0777"));
         }
-        object.options.lock().umask = umask;
+        object.options.lock().directory.umask = umask;
         Ok(SSH_OK)
     })
 }
@@ -125,7 +207,29 @@ pub unsafe extern "C" fn ssh_sftp_server_set_max_handles(
         if !(1..=65_536).contains(&handles) {
             return Err(Failure::invalid("1 to 65536 handles"));
         }
-        object.options.lock().max_handles = usize::try_from(handles).unwrap_or(1);
+        object.options.lock().directory.max_handles = usize::try_from(handles).unwrap_or(1);
+        Ok(SSH_OK)
+    })
+}
+
+/// Sets how many operations of one channel may wait for their answers, on a server of ssh_sftp_server_new_virtual(). Then
+/// the channel is not read from until there is one.
+///
+/// @param server      the server
+/// @param operations  1 to 1,024; 64 at first
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for a server of a directory, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_sftp_server_set_max_operations(
+    server: *mut ssh_sftp_server,
+    operations: u32,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(server)?;
+        object.calls()?;
+        if !(1..=1024).contains(&operations) {
+            return Err(Failure::invalid("1 to 1024 operations"));
+        }
+        object.options.lock().max_operations = usize::try_from(operations).ok();
         Ok(SSH_OK)
     })
 }
@@ -146,7 +250,7 @@ pub unsafe extern "C" fn ssh_sftp_server_set_home(
             memory::optional_c_bytes(path).ok_or_else(|| Failure::invalid("path is NULL"))?;
         let home = VirtualPath::new(&VirtualPath::root(), path)
             .map_err(|_| Failure::invalid("the path is too long"))?;
-        object.options.lock().home = home;
+        object.options.lock().directory.home = home;
         Ok(SSH_OK)
     })
 }
@@ -181,11 +285,13 @@ pub unsafe extern "C" fn ssh_request_accept_sftp(
             return Err(Failure::state("the request starts no subsystem"));
         }
         let channel = request.driver.channel()?;
+        let transport = request
+            .transport()
+            .ok_or_else(|| Failure::from(Error::Closed))?;
+        let handle = transport.channel_handle(channel.clone(), false)?;
         // The answer first, and then what the subsystem has to say.
         request.driver.accept()?;
-        let options = server.options.lock().clone();
-        let backend = server.directory.backend(options);
-        Session::start(channel, |_| Box::new(backend), Box::new(|_| ()))?;
+        server.start(channel, handle.addr())?;
         Ok(SSH_OK)
     })
 }

@@ -187,7 +187,8 @@ pub unsafe extern "C" fn ssh_transport_start_server(
 /// @param private_key        a private key, or NULL
 /// @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
 /// @param error              receives the detail, or NULL: those of the calls named
-/// @return SSH_OK, SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()), or a failure. After
+/// @return SSH_OK, which without password and key says only that the host key is good, and nobody is logged in yet;
+///         SSH_PARTIAL when the server wants more (ssh_transport_auth_methods()); or a failure. After
 ///         SSH_ERR_AUTH the transport lives and another ssh_transport_auth_...() may be tried.
 ///
 /// Any thread. Since 0.1.

@@ -3,11 +3,12 @@
 //! Locks: each field has a lock of its own; none is held while another is taken, while the driver is called,
 //! or while something of the program's is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::connection::GlobalRequestId;
 use crate::driver::sync::Mutex;
 use crate::driver::{self, KeepaliveCallback, LogLevel, RequestKind, Timeout, Transport};
 use crate::messages::Role;
@@ -48,6 +49,16 @@ pub(crate) struct TransportObject {
     pub(crate) auth: Mutex<Result<ssh_status, Failure>>,
     pub(crate) auth_ms: AtomicI32,
     pub(crate) channel_ms: AtomicI32,
+    pub(crate) begun: Mutex<Begun>,
+}
+
+/// What was begun and has not been told the end of.
+#[derive(Default)]
+pub(crate) struct Begun {
+    /// Global requests, in the order of the wire.
+    pub(crate) global: VecDeque<GlobalRequestId>,
+    /// The latest key exchange.
+    pub(crate) keys: Option<u64>,
 }
 
 /// A channel's one handle.
@@ -72,6 +83,7 @@ impl TransportObject {
             auth: Mutex::new(Ok(SSH_AGAIN)),
             auth_ms: AtomicI32::new(DEFAULT_AUTH_MS),
             channel_ms: AtomicI32::new(DEFAULT_CHANNEL_MS),
+            begun: Mutex::default(),
         });
         let handle = handle::insert::<ssh_transport>(Arc::clone(&object))?;
         object.handle.store(handle.addr(), Ordering::Release);

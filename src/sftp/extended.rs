@@ -267,6 +267,27 @@ pub struct StatVfs {
     pub name_max: u64,
 }
 
+impl From<[u64; 11]> for StatVfs {
+    /// The fields in their order.
+    fn from(values: [u64; 11]) -> Self {
+        let [block_bytes, fragment_bytes, blocks, blocks_free, blocks_available, files, files_free, files_available, file_system_id, flags, name_max] =
+            values;
+        StatVfs {
+            block_bytes,
+            fragment_bytes,
+            blocks,
+            blocks_free,
+            blocks_available,
+            files,
+            files_free,
+            files_available,
+            file_system_id,
+            flags,
+            name_max,
+        }
+    }
+}
+
 impl StatVfs {
     /// Mounted read-only.
     pub const READ_ONLY: u64 = 1;

@@ -94,7 +94,9 @@ static void *serve(void *argument)
             return NULL;
         int32_t kind = ssh_request_kind(request);
         bool answers = atomic_load(&willing) != 0;
-        if (kind == SSH_REQUEST_AUTH_PASSWORD)
+        if (kind == SSH_REQUEST_AUTH_METHODS)
+            answers = true;
+        else if (kind == SSH_REQUEST_AUTH_PASSWORD)
             answers = answers || peer_phase != LOGIN;
         else if (kind == SSH_REQUEST_CHANNEL_OPEN)
             answers = answers || opened++ < 2;

@@ -230,6 +230,8 @@ static ssh_sftp_dir *sftp_dir;
 static ssh_sftp_file *sftp_file;
 static ssh_packetizer *packetizer;
 static ssh_message *message;
+static ssh_sftp *made_up;
+static ssh_sftp_operation *_Atomic sftp_operation;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -324,10 +326,26 @@ static int remove_entry(const char *path, const struct stat *found, int type, st
     return remove(path);
 }
 
+static atomic_bool offers_made_up_files;
+
+static void keep_operation(ssh_sftp_operation *operation, void *userdata)
+{
+    (void)userdata;
+    CHECK(atomic_exchange(&sftp_operation, operation) == NULL);
+}
+
+static ssh_sftp_server *made_up_files(void)
+{
+    ssh_sftp_server *made = ssh_sftp_server_new_virtual(NULL);
+    CHECK_STATUS(ssh_sftp_server_set_callback(made, SSH_SFTP_OP_ANY, keep_operation, NULL, NULL), SSH_OK);
+    return made;
+}
+
 static void serve_files(ssh_request *asked, void *userdata)
 {
     (void)userdata;
-    ssh_sftp_server *offered = ssh_sftp_server_new_directory(directory, NULL);
+    ssh_sftp_server *offered = atomic_load(&offers_made_up_files) ? made_up_files()
+                                                                 : ssh_sftp_server_new_directory(directory, NULL);
     CHECK_STATUS(ssh_request_accept_sftp(asked, offered, NULL), SSH_OK);
     ssh_sftp_server_free(offered);
     ssh_request_free(asked);
@@ -361,6 +379,23 @@ static ssh_sftp_file *good_ssh_sftp_file(void)
     sftp_file = ssh_sftp_open(good_ssh_sftp(), "/file", SSH_SFTP_WRITE | SSH_SFTP_CREATE, NULL, 10000, NULL);
     CHECK(sftp_file != NULL);
     return sftp_file;
+}
+
+/* One that waits for its answer, while the client does not wait any more. */
+static ssh_sftp_operation *good_ssh_sftp_operation(void)
+{
+    if (made_up == NULL) {
+        atomic_store(&offers_made_up_files, true);
+        made_up = ssh_transport_open_sftp_client(files.client, 10000, NULL);
+        atomic_store(&offers_made_up_files, false);
+        CHECK(made_up != NULL);
+    }
+    ssh_sftp_operation_free(atomic_exchange(&sftp_operation, NULL));
+    CHECK(ssh_sftp_remove(made_up, "/x", 10, NULL) != SSH_OK);
+    for (int i = 0; i < 100000 && atomic_load(&sftp_operation) == NULL; i++)
+        usleep(1000);
+    CHECK(atomic_load(&sftp_operation) != NULL);
+    return sftp_operation;
 }
 
 static ssh_packetizer *good_ssh_packetizer(void)
@@ -426,6 +461,8 @@ int main(void)
     ssh_sftp_dir_free(sftp_dir);
     ssh_sftp_file_free(sftp_file);
     ssh_sftp_free(sftp);
+    ssh_sftp_operation_free(sftp_operation);
+    ssh_sftp_free(made_up);
     pair_free(&files);
     CHECK(nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
     puts("misuse: ok");

@@ -59,6 +59,29 @@ static void every_call(void)
     ssh_sftp_free(second);
 }
 
+/* A session over a channel of the program's, whose handle may be freed before it. */
+static void over_a_channel(void)
+{
+    pair p;
+    ssh_error *failure = NULL;
+    ssh_sftp_free(files_pair(&p));
+    ssh_channel *channel = ssh_transport_open_session(p.client, SFTP_MS, &failure);
+    CHECK_OK(ssh_channel_request_subsystem(channel, "sftp", SFTP_MS, &failure), failure);
+    ssh_sftp *sftp = ssh_sftp_new_channel(channel, SFTP_MS, &failure);
+    CHECK(sftp != NULL);
+    ssh_channel_free(channel);
+    SFTP_OK(ssh_sftp_mkdir(sftp, "/over", 0700, SFTP_MS, error));
+    SFTP_OK(ssh_sftp_rmdir(sftp, "/over", SFTP_MS, error));
+    /* With the session the channel ends, too. */
+    ssh_sftp_free(sftp);
+    uint64_t figures[SSH_STATISTIC_COUNT];
+    do {
+        usleep(1000);
+        CHECK_STATUS(ssh_transport_statistics(p.client, figures, SSH_STATISTIC_COUNT), SSH_OK);
+    } while (figures[SSH_STATISTIC_CHANNELS] != 0);
+    pair_free(&p);
+}
+
 /* What the options of the server say is kept. */
 static void read_only(void)
 {
@@ -227,6 +250,7 @@ int main(void)
     files = ssh_sftp_server_new_directory(root, NULL);
     CHECK(files != NULL);
     every_call();
+    over_a_channel();
     read_only();
     confined();
     ends_midway();

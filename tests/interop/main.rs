@@ -24,3 +24,4 @@ mod session_forward;
 mod sessions;
 mod sftp_client;
 mod sftp_server;
+mod virtual_files;

@@ -2,7 +2,7 @@
 # Tests the other languages, each against the library, header and .pc as installed under a prefix of its own, and
 # against an sshd beside servers of ours.
 #
-#   run.sh [cpp|python] ...      all when none is named
+#   run.sh [cpp|python|ruby] ...      all when none is named
 #
 # A language that is absent is named; under CI=true that is a failure.
 set -u
@@ -99,11 +99,17 @@ python() {
     echo "Python: all passed"
 }
 
-[ $# -gt 0 ] || set -- cpp python
+ruby_ffi() {
+    tests/languages/pair.sh "ruby -w examples-ruby/server.rb" "ruby -w examples-ruby/client.rb" || return 1
+    SSHWIRE_TEST_HEADER=$work/prefix/include/sshwire.h timeout 900 ruby -w examples-ruby/test/all.rb
+}
+
+[ $# -gt 0 ] || set -- cpp python ruby
 for chosen in "$@"; do
     case $chosen in
         cpp) language C++ g++ cpp ;;
         python) language Python python3 python ;;
+        ruby) language Ruby ruby ruby_ffi ;;
         *) say "$chosen: no such language"; exit 2 ;;
     esac
 done

@@ -35,6 +35,9 @@ package_present() {
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
+        ruby) have ruby ;;
+        ruby-ffi) have ruby && ruby -e 'require "ffi"' 2>/dev/null ;;
+        ruby-minitest) have ruby && ruby -e 'require "minitest"' 2>/dev/null ;;
         pkg-config) have pkg-config ;;
         cmake) have cmake ;;
         man-db) have man ;;
@@ -53,8 +56,8 @@ absent_packages() {
         procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
-    # Not to talk to, but what the installation is tested with.
-    for package in pkg-config cmake man-db; do
+    # Not to talk to, but what the installation and other languages are tested with.
+    for package in pkg-config cmake man-db ruby ruby-ffi ruby-minitest; do
         package_present "$package" || printf '%s ' "$package"
     done
 }

@@ -70,10 +70,17 @@ enum State {
 
 /// What the application was asked, and what its answer needs.
 enum Asked {
+    /// The request of the user in question, which is looked at once the methods are known.
+    Methods(Zeroizing<Vec<u8>>),
     None,
     Password,
-    Query { algorithm: String, blob: Vec<u8> },
-    Proof { blob: Vec<u8> },
+    Query {
+        algorithm: String,
+        blob: Vec<u8>,
+    },
+    Proof {
+        blob: Vec<u8>,
+    },
     Interactive,
 }
 
@@ -81,6 +88,8 @@ enum Asked {
 #[derive(Default)]
 struct Progress {
     user: String,
+    /// The methods of this user, where they are not those of the server.
+    methods: Option<Vec<String>>,
     /// The methods that may follow a partial success; `None` before the first.
     follow: Option<Vec<String>>,
     /// Blobs of the keys that had a part in it: none counts twice.
@@ -117,12 +126,6 @@ impl ServerAuth {
             next_id: 0,
             waiting: VecDeque::new(),
         }
-    }
-
-    /// Replaces the methods that are offered, e.g. before a refusal, by those of the user in question. What
-    /// follows a partial success stays as decided.
-    pub fn set_methods(&mut self, methods: Vec<String>) {
-        self.config.methods = methods;
     }
 
     /// Whether SUCCESS was sent.
@@ -205,6 +208,11 @@ impl ServerAuth {
         let sink = &mut Sink { out, events };
         if let State::ExpectDecision { asked, .. } = self.take_state() {
             match decision {
+                _ if matches!(asked, Asked::Methods(_)) => {
+                    self.begin_user(asked, decision, sink)?
+                }
+                // Seen by `check_decision`.
+                AuthDecision::Methods { .. } => {}
                 AuthDecision::Refuse => self.refuse(&asked, sink)?,
                 AuthDecision::RefuseWith { methods } => {
                     self.progress.follow = Some(methods);
@@ -222,6 +230,25 @@ impl ServerAuth {
             }
         }
         self.go_on(sink)
+    }
+
+    /// Shows the user a text (RFC 4252 §5.4) while a question about them is open.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] for a question that is not open; nothing else happens then.
+    pub fn send_banner(
+        &self,
+        question: u64,
+        text: &str,
+        out: &mut PayloadQueue,
+    ) -> Result<(), Error> {
+        match &self.state {
+            State::ExpectDecision { id, .. } if *id == question => {
+                push_banner(text, "", out);
+                Ok(())
+            }
+            _ => Err(Error::ApiMisuse("this question is not open")),
+        }
     }
 
     /// Hands in the result of a [`VerifyJob`].
@@ -270,6 +297,7 @@ impl ServerAuth {
         self.progress
             .follow
             .as_ref()
+            .or(self.progress.methods.as_ref())
             .unwrap_or(&self.config.methods)
     }
 
@@ -324,9 +352,7 @@ impl ServerAuth {
         if let State::ExpectServiceRequest = self.state {
             self.state = State::ExpectRequest;
             if let Some((message, language)) = &self.config.banner {
-                let (message, language) = (message.as_bytes(), language.as_bytes());
-                sink.out
-                    .push(|w| UserauthBanner { message, language }.encode(w));
+                push_banner(message, language, sink.out);
             }
         }
         Ok(())
@@ -385,6 +411,22 @@ impl ServerAuth {
         }
     }
 
+    /// The methods of a user are known; now for what the user wants.
+    fn begin_user(
+        &mut self,
+        asked: Asked,
+        decision: AuthDecision,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Error> {
+        let Asked::Methods(request) = asked else {
+            return Ok(());
+        };
+        if let AuthDecision::Methods { methods } = decision {
+            self.progress.methods = Some(methods);
+        }
+        self.attempt(&request, sink)
+    }
+
     fn refuse(&mut self, asked: &Asked, sink: &mut Sink<'_>) -> Result<(), Error> {
         match asked {
             Asked::Query { .. } => {
@@ -415,7 +457,7 @@ impl ServerAuth {
         match asked {
             Asked::Query { algorithm, blob } => return key_would_do(&algorithm, &blob, sink),
             Asked::Proof { blob } => self.progress.used_keys.push(blob),
-            Asked::None | Asked::Password | Asked::Interactive => {}
+            Asked::Methods(_) | Asked::None | Asked::Password | Asked::Interactive => {}
         }
         sink.out
             .push(|w| UserauthFailure::encode(w, &methods, true));
@@ -426,12 +468,17 @@ impl ServerAuth {
 impl Asked {
     fn method(&self) -> &'static str {
         match self {
-            Asked::None => METHOD_NONE,
+            Asked::Methods(_) | Asked::None => METHOD_NONE,
             Asked::Password => METHOD_PASSWORD,
             Asked::Query { .. } | Asked::Proof { .. } => METHOD_PUBLICKEY,
             Asked::Interactive => METHOD_KEYBOARD_INTERACTIVE,
         }
     }
+}
+
+fn push_banner(message: &str, language: &str, out: &mut PayloadQueue) {
+    let (message, language) = (message.as_bytes(), language.as_bytes());
+    out.push(|w| UserauthBanner { message, language }.encode(w));
 }
 
 /// PK_OK. It echoes the query and grants nothing (RFC 4252 §7).
@@ -457,6 +504,13 @@ fn check_decision(asked: &Asked, decision: &AuthDecision) -> Result<(), Error> {
         }
         (_, AuthDecision::Prompts(_)) => Err(Error::ApiMisuse(
             "prompts belong to keyboard-interactive only",
+        )),
+        (
+            Asked::Methods(_),
+            AuthDecision::Accept | AuthDecision::Refuse | AuthDecision::Methods { .. },
+        ) => Ok(()),
+        (Asked::Methods(_), _) | (_, AuthDecision::Methods { .. }) => Err(Error::ApiMisuse(
+            "methods are the answer to the question for them only",
         )),
         _ => Ok(()),
     }

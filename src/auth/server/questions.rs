@@ -22,6 +22,8 @@ pub struct ServerAuthConfig {
     /// The methods that FAILURE names. What is not named here is refused without a question; only `none` is
     /// always asked about. Empty by default: nothing is offered that nobody decided to offer.
     pub methods: Vec<String>,
+    /// Whether the application is asked for the methods of each user.
+    pub ask_methods: bool,
     /// Text for the user and its language tag.
     pub banner: Option<(String, String)>,
     /// The signature algorithms that are accepted; by default every one of this build.
@@ -36,6 +38,7 @@ impl Default for ServerAuthConfig {
             max_requests: 128,
             login_grace: Some(Duration::from_secs(120)),
             methods: Vec::new(),
+            ask_methods: false,
             banner: None,
             sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
         }
@@ -54,6 +57,8 @@ pub struct AuthQuestion {
 
 /// What an [`AuthQuestion`] is about.
 pub enum AuthQuestionKind {
+    /// Has this user, who has just been named for the first time, methods of their own?
+    Methods,
     /// May the user in without any credential?
     None,
     /// Is this the user's password?
@@ -86,8 +91,14 @@ pub enum AuthQuestionKind {
 
 /// The answer to an [`AuthQuestion`].
 pub enum AuthDecision {
-    /// Yes. For [`AuthQuestionKind::KeyAsked`] this invites a signature, for all others it lets the user in.
+    /// Yes. For [`AuthQuestionKind::KeyAsked`] this invites a signature, for credentials it lets the user in; for
+    /// [`AuthQuestionKind::Methods`] it changes nothing.
     Accept,
+    /// This user may try these methods; for [`AuthQuestionKind::Methods`] only.
+    Methods {
+        /// The methods, possibly none.
+        methods: Vec<String>,
+    },
     /// Good, but more is wanted.
     Partial {
         /// The methods that may follow.

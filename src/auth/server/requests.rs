@@ -1,5 +1,7 @@
 //! What each request of the client leads to, by method.
 
+use zeroize::Zeroizing;
+
 use super::{
     count, service_not_available, Asked, AuthQuestionKind, Progress, ServerAuth, ServerAuthEvent,
     Sink, State, VerifyJob,
@@ -15,9 +17,10 @@ use crate::messages::userauth::{
 use crate::messages::MessageNumber;
 
 impl ServerAuth {
+    /// Takes a new request: counts it, and sees whose it is.
     pub(super) fn request(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
         let invalid = Error::invalid(MessageNumber::USERAUTH_REQUEST);
-        let request = UserauthRequest::decode(payload).map_err(&invalid)?;
+        let request = UserauthRequest::decode(payload).map_err(invalid)?;
         count(
             &mut self.counts.requests,
             self.config.max_requests,
@@ -31,7 +34,19 @@ impl ServerAuth {
                 user: request.user.to_owned(),
                 ..Progress::default()
             };
+            if self.config.ask_methods && !request.user.contains('\0') {
+                let request = Zeroizing::new(payload.to_vec());
+                self.ask(Asked::Methods(request), AuthQuestionKind::Methods, sink);
+                return Ok(());
+            }
         }
+        self.attempt(payload, sink)
+    }
+
+    /// Looks at a request of the present user's.
+    pub(super) fn attempt(&mut self, payload: &[u8], sink: &mut Sink<'_>) -> Result<(), Error> {
+        let invalid = Error::invalid(MessageNumber::USERAUTH_REQUEST);
+        let request = UserauthRequest::decode(payload).map_err(&invalid)?;
         let fields = match MethodFields::decode(&request) {
             Ok(fields) => fields,
             // Bytes after a signature prove nothing and need not end the connection.

@@ -1,6 +1,7 @@
 //! Every method, from the first request to the outcome.
 
 use super::*;
+use crate::messages::userauth::UserauthBanner;
 use AuthDecision::{Accept, Refuse};
 
 fn refused(outcome: &AuthOutcome) -> Vec<String> {
@@ -499,12 +500,112 @@ fn a_late_success_counts_unless_somebody_else_was_meant() {
 
 #[test]
 fn methods_may_depend_on_the_user() {
-    let mut pair = Pair::new([]);
-    pair.server.auth.set_methods(names(&["publickey"]));
-    let outcome = pair.attempt("u", password("p")).unwrap();
+    let mut pair = Pair::with(ServerAuthConfig {
+        ask_methods: true,
+        ..config()
+    });
+    pair.decisions.extend([
+        AuthDecision::Methods {
+            methods: names(&["publickey"]),
+        },
+        Accept,
+        Refuse,
+        AuthDecision::Methods { methods: vec![] },
+        Refuse,
+    ]);
+    let outcome = pair.attempt("keys", password("p")).unwrap();
     assert_eq!(refused(&outcome), ["publickey"]);
-    assert!(
-        pair.asked.is_empty(),
-        "what is not offered is not asked about"
+    let outcome = pair.attempt("keys", password("p")).unwrap();
+    assert_eq!(refused(&outcome), ["publickey"]);
+    // Yes to the question for methods lets nobody in, and leaves those of the server.
+    let outcome = pair.attempt("all", ClientMethod::None).unwrap();
+    let all = ["publickey", "password", "keyboard-interactive"];
+    assert_eq!(refused(&outcome), all);
+    let outcome = pair.attempt("nobody", password("p")).unwrap();
+    assert!(refused(&outcome).is_empty());
+    // As any other user, one who comes back has to be asked about anew.
+    let outcome = pair.attempt("keys", ClientMethod::None).unwrap();
+    assert_eq!(refused(&outcome), all);
+    let asked = [
+        "keys: methods",
+        "all: methods",
+        "all: none",
+        "nobody: methods",
+        "keys: methods",
+        "keys: none",
+    ];
+    assert_eq!(
+        pair.asked, asked,
+        "what is not offered is not asked about, and each user once"
     );
+    assert!(pair.let_in.is_empty());
+}
+
+#[test]
+fn texts_for_one_user() {
+    let mut server = Server::with(ServerAuthConfig {
+        ask_methods: true,
+        ..config()
+    });
+    server.handle(&password_request("u", b"p")).unwrap();
+    let (id, asked) = server.question();
+    assert_eq!(asked, "u: methods");
+    for text in ["maintenance at noon\n", "and at one"] {
+        server.auth.send_banner(id, text, &mut server.out).unwrap();
+    }
+    assert!(server.answer(id, partial(&["password"])).is_err());
+    assert!(server
+        .answer(id, AuthDecision::Prompts(prompts(&[])))
+        .is_err());
+    server.answer(id, Refuse).unwrap();
+    assert!(server
+        .auth
+        .send_banner(id, "late", &mut server.out)
+        .is_err());
+    let (id, asked) = server.question();
+    assert_eq!(asked, "u: password p");
+    let methods = vec![];
+    assert!(server
+        .answer(id, AuthDecision::Methods { methods })
+        .is_err());
+    server
+        .auth
+        .send_banner(id, "welcome", &mut server.out)
+        .unwrap();
+    server.answer(id, Accept).unwrap();
+    for text in ["maintenance at noon\n", "and at one", "welcome"] {
+        let banner = UserauthBanner::decode(&server.reply())
+            .unwrap()
+            .message
+            .to_vec();
+        assert_eq!(banner, text.as_bytes());
+    }
+    assert_eq!(server.reply(), [52]);
+    assert!(server.auth.is_authenticated());
+}
+
+#[test]
+fn what_is_sent_ahead_of_the_answer_for_methods_keeps_its_order() {
+    let mut server = Server::with(ServerAuthConfig {
+        ask_methods: true,
+        max_requests: 3,
+        ..config()
+    });
+    server.handle(&password_request("a", b"1")).unwrap();
+    server.handle(&password_request("a", b"2")).unwrap();
+    server.handle(&password_request("b", b"3")).unwrap();
+    for (expected, decision) in [
+        ("a: methods", Accept),
+        ("a: password 1", Refuse),
+        ("a: password 2", Refuse),
+        ("b: methods", Accept),
+        ("b: password 3", Accept),
+    ] {
+        let (id, asked) = server.question();
+        assert_eq!(asked, expected);
+        assert!(server.events.is_empty());
+        server.answer(id, decision).unwrap();
+    }
+    // Three requests, not five: what waits for the methods counts once.
+    assert!(server.auth.is_authenticated());
 }

@@ -116,6 +116,7 @@ fn prompts(list: &[(&str, bool)]) -> Prompts {
 fn describe(user: &str, kind: &AuthQuestionKind) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match kind {
+        AuthQuestionKind::Methods => format!("{user}: methods"),
         AuthQuestionKind::None => format!("{user}: none"),
         AuthQuestionKind::Password(password) => format!("{user}: password {}", text(password)),
         AuthQuestionKind::KeyAsked { key, algorithm } => {

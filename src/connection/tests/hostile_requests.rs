@@ -204,7 +204,7 @@ fn c7_unanswered_requests_are_bounded() {
     }
     assert_eq!(side.events.len(), max);
     assert!(side.out.is_empty(), "the refusals wait for their turn");
-    let outcome = (0..10_000).try_for_each(|_| request(&mut side, id, b"y", true, b""));
+    let outcome = (0..150_000).try_for_each(|_| request(&mut side, id, b"y", true, b""));
     assert!(matches!(outcome, Err(Error::Limit(_))));
     // Without a reply wanted they just end there.
     for _ in 0..100 {
@@ -285,10 +285,34 @@ fn g1_global_requests_without_end() {
         assert_eq!(side.sent(), [[82]]);
     }
     assert_eq!(side.layer.question_budget.used(), 0);
-    // Not answered, there is an end.
-    let outcome = (0..100_000).try_for_each(|_| global(&mut side, b"unknown@example.org", true));
+    // Not answered, the refusals of those that are not asked about any more wait behind the questions.
+    for _ in 0..100_000 {
+        global(&mut side, b"unknown@example.org", true).unwrap();
+    }
+    let asked = std::mem::take(&mut side.events);
+    assert_eq!(
+        asked.len(),
+        ConnectionLimits::default().max_pending_requests
+    );
+    assert!(side.out.is_empty());
+    for event in asked {
+        let ConnectionEvent::GlobalQuestion { id, .. } = event else {
+            panic!()
+        };
+        let granted = Ok(b"yes".to_vec());
+        side.layer
+            .answer_global(id, granted, &mut side.out)
+            .unwrap();
+    }
+    let sent = side.sent();
+    assert_eq!(sent.len(), 100_000);
+    let grants = sent.iter().take_while(|reply| reply[0] == 81).count();
+    assert_eq!(grants, ConnectionLimits::default().max_pending_requests);
+    assert!(sent[grants..].iter().all(|reply| *reply == [82]));
+    assert_eq!(side.layer.question_budget.used(), 0);
+    // There is an end.
+    let outcome = (0..200_000).try_for_each(|_| global(&mut side, b"unknown@example.org", true));
     assert!(matches!(outcome, Err(Error::Limit(_))));
-    assert!(side.events.len() <= ConnectionLimits::default().max_pending_requests);
     assert!(side.out.is_empty());
 }
 

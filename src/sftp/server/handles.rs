@@ -42,6 +42,17 @@ impl<T> Handles<T> {
         Ok(number)
     }
 
+    /// Adds what a new handle leads to, which may want to know the number.
+    pub fn insert_with(&mut self, make: impl FnOnce(u32) -> T) -> Result<u32, Failure> {
+        let number = self.next;
+        self.insert(make(number))
+    }
+
+    /// Ends all handles.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.open.drain().map(|(_, value)| value)
+    }
+
     /// What the bytes lead to.
     pub fn get(&mut self, handle: &[u8]) -> Result<&mut T, Failure> {
         number(handle)

@@ -134,6 +134,15 @@ impl Replies {
         });
     }
 
+    /// DATA with these bytes; none are the end of the file.
+    pub fn data_of(&mut self, id: u32, data: &[u8]) {
+        if data.is_empty() {
+            self.status(id, Err(Failure::eof()));
+        } else {
+            self.reply(id, &Reply::Data(data));
+        }
+    }
+
     /// DATA with at most `length` bytes that `read` puts where they leave from; none are the end of the file.
     pub fn data(
         &mut self,

@@ -128,6 +128,7 @@ impl Session {
         let Some(mut dialogue) = self.work.lock().dialogue.take() else {
             return;
         };
+        let _end = EndOnPanic(Arc::clone(&self));
         for _ in 0..ROUNDS {
             match self.round(&mut dialogue) {
                 Round::Again => {}
@@ -239,6 +240,18 @@ impl Session {
         let _ = self.channel.close();
         if let Some(ended) = ended {
             ended(end);
+        }
+    }
+}
+
+/// A backend that panics takes its dialogue with it; the client must not wait for answers that cannot come.
+struct EndOnPanic(Arc<Session>);
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let cause = Error::Bug("a panic while files were served");
+            self.0.end(Err(SessionFault::Channel(cause)));
         }
     }
 }

@@ -1,0 +1,291 @@
+/*
+ * sftp-server: serves files over SFTP and nothing else; by default files that exist in its memory only, which shows what
+ * a program does that makes its files up (memory_files.c).
+ */
+#define _GNU_SOURCE /* accept4, getopt_long */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "memory_files.h"
+
+static const char help[] =
+    "usage: sftp-server [OPTION...]\n"
+    "Serves files over SFTP: files in its memory, gone when it ends, or those of a directory.\n"
+    "\n"
+    "      --listen ADDRESS:PORT    where to listen (127.0.0.1:2222); port 0 takes a free one\n"
+    "      --host-key FILE          the server's private key; without one a new key is made\n"
+    "      --authorized-keys FILE   who may come in: public keys, one each line\n"
+    "      --allow-anyone           let everybody in\n"
+    "      --directory DIRECTORY    serve a directory instead of memory\n"
+    "      --read-only              nothing may be changed\n"
+    "      --most BYTES             how much the files in memory may hold together (1 GiB)\n"
+    "  -v, --verbose                say what happens; twice: in detail\n"
+    "  -h, --help\n"
+    "\n"
+    "example: sftp-server --authorized-keys ~/.ssh/id_ed25519.pub, and then: sftp -P 2222 127.0.0.1\n";
+
+#define MOST_CHANNELS 16
+#define SWEEP_MS 500
+
+static const char *authorized_keys;
+static int verbosity;
+static ssh_sftp_server *files;
+
+/* --- what clients ask --------------------------------------------------------------------------------- */
+
+static void on_none(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    ssh_request_accept(request);
+    ssh_request_free(request);
+}
+
+/* For the question about a key, and for the proof that the client holds it. */
+static void on_key(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    ssh_key *key = ssh_request_key(request);
+    char *keys = read_file(authorized_keys), *rest = keys, *line;
+    bool known = false;
+    while (!known && (line = strsep(&rest, "\n")) != NULL) {
+        ssh_key *authorized = ssh_key_from_line(line, NULL);
+        known = authorized != NULL && ssh_key_equals(key, authorized);
+        ssh_key_free(authorized);
+    }
+    if (known)
+        ssh_request_accept(request);
+    free(keys);
+    ssh_key_free(key);
+    ssh_request_free(request); /* one without an answer is refused */
+}
+
+static void on_session(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    if (strcmp(ssh_request_channel_kind(request), "session") == 0)
+        ssh_request_accept(request);
+    ssh_request_free(request);
+}
+
+static void on_subsystem(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    if (strcmp(ssh_request_name(request), "sftp") == 0)
+        ssh_request_accept_sftp(request, files, NULL);
+    ssh_request_free(request);
+}
+
+/* --- connections -------------------------------------------------------------------------------------- */
+
+struct connection {
+    struct connection *next;
+    ssh_transport *transport;
+    ssh_channel *channels[MOST_CHANNELS];
+};
+
+static struct connection *connections;
+
+static void start_connection(ssh_server *server, ssh_event *started, int fd)
+{
+    ssh_error *error = NULL;
+    struct connection *connection = calloc(1, sizeof *connection);
+    ssh_transport *transport = connection != NULL ? ssh_transport_new(fd, &error) : NULL;
+    if (transport == NULL)
+        close(fd);
+    if (transport == NULL ||
+        ssh_transport_start_server(transport, server, started, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK) {
+        say_error("a connection was dropped", error);
+        ssh_transport_free(transport);
+        free(connection);
+        return;
+    }
+    connection->transport = transport;
+    connection->next = connections;
+    connections = connection;
+}
+
+/* Takes new channels, and lets go of those that are closed. */
+static void sweep_channels(struct connection *connection)
+{
+    for (size_t i = 0; i < MOST_CHANNELS; i++) {
+        if (connection->channels[i] != NULL && ssh_channel_is_closed(connection->channels[i])) {
+            ssh_channel_free(connection->channels[i]);
+            connection->channels[i] = NULL;
+        }
+        if (connection->channels[i] == NULL)
+            connection->channels[i] = ssh_transport_accept(connection->transport, 0, NULL);
+    }
+}
+
+static void sweep(bool all)
+{
+    struct connection **link = &connections;
+    while (*link != NULL) {
+        struct connection *connection = *link;
+        if (!all && ssh_transport_is_alive(connection->transport)) {
+            sweep_channels(connection);
+            link = &connection->next;
+            continue;
+        }
+        if (all)
+            ssh_transport_close(connection->transport);
+        for (size_t i = 0; i < MOST_CHANNELS; i++)
+            ssh_channel_free(connection->channels[i]);
+        ssh_transport_free(connection->transport);
+        *link = connection->next;
+        free(connection);
+    }
+}
+
+/* --- the program -------------------------------------------------------------------------------------- */
+
+static int listen_on(char *address)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    char *colon = strrchr(address, ':'), *host = address;
+    int on = 1;
+    if (colon == NULL)
+        fail("--listen wants ADDRESS:PORT, not \"%s\"", address);
+    *colon = '\0';
+    parse_number(colon + 1, 0, 65535, "--listen");
+    if (host[0] == '[') {
+        host++;
+        host[strcspn(host, "]")] = '\0';
+    }
+    int cause = getaddrinfo(*host != '\0' ? host : NULL, colon + 1, &hints, &found);
+    if (cause != 0)
+        fail("%s: %s", host, gai_strerror(cause));
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 256) != 0)
+        fail("%s:%s: %s", host, colon + 1, strerror(errno));
+    freeaddrinfo(found);
+    return fd;
+}
+
+static void announce(const ssh_key *host_key, int listener)
+{
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof bound;
+    char address[128], port[16], *fingerprint = ssh_key_fingerprint(host_key);
+    getsockname(listener, (struct sockaddr *)&bound, &length);
+    getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    printf("host key %s %s\n", ssh_key_type(host_key), fingerprint);
+    printf(bound.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
+    fflush(stdout);
+    ssh_memory_free(fingerprint);
+}
+
+static void serve(ssh_server *server, int listener)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    struct pollfd fds[] = {{.fd = listener, .events = POLLIN},
+                           {.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN}};
+    ssh_event *started = ssh_event_new();
+    while (poll(fds, 2, connections != NULL ? SWEEP_MS : -1) >= 0 && (fds[1].revents & POLLIN) == 0) {
+        int fd;
+        while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+            start_connection(server, started, fd);
+        sweep(false);
+    }
+    sweep(true);
+    ssh_event_free(started);
+    close(fds[1].fd);
+}
+
+enum { OPTION_LISTEN = 1000, OPTION_HOST_KEY, OPTION_KEYS, OPTION_ANYONE, OPTION_DIRECTORY, OPTION_READ_ONLY, OPTION_MOST };
+
+int main(int argc, char **argv)
+{
+    static const struct option table[] = {{"listen", required_argument, NULL, OPTION_LISTEN},
+                                          {"host-key", required_argument, NULL, OPTION_HOST_KEY},
+                                          {"authorized-keys", required_argument, NULL, OPTION_KEYS},
+                                          {"allow-anyone", no_argument, NULL, OPTION_ANYONE},
+                                          {"directory", required_argument, NULL, OPTION_DIRECTORY},
+                                          {"read-only", no_argument, NULL, OPTION_READ_ONLY},
+                                          {"most", required_argument, NULL, OPTION_MOST},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    char usual[] = "127.0.0.1:2222", *listen_address = usual;
+    const char *host_key_file = NULL, *directory = NULL;
+    bool allow_anyone = false, read_only = false;
+    uint64_t most = 1 << 30;
+    ssh_error *error = NULL;
+    int option;
+    program_name = "sftp-server";
+    while ((option = getopt_long(argc, argv, "vh", table, NULL)) != -1) {
+        switch (option) {
+        case OPTION_LISTEN: listen_address = optarg; break;
+        case OPTION_HOST_KEY: host_key_file = optarg; break;
+        case OPTION_KEYS: authorized_keys = optarg; break;
+        case OPTION_ANYONE: allow_anyone = true; break;
+        case OPTION_DIRECTORY: directory = optarg; break;
+        case OPTION_READ_ONLY: read_only = true; break;
+        case OPTION_MOST: most = parse_number(optarg, 1, UINT64_MAX / 2, "--most"); break;
+        case 'v': verbosity++; break;
+        case 'h': fputs(help, stdout); return 0;
+        default: fail("try --help");
+        }
+    }
+    if (optind != argc)
+        fail("what is \"%s\"? try --help", argv[optind]);
+    if (authorized_keys == NULL && !allow_anyone)
+        fail("nobody could log in: give --authorized-keys");
+    log_to_stderr(verbosity);
+    raise_descriptor_limit();
+
+    struct memory_files *memory = NULL;
+    if (directory != NULL) {
+        files = ssh_sftp_server_new_directory(directory, &error);
+    } else {
+        files = ssh_sftp_server_new_virtual(&error);
+        memory = memory_files_new(most);
+        if (files != NULL && memory != NULL)
+            memory_files_serve(memory, files);
+    }
+    if (files == NULL || (directory == NULL && memory == NULL))
+        fail_error(directory != NULL ? directory : "memory", error);
+    ssh_sftp_server_set_read_only(files, read_only);
+
+    ssh_server *server = ssh_server_new();
+    ssh_key *host_key = host_key_file != NULL ? load_private_key(host_key_file, NULL, true)
+                                              : ssh_key_generate(SSH_KEY_ED25519, 0, NULL, &error);
+    if (host_key == NULL || ssh_server_add_key(server, host_key) != SSH_OK)
+        fail_error("host key", error);
+    if (allow_anyone)
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
+    if (authorized_keys != NULL) {
+        free(read_file(authorized_keys)); /* a wrong name shall be told now */
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key, NULL, NULL);
+        ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key, NULL, NULL);
+    }
+    ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_session, NULL, NULL);
+    ssh_server_set_callback(server, SSH_REQUEST_SUBSYSTEM, on_subsystem, NULL, NULL);
+
+    int listener = listen_on(listen_address);
+    announce(host_key, listener);
+    serve(server, listener);
+    close(listener);
+    ssh_key_free(host_key);
+    ssh_server_free(server);
+    ssh_sftp_server_free(files);
+    /* Its callbacks may still run for clients that have just gone; the process takes it along. */
+    return 0;
+}

@@ -1,0 +1,126 @@
+# frozen_string_literal: true
+
+module SSHWire
+  # Reports what a block raised that the library had called, where there is nobody to raise it to. Like an exception that
+  # ends a thread, it goes to standard error, unless something else is set: `SSHWire.on_report { |exception| ... }`.
+  def self.report(exception)
+    reporter = @reporter
+    reporter ? reporter.call(exception) : warn(exception.full_message(highlight: false))
+  rescue StandardError
+    nil
+  end
+
+  # Sets who receives what blocks raise; nobody without a block.
+  def self.on_report(&reporter)
+    @reporter = reporter
+  end
+
+  # Blocks that C calls.
+  #
+  # A thread that is not Ruby's cannot run Ruby. FFI keeps a thread for such calls, which starts one of Ruby's for each.
+  # There is one C function for each kind of callback, made once and for ever, for a thread of the library's may be on
+  # its way into it at any time. Which block is meant stands in the userdata, a number ("token"); the library calls
+  # `destroy` once when it will not use that again.
+  #
+  # The object that a block was given to keeps it, not the registry, so that an object and blocks that refer to it are
+  # garbage together.
+  module Callback
+    # A block of somebody's. The owner keeps it in `targets`, and nobody else does.
+    Target = Struct.new(:block, :targets)
+
+    # token => Target, weakly.
+    WEAK = ObjectSpace::WeakMap.new
+    private_constant :Target, :WEAK
+
+    @token = 0
+    @functions = []
+
+    # Objects that keep the blocks that were given to them.
+    module Owner
+      private
+
+      # Calls a C function that takes a callback, its userdata and `destroy`, with a token for the block. Without a
+      # block the callback is taken away. `between` are arguments that stand behind the callback.
+      def give(block, function, *before, callback, between: [])
+        token = block ? Callback.register(block, @targets ||= {}) : 0
+        check(function, *before, block && callback, *between, token, block && Callback::DESTROY)
+      rescue Exception
+        Callback.unregister(token)
+        raise
+      end
+    end
+
+    class << self
+      # A token for a block that lives as long as the hash does, and no longer than the library needs it.
+      def register(block, targets)
+        @token += 1
+        WEAK[@token] = targets[@token] = Target.new(block, targets)
+        @token
+      end
+
+      def unregister(token)
+        WEAK[token]&.targets&.delete(token)
+      end
+
+      # The block of a token; nil when its owner is gone, or was left behind in the parent of this process.
+      def [](token)
+        WEAK[token]&.block if token > @inherited
+      end
+
+      # A C function that runs the Ruby block, and never lets anything but a value out to C: not an exception, and
+      # neither a throw nor the end of the thread, which would leave the library's thread waiting for ever.
+      def function(result, *arguments, otherwise: nil, &block)
+        made = FFI::Function.new(result, arguments) { |*given| shielded(otherwise) { block.call(*given) } }
+        made.autorelease = false # threads of the library's may enter while Ruby is taken down
+        @functions << made
+        made
+      end
+
+      # A call that has come and that FFI's thread has not seen would be left to the child, together with the stack of
+      # a thread that is not there. So let that thread have its turn.
+      def before_fork
+        4.times { Thread.pass }
+      end
+
+      # FFI's thread for calls from C does not live on in a child, and FFI before 1.16 starts another one only when it
+      # makes a function. So have it make one.
+      def after_fork
+        @pid = Process.pid
+        @inherited = @token
+        @functions << FFI::Function.new(:void, []) {}
+      end
+
+      # Process.daemon forks without telling.
+      def check_fork
+        after_fork if @pid != Process.pid
+      end
+
+      private
+
+      def shielded(otherwise)
+        value = otherwise
+        begin
+          value = yield
+        rescue Exception => e
+          SSHWire.report(e)
+        end
+        value
+      ensure
+        return value # rubocop:disable Lint/EnsureReturn -- it stops Thread#kill and throw
+      end
+    end
+
+    DESTROY = function(:void, :size_t) { |token| unregister(token) }
+
+    after_fork
+
+    # Tells us of children, but for those of Process.daemon.
+    module Forking
+      def _fork
+        Callback.before_fork
+        super.tap { |pid| Callback.after_fork if pid.zero? }
+      end
+    end
+    Process.singleton_class.prepend(Forking)
+  end
+end

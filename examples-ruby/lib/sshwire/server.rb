@@ -1,0 +1,109 @@
+# frozen_string_literal: true
+
+module SSHWire
+  # The answers and options of a server, for any number of transports. What no block answers is refused.
+  #
+  #   server = SSHWire::Server.new(SSHWire::Key.load_file("host_key"))
+  #   server.on(:auth_key_proven) { |request| request.accept if request.key == friend }
+  #   server.on(:channel_open, &:accept_channel)
+  #   server.on(:exec) { |request| ... }
+  #   server.run(TCPServer.new("127.0.0.1", 2222))
+  class Server < Handle
+    include Callback::Owner
+
+    noun "server"
+
+    # What C calls to serve a subsystem.
+    SUBSYSTEM = Callback.function(:int32, :size_t, :string, :size_t, otherwise: -1) do |handle, name, token|
+      status = Callback[token]&.call(Channel.known(handle), Text.copy(name))
+      status.is_a?(Integer) && status.between?(0, 0x7fffffff) ? status : -1
+    end
+
+    def initialize(*keys)
+      Callback.check_fork
+      hold(ABI.ssh_server_new)
+      @sessions = []
+      keys.each { |key| add_key(key) }
+    end
+
+    # Has the block answer questions of one kind (Request::KINDS), on threads of their own; those of one transport come
+    # one after another. Without a block they are refused.
+    def on(kind, &block)
+      give(block, :ssh_server_set_callback, Request.number(kind), Request::CALLBACK)
+      self
+    end
+
+    # Has the block serve a subsystem: it gets the channel and the name, reads and writes, and returns the exit status.
+    # It runs on a thread of its own; the channel is closed afterwards.
+    def subsystem(name, &block)
+      give(block, :ssh_server_set_subsystem_handler, Text.own(name), SUBSYSTEM)
+      self
+    end
+
+    # Has questions without a block wait for Transport#next_request.
+    def pull_requests(enabled: true)
+      check(:ssh_server_pull_requests, enabled)
+      self
+    end
+
+    # Adds a host key.
+    def add_key(key)
+      check(:ssh_server_add_key, Key.private_of(key).to_handle)
+      self
+    end
+
+    # Loads groups for Diffie-Hellman group exchange from a file like /etc/ssh/moduli.
+    def load_moduli(path = nil)
+      call(:ssh_server_load_moduli, path && Text.path(path))
+      self
+    end
+
+    # The methods that clients are told they may try.
+    def auth_methods=(methods)
+      check(:ssh_server_set_auth_methods, methods && Array(methods).join(","))
+    end
+
+    # A text that users are shown before they authenticate.
+    def banner=(text)
+      check(:ssh_server_set_banner, text)
+    end
+
+    # How often a client may try, and how many seconds it has until it is in (nil for no limit).
+    def limit_auth(failures: 6, grace: 120)
+      check(:ssh_server_set_auth_limits, failures, grace ? Waiting.milliseconds(grace) : 0)
+      self
+    end
+
+    def security_options=(options)
+      check(:ssh_server_set_security_options, options.to_handle)
+    end
+
+    # Begins a session on a connected socket, and does not wait for it. The server keeps the transport until it ends.
+    def serve(socket)
+      transport = Transport.new(socket)
+      transport.start_server(self, wait: false)
+      @sessions.reject! { |session| session.join(timeout: 0) }
+      @sessions << transport
+      transport
+    rescue Error
+      transport&.free
+      raise
+    end
+
+    # Serves who connects to a listening socket, until that is closed. A connection that fails ends nothing else.
+    def run(listener)
+      loop do
+        serve(listener.accept)
+      rescue Error => e
+        SSHWire.report(e)
+      end
+    rescue IOError # it was closed
+      self
+    end
+
+    # The transports that `serve` and `run` have made and that may live.
+    def sessions
+      @sessions.dup
+    end
+  end
+end

@@ -1,0 +1,197 @@
+# frozen_string_literal: true
+
+module SSHWire
+  # Reading as from an IO. Whoever includes this has `receive(length, timeout)`, which puts up to that many bytes into
+  # `buffer` and returns false at the end, and raises TimeoutError when nothing has come in time.
+  #
+  # What has come is in the buffer before anything else can happen, so that a reader that is interrupted loses nothing.
+  module Readable
+    include Enumerable
+
+    # Seconds that reading and writing wait for each byte, nil for ever.
+    attr_accessor :timeout
+
+    # Bytes asked for at a time where the caller does not say.
+    PIECE = 65_536
+    private_constant :PIECE
+
+    # Up to `length` bytes, waiting for the first of them only. EOFError at the end.
+    def readpartial(length, into = nil, timeout: self.timeout)
+      return deliver("".b, into) if length.zero?
+
+      raise EOFError, "end of file reached" if buffer.empty? && !receive(length, timeout)
+
+      deliver(shift(length), into)
+    end
+
+    # As readpartial, without waiting: IO::WaitReadable, or :wait_readable and nil with `exception: false`.
+    def read_nonblock(length, into = nil, exception: true)
+      readpartial(length, into, timeout: 0)
+    rescue TimeoutError
+      exception ? raise(IO::EAGAINWaitReadable, "nothing is there yet") : :wait_readable
+    rescue EOFError
+      exception ? raise : nil
+    end
+
+    # All bytes up to the end; or `length` bytes, fewer at the end, nil when there are none.
+    def read(length = nil, into = nil, timeout: self.timeout)
+      if length.nil?
+        nil while receive(PIECE, timeout)
+        return deliver(as_text(shift(buffer.bytesize)), into)
+      end
+      nil while buffer.bytesize < length && receive(length - buffer.bytesize, timeout)
+      return deliver(nil, into) if buffer.empty? && !length.zero?
+
+      deliver(shift(length), into)
+    end
+
+    # The next line with its end, or without it (chomp); nil at the end. As IO#gets, which see.
+    def gets(separator = $/, limit = nil, chomp: false, timeout: self.timeout)
+      separator, limit = $/, separator if separator.is_a?(Integer)
+      return as_text("".b) if limit&.zero?
+
+      paragraphs = separator == ""
+      skip_newlines(timeout) if paragraphs
+      line = shift(measure(paragraphs ? "\n\n" : separator, limit, timeout))
+      skip_newlines(timeout) if paragraphs
+      return if line.empty?
+
+      line = whole(as_text(line), timeout)
+      chomp ? line.chomp(paragraphs ? "\n\n" : separator || "") : line
+    end
+
+    # As gets; EOFError at the end.
+    def readline(*arguments, **options)
+      gets(*arguments, **options) || raise(EOFError, "end of file reached")
+    end
+
+    def each_line(*arguments, **options)
+      return to_enum(:each_line, *arguments, **options) unless block_given?
+
+      while (line = gets(*arguments, **options))
+        yield line
+      end
+      self
+    end
+    alias each each_line
+
+    def readlines(*arguments, **options)
+      each_line(*arguments, **options).to_a
+    end
+
+    # The next byte as a number; nil at the end.
+    def getbyte(timeout: self.timeout)
+      return if buffer.empty? && !receive(PIECE, timeout)
+
+      shift(1).ord
+    end
+
+    # Whether everything was read. Waits until that is known.
+    def eof?(timeout: self.timeout)
+      buffer.empty? && !receive(PIECE, timeout)
+    end
+    alias eof eof?
+
+    private
+
+    def buffer
+      @buffer ||= "".b
+    end
+
+    # Takes bytes out of the buffer.
+    def shift(length)
+      buffer.slice!(0, length)
+    end
+
+    # Text is what Ruby takes text to be; `read` with a length and `readpartial` give bytes.
+    def as_text(bytes)
+      bytes.force_encoding(Encoding.default_external)
+    end
+
+    def deliver(bytes, into)
+      return bytes if into.nil?
+
+      into.replace((bytes || "").dup.force_encoding(into.encoding))
+      bytes && into
+    end
+
+    # How many bytes the next line has.
+    def measure(separator, limit, timeout)
+      searched = 0
+      loop do
+        found = separator && buffer.index(separator.b, searched)
+        length = found ? found + separator.bytesize : buffer.bytesize
+        return [length, limit].compact.min if found || (limit && length >= limit)
+
+        searched = [buffer.bytesize - (separator || "").bytesize + 1, 0].max
+        return buffer.bytesize unless receive(PIECE, timeout)
+      end
+    end
+
+    # A limit does not cut a character in two.
+    def whole(line, timeout)
+      kept = line.bytesize
+      3.times do
+        return line if line[-1].valid_encoding? || (buffer.empty? && !receive(PIECE, timeout))
+
+        line = as_text(line.b << shift(1))
+      end
+      return line if line[-1].valid_encoding?
+
+      buffer.prepend(line.byteslice(kept..).b) # it was none
+      line.byteslice(0, kept)
+    end
+
+    def skip_newlines(timeout)
+      loop do
+        buffer.slice!(/\A\n+/n)
+        return unless buffer.empty? && receive(PIECE, timeout)
+      end
+    end
+  end
+
+  # Writing as to an IO. Whoever includes this has `transmit(bytes, timeout)`, which writes all of them, and returns how
+  # many it could when the timeout is 0.
+  module Writable
+    # Writes everything and returns how many bytes that was.
+    def write(*things, timeout: self.timeout)
+      things.sum { |thing| transmit(thing.to_s.b, timeout) }
+    end
+
+    # Writes what can be written without waiting: IO::WaitWritable, or :wait_writable with `exception: false`.
+    def write_nonblock(data, exception: true)
+      transmit(data.to_s.b, 0)
+    rescue TimeoutError
+      exception ? raise(IO::EAGAINWaitWritable, "there is no room yet") : :wait_writable
+    end
+
+    def <<(thing)
+      write(thing)
+      self
+    end
+
+    def print(*things)
+      write(things.join)
+      nil
+    end
+
+    def puts(*things)
+      lines = things.flatten.map { |thing| thing.to_s.end_with?("\n") ? thing.to_s : "#{thing}\n" }
+      write(things.empty? ? "\n" : lines.join)
+      nil
+    end
+
+    def printf(format, *things)
+      write(Kernel.format(format, *things))
+      nil
+    end
+
+    def flush
+      self
+    end
+
+    def sync
+      true
+    end
+  end
+end
