@@ -3052,7 +3052,8 @@ ssh_status ssh_channel_close(ssh_channel *channel);
 
 /**
  * Closes the channel if it is not closed, and frees the handle. Calls blocked on it in other threads return
- * with SSH_ERR_CLOSED.
+ * with SSH_ERR_CLOSED. One that the peer has opened and nobody has taken does not come out of
+ * ssh_transport_accept() any more.
  *
  * @param channel  the channel; NULL is fine
  *
@@ -3928,8 +3929,10 @@ ssh_transport *ssh_request_transport(const ssh_request *request);
  * The channel the request is about.
  *
  * @return the channel's one handle: the same for all its requests, and the same that ssh_transport_accept()
- *         returns. It belongs to whoever accepts the channel; do not free it for having asked here. NULL for
- *         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
+ *         returns. It belongs to whoever takes it there, or from ssh_request_accept_channel(). A program that takes
+ *         none, and does all in callbacks, frees it when it is done: until then it counts among the channels that may be
+ *         open. NULL for kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread.
+ *         Since 0.1.
  */
 ssh_channel *ssh_request_channel(const ssh_request *request);
 

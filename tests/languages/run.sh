@@ -2,7 +2,7 @@
 # Tests the other languages, each against the library, header and .pc as installed under a prefix of its own, and
 # against an sshd beside servers of ours.
 #
-#   run.sh [cpp|ruby] ...      all when none is named
+#   run.sh [cpp|python|ruby] ...      all when none is named
 #
 # A language that is absent is named; under CI=true that is a failure.
 set -u
@@ -89,15 +89,26 @@ cpp() {
     timeout 600 "$work/test"
 }
 
+python() {
+    local package=$root/examples-python
+    tests/languages/pair.sh "python3 $package/server.py" "python3 $package/client.py" || return 1
+    export SSHWIRE_TEST_HEADER=$work/prefix/include/sshwire.h SSHWIRE_TEST_SSH SSHWIRE_TEST_SFTP
+    SSHWIRE_TEST_SSH=$(peer SSH) SSHWIRE_TEST_SFTP=$(peer SFTP)
+    [ -n "$SSHWIRE_TEST_SSH" ] || left_out+=("ssh")
+    (cd "$package/tests" && PYTHONPATH=$package timeout 900 python3 -X faulthandler -m unittest -v 2>&1) || return 1
+    echo "Python: all passed"
+}
+
 ruby_ffi() {
     tests/languages/pair.sh "ruby -w examples-ruby/server.rb" "ruby -w examples-ruby/client.rb" || return 1
     SSHWIRE_TEST_HEADER=$work/prefix/include/sshwire.h timeout 900 ruby -w examples-ruby/test/all.rb
 }
 
-[ $# -gt 0 ] || set -- cpp ruby
+[ $# -gt 0 ] || set -- cpp python ruby
 for chosen in "$@"; do
     case $chosen in
         cpp) language C++ g++ cpp ;;
+        python) language Python python3 python ;;
         ruby) language Ruby ruby ruby_ffi ;;
         *) say "$chosen: no such language"; exit 2 ;;
     esac
