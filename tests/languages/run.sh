@@ -10,6 +10,9 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
 work=$(mktemp -d)
 chmod 755 "$work"
+# As temporary directories are meant to be, which that of a container is not always, and Ruby says so.
+mkdir -m 1777 "$work/tmp"
+export TMPDIR=$work/tmp
 sshd_pid=
 clean() {
     [ -z "$sshd_pid" ] || kill "$sshd_pid"
