@@ -35,6 +35,7 @@ package_present() {
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
+        golang-go) have go ;;
         pkg-config) have pkg-config ;;
         cmake) have cmake ;;
         man-db) have man ;;
@@ -50,7 +51,7 @@ system_python() {
 
 absent_packages() {
     for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
-        procps python3-venv xvfb xauth x11-utils; do
+        golang-go procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation is tested with.
