@@ -38,6 +38,7 @@ package_present() {
         ruby) have ruby ;;
         ruby-ffi) have ruby && ruby -e 'require "ffi"' 2>/dev/null ;;
         ruby-minitest) have ruby && ruby -e 'require "minitest"' 2>/dev/null ;;
+        golang-go) have go ;;
         pkg-config) have pkg-config ;;
         cmake) have cmake ;;
         man-db) have man ;;
@@ -53,7 +54,7 @@ system_python() {
 
 absent_packages() {
     for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
-        procps python3-venv xvfb xauth x11-utils; do
+        golang-go procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation and other languages are tested with.
