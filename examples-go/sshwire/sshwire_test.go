@@ -81,6 +81,16 @@ func generate(kind sshwire.KeyKind) *sshwire.Key {
 	return key
 }
 
+// serve accepts a connection and keeps its transport, which would be closed if nobody had it, until the test ends.
+func serve(t *testing.T, conn net.Conn) {
+	server, ctx, kept := newServer(t), soon(t), make(chan *sshwire.Transport, 1)
+	go func() {
+		transport, _ := server.Accept(ctx, conn)
+		kept <- transport
+	}()
+	t.Cleanup(func() { runtime.KeepAlive(kept) })
+}
+
 // newServer lets alice in, echoes what "cat" gets, says what "talk" says, and leaves "hold" to Transport.Accept.
 func newServer(t *testing.T) *sshwire.Server {
 	server := sshwire.NewServer()
@@ -206,7 +216,7 @@ func TestKeys(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	near, far := tcpPair(t)
-	go newServer(t).Accept(soon(t), far)
+	serve(t, far)
 	client := must(sshwire.NewTransport(near))(t)
 	otherKey := generate(sshwire.Ed25519)
 	err := client.Login(soon(t), &sshwire.Config{User: "alice", HostKey: otherKey, Password: "open\x00sesame"})
@@ -219,7 +229,7 @@ func TestErrors(t *testing.T) {
 	client, served := pair(t)
 	want(t, client.AuthNone(soon(t), "alice"), sshwire.ErrState)
 	near, far = tcpPair(t)
-	go newServer(t).Accept(soon(t), far)
+	serve(t, far)
 	other := must(sshwire.NewTransport(near))(t)
 	err = other.Login(soon(t), &sshwire.Config{User: "alice", HostKey: hostKey, Password: "wrong"})
 	if want(t, err, sshwire.ErrAuth); !errors.As(err, &failure) || !strings.Contains(strings.Join(failure.AuthMethods, " "), "publickey") {

@@ -111,6 +111,8 @@ ruby_ffi() {
 go_tests() {
     (
         export GOFLAGS='' GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=1 GOTRACEBACK=all
+        # What pkg-config says does not count among what Go keeps built packages by, and here it differs each time.
+        export CGO_LDFLAGS="-L$work/prefix/lib"
         cd examples-go || exit 1
         [ -z "$(gofmt -l .)" ] || { gofmt -d .; exit 1; }
         go vet ./... && go build -o "$work/" ./client ./server || exit 1

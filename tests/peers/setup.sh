@@ -54,11 +54,11 @@ system_python() {
 
 absent_packages() {
     for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
-        golang-go procps python3-venv xvfb xauth x11-utils; do
+        procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation and other languages are tested with.
-    for package in pkg-config cmake man-db ruby ruby-ffi ruby-minitest; do
+    for package in pkg-config cmake man-db golang-go ruby ruby-ffi ruby-minitest; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
