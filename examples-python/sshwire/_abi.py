@@ -241,6 +241,8 @@ FUNCTIONS = {
     "ssh_request_refuse_with_methods": "handle text -> status",
     "ssh_request_ask": "handle text text texts bools size -> status",
     "ssh_request_set_answer": "handle size bytes size -> status",
+    "ssh_request_accept_methods": "handle text -> status",
+    "ssh_request_send_banner": "handle text -> status",
     "ssh_request_accept_channel": "handle error* -> handle",
     "ssh_request_refuse_channel": "handle u32 text -> status",
     "ssh_request_accept_with_data": "handle bytes size -> status",

@@ -18,6 +18,7 @@ class Kind(enum.IntEnum):
     ANY = 0
     HOST_KEY = 1
     PROMPTS = 2
+    AUTH_METHODS = 9
     AUTH_NONE = 10
     AUTH_PASSWORD = 11
     AUTH_KEY_ASKED = 12
@@ -130,6 +131,14 @@ class Request(Handle):
     def accept_partial(self, methods):
         """The credentials are good, and more are wanted: the methods that may follow."""
         check(lib.ssh_request_accept_partial(self._handle, encode_names(methods)))
+
+    def accept_methods(self, methods):
+        """For AUTH_METHODS: the methods that this user may try."""
+        check(lib.ssh_request_accept_methods(self._handle, encode_names(methods)))
+
+    def send_banner(self, text):
+        """Shows this user a text, before an answer about authentication."""
+        check(lib.ssh_request_send_banner(self._handle, encode(text)))
 
     def refuse_with_methods(self, methods):
         """Says which methods this user may try."""

@@ -150,6 +150,11 @@ class Channels(Case):
     def test_terminal_and_environment(self):
         pair, seen = Pair(), []
 
+        @pair.server.on(Kind.AUTH_METHODS)
+        def greet(request):
+            request.send_banner(f"Hello {request.username}")
+            request.accept_methods(["password"])
+
         @pair.server.on(Kind.ANY)
         def note(request):
             if request.kind == Kind.PTY:
@@ -160,14 +165,17 @@ class Channels(Case):
                 seen.append(request.kind)
             request.accept()
 
+        pair.client.on_banner(seen.append)
         pair.login()
+        self.assertTrue(eventually(lambda: seen == ["Hello alice"]), seen)
+        seen.clear()
         channel = pair.client.open_session(LIMIT)
         channel.env("LANG", "C")
         channel.pty("xterm", 120, 40, timeout=LIMIT)
         channel.shell(LIMIT)
         channel.signal("INT")
         channel.resize(100, 30)
-        self.assertTrue(eventually(lambda: len(seen) == 5))
+        self.assertTrue(eventually(lambda: len(seen) == 5), seen)
         self.assertEqual(seen, [("LANG", b"C"), ("xterm", (120, 40)), Kind.SHELL, ("INT", None), Kind.WINDOW_CHANGE])
 
     def test_subsystems(self):
