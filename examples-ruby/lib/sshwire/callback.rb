@@ -82,17 +82,20 @@ module SSHWire
         4.times { Thread.pass }
       end
 
-      # FFI's thread for calls from C does not live on in a child, and FFI before 1.16 starts another one only when it
-      # makes a function. So have it make one.
+      # FFI's thread for calls from C does not live on in a child. FFI from 1.16 on starts another one by itself; before,
+      # it does when it makes a function. So have it make one.
       def after_fork
         @pid = Process.pid
         @inherited = @token
         @functions << FFI::Function.new(:void, []) {}
       end
 
-      # Process.daemon forks without telling.
+      # Process.daemon forks without telling anybody, FFI included.
       def check_fork
-        after_fork if @pid != Process.pid
+        return if @pid == Process.pid
+
+        FFI._async_cb_dispatcher_atfork_child if FFI.respond_to?(:_async_cb_dispatcher_atfork_child)
+        after_fork
       end
 
       private
