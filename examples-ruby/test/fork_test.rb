@@ -59,10 +59,11 @@ class ForkTest < Case
       child = spawn(RbConfig.ruby, "-w", "-e", <<~RUBY, 3 => writer, err: %i[child out], out: writer)
         require #{File.expand_path("helper", __dir__).inspect}
         pair = Pair.new.login
-        at_exit { $stdout.flush }
         #{way}
-        print pair.client.run("talk", timeout: LIMIT).stdout rescue print $!.name
-        puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+        Timeout.timeout(LIMIT) do # nobody else would end it
+          print pair.client.run("talk", timeout: LIMIT).stdout rescue print $!.name
+          puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+        end
       RUBY
       writer.close
       assert_equal "SSH_ERR_FORKEDout\n", Timeout.timeout(LIMIT) { reader.read }
