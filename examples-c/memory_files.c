@@ -236,6 +236,7 @@ static int walk(struct memory_files *files, char **path, bool follow_last, struc
 static int find(struct memory_files *files, const char *path, bool follow_last, struct place *place)
 {
     char *copy = strdup(path);
+    *place = (struct place){0};
     int failure = copy == NULL ? ENOMEM : -1;
     for (int links = 0; failure == -1; links++)
         failure = links > MOST_LINKS_FOLLOWED ? ELOOP : walk(files, &copy, follow_last, place);
@@ -246,7 +247,7 @@ static int find(struct memory_files *files, const char *path, bool follow_last, 
 /* The same for what must exist. */
 static int find_node(struct memory_files *files, const char *path, bool follow_last, struct node **node)
 {
-    struct place place;
+    struct place place = {0};
     int failure = find(files, path, follow_last, &place);
     *node = place.node;
     return failure != 0 ? failure : place.node == NULL ? ENOENT : 0;

@@ -153,7 +153,7 @@ fn programs_pass_under_valgrind() {
         "death",
         "streams",
         "pulled",
-    "virtual",
+        "virtual",
         "sftp",
         "forward",
         "packets",

@@ -69,6 +69,11 @@ module SSHWire
     ABI.ssh_version_number
   end
 
+  # Bytes of a peer's, such as names of files and the data of channels, made safe to show on a terminal.
+  def self.printable(bytes)
+    Text.take(ABI.ssh_text_printable(Text.bytes(bytes), bytes.bytesize))
+  end
+
   # How many threads the library uses for all sockets; to be set before the first transport.
   def self.io_threads=(count)
     Error.check(ABI.ssh_set_io_threads(count))

@@ -7,7 +7,7 @@ class ABITest < Case
               "size_t" => "size", "bool" => "bool", "uint8_t" => "u8", "ssh_status" => "status", "void" => "void" }.freeze
   # Calls that take a timeout and are made with 0 only.
   IMMEDIATE = %w[ssh_channel_read ssh_channel_read_stderr ssh_channel_write ssh_channel_write_stderr
-                 ssh_channel_wait_exit ssh_transport_next_request ssh_transport_set_timeout].freeze
+                 ssh_channel_wait_exit ssh_transport_next_request ssh_transport_accept ssh_transport_set_timeout].freeze
   # Calls that take long without one.
   LONG = %w[ssh_key_load ssh_key_load_file ssh_key_generate ssh_key_private_text ssh_key_save_file
             ssh_transport_close].freeze
@@ -56,17 +56,20 @@ class ABITest < Case
     text = sources.map { |path| File.read(path) }.join
     unused = bound.keys.reject do |name|
       # Some names are put together, such as "ssh_error_#{detail}".
-      text.include?(name) || name.match?(/\Assh_(error|security_options|request|sftp_attributes)_|_free\z/)
+      text.include?(name) || name.match?(/\Assh_(error|security_options|request|sftp_attributes|sftp_operation)_|_free\z/)
     end
     assert_empty unused
   end
 
   def test_constants
-    defined = File.read(HEADER).scan(/^#define SSH_(?:REQUEST|LOG)_(\w+) (\d+)$/).to_h { |name, value| [name, value.to_i] }
-    SSHWire::Request::KINDS.merge(SSHWire::Log::LEVELS).each do |name, number|
-      assert_equal defined[name.to_s.upcase], number, name
+    { "REQUEST" => SSHWire::Request::KINDS, "LOG" => SSHWire::Log::LEVELS, "SFTP_OP" => SSHWire::SFTP::Operation::KINDS,
+      "PRESET" => SSHWire::SecurityOptions::PRESETS, "TIMEOUT_KIND" => SSHWire::Transport::TIMEOUTS,
+      "ALGORITHM" => SSHWire::Transport::ALGORITHMS, "CHANNEL" => SSHWire::Channel::CONDITIONS }.each do |family, ours|
+      defined = File.read(HEADER).scan(/^#define SSH_#{family}_(\w+) (\d+)$/).to_h { |name, value| [name.downcase, value.to_i] }
+      assert_equal defined, ours.transform_keys(&:to_s), family
     end
-    assert_operator SSHWire::Request::KINDS.size + SSHWire::Log::LEVELS.size, :==, defined.size
+    statistics = File.read(HEADER).scan(/^#define SSH_STATISTIC_(\w+) \d+$/).flatten - ["COUNT"]
+    assert_equal statistics, SSHWire::Transport::STATISTICS.map { |name| name.to_s.upcase }
     assert_equal SSHWire.library_version, SSHWire::VERSION
   end
 
@@ -75,13 +78,13 @@ class ABITest < Case
   def words_for_result(type)
     case type
     when "char*" then %w[text bytes memory]
-    when "void*" then %w[bytes]
+    when "void*" then %w[bytes token]
     else words_for(type, nil)
     end
   end
 
   def words_for(type, word)
-    return ["token"] if word == "userdata"
+    return ["token"] if word == "userdata" || (word == "file" && type == "void*")
     return ["error"] if type == "ssh_error**"
     return ["callback"] if type.end_with?("_callback")
     return ["handle"] if type.match?(/\Assh_\w+\*\z/)

@@ -99,6 +99,21 @@ class SessionTest < Case
     refute_empty line
   end
 
+  def test_methods_and_texts_of_each_user
+    pair = Pair.new.join
+    pair.server.on(:auth_methods) { |request| request.show("Hello #{request.username}\n").accept_methods("publickey") }
+    pair.start
+    assert_status("SSH_ERR_AUTH") { pair.client.auth_password("alice", Pair::PASSWORD, timeout: LIMIT) }
+    assert_equal [["publickey"], "Hello alice\n"], [pair.client.auth_methods, pair.client.banner]
+    assert pair.client.auth_publickey("alice", pair.user_key, timeout: LIMIT)
+  end
+
+  def test_what_may_be_shown
+    assert_equal "a\\u{1b}b\\xffü", SSHWire.printable("a\eb\xff".b + "ü".b)
+    assert_match(/\A\d+\.\d+\.\d+\z/, SSHWire.library_version)
+    assert_kind_of Integer, SSHWire.library_version_number
+  end
+
   def test_server_over_tcp
     pair = Pair.new
     listener = TCPServer.new("127.0.0.1", 0)

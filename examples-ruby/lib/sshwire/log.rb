@@ -23,6 +23,7 @@ module SSHWire
       end
 
       def start(level, block)
+        Callback.check_fork
         token = Callback.register(block, @targets)
         Error.check(ABI.ssh_set_log_callback(CALLBACK, level(level), token, Callback::DESTROY))
       rescue StandardError

@@ -8,7 +8,7 @@ module SSHWire
   class Request < Handle
     noun "request"
 
-    KINDS = { any: 0, host_key: 1, prompts: 2, auth_none: 10, auth_password: 11, auth_key_asked: 12,
+    KINDS = { any: 0, host_key: 1, prompts: 2, auth_methods: 9, auth_none: 10, auth_password: 11, auth_key_asked: 12,
               auth_key_proven: 13, auth_interactive: 14, auth_interactive_answers: 15, channel_open: 20, pty: 21,
               shell: 22, exec: 23, subsystem: 24, env: 25, window_change: 26, signal: 27, break: 28,
               channel_request: 29, global_request: 30, connect: 31, listen: 32, cancel_listen: 33, x11: 34,
@@ -149,6 +149,18 @@ module SSHWire
     def accept_partial(*methods)
       check(:ssh_request_accept_partial, methods.join(","))
       true
+    end
+
+    # Says which methods this user may try, for :auth_methods.
+    def accept_methods(*methods)
+      check(:ssh_request_accept_methods, methods.join(","))
+      true
+    end
+
+    # Shows the user a text, before the answer.
+    def show(text)
+      check(:ssh_request_send_banner, text)
+      self
     end
 
     # Puts prompts to the user: texts, or [text, echo]. The answers come as :auth_interactive_answers.

@@ -4,6 +4,7 @@ require_relative "sftp/attributes"
 require_relative "sftp/file"
 require_relative "sftp/directory"
 require_relative "sftp/transfer"
+require_relative "sftp/operation"
 require_relative "sftp/server"
 
 module SSHWire

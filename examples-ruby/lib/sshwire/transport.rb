@@ -113,29 +113,12 @@ module SSHWire
 
     # The next question that waits.
     def next_request(timeout: nil)
-      event = Event.own(ABI.ssh_transport_request_event(@handle))
-      ending = Waiting.deadline(timeout)
-      loop do
-        handle = Error.call(:ssh_transport_next_request, @handle, 0)
-        return Request.own(handle) unless handle.zero?
-
-        left = Waiting.left(ending)
-        raise Error.for(ABI::TIMEOUT) if event.nil? || left&.zero?
-
-        event.wait(timeout: left)
-      end
+      await(Request, :ssh_transport_next_request, :ssh_transport_request_event, timeout)
     end
 
     # The next channel that the peer has opened.
     def accept(timeout: nil)
-      handle = @handle
-      ending = Waiting.deadline(timeout)
-      loop do
-        accepting = (@accepting ||= Accepting.new(handle))
-        channel = accepting.take(Waiting.left(ending)) { @accepting = nil if @accepting.equal?(accepting) }
-        return channel if channel
-        raise Error.for(ABI::TIMEOUT) if Waiting.left(ending)&.zero?
-      end
+      await(Channel, :ssh_transport_accept, :ssh_transport_accept_event, timeout)
     end
 
     # Keeps a channel until it is closed.
@@ -271,13 +254,29 @@ module SSHWire
 
     private
 
+    # Takes what comes, waiting for the event that tells of it.
+    def await(kind, function, event, timeout)
+      ending = Waiting.deadline(timeout)
+      event = Event.own(ABI.public_send(event, @handle))
+      loop do
+        thing = kind.own(call(function, 0))
+        return thing if thing
+
+        left = Waiting.left(ending)
+        raise Error.for(ABI::TIMEOUT) if left&.zero?
+
+        event.wait(timeout: left)
+      end
+    ensure
+      event&.free
+    end
+
     def owned
       KNOWN[@handle] = self
     end
   end
 end
 
-require_relative "transport/accepting"
 require_relative "transport/auth"
 require_relative "transport/channels"
 require_relative "transport/settings"

@@ -16,6 +16,7 @@ module SSHWire
       text ssh_version_string()
       text ssh_status_name(status)
       void ssh_memory_free(bytes)
+      memory ssh_text_printable(bytes, size)
       status ssh_set_io_threads(u32)
       status ssh_set_log_callback(callback, i32, token, callback)
 
@@ -132,7 +133,8 @@ module SSHWire
       status ssh_transport_set_banner_callback(handle, callback, token, callback)
       wait handle ssh_transport_open_session(handle, i32, error)
       wait handle ssh_transport_open_channel(handle, text, text, u16, text, u16, i32, error)
-      wait handle ssh_transport_accept(handle, i32, error)
+      handle ssh_transport_accept(handle, i32, error)
+      handle ssh_transport_accept_event(handle)
       wait status ssh_transport_global_request(handle, text, bytes, size, bool, i32, out, out, error)
       status ssh_transport_send_ignore(handle, size)
       wait status ssh_transport_renegotiate_keys(handle, i32, error)
@@ -227,6 +229,8 @@ module SSHWire
       status ssh_request_accept(handle)
       status ssh_request_refuse(handle)
       status ssh_request_accept_partial(handle, text)
+      status ssh_request_accept_methods(handle, text)
+      status ssh_request_send_banner(handle, text)
       status ssh_request_refuse_with_methods(handle, text)
       status ssh_request_ask(handle, text, text, bytes, bytes, size)
       status ssh_request_set_answer(handle, size, bytes, size)
@@ -325,6 +329,31 @@ module SSHWire
       status ssh_sftp_server_set_umask(handle, u32)
       status ssh_sftp_server_set_max_handles(handle, u32)
       status ssh_sftp_server_set_home(handle, text)
+      handle ssh_sftp_server_new_virtual(error)
+      status ssh_sftp_server_set_max_operations(handle, u32)
+      status ssh_sftp_server_set_callback(handle, i32, callback, token, callback)
+
+      void ssh_sftp_operation_free(handle)
+      i32 ssh_sftp_operation_kind(handle)
+      handle ssh_sftp_operation_channel(handle)
+      bytes ssh_sftp_operation_path(handle, out)
+      bytes ssh_sftp_operation_new_path(handle, out)
+      bytes ssh_sftp_operation_target(handle, out)
+      token ssh_sftp_operation_file(handle)
+      u32 ssh_sftp_operation_flags(handle)
+      u64 ssh_sftp_operation_offset(handle)
+      size ssh_sftp_operation_length(handle)
+      bytes ssh_sftp_operation_data(handle, out)
+      handle ssh_sftp_operation_attributes(handle)
+      status ssh_sftp_operation_accept(handle)
+      status ssh_sftp_operation_accept_file(handle, token)
+      status ssh_sftp_operation_accept_data(handle, bytes, size)
+      status ssh_sftp_operation_accept_attributes(handle, handle)
+      status ssh_sftp_operation_accept_path(handle, bytes, size)
+      status ssh_sftp_operation_add_name(handle, bytes, size, handle)
+      status ssh_sftp_operation_accept_statvfs(handle, bytes, size)
+      status ssh_sftp_operation_refuse(handle, u32, text)
+      status ssh_sftp_operation_refuse_errno(handle, i32)
     FUNCTIONS
 
     # The functions that are left out on purpose, by reason.
@@ -333,7 +362,8 @@ module SSHWire
         ssh_transport_get_exception ssh_transport_begin_address ssh_transport_connect_status
         ssh_transport_auth_status ssh_transport_begin_session ssh_transport_begin_channel ssh_channel_open_status
         ssh_channel_begin_pty ssh_channel_begin_shell ssh_channel_begin_exec ssh_channel_begin_subsystem
-        ssh_channel_begin_request ssh_channel_request_status
+        ssh_channel_begin_request ssh_channel_request_status ssh_transport_begin_global_request
+        ssh_transport_global_request_status ssh_transport_begin_renegotiate_keys ssh_transport_renegotiate_status
       ],
       "Ruby objects have instance variables" => %w[
         ssh_transport_set_userdata ssh_transport_get_userdata ssh_channel_set_userdata ssh_channel_get_userdata
@@ -347,6 +377,9 @@ module SSHWire
       ],
       "made of calls that are bound: SSHWire.connect, Request#answer, SFTP::File#readpartial and #write" => %w[
         ssh_transport_connect ssh_request_answer_prompts ssh_sftp_get_callback ssh_sftp_put_callback
+      ],
+      "they save a copy that Ruby makes in any case" => %w[
+        ssh_sftp_operation_buffer ssh_sftp_operation_accept_buffer
       ]
     }.freeze
 
