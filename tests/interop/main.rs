@@ -23,5 +23,6 @@ mod rekey;
 mod session_forward;
 mod sessions;
 mod sftp_client;
+mod sftp_hostile;
 mod sftp_server;
 mod virtual_files;
