@@ -322,7 +322,8 @@ impl Connector {
     }
 }
 
-fn split_address(address: &str) -> Result<(&str, u16), Error> {
+/// Host and port of an address as [`begin`] takes it.
+pub(crate) fn split_address(address: &str) -> Result<(&str, u16), Error> {
     let bad = Error::ApiMisuse("the address is not of the form host:port");
     let parse = |port: &str| port.parse::<u16>().map_err(|_| bad.clone());
     if let Some(rest) = address.strip_prefix('[') {

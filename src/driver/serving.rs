@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::event::Event;
 use super::forward::Forwards;
+use super::host_key::HostKeyState;
 use super::keepalive::Keepalive;
 use super::log::LogLevel;
 use super::options::TransportOptions;
@@ -21,8 +22,7 @@ use super::sys::lent::LentSlot;
 use crate::auth::{AuthOutcome, ClientAuthEvent, ServerAuthEvent, SignJob, VerifyJob};
 use crate::connection::{ChannelId, ConnectionEvent, DataSink, GlobalRequestId, RequestId, Stream};
 use crate::endpoint::{self, Services};
-use crate::error::{Error, HostKeyFault};
-use crate::keys::PublicKey;
+use crate::error::Error;
 use crate::messages::Role;
 use crate::transport::TransportEvent;
 
@@ -47,27 +47,6 @@ pub(crate) enum Phase {
     New,
     Negotiating,
     Keyed,
-}
-
-/// What is known about the server's host key (client).
-pub(crate) enum HostKeyState {
-    Unknown,
-    /// Shown, and nobody has accepted it yet.
-    Shown(PublicKey),
-    /// A question about it is under way.
-    Asked(PublicKey),
-    Accepted(PublicKey),
-}
-
-impl HostKeyState {
-    pub(crate) fn key(&self) -> Option<&PublicKey> {
-        match self {
-            HostKeyState::Unknown => None,
-            HostKeyState::Shown(key) | HostKeyState::Asked(key) | HostKeyState::Accepted(key) => {
-                Some(key)
-            }
-        }
-    }
 }
 
 /// An authentication attempt of ours.
@@ -371,7 +350,7 @@ impl Serving {
                         (Role::Server, Some(at)) => Some((at, "login grace time")),
                         _ => None,
                     };
-                    if !matches!(self.host_key, HostKeyState::Asked(_)) {
+                    if !self.host_key.is_asked() {
                         self.started();
                     }
                 }
@@ -391,23 +370,6 @@ impl Serving {
     pub(crate) fn started(&mut self) {
         if let Some(event) = self.start_event.take() {
             event.set();
-        }
-    }
-
-    fn host_key_shown(&mut self, shared: &Arc<Shared>, key: PublicKey) {
-        if matches!(self.host_key, HostKeyState::Accepted(_)) {
-            // A rekey: the transport layer has seen that it is the same key.
-            return;
-        }
-        let expected = self.options.expected_host_key.is_some();
-        if expected || self.options.insecure_accept_any_host_key {
-            // An expected key was compared by the transport layer before it let this event out.
-            self.host_key = HostKeyState::Accepted(key);
-        } else if self.pull || self.callbacks.contains_key(&RequestKind::HostKey) {
-            self.host_key = HostKeyState::Asked(key.clone());
-            self.ask(shared, Question::HostKey(key));
-        } else {
-            self.host_key = HostKeyState::Shown(key);
         }
     }
 
@@ -703,17 +665,6 @@ impl Serving {
             .filter(|(kind, _)| self.pull || self.callbacks.contains_key(kind))
             .map(|(_, method)| method.to_owned())
             .collect()
-    }
-
-    /// The host key was accepted or refused by the application.
-    pub(crate) fn accept_host_key(&mut self) -> Result<(), Error> {
-        match std::mem::replace(&mut self.host_key, HostKeyState::Unknown) {
-            HostKeyState::Unknown => Err(HostKeyFault::NotVerified.into()),
-            HostKeyState::Shown(key) | HostKeyState::Asked(key) | HostKeyState::Accepted(key) => {
-                self.host_key = HostKeyState::Accepted(key);
-                Ok(())
-            }
-        }
     }
 }
 
