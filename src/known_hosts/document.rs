@@ -23,18 +23,17 @@ impl Document {
     }
 
     /// The good lines that name `host`, or all good lines.
-    pub(super) fn entries<'a>(
-        &'a self,
-        host: Option<&'a str>,
-    ) -> impl Iterator<Item = Entry> + 'a {
-        (1..).zip(lines(&self.bytes)).filter_map(move |(number, line)| {
-            let Line::Entry(raw) = Line::parse(line) else {
-                return None;
-            };
-            names_host(&raw, host)
-                .then(|| self.entry(number, &raw).ok())
-                .flatten()
-        })
+    pub(super) fn entries<'a>(&'a self, host: Option<&'a str>) -> impl Iterator<Item = Entry> + 'a {
+        (1..)
+            .zip(lines(&self.bytes))
+            .filter_map(move |(number, line)| {
+                let Line::Entry(raw) = Line::parse(line) else {
+                    return None;
+                };
+                names_host(&raw, host)
+                    .then(|| self.entry(number, &raw).ok())
+                    .flatten()
+            })
     }
 
     fn entry(&self, line: u64, raw: &RawEntry<'_>) -> Result<Entry, &'static str> {

@@ -32,15 +32,27 @@ impl NewLine<'_> {
     pub fn check(&self) -> Result<(), Error> {
         let bad = |c: char| c.is_control() || c.is_whitespace() || "#@".contains(c);
         if self.names.is_empty() || self.names.contains(bad) {
-            return Err(Error::ApiMisuse("names are separated by commas, not blanks"));
+            return Err(Error::ApiMisuse(
+                "names are separated by commas, not blanks",
+            ));
         }
         if self.comment.contains(char::is_control) {
             return Err(Error::ApiMisuse("a comment is one line"));
         }
         // A hashed name has 61 bytes.
-        let parts = [self.names.len().max(64), self.comment.len(), self.key.blob().len()];
-        if parts.iter().fold(64, |sum: usize, part| sum.saturating_add(*part)) > MAX_LINE / 2 {
-            return Err(Error::ApiMisuse("the line would be too long to be read again"));
+        let parts = [
+            self.names.len().max(64),
+            self.comment.len(),
+            self.key.blob().len(),
+        ];
+        if parts
+            .iter()
+            .fold(64, |sum: usize, part| sum.saturating_add(*part))
+            > MAX_LINE / 2
+        {
+            return Err(Error::ApiMisuse(
+                "the line would be too long to be read again",
+            ));
         }
         Ok(())
     }
@@ -250,9 +262,9 @@ mod tests {
     }
 
     fn bare(names: &str, kind: &str) -> String {
-        let line = line_of(names, kind);
-        let words: Vec<_> = line.split(' ').take(3).collect();
-        words.join(" ") + "\n"
+        let line = line_of("", kind);
+        let words: Vec<_> = line.split_whitespace().take(2).collect();
+        format!("{names} {}\n", words.join(" "))
     }
 
     #[test]
@@ -267,12 +279,13 @@ mod tests {
             let rest = after.strip_prefix(before).unwrap();
             let rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             assert_eq!(rest, expected.as_bytes());
-            assert!(before.is_empty() || after[before.len() - 1] == b'\n' || rest.len() < after.len() - before.len());
             // What is there is not added twice.
             assert!(add(&after, &new, &mut random).unwrap().is_none());
         }
         let pattern = bare("h*", "ed25519");
-        assert!(add(pattern.as_bytes(), &new, &mut random).unwrap().is_some());
+        assert!(add(pattern.as_bytes(), &new, &mut random)
+            .unwrap()
+            .is_some());
         let shared = bare("a,HOST", "ed25519");
         assert!(add(shared.as_bytes(), &new, &mut random).unwrap().is_none());
     }
@@ -287,17 +300,26 @@ mod tests {
             ..line("[host]:22", &key)
         };
         let text = changed(add(b"", &hashed, &mut random)).unwrap();
-        assert!(text.starts_with("|1|") && text.ends_with(" a comment\n") && !text.contains("host"));
-        assert!(add(text.as_bytes(), &hashed, &mut random).unwrap().is_none());
+        assert!(
+            text.starts_with("|1|") && text.ends_with(" a comment\n") && !text.contains("host")
+        );
+        assert!(add(text.as_bytes(), &hashed, &mut random)
+            .unwrap()
+            .is_none());
         let marked = NewLine {
             marker: Marker::Authority,
             ..line("*.org,!bad.org", &key)
         };
         let text = changed(add(b"", &marked, &mut random)).unwrap();
-        assert_eq!(text, bare("@cert-authority *.org,!bad.org", "rsa").replacen(" ssh", " ssh", 1));
-        assert!(add(text.as_bytes(), &marked, &mut random).unwrap().is_none());
+        assert_eq!(text, bare("@cert-authority *.org,!bad.org", "rsa"));
+        assert!(add(text.as_bytes(), &marked, &mut random)
+            .unwrap()
+            .is_none());
         for names in ["", "a b", "a\n", "@a", "#a"] {
-            assert!(add(b"", &line(names, &key), &mut random).is_err(), "{names}");
+            assert!(
+                add(b"", &line(names, &key), &mut random).is_err(),
+                "{names}"
+            );
         }
         let commented = NewLine {
             comment: "x\nevil ssh-rsa",

@@ -303,10 +303,16 @@ pub(super) mod tests {
         let path = folder.0.join("known");
         change(&path, Missing::LeaveOut, |_| panic!("there is nothing")).unwrap();
         append(&path, "a").unwrap();
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(
+            path.metadata().unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         append(&path, "b").unwrap();
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(
+            path.metadata().unwrap().permissions().mode() & 0o7777,
+            0o640
+        );
         assert_eq!(fs::read(&path).unwrap(), b"ab");
         change(&path, Missing::Create, |_| Ok(None)).unwrap();
         assert_eq!(folder.names(), 1);
@@ -400,7 +406,11 @@ pub(super) mod tests {
         let folder = Folder::new();
         let path = folder.0.join("known");
         append(&path, "a longer text").unwrap();
-        let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
         write_in_place(&file, b"short").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"short");
         assert!(is_for_the_place(&invalid(libc::EBUSY)));

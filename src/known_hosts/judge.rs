@@ -209,16 +209,10 @@ mod tests {
             assert_eq!(found, Verdict::Revoked);
         }
         let elsewhere = line_of("@revoked b", "ed25519") + &line_of("a", "ed25519");
-        assert_eq!(
-            verdict(&elsewhere, "a", 22, "ed25519").0,
-            Verdict::Match
-        );
+        assert_eq!(verdict(&elsewhere, "a", 22, "ed25519").0, Verdict::Match);
         // An authority's key is no key of the host's.
         let authority = line_of("@cert-authority *", "ed25519");
-        assert_eq!(
-            verdict(&authority, "a", 22, "ed25519").0,
-            Verdict::Unknown
-        );
+        assert_eq!(verdict(&authority, "a", 22, "ed25519").0, Verdict::Unknown);
     }
 
     #[test]

@@ -232,7 +232,10 @@ mod tests {
         known.add_file(&system).unwrap();
         let found = known.judge(&host, &key("rsa")).unwrap();
         assert_eq!(found.verdict, Verdict::Match);
-        assert_eq!(found.entry.unwrap().place(), format!("{}:1", system.display()));
+        assert_eq!(
+            found.entry.unwrap().place(),
+            format!("{}:1", system.display())
+        );
         let ed25519 = key("ed25519");
         let found = known.judge(&host, &ed25519).unwrap().verdict;
         assert_eq!(found, Verdict::OtherTypeKnown);
@@ -249,7 +252,10 @@ mod tests {
         assert_eq!(entry.file.as_deref(), Some(user.as_path()));
         assert_eq!(known.find(Some(&host), 1).unwrap().unwrap().line, 1);
         assert!(known.find(Some(&host), 2).unwrap().is_none());
-        assert_eq!(known.find(None, 0).unwrap().unwrap().place(), "the lines given:1");
+        assert_eq!(
+            known.find(None, 0).unwrap().unwrap().place(),
+            "the lines given:1"
+        );
         assert_eq!(known.remove(&host).unwrap(), 1);
         assert_eq!(known.hash().unwrap(), 0);
         let found = known.judge(&host, &ed25519).unwrap().verdict;
@@ -264,9 +270,15 @@ mod tests {
         let known = KnownHosts::default();
         known.add_file(&path).unwrap();
         let host = Host::new("host", 22).unwrap();
-        assert_eq!(known.judge(&host, &key("rsa")).unwrap().verdict, Verdict::Match);
+        assert_eq!(
+            known.judge(&host, &key("rsa")).unwrap().verdict,
+            Verdict::Match
+        );
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(known.judge(&host, &key("rsa")).unwrap().verdict, Verdict::Unknown);
+        assert_eq!(
+            known.judge(&host, &key("rsa")).unwrap().verdict,
+            Verdict::Unknown
+        );
         std::fs::create_dir(&path).unwrap();
         assert!(known.judge(&host, &key("rsa")).is_err());
         assert!(known.order(&host, &["ssh-ed25519"]).is_err());
