@@ -189,8 +189,6 @@ void client_check_host_key(const struct client_options *options, ssh_transport *
         if (options->verbosity > 0)
             say("host key of %s is the expected one: %s %s", options->host, ssh_key_type(key), fingerprint);
     } else {
-        if (verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
-            say("keys of other types are known of %s, but not this one", options->host);
         if (!is_meant(options, key, fingerprint))
             fail("host key of %s is not known: %s %s (see --known-hosts, --fingerprint and --host-key)", options->host,
                  ssh_key_type(key), fingerprint);

@@ -321,8 +321,8 @@ impl fmt::Display for KnownHostsFault {
             ),
             KnownKeys::OfOtherTypes => write!(
                 f,
-                "only keys of other types are known of {host} ({place}); it showed {key_type} {found}, which nobody has \
-                 accepted"
+                "{host} is known by a key of another type ({place}), and did not show that one but {key_type} {found}; \
+                 somebody may be in between. If the host was given a new key, remove the old one there"
             ),
             KnownKeys::Another => write!(
                 f,

@@ -38,11 +38,11 @@ pub const SSH_KNOWN_HOSTS_MATCH: i32 = 1;
 /// Verdict: nothing is known about the host.
 pub const SSH_KNOWN_HOSTS_UNKNOWN: i32 = 2;
 
-/// Verdict: the host is known to have keys, but none of this type.
+/// Verdict: the host is known to have keys, but none of this type. Where the known ones were offered first, as
+/// ssh_known_hosts_order() has them, this is as bad as SSH_KNOWN_HOSTS_CHANGED, and ssh makes no difference.
 pub const SSH_KNOWN_HOSTS_OTHER_TYPE: i32 = 3;
 
-/// Verdict: the host is known to have another key of this type. ECDSA keys of all curves count as one type, as they do
-/// for OpenSSH.
+/// Verdict: the host is known to have another key of this type.
 pub const SSH_KNOWN_HOSTS_CHANGED: i32 = 4;
 
 /// Verdict: the key is marked `@revoked`, whatever else is known.
@@ -267,10 +267,10 @@ pub unsafe extern "C" fn ssh_known_hosts_warnings(
 }
 
 /// Has known hosts decide about the key of a transport's server. Before the start: the algorithms are then offered in the
-/// order that suits what is known. A key that matches is accepted; one that is changed or revoked ends the session with
-/// SSH_ERR_HOSTKEY, and ssh_error_message() says what to do. Where the host is unknown, or known with other types only,
-/// the question is the program's: SSH_REQUEST_HOST_KEY where it is set up, or else ssh_transport_accept_host_key() after
-/// the start; without either nobody can log in. Nothing is written: see ssh_known_hosts_add(). An expected key
+/// order that suits what is known. A key that matches is accepted; one that is changed, of another type than is known, or
+/// revoked ends the session with SSH_ERR_HOSTKEY, and ssh_error_message() says what to do. Where nothing is known of the
+/// host, the question is the program's: SSH_REQUEST_HOST_KEY where it is set up, or else ssh_transport_accept_host_key()
+/// after the start; without either nobody can log in. Nothing is written: see ssh_known_hosts_add(). An expected key
 /// (ssh_transport_set_expected_host_key()) goes before.
 ///
 /// @param transport    the transport

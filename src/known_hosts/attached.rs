@@ -42,8 +42,10 @@ impl HostKeyJudge for Attached {
         let fault = judgement.fault(&self.host, key);
         let judged = match judgement.verdict {
             Verdict::Match => Judged::Accept,
-            Verdict::Unknown | Verdict::OtherTypeKnown => Judged::Ask(fault),
-            Verdict::Changed | Verdict::Revoked => Judged::Refuse(fault),
+            Verdict::Unknown => Judged::Ask(fault),
+            // What is known was offered first, so a server that shows another type has lost the key that it had, or is
+            // another one. OpenSSH draws no line between this and a changed key.
+            Verdict::OtherTypeKnown | Verdict::Changed | Verdict::Revoked => Judged::Refuse(fault),
         };
         *self.judgement.lock() = Some(judgement);
         Ok(judged)

@@ -109,7 +109,7 @@ pub(super) fn add(
     Ok(Some(new))
 }
 
-/// Puts a line in place of those that give the host another key of its sort. Patterns stay, and so do other hosts in
+/// Puts a line in place of those that give the host another key of its type. Patterns stay, and so do other hosts in
 /// the same line.
 pub(super) fn replace(
     bytes: &[u8],
@@ -139,7 +139,7 @@ pub(super) fn replace(
     Ok(changed.then_some(new))
 }
 
-/// What is left of a line that gives the host another key of the sort; `None` when it does not.
+/// What is left of a line that gives the host another key of the type; `None` when it does not.
 fn stale(old: &[u8], line: &NewLine<'_>) -> Option<Vec<u8>> {
     let Line::Entry(raw) = Line::parse(old) else {
         return None;
@@ -148,7 +148,7 @@ fn stale(old: &[u8], line: &NewLine<'_>) -> Option<Vec<u8>> {
         return None;
     }
     let (key, _) = raw.read_key().ok()?;
-    if key.is(line.key) || !key.is_of_the_sort_of(line.key.key_type()) {
+    if key.is(line.key) || key.key_type() != line.key.key_type() {
         return None;
     }
     if !names::are_literal(raw.names) {

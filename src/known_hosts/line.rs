@@ -49,14 +49,6 @@ impl KnownKey {
         self.blob == key.blob()
     }
 
-    /// Whether a key of this type counts as another version of this one, rather than as one more key of the host. As
-    /// for OpenSSH, the ECDSA keys of all curves do.
-    pub(super) fn is_of_the_sort_of(&self, key_type: &str) -> bool {
-        const ECDSA: &str = "ecdsa-sha2-";
-        self.key_type == key_type
-            || (self.key_type.starts_with(ECDSA) && key_type.starts_with(ECDSA))
-    }
-
     /// Reads `type base64`. The type must be one that is known, and be the one inside the blob.
     fn read(key_type: &[u8], encoded: &[u8]) -> Result<Self, &'static str> {
         let (key_type, fields) = TYPES
@@ -253,20 +245,5 @@ pub(super) mod tests {
             };
             assert!(raw.read_key().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn sorts_of_keys() {
-        let key = |kind| {
-            let line = line_of("h", kind);
-            let Line::Entry(raw) = Line::parse(line.as_bytes()) else {
-                panic!("{line}");
-            };
-            raw.read_key().unwrap().0
-        };
-        assert!(key("p256").is_of_the_sort_of("ecdsa-sha2-nistp521"));
-        assert!(!key("p256").is_of_the_sort_of("ssh-rsa"));
-        assert!(key("rsa").is_of_the_sort_of("ssh-rsa"));
-        assert!(!key("ed25519").is_of_the_sort_of("ssh-rsa"));
     }
 }

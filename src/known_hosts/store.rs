@@ -168,7 +168,7 @@ impl KnownHosts {
         })
     }
 
-    /// Puts a line in place of those that give the host another key of its sort.
+    /// Puts a line in place of those that give the host another key of its type.
     ///
     /// # Errors
     /// As [`add_line`](Self::add_line).

@@ -116,7 +116,7 @@ static void changes(void)
     CHECK(verdict_of(hosts, "new", 22, other, 6) == SSH_KNOWN_HOSTS_MATCH);
     CHECK(verdict_of(hosts, "new", 22, key, 6) == SSH_KNOWN_HOSTS_CHANGED);
     CHECK_OK(ssh_known_hosts_hash(hosts, &count, &error), error);
-    CHECK(count == 1 && strstr(content(), "new") == NULL && strstr(content(), "|1|") != NULL);
+    CHECK(count == 1 && strstr(content(), "\nnew ") == NULL && strstr(content(), "|1|") != NULL);
     CHECK(verdict_of(hosts, "new", 22, other, 6) == SSH_KNOWN_HOSTS_MATCH);
     CHECK_OK(ssh_known_hosts_remove(hosts, "new", 22, &count, &error), error);
     CHECK(count == 1 && strncmp(content(), before, strlen(before)) == 0);
@@ -230,7 +230,8 @@ static void connects(ssh_known_hosts *hosts, struct asked *asked, ssh_status sta
             CHECK(strstr(ssh_error_message(error), "host") != NULL);
         ssh_error_free(error);
     }
-    CHECK_STATUS(ssh_transport_set_known_hosts(p.client, hosts, "host", 22, NULL), SSH_ERR_STATE);
+    if (start != SSH_ERR_IO) /* which is before the start */
+        CHECK_STATUS(ssh_transport_set_known_hosts(p.client, hosts, "host", 22, NULL), SSH_ERR_STATE);
     ssh_event_free(started);
     pair_free(&p);
 }
@@ -248,8 +249,7 @@ static void transports(void)
     connects(hosts, &asked, SSH_OK, SSH_OK);
     CHECK(asked.count == 2 && asked.verdict == SSH_KNOWN_HOSTS_UNKNOWN);
     CHECK_OK(ssh_known_hosts_add(hosts, 0, "host", 22, rsa, NULL, false, &error), error);
-    connects(hosts, &asked, SSH_OK, SSH_OK);
-    CHECK(asked.count == 3 && asked.verdict == SSH_KNOWN_HOSTS_OTHER_TYPE);
+    connects(hosts, &asked, SSH_ERR_HOSTKEY, SSH_OK);
     /* Known: nobody is asked. */
     CHECK_OK(ssh_known_hosts_add(hosts, 0, "host", 22, key, NULL, false, &error), error);
     connects(hosts, &asked, SSH_OK, SSH_OK);
@@ -258,11 +258,11 @@ static void transports(void)
     connects(hosts, &asked, SSH_ERR_HOSTKEY, SSH_OK);
     CHECK_OK(ssh_known_hosts_add(hosts, SSH_KNOWN_HOSTS_MARKER_REVOKED, "*", 22, key, NULL, false, &error), error);
     connects(hosts, &asked, SSH_ERR_HOSTKEY, SSH_OK);
-    CHECK(asked.count == 3);
+    CHECK(asked.count == 2);
     /* A file that cannot be read. */
     CHECK(unlink(path) == 0 && mkdir(path, 0700) == 0);
     connects(hosts, &asked, SSH_ERR_IO, SSH_OK);
-    CHECK(asked.count == 3 && rmdir(path) == 0);
+    CHECK(asked.count == 2 && rmdir(path) == 0);
     ssh_known_hosts_free(hosts);
 }
 
