@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::driver::HostKeyJudge;
 use crate::known_hosts::{Attached, Host, Judgement, KnownHosts, Verdict};
 
 use super::error::ssh_error;
@@ -307,10 +308,12 @@ pub unsafe extern "C" fn ssh_transport_set_known_hosts(
                     Some(Arc::new(Attached::new(known.share(), host)))
                 }
             };
-            let judge = attached.clone();
-            object.driver.configure(|options| {
-                options.host_key_judge = judge.map(|judge| judge as _);
-            })?;
+            let judge = attached
+                .clone()
+                .map(|judge| -> Arc<dyn HostKeyJudge> { judge });
+            object
+                .driver
+                .configure(|options| options.host_key_judge = judge)?;
             *object.known_hosts.lock() = attached;
             Ok(SSH_OK)
         })

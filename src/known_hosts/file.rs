@@ -43,6 +43,9 @@ impl Stamp {
     }
 }
 
+/// What a file holds, and by which it is known again; an absent one has nothing of the kind.
+pub(super) type Content = (Vec<u8>, Option<Stamp>);
+
 fn failed(operation: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {
     let path = printable(path.as_os_str().as_encoded_bytes(), 4096);
     move |error| Error::File {
@@ -63,10 +66,7 @@ fn is_null(about: &fs::Metadata) -> bool {
 }
 
 /// Reads a file, unless it is the one that was read before. A file that is not there is an empty one.
-pub(super) fn read(
-    path: &Path,
-    before: Option<&Stamp>,
-) -> Result<Option<(Vec<u8>, Option<Stamp>)>, Error> {
+pub(super) fn read(path: &Path, before: Option<&Stamp>) -> Result<Option<Content>, Error> {
     let failed = failed("read", path);
     let file = OpenOptions::new()
         .read(true)
