@@ -233,7 +233,6 @@ static ssh_sftp_file *sftp_file;
 static ssh_packetizer *packetizer;
 static ssh_message *message;
 static ssh_known_hosts *known_hosts;
-static ssh_known_hosts_entry *known_hosts_entry;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -393,15 +392,6 @@ static ssh_known_hosts *good_ssh_known_hosts(void)
     return known_hosts;
 }
 
-static ssh_known_hosts_entry *good_ssh_known_hosts_entry(void)
-{
-    ssh_known_hosts_entry_free(known_hosts_entry);
-    CHECK_STATUS(ssh_known_hosts_add(good_ssh_known_hosts(), 0, "host", 22, live.host_key, NULL, false, NULL), SSH_OK);
-    known_hosts_entry = ssh_known_hosts_find(known_hosts, "host", 22, 0, NULL);
-    CHECK(known_hosts_entry != NULL);
-    return known_hosts_entry;
-}
-
 "#;
 
 const MAIN: &str = r#"
@@ -444,7 +434,6 @@ int main(void)
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
     ssh_known_hosts_free(known_hosts);
-    ssh_known_hosts_entry_free(known_hosts_entry);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);
