@@ -87,7 +87,13 @@ impl Running {
         let status = status.expect("status of the program");
         status
             .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok())
+            .find_map(|line| {
+                line.strip_prefix("VmHWM:")?
+                    .strip_suffix("kB")?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
             .map(|kib: u64| kib * 1024)
             .unwrap_or_else(|| panic!("no VmHWM in {status}"))
     }

@@ -199,7 +199,10 @@ fn paths_that_no_file_has() {
         }
     }
     // Text that only begins like the top, and slashes without end.
-    assert_ne!(rig.code(Request::Stat { path: b"/../root" }), StatusCode::OK);
+    assert_ne!(
+        rig.code(Request::Stat { path: b"/../root" }),
+        StatusCode::OK
+    );
     for path in [&b"//file"[..], b"./../file", &b"/".repeat(4000), b""] {
         assert_eq!(rig.code(Request::Stat { path }), StatusCode::OK);
     }
@@ -209,7 +212,9 @@ fn paths_that_no_file_has() {
 #[test]
 fn damaged_requests_have_one_answer_each() {
     let mut rig = Rig::new(DirectoryOptions::default());
-    let handle = &rig.open("/file", OpenFlags::READ | OpenFlags::WRITE).unwrap();
+    let handle = &rig
+        .open("/file", OpenFlags::READ | OpenFlags::WRITE)
+        .unwrap();
     let attributes = || Attributes {
         size: Some(3),
         owner: Some((1, 2)),
