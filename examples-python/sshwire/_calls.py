@@ -9,7 +9,7 @@ from .errors import OK, TIMEOUT, Error, failure, take_error
 from ._values import Memory, milliseconds
 
 # Python runs the handlers of signals between two of its own instructions, so a call that may wait for long is made of
-# short ones where it can be asked again: see sliced(). Where it cannot, see ask().
+# short ones where it can be asked again: see sliced(). Where it cannot, see apart().
 _SLICE_MS = 200
 
 
@@ -32,27 +32,32 @@ def call(function, *arguments):
 
 
 def ask(function, *arguments):
-    """As call(), for a question to the peer. In the main thread, where Ctrl-C arrives, another one waits for the answer:
-    so an exception of a signal's handler comes through at once, and the call is left to itself until its timeout."""
+    """As call(), for a question to the peer."""
+    return apart(lambda: call(function, *arguments))
+
+
+def apart(work):
+    """Does what cannot be interrupted. In the main thread, where Ctrl-C arrives, another one does it: so an exception of a
+    signal's handler comes through at once, and the work is left to itself, at most until its timeout."""
     if threading.current_thread() is not threading.main_thread():
-        return call(function, *arguments)
+        return work()
     outcome = []
 
-    def work():
+    def run():
         try:
-            outcome.append((call(function, *arguments), None))
+            outcome.append((work(), None))
         except BaseException as error:
             outcome.append((None, error))
 
-    waiter = threading.Thread(target=work, name="sshwire-ask", daemon=True)
+    worker = threading.Thread(target=run, name="sshwire-apart", daemon=True)
     try:
-        waiter.start()
+        worker.start()
     except RuntimeError:  # no thread can be had, as at the end of the interpreter
-        return call(function, *arguments)
-    waiter.join()
+        return work()
+    worker.join()
     result, error = outcome.pop()
     if error is not None:
-        raise error.with_traceback(None)
+        raise error
     return result
 
 

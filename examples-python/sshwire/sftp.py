@@ -9,10 +9,10 @@ from typing import NamedTuple, Optional
 
 from . import _abi, _callbacks
 from ._abi import lib
-from ._calls import ask, ask_bytes, call, check, sliced_call
+from ._calls import apart, ask, ask_bytes, call, check, sliced_call
 from ._handle import Handle
 from ._values import area, encode, encode_path, milliseconds
-from .errors import EOF
+from .errors import EOF, Error
 
 
 class Transfer(enum.IntFlag):
@@ -193,7 +193,7 @@ class Sftp(Handle):
 
     def get(self, remote, local, progress=None, flags=0, timeout=None):
         """Downloads a file or, with Transfer.RECURSIVE, a directory. ``progress(file, done, total)`` may give False to
-        end it; the total is None where it is not known."""
+        end it; the total is None where it is not known. It may be called in another thread."""
         self._transfer(lib.ssh_sftp_get, remote, local, progress, flags, timeout)
 
     def put(self, local, remote, progress=None, flags=0, timeout=None):
@@ -202,25 +202,34 @@ class Sftp(Handle):
 
     def _transfer(self, function, source, target, progress, flags, timeout):
         watcher = _Watcher(progress)
-        number = _callbacks.register(watcher)
+        source, target, timeout_ms = encode_path(source), encode_path(target), milliseconds(timeout)
+
+        def work():
+            number = _callbacks.register(watcher)
+            try:
+                call(function, self._handle, source, target, flags, _on_progress, number, timeout_ms)
+            except Error:
+                if watcher.raised is not None:
+                    raise watcher.raised from None
+                raise
+            finally:
+                _callbacks.unregister(number)
+
         try:
-            call(function, self._handle, encode_path(source), encode_path(target), flags, _on_progress, number,
-                 milliseconds(timeout))
-        except Exception:
-            if watcher.raised is not None:
-                raise watcher.raised from None
-            raise
+            apart(work)
         finally:
-            _callbacks.unregister(number)
+            watcher.given_up = True
 
 
 class _Watcher:
-    """Hears how far a transfer has come, in the thread that called. Without a function it still lets Ctrl-C through."""
+    """Hears how far a transfer has come, and says whether it goes on."""
 
     def __init__(self, progress):
-        self.progress, self.raised = progress, None
+        self.progress, self.raised, self.given_up = progress, None, False
 
     def hear(self, file, done, total):
+        if self.given_up:
+            return False
         try:
             return self.progress is None or self.progress(file, done, total) is not False
         except BaseException as error:

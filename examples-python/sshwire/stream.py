@@ -5,7 +5,7 @@ import ctypes
 from . import _abi, _callbacks
 from ._abi import lib
 from ._calls import call
-from .errors import CALLBACK, CONN_LOST, TIMEOUT
+from .errors import CALLBACK, CONN_LOST, IO, TIMEOUT
 
 
 def new_transport(stream):
@@ -26,6 +26,8 @@ def _on_stream(work):
         return TIMEOUT
     except ConnectionError:
         return CONN_LOST
+    except OSError:
+        return IO
 
 
 @_abi.READ_CALLBACK

@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,6 +231,77 @@ class Exits(Case):
                   "    except Exception: pass\n"
                   "threading.Thread(target=ask, daemon=True).start()\n"
                   "while not kept: pass\n")
+
+    def test_exit_with_functions_that_do_not_return(self):
+        """One that sleeps, and one that goes on and on; and a session over an object of the program's."""
+        for body in ("threading.Event().wait()", "while True: count()", "while True: time.sleep(0.01)"):
+            run(self, "import itertools, pair, socket, sshwire, threading, time\n"
+                      "count, begun = itertools.count().__next__, threading.Event()\n"
+                      "def serve(request):\n"
+                      "    begun.set()\n"
+                      f"    {body}\n"
+                      "class Stream:\n"
+                      "    def __init__(self, sock): self.sock = sock\n"
+                      "    def read(self, size, timeout): return self.sock.recv(size)\n"
+                      "    def write(self, data, timeout): return self.sock.send(data)\n"
+                      "    def close(self): self.sock.shutdown(socket.SHUT_RDWR)\n"
+                      "near, far = socket.socketpair()\n"
+                      "p = pair.Pair(serve)\n"
+                      "p.client = sshwire.Transport.from_stream(Stream(near))\n"
+                      "p.accepted = sshwire.Transport.from_socket(far)\n"
+                      "p.login()\n"
+                      "def ask():\n"
+                      "    try: p.client.open_session(60).exec('x', 60)\n"
+                      "    except sshwire.Error: pass\n"
+                      "threading.Thread(target=ask, daemon=True).start()\n"
+                      "begun.wait()\n")
+
+    def test_exit_in_a_transfer(self):
+        run(self, "import os, pair, sshwire, tempfile, threading, time\n"
+                  "folder = tempfile.TemporaryDirectory()\n"
+                  "with open(folder.name + '/large', 'wb') as file: file.truncate(64 << 20)\n"
+                  "p, directory, begun = pair.Pair(), sshwire.SftpDirectory(folder.name), threading.Event()\n"
+                  "p.server.on(sshwire.Kind.SUBSYSTEM, lambda request: request.serve_sftp(directory))\n"
+                  "sftp = p.login().client.sftp()\n"
+                  "def copy():\n"
+                  "    try: sftp.get('large', os.devnull, lambda *_: begun.set() or time.sleep(0.1))\n"
+                  "    except sshwire.Error: pass\n"
+                  "threading.Thread(target=copy, daemon=True).start()\n"
+                  "begun.wait()\n")
+
+    def test_interrupt_ends_the_program(self):
+        """Ctrl-C while it reads: the ordinary end, with every finalizer."""
+        program = ("import pair\n"
+                   "p = pair.Pair().login()\n"
+                   "near, far = p.channel()\n"
+                   "print('reads', flush=True)\n"
+                   "try: near.read()\n"
+                   "except KeyboardInterrupt: print('interrupted')\n")
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                              cwd=pathlib.Path(__file__).parent) as child:
+            self.assertEqual(child.stdout.readline(), "reads\n")
+            time.sleep(0.05)
+            child.send_signal(signal.SIGINT)
+            self.assertIn("interrupted", child.communicate(timeout=LIMIT)[0])
+            self.assertEqual(child.returncode, 0)
+
+    def test_where_the_library_is(self):
+        (library,) = {line.split()[-1] for line in pathlib.Path("/proc/self/maps").read_text().splitlines()
+                      if "libsshwire" in line}
+        program = "import sshwire; print(sshwire.__version__)"
+
+        def imported(**environment):
+            clean = {name: value for name, value in os.environ.items()
+                     if name not in ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "SSHWIRE_LIBRARY")}
+            return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT,
+                                  env={**clean, **environment})
+
+        lib = os.path.dirname(library)
+        self.assertEqual(imported(SSHWIRE_LIBRARY=library).returncode, 0)
+        self.assertEqual(imported(LD_LIBRARY_PATH=lib).returncode, 0)
+        if shutil.which("pkg-config"):
+            self.assertEqual(imported(PKG_CONFIG_PATH=lib + "/pkgconfig").returncode, 0)
+        self.assertIn("/nowhere", imported(SSHWIRE_LIBRARY="/nowhere", LD_LIBRARY_PATH=lib).stderr)
 
     def test_import_alone(self):
         run(self, "import sshwire\n")

@@ -1,9 +1,11 @@
 """A server and a client of the library in one process."""
 
+import errno
 import gc
 import logging
 import os
 import pathlib
+import pickle
 import selectors
 import signal
 import socket
@@ -239,16 +241,6 @@ class Channels(Case):
         gc.collect()
         self.assertEqual(near.read(timeout=LIMIT), b"")
 
-    def test_keyboard_interrupt(self):
-        pair = Pair().login()
-        near, _far = pair.channel()
-        previous = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        self.addCleanup(signal.signal, signal.SIGALRM, previous)
-        for wait in (near.read, near.wait_exit, pair.client.accept, pair.client.join, sshwire.Event().wait):
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-            with self.assertRaises(KeyboardInterrupt):
-                wait()
-
     def test_cancel_and_death(self):
         pair = Pair().login()
         near, _far = pair.channel()
@@ -274,21 +266,120 @@ class Channels(Case):
             pair.client.open_session(LIMIT)
 
 
+class Interrupts(Case):
+    """A signal's handler that raises, as Ctrl-C does, ends whatever the main thread waits for, and nothing else."""
+
+    def setUp(self):
+        super().setUp()
+        previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, previous)
+
+    def interrupted(self, wait):
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 1)  # again, for one that hits a finalizer is lost in Python
+        try:
+            with self.assertRaises(KeyboardInterrupt):
+                wait()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def test_waits(self):
+        pair = Pair().login()
+        near, far = pair.channel()
+        for wait in (near.read, near.wait_exit, pair.client.accept, pair.client.join, sshwire.Event().wait,
+                     near.makefile().readline):
+            self.interrupted(wait)
+        far.write(b"still here")
+        self.assertEqual(near.read(10, LIMIT), b"still here")
+        self.assertEqual(pair.client.run("talk", timeout=LIMIT).stdout, b"out")
+
+    def test_full_window(self):
+        pair = Pair().login()
+        near, far = pair.channel()
+        self.interrupted(lambda: near.write(bytes(100 << 20)))
+        near.send_eof()
+        self.assertGreater(len(far.read(timeout=LIMIT)), 0)
+
+    def test_questions_to_a_peer_that_is_silent(self):
+        kept = []
+        pair = Pair(kept.append)
+        pair.login()
+        channel = pair.client.open_session(LIMIT)
+        self.interrupted(lambda: channel.exec("x", LIMIT))
+        self.interrupted(lambda: pair.client.run("x"))
+        for request in kept:
+            request.free()
+        self.assertTrue(pair.client.active)
+        near, far = socket.socketpair()
+        self.addCleanup(far.close)
+        with sshwire.Transport.from_socket(near) as transport:
+            self.interrupted(lambda: transport.start_client(pair.host_key, LIMIT))
+
+    def test_transfers(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        with open(folder.name + "/large", "wb") as file:
+            file.truncate(64 << 20)
+        pair = Pair()
+        directory = sshwire.SftpDirectory(folder.name)
+        pair.server.on(Kind.SUBSYSTEM, lambda request: request.serve_sftp(directory))
+        with pair.login().client.sftp(LIMIT) as sftp:
+            self.interrupted(lambda: sftp.get("large", os.devnull, lambda *_: time.sleep(0.1)))
+            self.assertEqual(sftp.listdir(), ["large"])
+
+
+class Errors(Case):
+    def test_in_another_process(self):
+        for detail in ({}, {"sftp_status": 2}, {"errno": errno.ECONNREFUSED}, {"peer_text": "no"}):
+            for code in (-101, -201, -301, -503, -601, -703, -804, -901):
+                error = sshwire.errors.failure(code, "sentence", **detail)
+                copy = pickle.loads(pickle.dumps(error))
+                self.assertEqual((type(copy), str(copy), copy.__dict__), (type(error), str(error), error.__dict__))
+
+    def test_classes_of_python(self):
+        with self.assertRaises(FileNotFoundError) as caught:
+            sshwire.Key.load("/nowhere/at/all")
+        self.assertEqual((caught.exception.name, caught.exception.errno), ("SSH_ERR_IO", errno.ENOENT))
+        with self.assertRaises(ValueError) as caught:
+            sshwire.Key.from_line("ssh-ed25519 AAAA")
+        self.assertIsInstance(caught.exception, sshwire.KeyFailure)
+        with self.assertRaises(sshwire.KeyFailure) as caught:
+            sshwire.Key.from_text(sshwire.Key.generate().private_text(passphrase="right"), "wrong")
+        self.assertEqual(caught.exception.name, "SSH_ERR_PASSPHRASE_WRONG")
+        with self.assertRaises(ValueError):
+            sshwire.Key.from_line("ssh-ed25519\0")
+
+
+class Keys(Case):
+    def test_keys(self):
+        key = sshwire.Key.generate(comment="mine")
+        public = sshwire.Key.from_line(key.line())
+        self.assertEqual((key, hash(key), key.comment), (public, hash(public), "mine"))
+        self.assertTrue(key.is_private and not key.public.is_private)
+        signature = key.sign("text")
+        self.assertTrue(public.verify(signature, b"text", key.type))
+        self.assertFalse(public.verify(signature, b"test", key.type))
+        self.assertEqual(sshwire.Key.from_text(key.private_text(passphrase="x"), "x"), key)
+        self.assertNotEqual(sshwire.Key.generate(), key)
+
+
 class Streams(Case):
     expected = ZeroDivisionError
 
     class Wrapped:
         def __init__(self, sock, broken=False):
-            self.sock, self.broken, self.closed = sock, broken, threading.Event()
+            self.sock, self.broken, self.closed, self.deaf = sock, broken, threading.Event(), threading.Event()
 
         def read(self, size, timeout):
             if self.broken:
                 raise ZeroDivisionError
+            if self.deaf.wait(0):
+                time.sleep(timeout)
+                raise TimeoutError
             self.sock.settimeout(timeout)
             return self.sock.recv(size)
 
         def write(self, data, timeout):
-            return self.sock.send(data)
+            return len(data) if self.deaf.is_set() else self.sock.send(data)
 
         def close(self):
             self.sock.shutdown(socket.SHUT_RDWR)
@@ -304,6 +395,27 @@ class Streams(Case):
         pair.login()
         self.assertEqual(pair.client.run("talk", timeout=LIMIT).stdout, b"out")
         pair.client.free()
+        self.assertTrue(stream.closed.wait(LIMIT))
+
+    def test_silent_peer(self):
+        """What ends a session is told by calls that wait for ever, also when it is a time-out itself."""
+        pair, heard = Pair(), []
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        stream = self.Wrapped(near)
+        pair.client = sshwire.Transport.from_stream(stream)
+        pair.accepted = sshwire.Transport.from_socket(far)
+        pair.login()
+        channel, _far = pair.channel()
+        pair.client.set_keepalive(0.02, 2, lambda round_trip, missed: heard.append((round_trip is None, missed)))
+        self.assertTrue(eventually(lambda: heard))
+        self.assertEqual(heard[0], (False, 0))
+        stream.deaf.set()
+        for wait in (channel.read, channel.wait_exit, pair.client.accept, lambda: channel.write(b"x")):
+            with self.assertRaises(sshwire.Timeout) as caught:
+                wait()
+            self.assertIn("keepalive", str(caught.exception))
+        self.assertEqual(heard[-1][0], True)
         self.assertTrue(stream.closed.wait(LIMIT))
 
     def test_broken_stream(self):
