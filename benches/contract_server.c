@@ -7,7 +7,8 @@
  *   cat >/dev/null        what comes is thrown away
  *   anything else         ends at once
  *
- * all with exit status 0. With ROOT it serves that directory over SFTP.
+ * all with exit status 0. With ROOT it serves that directory over SFTP. BENCH_KEEPALIVE in the environment is the seconds of
+ * silence after which it asks whether the client is still there.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <arpa/inet.h>
@@ -211,6 +212,7 @@ static void serve(ssh_server *server, int listener)
     size_t count = 0, room = 0;
     int64_t swept = now_ms();
     ssh_event *started = ssh_event_new();
+    const char *keepalive = getenv("BENCH_KEEPALIVE");
     for (;;) {
         struct pollfd wait = {.fd = listener, .events = POLLIN};
         int ready = poll(&wait, 1, SWEEP_MS);
@@ -226,6 +228,9 @@ static void serve(ssh_server *server, int listener)
         if (transport == NULL)
             bench_fail("transport", SSH_OK, error);
         bench_check("start", ssh_transport_start_server(transport, server, started, SSH_TIMEOUT_DEFAULT, &error), error);
+        /* It may be over already. */
+        if (keepalive != NULL)
+            ssh_transport_set_keepalive(transport, atoi(keepalive) * 1000, 3, NULL, NULL, NULL);
         if (count == room) {
             room = room == 0 ? 64 : room * 2;
             transports = realloc(transports, room * sizeof(*transports));
