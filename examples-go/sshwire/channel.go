@@ -34,6 +34,7 @@ type channel struct {
 	untold        int           // answers that nobody waits for any more; of who fills asking
 	mu            sync.Mutex
 	bell          *bell
+	ended         chan struct{} // closed when it is known how the command ended; nil while nobody has waited for it
 }
 
 // The channels that Go knows, until the library says that they are gone.
@@ -409,27 +410,54 @@ type Exit struct {
 }
 
 // Wait waits until the server has said how the command ended, or closed the channel without saying. Read the output
-// first, or in another goroutine: a command that cannot write does not end.
+// first, or in another goroutine: a command that cannot write does not end. All who wait for a channel share a thread.
 func (c *Channel) Wait(ctx context.Context) (Exit, error) {
 	defer runtime.KeepAlive(c)
-	var status C.ssh_status
+	if ctx.Err() != nil {
+		return Exit{}, ended(ctx)
+	}
+	exit, known, err := c.exit()
+	if !known {
+		select {
+		case <-c.end():
+			exit, _, err = c.exit()
+		case <-ctx.Done():
+			return Exit{}, ended(ctx)
+		}
+	}
+	return exit, err
+}
+
+// end gives what is closed once exit knows. The library has no event for that, for a server may say how a command
+// ended and leave the channel as it is. The goroutine ends with the channel at the latest, and does not keep it.
+func (c *channel) end() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		handle, ended := c.handle, make(chan struct{})
+		c.ended = ended
+		go func() {
+			defer close(ended)
+			var kind C.int32_t
+			C.ssh_channel_wait_exit(handle, C.SSH_TIMEOUT_FOREVER, &kind, nil)
+		}()
+	}
+	return c.ended
+}
+
+// exit looks how the command ended, if that is known.
+func (c *channel) exit() (exit Exit, known bool, err error) {
 	var kind C.int32_t
 	var code C.uint32_t
-	err := c.until(ctx, nil, func() bool {
-		status = C.ssh_channel_wait_exit(c.handle, 0, &kind, &code)
-		return status != C.SSH_AGAIN
-	})
-	if err == nil {
-		err = failure(status)
+	status := C.ssh_channel_wait_exit(c.handle, 0, &kind, &code)
+	if status != C.SSH_OK {
+		return Exit{}, status != C.SSH_AGAIN, failure(status)
 	}
-	if err != nil {
-		return Exit{}, err
-	}
-	exit := Exit{Known: kind != C.SSH_EXIT_NONE, Status: int(code)}
+	exit = Exit{Known: kind != C.SSH_EXIT_NONE, Status: int(code)}
 	if kind == C.SSH_EXIT_SIGNAL {
 		exit.Signal = text(C.ssh_channel_exit_signal(c.handle))
 	}
-	return exit, nil
+	return exit, true, nil
 }
 
 // SendExit tells the client how the command ended. Close the channel then.

@@ -14,12 +14,13 @@
 // Everything that waits takes a [context.Context] or, where an interface of the standard library leaves no room for
 // one, has a WithContext method. A goroutine that waits holds no thread: it waits in Go's poller for an event of the
 // library's. When the context ends, so does the call, alone, and what it fails with is the context's error, too. The
-// exceptions are said where they are: authentication and the calls of [SFTP].
+// exceptions are said where they are: authentication, [Channel.Wait], and the calls of [SFTP].
 //
 // # Ends
 //
 // Every object has a Close (a [Request] an answer), which may be called from any goroutine, in any order, any number
-// of times, and never waits for the network. What is forgotten is closed once the garbage collector finds it. A channel keeps its transport.
+// of times, and never waits for the network, but for that of a [File]. What is forgotten is closed once the garbage
+// collector finds it. A channel keeps its transport.
 //
 // # Questions
 //

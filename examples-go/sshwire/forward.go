@@ -77,24 +77,34 @@ var _ net.Listener = (*Listener)(nil)
 // arrivals is what the library knows of a listener.
 type arrivals struct {
 	waiting chan *C.ssh_channel
+	mu      sync.Mutex
 	over    chan struct{} // closed when there will be no more
-	once    sync.Once
 }
 
 // As many connections as may wait to be accepted; those that come then are closed.
 const backlog = 128
 
+// add is called by C, for a connection that is Go's from now on.
 func (a *arrivals) add(handle *C.ssh_channel) {
-	select {
-	case <-a.over:
-		C.ssh_channel_free(handle)
-	case a.waiting <- handle:
-	default:
-		C.ssh_channel_free(handle)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !closed(a.over) {
+		select {
+		case a.waiting <- handle:
+			return
+		default:
+		}
 	}
+	C.ssh_channel_free(handle)
 }
 
-func (a *arrivals) end() { a.once.Do(func() { close(a.over) }) }
+func (a *arrivals) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !closed(a.over) {
+		close(a.over)
+	}
+}
 
 // Listen has the server listen: "tcp" on "host:port", where no host means all addresses and port 0 any port, or
 // "unix" on a path there.

@@ -303,6 +303,34 @@ func TestForwarding(t *testing.T) {
 	})
 }
 
+// Connections that nobody has accepted end with their listener, also those that come in at the same time.
+func TestListenersThatEnd(t *testing.T) {
+	peers(t, func(t *testing.T, client *sshwire.Transport) {
+		listener := must(client.Listen(soon(t), "tcp", "127.0.0.1:0"))(t)
+		var all sync.WaitGroup
+		for i := 0; i < 30; i++ {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				conn, err := net.Dial("tcp", listener.Addr().String())
+				if err != nil {
+					return // too late
+				}
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(patience))
+				if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("it goes on: ", err)
+				}
+			}()
+		}
+		time.Sleep(5 * time.Millisecond)
+		check(t, listener.Close())
+		all.Wait()
+		_, err := listener.Accept()
+		want(t, err, net.ErrClosed)
+	})
+}
+
 func socks(proxy string, target *net.TCPAddr) (net.Conn, error) {
 	conn, err := net.Dial("tcp", proxy)
 	if err != nil {
