@@ -17,10 +17,10 @@ type Kind int
 
 // Kinds of requests; sshwire.h says more about each.
 const (
-	KindAny           Kind = C.SSH_REQUEST_ANY      // to handle: every kind that has no function of its own
-	KindHostKey       Kind = C.SSH_REQUEST_HOST_KEY // client: is this the server's key? Key
-	KindPrompts       Kind = C.SSH_REQUEST_PROMPTS  // client: what are the answers? Prompts, AnswerPrompts
-	KindAuthMethods   Kind = C.SSH_REQUEST_AUTH_METHODS
+	KindAny           Kind = C.SSH_REQUEST_ANY             // to handle: every kind that has no function of its own
+	KindHostKey       Kind = C.SSH_REQUEST_HOST_KEY        // client: is this the server's key? Key
+	KindPrompts       Kind = C.SSH_REQUEST_PROMPTS         // client: what are the answers? Prompts, AnswerPrompts
+	KindAuthMethods   Kind = C.SSH_REQUEST_AUTH_METHODS    // which methods has this user? User, AcceptMethods
 	KindAuthNone      Kind = C.SSH_REQUEST_AUTH_NONE       // may this user in? User
 	KindAuthPassword  Kind = C.SSH_REQUEST_AUTH_PASSWORD   // with this password? User, Password
 	KindAuthKeyAsked  Kind = C.SSH_REQUEST_AUTH_KEY_ASKED  // would this key do? It proves nothing. User, Key
@@ -86,6 +86,28 @@ func (r *Request) AcceptPartial(methods ...string) error {
 	}
 	defer end()
 	return failure(C.ssh_request_accept_partial(r.handle, names))
+}
+
+// AcceptMethods says which methods the user may try, for KindAuthMethods: "publickey", "password", ...
+func (r *Request) AcceptMethods(methods ...string) error {
+	defer runtime.KeepAlive(r)
+	names, end, err := cString(strings.Join(methods, ","))
+	if err != nil {
+		return err
+	}
+	defer end()
+	return failure(C.ssh_request_accept_methods(r.handle, names))
+}
+
+// SendBanner sends a text for the user to read, before a question about authentication is answered.
+func (r *Request) SendBanner(banner string) error {
+	defer runtime.KeepAlive(r)
+	text, end, err := cString(banner)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return failure(C.ssh_request_send_banner(r.handle, text))
 }
 
 // AcceptChannel lets a channel open, and takes it: for KindOpenChannel and KindConnect.

@@ -9,7 +9,9 @@ import (
 	"context"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
+	"time"
 )
 
 // A Server is host keys and functions that any number of transports share. It refuses what no function accepts.
@@ -49,6 +51,23 @@ func (s *Server) HandleSubsystem(name string, serve func(channel *Channel, name 
 	return given(serve, func(function C.uintptr_t) C.ssh_status {
 		return C.go_server_set_subsystem_handler(s.handle, text, function)
 	})
+}
+
+// SetAuthMethods says which methods clients may try. Without it, those that there are functions for.
+func (s *Server) SetAuthMethods(methods ...string) error {
+	defer runtime.KeepAlive(s)
+	names, end, err := cString(strings.Join(methods, ","))
+	if err != nil {
+		return err
+	}
+	defer end()
+	return failure(C.ssh_server_set_auth_methods(s.handle, names))
+}
+
+// SetAuthLimits says after how many failures, and after how long without success, a client is sent away.
+func (s *Server) SetAuthLimits(failures int, grace time.Duration) error {
+	defer runtime.KeepAlive(s)
+	return failure(C.ssh_server_set_auth_limits(s.handle, C.uint32_t(failures), C.uint32_t(grace/time.Millisecond)))
 }
 
 // SetBanner sets a text for users to read before they log in.

@@ -82,8 +82,8 @@ func generate(kind sshwire.KeyKind) *sshwire.Key {
 }
 
 // serve accepts a connection and keeps its transport, which would be closed if nobody had it, until the test ends.
-func serve(t *testing.T, conn net.Conn) {
-	server, ctx, kept := newServer(t), soon(t), make(chan *sshwire.Transport, 1)
+func serve(t *testing.T, server *sshwire.Server, conn net.Conn) {
+	ctx, kept := soon(t), make(chan *sshwire.Transport, 1)
 	go func() {
 		transport, _ := server.Accept(ctx, conn)
 		kept <- transport
@@ -216,7 +216,7 @@ func TestKeys(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	near, far := tcpPair(t)
-	serve(t, far)
+	serve(t, newServer(t), far)
 	client := must(sshwire.NewTransport(near))(t)
 	otherKey := generate(sshwire.Ed25519)
 	err := client.Login(soon(t), &sshwire.Config{User: "alice", HostKey: otherKey, Password: "open\x00sesame"})
@@ -229,7 +229,7 @@ func TestErrors(t *testing.T) {
 	client, served := pair(t)
 	want(t, client.AuthNone(soon(t), "alice"), sshwire.ErrState)
 	near, far = tcpPair(t)
-	serve(t, far)
+	serve(t, newServer(t), far)
 	other := must(sshwire.NewTransport(near))(t)
 	err = other.Login(soon(t), &sshwire.Config{User: "alice", HostKey: hostKey, Password: "wrong"})
 	if want(t, err, sshwire.ErrAuth); !errors.As(err, &failure) || !strings.Contains(strings.Join(failure.AuthMethods, " "), "publickey") {
@@ -453,10 +453,48 @@ func TestHundredsOfGoroutines(t *testing.T) {
 	all.Wait()
 }
 
-// Goroutines that wait hold no thread, and are gone when what they waited for is.
+// What each user may try, and reads before it.
+func TestMethodsOfEachUser(t *testing.T) {
+	server := newServer(t)
+	check(t, server.SetAuthMethods("publickey"))
+	check(t, server.SetAuthLimits(2, patience))
+	check(t, server.Handle(sshwire.KindAuthMethods, func(r *sshwire.Request) {
+		if r.User() == "alice" {
+			r.SendBanner("Good morning, alice.\n")
+			r.AcceptMethods("password", "publickey")
+		}
+	}))
+	methods := func(user string) (*sshwire.Transport, string) {
+		near, far := tcpPair(t)
+		serve(t, server, far)
+		client := must(sshwire.NewTransport(near))(t)
+		t.Cleanup(func() { client.Close() })
+		check(t, client.ExpectHostKey(hostKey))
+		check(t, client.StartClient(soon(t)))
+		want(t, client.AuthNone(soon(t), user), sshwire.ErrAuth)
+		return client, strings.Join(client.AuthMethods(), " ")
+	}
+	if client, said := methods("bob"); said != "publickey" || client.Banner() != "" {
+		t.Fatal(said, client.Banner())
+	}
+	client, said := methods("alice")
+	if said != "password publickey" && said != "publickey password" || !strings.Contains(client.Banner(), "Good morning") {
+		t.Fatal(said, client.Banner())
+	}
+	want(t, client.AuthPassword(soon(t), "alice", "wrong"), sshwire.ErrAuth)
+	client.AuthPassword(soon(t), "alice", "wrong")
+	want(t, client.Wait(soon(t)), sshwire.ErrDisconnected)
+}
+
+func descriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}
+
+// Goroutines that wait hold no thread, and are gone when what they waited for is, as are channels and descriptors.
 func TestNothingIsLeft(t *testing.T) {
-	before := runtime.NumGoroutine()
-	client, _ := pair(t)
+	before, descriptorsBefore := runtime.NumGoroutine(), descriptors()
+	client, served := pair(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for i := 0; i < 200; i++ {
@@ -473,10 +511,15 @@ func TestNothingIsLeft(t *testing.T) {
 	cancel()
 	all.Wait()
 	client.Close()
-	for ctx := soon(t); runtime.NumGoroutine() > before+5; time.Sleep(time.Millisecond) {
+	served.Close()
+	left := func() bool {
+		return runtime.NumGoroutine() > before+5 || sshwire.Known() > 0 || descriptors() > descriptorsBefore
+	}
+	for ctx := soon(t); left(); time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
 			buffer := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buffer[:runtime.Stack(buffer, true)])
+			t.Fatalf("%d goroutines, %d before; %d channels; %d descriptors, %d before\n%s", runtime.NumGoroutine(), before,
+				sshwire.Known(), descriptors(), descriptorsBefore, buffer[:runtime.Stack(buffer, true)])
 		}
 	}
 }

@@ -324,6 +324,12 @@ func (t *Transport) AuthMethods() []string {
 	return nil
 }
 
+// Banner is what the server has sent to read before the login.
+func (t *Transport) Banner() string {
+	defer runtime.KeepAlive(t)
+	return text(C.ssh_transport_auth_banner(t.handle))
+}
+
 // RemoteKey is the server's key.
 func (t *Transport) RemoteKey() (*Key, error) {
 	defer runtime.KeepAlive(t)
