@@ -321,7 +321,8 @@ def _load():
         return ctypes.CDLL(_SONAME)
     except OSError as error:
         try:
-            said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True, check=True)
+            said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True,
+                                  check=True)
         except (OSError, subprocess.CalledProcessError):
             raise error from None
         return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))
