@@ -24,6 +24,7 @@ const PROGRAMS: &[&str] = &[
     "sftp",
     "forward",
     "packets",
+    "known_hosts",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -157,6 +158,7 @@ fn programs_pass_under_valgrind() {
         "sftp",
         "forward",
         "packets",
+        "known_hosts",
         "misuse",
     ] {
         let from = if name == "misuse" {

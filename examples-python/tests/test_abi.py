@@ -20,6 +20,8 @@ _LEFT_OUT = {
         "ssh_packetizer_* ssh_message_*",
     "What is begun and asked about later: here a thread waits, or an Event for the start of a session.":
         "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event",
+    "Known hosts wait for the configuration of ssh that belongs with them.":
+        "ssh_known_hosts_* ssh_transport_known_hosts_verdict ssh_transport_set_known_hosts",
     "Python objects have attributes of their own.":
         "ssh_*_userdata",
     "Something else does the same.":

@@ -59,10 +59,11 @@ class ForkTest < Case
       child = spawn(RbConfig.ruby, "-w", "-e", <<~RUBY, 3 => writer, err: %i[child out], out: writer)
         require #{File.expand_path("helper", __dir__).inspect}
         pair = Pair.new.login
-        at_exit { $stdout.flush }
         #{way}
-        print pair.client.run("talk", timeout: LIMIT).stdout rescue print $!.name
-        puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+        Timeout.timeout(LIMIT) do # nobody else would end it
+          print pair.client.run("talk", timeout: LIMIT).stdout rescue print $!.name
+          puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+        end
       RUBY
       writer.close
       assert_equal "SSH_ERR_FORKEDout\n", Timeout.timeout(LIMIT) { reader.read }
@@ -81,15 +82,16 @@ end
 # How a process ends: never with a hang, never with a crash.
 class ExitTest < Case
   BUSY = <<~RUBY
+    Thread.report_on_exception = false # before there is a thread that may fail
     pairs = Array.new(3) { Pair.new.login }
     $count = 0
     SSHWire.log(:debug) { $count }
     pairs.each do |pair|
       near, = pair.channel
-      Thread.new { near.readpartial(1) }.report_on_exception = false
-      Thread.new { pair.accepted.accept }.report_on_exception = false
-      Thread.new { loop { pair.client.run("talk") && $count += 1 } }.report_on_exception = false
-      Thread.new { near.request("none") }.report_on_exception = false
+      Thread.new { near.readpartial(1) }
+      Thread.new { pair.accepted.accept }
+      Thread.new { loop { pair.client.run("talk") && $count += 1 } }
+      Thread.new { near.request("none") }
     end
     sleep 0.01 until $count > 60
   RUBY

@@ -30,10 +30,15 @@ module SSHWire
 
     # token => Target, weakly.
     WEAK = ObjectSpace::WeakMap.new
-    private_constant :Target, :WEAK
+    # Seconds that the end of the process waits for blocks to end.
+    PATIENCE = 2
+    private_constant :Target, :WEAK, :PATIENCE
 
     @token = 0
     @functions = []
+    @given = {} # tokens that the library has, and may call
+    @running = {} # threads that run a block now
+    @over = false # whether the process is at its end
 
     # Objects that keep the blocks that were given to them.
     module Owner
@@ -54,11 +59,13 @@ module SSHWire
       # A token for a block that lives as long as the hash does, and no longer than the library needs it.
       def register(block, targets)
         @token += 1
+        @given[@token] = true
         WEAK[@token] = targets[@token] = Target.new(block, targets)
         @token
       end
 
       def unregister(token)
+        @given.delete(token)
         WEAK[token]&.targets&.delete(token)
       end
 
@@ -82,23 +89,44 @@ module SSHWire
         4.times { Thread.pass }
       end
 
-      # FFI's thread for calls from C does not live on in a child, and FFI before 1.16 starts another one only when it
-      # makes a function. So have it make one.
+      # FFI's thread for calls from C does not live on in a child. FFI from 1.16 on starts another one by itself; before,
+      # it does when it makes a function. So have it make one.
       def after_fork
         @pid = Process.pid
         @inherited = @token
+        @given.clear
+        @running.clear
         @functions << FFI::Function.new(:void, []) {}
       end
 
-      # Process.daemon forks without telling.
+      # Process.daemon forks without telling anybody, FFI included.
       def check_fork
-        after_fork if @pid != Process.pid
+        return if @pid == Process.pid
+
+        FFI._async_cb_dispatcher_atfork_child if FFI.respond_to?(:_async_cb_dispatcher_atfork_child)
+        after_fork
+      end
+
+      # At the end of the process, once all objects are freed: ends the blocks that run, and waits until the library has
+      # said of all that it is through with them. What it calls after Ruby is taken down does not exist any more.
+      def finish
+        @running.each_key { |thread| thread.kill unless thread == Thread.current }
+        ending = Waiting.deadline(PATIENCE)
+        sleep 0.001 until (@given.empty? && @running.empty?) || Waiting.left(ending).zero?
+        @over = true
+      end
+
+      # There is something to call again.
+      def resume
+        @over = false
       end
 
       private
 
       def shielded(otherwise)
         value = otherwise
+        outermost = !@running.key?(Thread.current)
+        @running[Thread.current] = true if outermost
         begin
           value = yield
         rescue Exception => e
@@ -106,7 +134,9 @@ module SSHWire
         end
         value
       ensure
-        return value # rubocop:disable Lint/EnsureReturn -- it stops Thread#kill and throw
+        @running.delete(Thread.current) if outermost
+        # This stops Thread#kill and throw. At the end of the process the thread of the library's better waits for ever.
+        return value unless @over # rubocop:disable Lint/EnsureReturn
       end
     end
 

@@ -67,13 +67,15 @@ module SSHWire
         return if @armed
 
         @armed = true
+        Callback.resume
         at_exit { Handle.free_all }
       end
 
       def free_all
         @armed = false
         Log.stop
-        LIVE.to_a.partition { |_, (noun, _)| FIRST.include?(noun) }.flatten(1).each { |number, _| releaser(number).call }
+        LIVE.to_a.sort_by { |_, (noun, _)| FIRST.index(noun) || FIRST.size }.each { |number, _| releaser(number).call }
+        Callback.finish
       end
     end
 

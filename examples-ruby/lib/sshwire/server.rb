@@ -96,8 +96,10 @@ module SSHWire
         serve(listener.accept)
       rescue Error => e
         SSHWire.report(e)
+      rescue Errno::ECONNABORTED
+        nil
       end
-    rescue IOError # it was closed
+    rescue IOError, Errno::EBADF # it was closed
       self
     end
 

@@ -13,15 +13,20 @@ module SSHWire
 
     # Bytes asked for at a time where the caller does not say.
     PIECE = 65_536
-    private_constant :PIECE
+    # Held while something is taken out of a buffer, never while anybody waits.
+    TAKING = Mutex.new
+    private_constant :PIECE, :TAKING
 
     # Up to `length` bytes, waiting for the first of them only. EOFError at the end.
     def readpartial(length, into = nil, timeout: self.timeout)
       return deliver("".b, into) if length.zero?
 
-      raise EOFError, "end of file reached" if buffer.empty? && !receive(length, timeout)
+      loop do
+        bytes = take_out { length }
+        return deliver(bytes, into) unless bytes.empty?
 
-      deliver(shift(length), into)
+        raise EOFError, "end of file reached" unless receive(length, timeout)
+      end
     end
 
     # As readpartial, without waiting: IO::WaitReadable, or :wait_readable and nil with `exception: false`.
@@ -37,12 +42,16 @@ module SSHWire
     def read(length = nil, into = nil, timeout: self.timeout)
       if length.nil?
         nil while receive(PIECE, timeout)
-        return deliver(as_text(shift(buffer.bytesize)), into)
+        return deliver(as_text(take_out { buffer.bytesize }), into)
       end
-      nil while buffer.bytesize < length && receive(length - buffer.bytesize, timeout)
-      return deliver(nil, into) if buffer.empty? && !length.zero?
+      loop do
+        bytes = take_out { length if buffer.bytesize >= length }
+        return deliver(bytes, into) if bytes
+        next if receive([length - buffer.bytesize, 1].max, timeout)
 
-      deliver(shift(length), into)
+        bytes = take_out { length }
+        return deliver(bytes.empty? ? nil : bytes, into)
+      end
     end
 
     # The next line with its end, or without it (chomp); nil at the end. As IO#gets, which see.
@@ -52,7 +61,7 @@ module SSHWire
 
       paragraphs = separator == ""
       skip_newlines(timeout) if paragraphs
-      line = shift(measure(paragraphs ? "\n\n" : separator, limit, timeout))
+      line = cut(paragraphs ? "\n\n" : separator, limit, timeout)
       skip_newlines(timeout) if paragraphs
       return if line.empty?
 
@@ -81,9 +90,7 @@ module SSHWire
 
     # The next byte as a number; nil at the end.
     def getbyte(timeout: self.timeout)
-      return if buffer.empty? && !receive(PIECE, timeout)
-
-      shift(1).ord
+      read(1, timeout: timeout)&.ord
     end
 
     # Whether everything was read. Waits until that is known.
@@ -98,9 +105,15 @@ module SSHWire
       @buffer ||= "".b
     end
 
-    # Takes bytes out of the buffer.
-    def shift(length)
-      buffer.slice!(0, length)
+    # Takes as many bytes out of the buffer as the block says, or as there are; nil when it says nil.
+    def take_out
+      TAKING.synchronize do
+        length = yield
+        next if length.nil?
+
+        @searched = 0
+        buffer.slice!(0, length)
+      end
     end
 
     # Text is what Ruby takes text to be; `read` with a length and `readpartial` give bytes.
@@ -115,17 +128,23 @@ module SSHWire
       bytes && into
     end
 
-    # How many bytes the next line has.
-    def measure(separator, limit, timeout)
-      searched = 0
+    # The next line as bytes, what is left at the end.
+    def cut(separator, limit, timeout)
       loop do
-        found = separator && buffer.index(separator.b, searched)
-        length = found ? found + separator.bytesize : buffer.bytesize
-        return [length, limit].compact.min if found || (limit && length >= limit)
-
-        searched = [buffer.bytesize - (separator || "").bytesize + 1, 0].max
-        return buffer.bytesize unless receive(PIECE, timeout)
+        line = take_out { measure(separator&.b, limit) }
+        return line if line
+        return take_out { limit || buffer.bytesize } unless receive(PIECE, timeout)
       end
+    end
+
+    # How many bytes the next line has, if it is there.
+    def measure(separator, limit)
+      found = separator && buffer.index(separator, @searched || 0)
+      length = found && (found + separator.bytesize)
+      return [length, limit].compact.min if found || (limit && buffer.bytesize >= limit)
+
+      @searched = separator ? [buffer.bytesize - separator.bytesize + 1, 0].max : 0
+      nil
     end
 
     # A limit does not cut a character in two.
@@ -134,7 +153,7 @@ module SSHWire
       3.times do
         return line if line[-1].valid_encoding? || (buffer.empty? && !receive(PIECE, timeout))
 
-        line = as_text(line.b << shift(1))
+        line = as_text(line.b << take_out { 1 })
       end
       return line if line[-1].valid_encoding?
 
@@ -144,7 +163,7 @@ module SSHWire
 
     def skip_newlines(timeout)
       loop do
-        buffer.slice!(/\A\n+/n)
+        take_out { buffer[/\A\n*/n].bytesize }
         return unless buffer.empty? && receive(PIECE, timeout)
       end
     end

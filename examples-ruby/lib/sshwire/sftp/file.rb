@@ -181,9 +181,10 @@ module SSHWire
         done = FFI::MemoryPointer.new(:size_t)
         sent = 0
         while sent < bytes.bytesize
-          piece = bytes.byteslice(sent, PIECE).freeze
+          piece = bytes.byteslice(sent, PIECE)
+          memory = Text.bytes(piece)
           Waiting.sliced_call(seconds(timeout)) do |milliseconds|
-            call(:ssh_sftp_file_write, piece, piece.bytesize, done, milliseconds)
+            call(:ssh_sftp_file_write, memory, piece.bytesize, done, milliseconds)
           end
           sent += done.get(:size_t, 0)
         end

@@ -48,6 +48,7 @@ module SSHWire
         rescue Error => e
           e
         ensure
+          Callback.unregister(token)
           @reports << nil
         end
         thread.name = "SSHWire transfer"
@@ -59,7 +60,6 @@ module SSHWire
         raise ended
       ensure
         give_up(thread)
-        Callback.unregister(token)
       end
 
       private
