@@ -24,6 +24,7 @@ from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, De
 from .event import Event
 from .forward import Counters, Forward
 from .key import Key
+from .known_hosts import KnownHosts, Verdict
 from .log import set_log
 from .request import Kind, Request
 from .server import Server, SftpDirectory
@@ -32,8 +33,8 @@ from .transport import Agreed, Statistics, Transport, connect
 
 __version__ = _lib.ssh_version_string().decode()
 
-__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed", "Completed",
-           "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked", "Forward", "Freed",
-           "HostKeyRejected", "Key", "KeyFailure", "Kind", "NoSuchFile", "PermissionDenied", "Preset", "Request", "Server",
-           "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure", "Timeout", "Transfer",
-           "Transport", "connect", "set_log"]
+__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed",
+           "Completed", "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked",
+           "Forward", "Freed", "HostKeyRejected", "Key", "KeyFailure", "Kind", "KnownHosts", "NoSuchFile",
+           "PermissionDenied", "Preset", "Request", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile",
+           "Statistics", "SystemFailure", "Timeout", "Transfer", "Transport", "Verdict", "connect", "set_log"]

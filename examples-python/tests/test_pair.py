@@ -33,6 +33,29 @@ class Authentication(Case):
         self.assertEqual(error.expected_fingerprint, other.fingerprint)
         self.assertEqual(error.found_fingerprint, pair.host_key.fingerprint)
 
+    def test_known_hosts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pair, other, path = Pair(), sshwire.Key.generate(), folder + "/known_hosts"
+            known = sshwire.KnownHosts(path)
+            self.assertEqual(known.check("host", 22, pair.host_key), sshwire.Verdict.UNKNOWN)
+            known.add("host", 22, pair.host_key, hashed=True)
+            self.assertEqual(known.check("host", 22, pair.host_key), sshwire.Verdict.MATCH)
+            self.assertEqual(known.check("host", 22, other), sshwire.Verdict.CHANGED)
+            self.assertEqual(known.warnings, [])
+            pair.client.set_known_hosts(known, "host")
+            self.assertIsNone(pair.client.known_hosts_verdict)
+            pair.accepted.begin_server(pair.server)
+            pair.client.start_client(timeout=LIMIT)
+            self.assertTrue(pair.client.auth_publickey("alice", pair.user_key, LIMIT))
+            self.assertEqual(pair.client.known_hosts_verdict, sshwire.Verdict.MATCH)
+            self.assertEqual(known.remove("host", 22), 1)
+        pair = Pair()
+        pair.client.set_known_hosts(sshwire.KnownHosts(lines=f"host {other.line()}\n"), "host")
+        pair.accepted.begin_server(pair.server)
+        with self.assertRaises(sshwire.HostKeyRejected):
+            pair.client.start_client(timeout=LIMIT)
+            pair.client.auth_none("alice", LIMIT)
+
     def test_refusals_and_success(self):
         pair = Pair().start()
         with self.assertRaises(PermissionError) as caught:
