@@ -423,7 +423,20 @@ func TestClose(t *testing.T) {
 				return err
 			},
 			"ask": func(_ *sshwire.Transport, c *sshwire.Channel) error { return c.Exec(context.Background(), "never") },
-			"accept": func(c *sshwire.Transport, channel *sshwire.Channel) error {
+			"exit": func(_ *sshwire.Transport, c *sshwire.Channel) error {
+				exit, err := c.Wait(context.Background())
+				if err == nil && !exit.Known {
+					err = io.EOF
+				}
+				return err
+			},
+			"session": func(c *sshwire.Transport, _ *sshwire.Channel) error {
+				if name == "channel" {
+					return io.EOF
+				}
+				return c.Wait(context.Background())
+			},
+			"accept": func(c *sshwire.Transport, _ *sshwire.Channel) error {
 				if name == "channel" {
 					return io.EOF
 				}
