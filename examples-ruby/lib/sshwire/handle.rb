@@ -61,8 +61,8 @@ module SSHWire
       end
 
       # The end of the process takes Ruby down while threads of the library may be on their way into it, and Ruby waits
-      # for its own threads, which may be waiting in C. So everything is ended before. What is made later, in a block
-      # that runs at exit, arms this again.
+      # for its own threads, which may be waiting in C. So everything is ended before. What is made later arms this
+      # again.
       def arm
         return if @armed
 
@@ -73,6 +73,7 @@ module SSHWire
 
       def free_all
         @armed = false
+        Callback.wind_up
         Log.stop
         LIVE.to_a.sort_by { |_, (noun, _)| FIRST.index(noun) || FIRST.size }.each { |number, _| releaser(number).call }
         Callback.finish
