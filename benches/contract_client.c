@@ -5,14 +5,24 @@
  *   up         N bytes to `cat >/dev/null`, until its exit status is here
  *   echo       N times one byte to `cat` and back
  *   exec       N times on one connection: a channel, `true`, its exit status
+ *   both       N bytes to `cat` and back, at once
+ *   channels   N bytes over 16 channels of one connection at once; adds the slowest one's share of the mean rate
+ *   sftpget    N bytes of $BENCH_FILE to nowhere, with one call
+ *   sftpput    N zeros to $BENCH_FILE.up, with one call
+ *   sftpread, sftpwrite    the same in plain reads and writes of 32 KiB
+ *   sftpputtree, sftpgettree    the tree $BENCH_LOCAL to $BENCH_FILE and back, N files, with one call
  *   handshake  N times: connect, key exchange, public key, disconnect
  *   idle       N connections at once; with BENCH_HOLD in the environment they stay until standard input ends
+ *   active     N connections with a `cat` each, which get a byte to send back every 10 ms, for $BENCH_SECONDS; counts the
+ *              round trips, and adds their median and 99th percentile in microseconds
+ *   first      the first ssh_transport_new() of the process; no server is asked
  *
  * The times leave out the connecting, except in handshake and idle. CIPHER - is the library's default. BENCH_KEX names
  * another key exchange than curve25519-sha256. Host keys are not checked: all of it stays on the loopback interface.
  */
 #define _GNU_SOURCE /* clock_gettime, getrusage */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,29 +30,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "contract.h"
 
-#define WRITE_SIZE (32 * 1024)
-#define LIMIT_MS 120000
-/* Connections of `idle` that log in at the same time. */
-#define BATCH 16
-
-struct target {
-    const char *host, *port, *user, *mode, *cipher;
-    uint64_t count;
-    ssh_key *key;
-};
-
-struct stamp {
-    double wall, user, sys;
-};
+/* Channels that move data at once. */
+#define CHANNELS 16
 
 static double seconds(struct timeval time)
 {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static struct stamp now(void)
+struct stamp now(void)
 {
     struct timespec time;
     struct rusage usage;
@@ -53,22 +51,7 @@ static struct stamp now(void)
                           .sys = seconds(usage.ru_stime)};
 }
 
-/* A line of /proc/self/status, such as VmRSS (KiB) or Threads. */
-static long status_of(const char *name)
-{
-    char line[256];
-    long value = 0;
-    size_t length = strlen(name);
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, name, length) == 0 && line[length] == ':')
-            value = strtol(line + length + 1, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return value;
-}
-
-static void report(const struct target *target, struct stamp start, const char *more)
+void report(const struct target *target, struct stamp start, const char *more)
 {
     struct stamp end = now();
     printf("{\"mode\":\"%s\",\"count\":%" PRIu64 ",\"secs\":%.6f,\"user\":%.6f,\"sys\":%.6f%s}\n", target->mode,
@@ -76,7 +59,7 @@ static void report(const struct target *target, struct stamp start, const char *
     fflush(stdout);
 }
 
-static ssh_transport *connect_to(const struct target *target)
+ssh_transport *connect_to(const struct target *target)
 {
     char address[512];
     ssh_error *error = NULL;
@@ -95,7 +78,7 @@ static ssh_transport *connect_to(const struct target *target)
     return transport;
 }
 
-static ssh_transport *log_in(const struct target *target)
+ssh_transport *log_in(const struct target *target)
 {
     ssh_error *error = NULL;
     ssh_transport *transport = connect_to(target);
@@ -104,7 +87,7 @@ static ssh_transport *log_in(const struct target *target)
     return transport;
 }
 
-static ssh_channel *run(ssh_transport *transport, const char *command)
+ssh_channel *run(ssh_transport *transport, const char *command)
 {
     ssh_error *error = NULL;
     ssh_channel *channel = ssh_transport_open_session(transport, LIMIT_MS, &error);
@@ -114,7 +97,7 @@ static ssh_channel *run(ssh_transport *transport, const char *command)
     return channel;
 }
 
-static void expect_success(ssh_channel *channel)
+void expect_success(ssh_channel *channel)
 {
     int32_t kind = SSH_EXIT_NONE;
     uint32_t status = 0;
@@ -200,70 +183,88 @@ static void exec(const struct target *target)
     ssh_transport_free(transport);
 }
 
-static void handshake(const struct target *target)
+/* --- several at once -------------------------------------------------------------------------------- */
+
+struct stream {
+    pthread_t thread;
+    ssh_channel *channel;
+    uint64_t count;
+    double ended;
+};
+
+static void *send_stream(void *argument)
 {
-    struct stamp start = now();
-    for (uint64_t i = 0; i < target->count; i++) {
-        ssh_transport *transport = log_in(target);
-        ssh_transport_close(transport);
-        ssh_transport_free(transport);
+    static const char zeros[WRITE_SIZE];
+    struct stream *stream = argument;
+    for (uint64_t left = stream->count; left > 0;) {
+        size_t part = left < sizeof zeros ? (size_t)left : sizeof zeros;
+        bench_check("write", ssh_channel_write_all(stream->channel, zeros, part, NULL, LIMIT_MS), NULL);
+        left -= part;
     }
+    bench_check("eof", ssh_channel_send_eof(stream->channel), NULL);
+    return NULL;
+}
+
+static void *receive_stream(void *argument)
+{
+    struct stream *stream = argument;
+    char *buffer = malloc(BENCH_BUFFER);
+    uint64_t total = 0;
+    size_t done;
+    ssh_status status = SSH_ERR_RESOURCE;
+    while (buffer != NULL && (status = ssh_channel_read(stream->channel, buffer, BENCH_BUFFER, &done, LIMIT_MS)) == SSH_OK)
+        total += done;
+    if (status != SSH_EOF || total != stream->count)
+        bench_fail("read", status, NULL);
+    stream->ended = now().wall;
+    free(buffer);
+    return NULL;
+}
+
+static void start_stream(struct stream *stream, void *(*carry)(void *))
+{
+    if (pthread_create(&stream->thread, NULL, carry, stream) != 0)
+        bench_fail("thread", SSH_ERR_RESOURCE, NULL);
+}
+
+static void both(const struct target *target)
+{
+    ssh_transport *transport = log_in(target);
+    struct stream up = {.channel = run(transport, "cat"), .count = target->count}, down = up;
+    struct stamp start = now();
+    start_stream(&up, send_stream);
+    receive_stream(&down);
+    pthread_join(up.thread, NULL);
     report(target, start, "");
+    ssh_channel_free(up.channel);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
 }
 
-/* Logs in a batch side by side, for one after another would measure the server's patience. */
-static void log_in_batch(const struct target *target, ssh_transport **transports, size_t count)
+static void channels(const struct target *target)
 {
-    ssh_error *error = NULL;
-    ssh_event *events[BATCH];
-    for (size_t i = 0; i < count; i++) {
-        events[i] = ssh_event_new();
-        transports[i] = connect_to(target);
-        bench_check("start", ssh_transport_start_client(transports[i], events[i], LIMIT_MS, &error), error);
-    }
-    for (size_t i = 0; i < count; i++) {
-        bench_check("key exchange", ssh_event_wait(events[i], LIMIT_MS), NULL);
-        ssh_event_reset(events[i]);
-        bench_check("log in",
-                    ssh_transport_auth_publickey(transports[i], target->user, target->key, events[i], LIMIT_MS,
-                                                 &error),
-                    error);
-    }
-    for (size_t i = 0; i < count; i++) {
-        bench_check("log in", ssh_event_wait(events[i], LIMIT_MS), NULL);
-        bench_check("log in", ssh_transport_auth_status(transports[i], &error), error);
-        ssh_event_free(events[i]);
-    }
-}
-
-static void idle(const struct target *target)
-{
-    char more[128];
-    ssh_transport **transports = calloc(target->count, sizeof *transports);
-    if (transports == NULL)
-        bench_fail("memory", SSH_ERR_RESOURCE, NULL);
-    /* Not counted: what the process costs before and with its first connection. */
-    ssh_transport *first = log_in(target);
-    long before = status_of("VmRSS");
+    struct stream streams[CHANNELS];
+    char command[64], more[64];
+    double slowest = 0, mean = 0;
+    ssh_transport *transport = log_in(target);
+    snprintf(command, sizeof command, "head -c %" PRIu64 " /dev/zero", target->count / CHANNELS);
     struct stamp start = now();
-    for (uint64_t i = 0; i < target->count; i += BATCH)
-        log_in_batch(target, transports + i, target->count - i < BATCH ? (size_t)(target->count - i) : BATCH);
-    double rss = (double)(status_of("VmRSS") - before);
-    snprintf(more, sizeof more, ",\"rss_kb_per_conn\":%.2f,\"threads\":%ld", rss / (double)target->count,
-             status_of("Threads"));
+    for (size_t i = 0; i < CHANNELS; i++) {
+        streams[i] = (struct stream){.channel = run(transport, command), .count = target->count / CHANNELS};
+        start_stream(&streams[i], receive_stream);
+    }
+    for (size_t i = 0; i < CHANNELS; i++) {
+        pthread_join(streams[i].thread, NULL);
+        double seconds = streams[i].ended - start.wall;
+        slowest = seconds > slowest ? seconds : slowest;
+        mean += 1 / seconds / CHANNELS;
+    }
+    snprintf(more, sizeof more, ",\"slowest\":%.3f", 1 / slowest / mean);
     report(target, start, more);
-    if (getenv("BENCH_HOLD") != NULL) {
-        char byte;
-        while (read(STDIN_FILENO, &byte, 1) > 0)
-            ;
-    }
-    for (uint64_t i = 0; i < target->count; i++) {
-        if (!ssh_transport_is_authenticated(transports[i]))
-            bench_fail("a connection did not last", SSH_OK, NULL);
-        ssh_transport_free(transports[i]);
-    }
-    ssh_transport_free(first);
-    free(transports);
+    for (size_t i = 0; i < CHANNELS; i++)
+        ssh_channel_free(streams[i].channel);
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
 }
 
 int main(int argc, char **argv)
@@ -271,7 +272,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const struct target *target);
-    } modes[] = {{"down", down}, {"up", up}, {"echo", echo}, {"exec", exec}, {"handshake", handshake}, {"idle", idle}};
+    } modes[] = {{"down", down}, {"up", up}, {"echo", echo}, {"exec", exec}, {"both", both},
+                 {"channels", channels}, {"sftpget", sftp}, {"sftpput", sftp}, {"sftpread", sftp}, {"sftpwrite", sftp},
+                 {"sftpputtree", sftp_tree}, {"sftpgettree", sftp_tree}, {"active", active},
+                 {"handshake", handshake},
+                 {"idle", idle}};
     ssh_error *error = NULL;
     if (argc != 8) {
         fprintf(stderr, "usage: contract_client HOST PORT USER KEYFILE MODE N CIPHER\n");
@@ -279,6 +284,10 @@ int main(int argc, char **argv)
     }
     struct target target = {.host = argv[1], .port = argv[2], .user = argv[3], .mode = argv[5], .cipher = argv[7]};
     target.count = strtoull(argv[6], NULL, 10);
+    if (strcmp(target.mode, "first") == 0) {
+        first(&target);
+        return 0;
+    }
     target.key = ssh_key_load_file(argv[4], NULL, &error);
     if (target.key == NULL)
         bench_fail("key", SSH_OK, error);

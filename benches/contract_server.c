@@ -1,5 +1,5 @@
 /*
- * contract_server PORT HOSTKEY: a server for benchmarks, on the loopback interface. It lets everybody in who holds any
+ * contract_server PORT HOSTKEY [ROOT]: a server for benchmarks, on the loopback interface. It lets everybody in who holds any
  * key, and answers a few commands itself, so that no other program is measured:
  *
  *   head -c N /dev/zero   N zeros
@@ -7,7 +7,8 @@
  *   cat >/dev/null        what comes is thrown away
  *   anything else         ends at once
  *
- * all with exit status 0.
+ * all with exit status 0. With ROOT it serves that directory over SFTP. BENCH_KEEPALIVE in the environment is the seconds of
+ * silence after which it asks whether the client is still there.
  */
 #define _GNU_SOURCE /* accept4 */
 #include <arpa/inet.h>
@@ -26,6 +27,8 @@
 
 #define SWEEP_MS 250
 #define STACK_SIZE (128 * 1024)
+
+static ssh_sftp_server *files;
 
 struct task {
     ssh_channel *channel;
@@ -138,7 +141,16 @@ static void on_exec(ssh_request *request, void *userdata)
     ssh_request_free(request);
 }
 
-static ssh_server *make_server(const char *path)
+static void on_subsystem(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    const char *name = ssh_request_name(request);
+    if (name != NULL && strcmp(name, "sftp") == 0)
+        ssh_request_accept_sftp(request, files, NULL);
+    ssh_request_free(request);
+}
+
+static ssh_server *make_server(const char *path, const char *root)
 {
     ssh_error *error = NULL;
     ssh_key *key = ssh_key_load_file(path, NULL, &error);
@@ -150,6 +162,12 @@ static ssh_server *make_server(const char *path)
     bench_check("callback", ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key, NULL, NULL), NULL);
     bench_check("callback", ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_channel, NULL, NULL), NULL);
     bench_check("callback", ssh_server_set_callback(server, SSH_REQUEST_EXEC, on_exec, NULL, NULL), NULL);
+    if (root != NULL) {
+        files = ssh_sftp_server_new_directory(root, &error);
+        if (files == NULL)
+            bench_fail("root", SSH_OK, error);
+        bench_check("callback", ssh_server_set_callback(server, SSH_REQUEST_SUBSYSTEM, on_subsystem, NULL, NULL), NULL);
+    }
     ssh_key_free(key);
     return server;
 }
@@ -194,6 +212,7 @@ static void serve(ssh_server *server, int listener)
     size_t count = 0, room = 0;
     int64_t swept = now_ms();
     ssh_event *started = ssh_event_new();
+    const char *keepalive = getenv("BENCH_KEEPALIVE");
     for (;;) {
         struct pollfd wait = {.fd = listener, .events = POLLIN};
         int ready = poll(&wait, 1, SWEEP_MS);
@@ -209,6 +228,9 @@ static void serve(ssh_server *server, int listener)
         if (transport == NULL)
             bench_fail("transport", SSH_OK, error);
         bench_check("start", ssh_transport_start_server(transport, server, started, SSH_TIMEOUT_DEFAULT, &error), error);
+        /* It may be over already. */
+        if (keepalive != NULL)
+            ssh_transport_set_keepalive(transport, atoi(keepalive) * 1000, 3, NULL, NULL, NULL);
         if (count == room) {
             room = room == 0 ? 64 : room * 2;
             transports = realloc(transports, room * sizeof(*transports));
@@ -221,10 +243,10 @@ static void serve(ssh_server *server, int listener)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: contract_server PORT HOSTKEY\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: contract_server PORT HOSTKEY [ROOT]\n");
         return 64;
     }
-    serve(make_server(argv[2]), listen_on(argv[1]));
+    serve(make_server(argv[2], argc == 4 ? argv[3] : NULL), listen_on(argv[1]));
     return 0;
 }

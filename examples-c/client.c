@@ -37,6 +37,9 @@ bool client_option(struct client_options *options, int option, const char *value
             fail("--fingerprint: \"%s\" is not of the form SHA256: and 43 characters", value);
         add(options->fingerprints, &options->fingerprint_count, value, "--fingerprint");
         return true;
+    case OPTION_KNOWN_HOSTS: add(options->known_hosts, &options->known_hosts_count, value, "--known-hosts"); return true;
+    case OPTION_HOST_KEY_ALIAS: options->host_key_alias = value; return true;
+    case OPTION_HASH_KNOWN_HOSTS: options->hash_known_hosts = true; return true;
     case OPTION_INSECURE: options->insecure = true; return true;
     case OPTION_AUTH:
         if (strcmp(value, "none") != 0 && strcmp(value, "publickey") != 0 && strcmp(value, "password") != 0 &&
@@ -101,10 +104,80 @@ static bool is_expected(const struct client_options *options, const ssh_key *key
     return found;
 }
 
+/* The host as it is looked for in known_hosts files, and the port that goes with it. */
+static const char *known_name(const struct client_options *options, uint16_t *port)
+{
+    *port = options->host_key_alias != NULL ? 0 : (uint16_t)atoi(options->port);
+    return options->host_key_alias != NULL ? options->host_key_alias : options->host;
+}
+
+static ssh_known_hosts *open_known_hosts(const struct client_options *options)
+{
+    ssh_error *error = NULL;
+    if (strcmp(options->known_hosts[0], "default") == 0) {
+        ssh_known_hosts *usual = ssh_known_hosts_new_default(&error);
+        if (usual == NULL)
+            fail_error("known hosts", error);
+        return usual;
+    }
+    ssh_known_hosts *known = ssh_known_hosts_new();
+    for (size_t i = 0; i < options->known_hosts_count; i++)
+        if (ssh_known_hosts_add_file(known, options->known_hosts[i], &error) != SSH_OK)
+            fail_error("known hosts", error);
+    return known;
+}
+
+void client_expect_host_key(const struct client_options *options, ssh_transport *transport)
+{
+    ssh_error *error = NULL;
+    uint16_t port;
+    if (options->insecure) {
+        ssh_transport_set_insecure_accept_any_host_key(transport);
+    } else if (options->known_hosts_count > 0) {
+        const char *name = known_name(options, &port);
+        ssh_known_hosts *known = open_known_hosts(options);
+        if (ssh_transport_set_known_hosts(transport, known, name, port, &error) != SSH_OK)
+            fail_error(name, error);
+        ssh_known_hosts_free(known);
+    }
+}
+
+/* Whether a person says that this is the server they mean. */
+static bool is_meant(const struct client_options *options, const ssh_key *key, const char *fingerprint)
+{
+    char prompt[512];
+    if (options->batch)
+        return false;
+    snprintf(prompt, sizeof prompt, "The host key of %s is %s %s.\nIs that the server you mean? (yes/no) ",
+             options->host, ssh_key_type(key), fingerprint);
+    char *answer = ask(prompt, true);
+    bool yes = answer != NULL && strcmp(answer, "yes") == 0;
+    free(answer);
+    return yes;
+}
+
+static void remember(const struct client_options *options, const ssh_key *key)
+{
+    ssh_error *error = NULL;
+    uint16_t port;
+    const char *name = known_name(options, &port);
+    ssh_known_hosts *known = open_known_hosts(options);
+    if (ssh_known_hosts_add(known, SSH_KNOWN_HOSTS_MARKER_NONE, name, port, key, NULL, options->hash_known_hosts,
+                            &error) == SSH_OK)
+        say("%s is a known host from now on", name);
+    else
+        say_error("the key is not kept", error);
+    ssh_known_hosts_free(known);
+}
+
 /* Nobody can log in before the program has said that this is the server it meant. */
 void client_check_host_key(const struct client_options *options, ssh_transport *transport)
 {
     ssh_error *error = NULL;
+    int32_t verdict = 0;
+    ssh_transport_known_hosts_verdict(transport, &verdict, NULL);
+    if (options->insecure || verdict == SSH_KNOWN_HOSTS_MATCH)
+        return;
     ssh_key *key = ssh_transport_get_remote_server_key(transport, &error);
     if (key == NULL)
         fail_error("host key", error);
@@ -116,16 +189,11 @@ void client_check_host_key(const struct client_options *options, ssh_transport *
         if (options->verbosity > 0)
             say("host key of %s is the expected one: %s %s", options->host, ssh_key_type(key), fingerprint);
     } else {
-        char prompt[512], *answer = NULL;
-        snprintf(prompt, sizeof prompt,
-                 "The host key of %s is %s %s.\nIs that the server you mean? (yes/no) ", options->host,
+        if (!is_meant(options, key, fingerprint))
+            fail("host key of %s is not known: %s %s (see --known-hosts, --fingerprint and --host-key)", options->host,
                  ssh_key_type(key), fingerprint);
-        if (!options->batch)
-            answer = ask(prompt, true);
-        if (answer == NULL || strcmp(answer, "yes") != 0)
-            fail("host key of %s is not known: %s %s (see --fingerprint and --host-key)", options->host,
-                 ssh_key_type(key), fingerprint);
-        free(answer);
+        if (options->known_hosts_count > 0)
+            remember(options, key);
     }
     ssh_memory_free(fingerprint);
     ssh_key_free(key);
@@ -351,12 +419,10 @@ void client_log_in(const struct client_options *options, ssh_transport *transpor
     apply_algorithms(&options->algorithms, transport);
     if (options->rekey_bytes > 0)
         ssh_transport_set_rekey_limits(transport, options->rekey_bytes, 0, 0);
-    if (options->insecure)
-        ssh_transport_set_insecure_accept_any_host_key(transport);
+    client_expect_host_key(options, transport);
     if (ssh_transport_start_client(transport, NULL, options->timeout_ms, &error) != SSH_OK)
         fail_error(options->host, error);
-    if (!options->insecure)
-        client_check_host_key(options, transport);
+    client_check_host_key(options, transport);
     log_in(options, transport);
     if (options->verbosity > 0) {
         char *description = ssh_transport_describe(transport);

@@ -18,6 +18,10 @@ struct client_options {
     size_t host_key_count;
     const char *fingerprints[CLIENT_MAX]; /* SHA256:... */
     size_t fingerprint_count;
+    const char *known_hosts[CLIENT_MAX];  /* files as ssh has them; the first is where new keys go */
+    size_t known_hosts_count;
+    const char *host_key_alias;           /* the name to look for in them, or NULL for the host */
+    bool hash_known_hosts;
     const char *auth;                     /* the only method to try, or NULL */
     const char *password_file, *passphrase_file, *answers_file;
     int32_t timeout_ms;
@@ -31,6 +35,9 @@ struct client_options {
 enum {
     OPTION_HOST_KEY = OPTION_LAST_ALGORITHM,
     OPTION_FINGERPRINT,
+    OPTION_KNOWN_HOSTS,
+    OPTION_HOST_KEY_ALIAS,
+    OPTION_HASH_KNOWN_HOSTS,
     OPTION_INSECURE,
     OPTION_AUTH,
     OPTION_PASSWORD_FILE,
@@ -49,6 +56,9 @@ enum {
     {"help", no_argument, NULL, 'h'},                                      \
     {"host-key", required_argument, NULL, OPTION_HOST_KEY},                \
     {"fingerprint", required_argument, NULL, OPTION_FINGERPRINT},          \
+    {"known-hosts", required_argument, NULL, OPTION_KNOWN_HOSTS},          \
+    {"host-key-alias", required_argument, NULL, OPTION_HOST_KEY_ALIAS},    \
+    {"hash-known-hosts", no_argument, NULL, OPTION_HASH_KNOWN_HOSTS},      \
     {"insecure-accept-any-host-key", no_argument, NULL, OPTION_INSECURE},  \
     {"auth", required_argument, NULL, OPTION_AUTH},                        \
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},      \
@@ -68,6 +78,10 @@ enum {
     "      --auth METHOD          only none, publickey, password or keyboard-interactive\n"     \
     "      --host-key FILE        a public key that the server may have; several times\n"       \
     "      --fingerprint SHA256:X the fingerprint of one that it may have; several times\n"     \
+    "      --known-hosts FILE     where its key is looked for, and added if you say yes to it;\n"  \
+    "                             several times; \"default\" stands for the files of ssh\n"        \
+    "      --host-key-alias NAME  what to look for in them instead of the host\n"                \
+    "      --hash-known-hosts     add hosts so that the file does not tell their names\n"         \
     "      --insecure-accept-any-host-key\n"                                                    \
     "                             do not check who is at the other end\n"                       \
     "      --batch                never ask anything on the terminal\n"                         \
@@ -86,6 +100,9 @@ void client_target(struct client_options *options, char *target);
 
 /* host:port for ssh_transport_new_address(); the caller frees it. */
 char *client_address(const struct client_options *options);
+
+/* Before the start: what decides about the host key. */
+void client_expect_host_key(const struct client_options *options, ssh_transport *transport);
 
 /* Ends the program unless the host key is an expected one, or somebody says yes to it. */
 void client_check_host_key(const struct client_options *options, ssh_transport *transport);

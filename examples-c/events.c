@@ -64,8 +64,7 @@ static void begin(struct connection *c)
         return;
     }
     apply_algorithms(&options.algorithms, c->transport);
-    if (options.insecure)
-        ssh_transport_set_insecure_accept_any_host_key(c->transport);
+    client_expect_host_key(&options, c->transport);
     if (ssh_transport_start_client(c->transport, c->event, options.timeout_ms, &error) != SSH_OK)
         give_up(c, address, error);
 }
@@ -78,8 +77,7 @@ static void log_in(struct connection *c)
         give_up(c, address, ssh_transport_get_exception(c->transport));
         return;
     }
-    if (!options.insecure)
-        client_check_host_key(&options, c->transport);
+    client_check_host_key(&options, c->transport);
     c->state = LOGGING_IN;
     if (key != NULL)
         status = ssh_transport_auth_publickey(c->transport, options.user, key, c->event, options.timeout_ms, &error);

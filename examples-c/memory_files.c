@@ -236,6 +236,7 @@ static int walk(struct memory_files *files, char **path, bool follow_last, struc
 static int find(struct memory_files *files, const char *path, bool follow_last, struct place *place)
 {
     char *copy = strdup(path);
+    *place = (struct place){0};
     int failure = copy == NULL ? ENOMEM : -1;
     for (int links = 0; failure == -1; links++)
         failure = links > MOST_LINKS_FOLLOWED ? ELOOP : walk(files, &copy, follow_last, place);

@@ -496,6 +496,47 @@
 #define SSH_STATISTIC_COUNT 8
 
 /**
+ * Verdict: the host is known to have this key.
+ */
+#define SSH_KNOWN_HOSTS_MATCH 1
+
+/**
+ * Verdict: nothing is known about the host.
+ */
+#define SSH_KNOWN_HOSTS_UNKNOWN 2
+
+/**
+ * Verdict: the host is known to have keys, but none of this type. Where the known ones were offered first, as
+ * ssh_known_hosts_order() has them, this is as bad as SSH_KNOWN_HOSTS_CHANGED, and ssh makes no difference.
+ */
+#define SSH_KNOWN_HOSTS_OTHER_TYPE 3
+
+/**
+ * Verdict: the host is known to have another key of this type.
+ */
+#define SSH_KNOWN_HOSTS_CHANGED 4
+
+/**
+ * Verdict: the key is marked `@revoked`, whatever else is known.
+ */
+#define SSH_KNOWN_HOSTS_REVOKED 5
+
+/**
+ * No marker: the hosts have the key.
+ */
+#define SSH_KNOWN_HOSTS_MARKER_NONE 0
+
+/**
+ * `@cert-authority`: the key signs certificates of the hosts.
+ */
+#define SSH_KNOWN_HOSTS_MARKER_AUTHORITY 1
+
+/**
+ * `@revoked`: the key must not be trusted, nor certificates that it has signed.
+ */
+#define SSH_KNOWN_HOSTS_MARKER_REVOKED 2
+
+/**
  * Log level: nothing.
  */
 #define SSH_LOG_NONE 0
@@ -1066,6 +1107,25 @@ typedef struct ssh_forward ssh_forward;
  * keys are wiped when the last user lets go.
  */
 typedef struct ssh_key ssh_key;
+
+/**
+ * The files in which hosts are listed with their keys, in OpenSSH's format: plain and hashed names, `[host]:port`,
+ * patterns, `@cert-authority` and `@revoked`.
+ *
+ * Files are looked at for each question, and read again when they have changed. One that does not exist is an empty
+ * one; one that cannot be read makes the call fail, and nothing is taken for known. Lines that make no sense, or are
+ * longer than 16 KiB, are passed over: ssh_known_hosts_warnings(). A file may have 16 MiB.
+ *
+ * Hosts are given as name and port. A port other than 22 is part of the name in files, as `[host]:port`; a host that is
+ * not listed so, but without the port, is known by that. With port 0 the name is taken as it stands.
+ */
+typedef struct ssh_known_hosts ssh_known_hosts;
+
+/**
+ * A line of a known_hosts file as it was when it was read. It does not change; the strings asked of it belong to it and
+ * live until it is freed.
+ */
+typedef struct ssh_known_hosts_entry ssh_known_hosts_entry;
 
 /**
  * The payload of a packet: a message number and fields. Fields are added at the end and read from a position that
@@ -2066,8 +2126,8 @@ void ssh_transport_free(ssh_transport *transport);
 /**
  * Begins the session as client: exchanges identifications and keys. The server's host key is then known
  * (ssh_transport_get_remote_server_key()) and has proven itself; whether it is the right one is decided by
- * the expected key, the SSH_REQUEST_HOST_KEY callback, ssh_transport_accept_host_key() or
- * ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
+ * the expected key, the known hosts (ssh_transport_set_known_hosts()), the SSH_REQUEST_HOST_KEY callback,
+ * ssh_transport_accept_host_key() or ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
  *
  * @param transport   the transport
  * @param event       NULL to wait until it is done; otherwise the call returns at once and the event is set
@@ -2540,6 +2600,326 @@ char *ssh_transport_get_algorithm(const ssh_transport *transport,
 ssh_status ssh_transport_statistics(const ssh_transport *transport,
                                     uint64_t *values,
                                     size_t count);
+
+/**
+ * Makes known hosts without any.
+ *
+ * @return known hosts, freed with ssh_known_hosts_free(), or NULL when memory is short. Any thread. Since 0.1.
+ */
+ssh_known_hosts *ssh_known_hosts_new(void);
+
+/**
+ * Makes known hosts of the files that ssh uses by default: `.ssh/known_hosts` and `.ssh/known_hosts2` in the home of the
+ * account that runs the program, and the system's `/etc/ssh/ssh_known_hosts` and `/etc/ssh/ssh_known_hosts2`.
+ *
+ * @param error  receives the detail, or NULL: SSH_ERR_IO when one of them is there and cannot be read, SSH_ERR_STATE
+ *               when the account has no home
+ * @return known hosts, freed with ssh_known_hosts_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_known_hosts *ssh_known_hosts_new_default(ssh_error **error);
+
+/**
+ * Frees the handle. Transports that use the known hosts keep them.
+ *
+ * @param known_hosts  the known hosts; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_known_hosts_free(ssh_known_hosts *known_hosts);
+
+/**
+ * Adds a file behind those there are. The first one is where changes go; all of them are asked.
+ *
+ * @param known_hosts  the known hosts
+ * @param path         the file; it need not exist yet
+ * @param error        receives the detail, or NULL: SSH_ERR_IO when it is there and cannot be read
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_known_hosts_add_file(ssh_known_hosts *known_hosts,
+                                    const char *path,
+                                    ssh_error **error);
+
+/**
+ * Adds lines that stand in no file, for programs that keep them elsewhere.
+ *
+ * @param known_hosts  the known hosts
+ * @param text         lines as in a file; copied
+ * @param length       how many bytes
+ * @param error        receives the detail, or NULL: SSH_ERR_INVALID_ARG for more than 16 MiB
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_known_hosts_add_lines(ssh_known_hosts *known_hosts,
+                                     const void *text,
+                                     size_t length,
+                                     ssh_error **error);
+
+/**
+ * What is known about a host and a key that it shows.
+ *
+ * @param known_hosts  the known hosts
+ * @param host         the name or address, as the user gave it
+ * @param port         the port
+ * @param key          the key that the host has shown
+ * @param verdict      receives SSH_KNOWN_HOSTS_MATCH, ...; 0 on failure, which means that nothing is known for sure
+ * @param entry        receives the line that decided, freed with ssh_known_hosts_entry_free(), or NULL for
+ *                     SSH_KNOWN_HOSTS_UNKNOWN; may be NULL
+ * @param error        receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG for what is no host's name
+ * @return SSH_OK or a failure. Any thread; reads files. Since 0.1.
+ */
+ssh_status ssh_known_hosts_check(const ssh_known_hosts *known_hosts,
+                                 const char *host,
+                                 uint16_t port,
+                                 const ssh_key *key,
+                                 int32_t *verdict,
+                                 ssh_known_hosts_entry **entry,
+                                 ssh_error **error);
+
+/**
+ * What is known about the key that has signed a host's certificate: SSH_KNOWN_HOSTS_MATCH when a line with
+ * `@cert-authority` names host and key, SSH_KNOWN_HOSTS_REVOKED, or SSH_KNOWN_HOSTS_UNKNOWN. Whether the certificate is a
+ * good one is another question.
+ *
+ * @param known_hosts  as for ssh_known_hosts_check()
+ * @param host         as for ssh_known_hosts_check()
+ * @param port         as for ssh_known_hosts_check()
+ * @param key          the key that signed the certificate
+ * @param verdict      as for ssh_known_hosts_check()
+ * @param entry        as for ssh_known_hosts_check()
+ * @param error        as for ssh_known_hosts_check()
+ * @return SSH_OK or a failure. Any thread; reads files. Since 0.1.
+ */
+ssh_status ssh_known_hosts_check_authority(const ssh_known_hosts *known_hosts,
+                                           const char *host,
+                                           uint16_t port,
+                                           const ssh_key *key,
+                                           int32_t *verdict,
+                                           ssh_known_hosts_entry **entry,
+                                           ssh_error **error);
+
+/**
+ * Puts host key algorithms in the order in which they should be offered to a host: those first that lead to a key that it
+ * is known to have. ssh_transport_set_known_hosts() does this by itself; programs that decide otherwise give the result
+ * to ssh_security_options_set_key_types().
+ *
+ * @param known_hosts  the known hosts
+ * @param host         the host
+ * @param port         the port
+ * @param algorithms   names separated by commas, such as ssh_security_options_key_types() returns
+ * @param error        receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG
+ * @return the same names, freed with ssh_memory_free(), or NULL. Any thread; reads files. Since 0.1.
+ */
+char *ssh_known_hosts_order(const ssh_known_hosts *known_hosts,
+                            const char *host,
+                            uint16_t port,
+                            const char *algorithms,
+                            ssh_error **error);
+
+/**
+ * One of the lines that name a host, whatever marker they have, or of all lines that make sense.
+ *
+ * @param known_hosts  the known hosts
+ * @param host         the host, or NULL for all lines; a port is looked for as given, and not without it
+ * @param port         the port
+ * @param index        which of the lines, from 0
+ * @param error        receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG
+ * @return the line, freed with ssh_known_hosts_entry_free(); NULL when there are no more of them (then `error` is NULL
+ *         too) or on failure. Any thread; reads files. Since 0.1.
+ */
+ssh_known_hosts_entry *ssh_known_hosts_find(const ssh_known_hosts *known_hosts,
+                                            const char *host,
+                                            uint16_t port,
+                                            size_t index,
+                                            ssh_error **error);
+
+/**
+ * The lines that are passed over because they make no sense, the first hundred: `file:line: why`, each with a newline.
+ *
+ * @param known_hosts  the known hosts
+ * @param error        receives the detail, or NULL: SSH_ERR_IO
+ * @return text, empty when all is well, freed with ssh_memory_free(), or NULL. Any thread; reads files. Since 0.1.
+ */
+char *ssh_known_hosts_warnings(const ssh_known_hosts *known_hosts,
+                               ssh_error **error);
+
+/**
+ * Has known hosts decide about the key of a transport's server. Before the start: the algorithms are then offered in the
+ * order that suits what is known. A key that matches is accepted; one that is changed, of another type than is known, or
+ * revoked ends the session with SSH_ERR_HOSTKEY, and ssh_error_message() says what to do. Where nothing is known of the
+ * host, the question is the program's: SSH_REQUEST_HOST_KEY where it is set up, or else ssh_transport_accept_host_key()
+ * after the start; without either nobody can log in. Nothing is written: see ssh_known_hosts_add(). An expected key
+ * (ssh_transport_set_expected_host_key()) goes before.
+ *
+ * @param transport    the transport
+ * @param known_hosts  the known hosts, kept as long as the transport needs them; NULL for none
+ * @param host         the host that the user wants, or NULL for the one of ssh_transport_new_address()
+ * @param port         its port, 0 where the host is an alias to be taken as it stands; not looked at when the host is NULL
+ * @param error        receives the detail, or NULL: SSH_ERR_STATE once the transport is started, or when it was not made
+ *                     from an address and no host is given, SSH_ERR_INVALID_ARG
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_known_hosts(ssh_transport *transport,
+                                         const ssh_known_hosts *known_hosts,
+                                         const char *host,
+                                         uint16_t port,
+                                         ssh_error **error);
+
+/**
+ * What the known hosts of a transport said about its server's key, also while SSH_REQUEST_HOST_KEY asks about it.
+ *
+ * @param transport  the transport
+ * @param verdict    receives SSH_KNOWN_HOSTS_MATCH, ...; 0 while there is no verdict
+ * @param entry      receives the line that decided, freed with ssh_known_hosts_entry_free(), or NULL; may be NULL
+ * @return SSH_OK, SSH_ERR_STATE while there is no verdict, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_known_hosts_verdict(const ssh_transport *transport,
+                                             int32_t *verdict,
+                                             ssh_known_hosts_entry **entry);
+
+/**
+ * Frees an entry and the strings asked of it.
+ *
+ * @param entry  the entry; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_known_hosts_entry_free(ssh_known_hosts_entry *entry);
+
+/**
+ * The file in which the line stands.
+ *
+ * @return a string of the entry's, or NULL for a line that stands in no file. Any thread. Since 0.1.
+ */
+const char *ssh_known_hosts_entry_file(const ssh_known_hosts_entry *entry);
+
+/**
+ * The number of the line in its file, from 1.
+ *
+ * @return the number, or 0 when `entry` is no entry. Any thread. Since 0.1.
+ */
+uint64_t ssh_known_hosts_entry_line(const ssh_known_hosts_entry *entry);
+
+/**
+ * The marker: SSH_KNOWN_HOSTS_MARKER_NONE, ...
+ *
+ * @return the marker, or 0 also when `entry` is no entry. Any thread. Since 0.1.
+ */
+int32_t ssh_known_hosts_entry_marker(const ssh_known_hosts_entry *entry);
+
+/**
+ * The names as they stand in the line: names and patterns separated by commas, or one hashed name. What is not printable
+ * is escaped.
+ *
+ * @return a string of the entry's, or NULL when `entry` is no entry. Any thread. Since 0.1.
+ */
+const char *ssh_known_hosts_entry_names(const ssh_known_hosts_entry *entry);
+
+/**
+ * The type of the key, such as "ssh-ed25519" or "ssh-dss".
+ *
+ * @return a string of the entry's, or NULL when `entry` is no entry. Any thread. Since 0.1.
+ */
+const char *ssh_known_hosts_entry_key_type(const ssh_known_hosts_entry *entry);
+
+/**
+ * The key.
+ *
+ * @return a key, freed with ssh_key_free(), or NULL for one that this library does not use, such as ssh-dss or a short RSA
+ *         key. Any thread. Since 0.1.
+ */
+ssh_key *ssh_known_hosts_entry_key(const ssh_known_hosts_entry *entry);
+
+/**
+ * The fingerprint of the key, also of one that this library does not use: "SHA256:" and 43 characters.
+ *
+ * @return a string of the entry's, or NULL when `entry` is no entry. Any thread. Since 0.1.
+ */
+const char *ssh_known_hosts_entry_fingerprint(const ssh_known_hosts_entry *entry);
+
+/**
+ * What stands behind the key. What is not printable is escaped.
+ *
+ * @return a string of the entry's, possibly empty, or NULL when `entry` is no entry. Any thread. Since 0.1.
+ */
+const char *ssh_known_hosts_entry_comment(const ssh_known_hosts_entry *entry);
+
+/**
+ * Adds a line to the first file, unless it is there already; the file is made (mode 0600) where there is none.
+ *
+ * This and the other changes leave every other line as it is, byte for byte. They are safe against other writers: the
+ * file is locked, the new content is written beside it, and takes its place at once, with its mode and owner; links are
+ * followed. They wait for the lock for 10 seconds at most.
+ *
+ * @param known_hosts  known hosts with a file
+ * @param marker       SSH_KNOWN_HOSTS_MARKER_NONE, or another one; then `host` may be a list of patterns
+ * @param host         the host
+ * @param port         its port
+ * @param key          its key
+ * @param comment      what to write behind the key, or NULL for nothing
+ * @param hashed       whether to hash the name, so that the file does not tell it; not with a marker
+ * @param error        receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_TIMEOUT, SSH_ERR_STATE without a file,
+ *                     SSH_ERR_INVALID_ARG
+ * @return SSH_OK or a failure. Any thread; writes a file. Since 0.1.
+ */
+ssh_status ssh_known_hosts_add(ssh_known_hosts *known_hosts,
+                               int32_t marker,
+                               const char *host,
+                               uint16_t port,
+                               const ssh_key *key,
+                               const char *comment,
+                               bool hashed,
+                               ssh_error **error);
+
+/**
+ * Gives a host a new key in the first file: in place of the first line that gives it another key of the same type, while
+ * further such lines are taken away. Other hosts in those lines keep their key, and so do patterns. Without such a line
+ * the new one is added at the end.
+ *
+ * @param known_hosts  known hosts with a file
+ * @param host         the host
+ * @param port         its port
+ * @param key          its key from now on
+ * @param comment      what to write behind the key, or NULL for nothing
+ * @param hashed       whether to hash the name
+ * @param error        as for ssh_known_hosts_add()
+ * @return SSH_OK or a failure. Any thread; writes a file. Since 0.1.
+ */
+ssh_status ssh_known_hosts_replace(ssh_known_hosts *known_hosts,
+                                   const char *host,
+                                   uint16_t port,
+                                   const ssh_key *key,
+                                   const char *comment,
+                                   bool hashed,
+                                   ssh_error **error);
+
+/**
+ * Removes from the first file every line without a marker that names the host, as `ssh-keygen -R` does: whole lines,
+ * patterns and other names in them included.
+ *
+ * @param known_hosts  known hosts with a file
+ * @param host         the host
+ * @param port         its port
+ * @param count        receives how many lines were removed; may be NULL
+ * @param error        as for ssh_known_hosts_add()
+ * @return SSH_OK, also when there was none, or a failure. Any thread; writes a file. Since 0.1.
+ */
+ssh_status ssh_known_hosts_remove(ssh_known_hosts *known_hosts,
+                                  const char *host,
+                                  uint16_t port,
+                                  size_t *count,
+                                  ssh_error **error);
+
+/**
+ * Hashes the names in the first file, as `ssh-keygen -H` does: a line of its own for each name. Patterns and lines with
+ * a marker stay as they are. What was there is not kept: unlike ssh-keygen this leaves no file with the old content.
+ *
+ * @param known_hosts  known hosts with a file
+ * @param count        receives how many lines were hashed; may be NULL
+ * @param error        as for ssh_known_hosts_add()
+ * @return SSH_OK, also when there was none, or a failure. Any thread; writes a file. Since 0.1.
+ */
+ssh_status ssh_known_hosts_hash(ssh_known_hosts *known_hosts,
+                                size_t *count,
+                                ssh_error **error);
 
 /**
  * Sets whether the process may exit while the transport is alive. It may at first. With false, exit() and the return
@@ -3052,7 +3432,8 @@ ssh_status ssh_channel_close(ssh_channel *channel);
 
 /**
  * Closes the channel if it is not closed, and frees the handle. Calls blocked on it in other threads return
- * with SSH_ERR_CLOSED.
+ * with SSH_ERR_CLOSED. One that the peer has opened and nobody has taken does not come out of
+ * ssh_transport_accept() any more.
  *
  * @param channel  the channel; NULL is fine
  *
@@ -3928,8 +4309,10 @@ ssh_transport *ssh_request_transport(const ssh_request *request);
  * The channel the request is about.
  *
  * @return the channel's one handle: the same for all its requests, and the same that ssh_transport_accept()
- *         returns. It belongs to whoever accepts the channel; do not free it for having asked here. NULL for
- *         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
+ *         returns. It belongs to whoever takes it there, or from ssh_request_accept_channel(). A program that takes
+ *         none, and does all in callbacks, frees it when it is done: until then it counts among the channels that may be
+ *         open. NULL for kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread.
+ *         Since 0.1.
  */
 ssh_channel *ssh_request_channel(const ssh_request *request);
 

@@ -20,6 +20,16 @@ pub enum Error {
         /// The system's error number.
         errno: i32,
     },
+    /// The operating system refused an operation on a file that has a name.
+    #[error("{operation} {path}: {}", std::io::Error::from_raw_os_error(*errno))]
+    File {
+        /// What was being done, for a person.
+        operation: &'static str,
+        /// The file, safe to show.
+        path: String,
+        /// The system's error number.
+        errno: i32,
+    },
     /// No address of the peer could be resolved.
     #[error("cannot resolve {host}: {detail}")]
     Resolve {
@@ -247,6 +257,9 @@ pub enum HostKeyFault {
     /// The application refused it.
     #[error("refused by the application")]
     Refused,
+    /// The known_hosts files do not have it, and nobody has accepted it.
+    #[error("{0}")]
+    Known(Box<KnownHostsFault>),
     /// Nobody was there to accept it.
     #[error("not verified: set an expected key or a host key callback")]
     NotVerified,
@@ -259,6 +272,69 @@ pub enum HostKeyFault {
     /// Another key than in the first key exchange.
     #[error("the host key changed during the session")]
     Changed,
+}
+
+/// What is known instead of the host key that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KnownKeys {
+    /// No key of the host.
+    None,
+    /// Keys of other types only.
+    OfOtherTypes,
+    /// Another key of this type.
+    Another,
+    /// That the key is revoked.
+    Revoked,
+}
+
+/// What known_hosts files say about a host key that is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHostsFault {
+    /// What they know.
+    pub known: KnownKeys,
+    /// The host, as files have it.
+    pub host: String,
+    /// The type of the key that was shown.
+    pub key_type: &'static str,
+    /// `file:line` of the line that decided; empty without one.
+    pub place: String,
+    /// Fingerprint of the key in that line; empty without one.
+    pub expected: String,
+    /// Fingerprint of the key that was shown.
+    pub found: String,
+}
+
+impl fmt::Display for KnownHostsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KnownHostsFault {
+            host,
+            key_type,
+            place,
+            expected,
+            found,
+            ..
+        } = self;
+        match self.known {
+            KnownKeys::None => write!(
+                f,
+                "no key of {host} is known; it showed {key_type} {found}, which nobody has accepted"
+            ),
+            KnownKeys::OfOtherTypes => write!(
+                f,
+                "{host} is known by a key of another type ({place}), and did not show that one but {key_type} {found}; \
+                 somebody may be in between. If the host was given a new key, remove the old one there"
+            ),
+            KnownKeys::Another => write!(
+                f,
+                "the key of {host} has changed: {place} has {expected}, it showed {key_type} {found}; somebody may be \
+                 in between. If the host was given a new key, remove the old one there"
+            ),
+            KnownKeys::Revoked => write!(
+                f,
+                "the key {found} of {host} is revoked in {place}: whoever has it must not be trusted"
+            ),
+        }
+    }
 }
 
 /// Why a key could not be read, made or used. Four different errors for four different remedies.
@@ -372,6 +448,7 @@ impl Error {
             Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
+            | Error::File { .. }
             | Error::RekeyNeeded
             | Error::Cancelled
             | Error::Closed

@@ -5,6 +5,7 @@
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
 //! sftp         SFTP version 3: codec, client and server over a Channel
+//! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
@@ -49,6 +50,7 @@ pub mod ffi;
 pub mod forward;
 pub mod kex;
 pub mod keys;
+pub mod known_hosts;
 pub mod messages;
 pub mod packet;
 pub mod sftp;

@@ -24,6 +24,7 @@ const PROGRAMS: &[&str] = &[
     "sftp",
     "forward",
     "packets",
+    "known_hosts",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -153,10 +154,11 @@ fn programs_pass_under_valgrind() {
         "death",
         "streams",
         "pulled",
-    "virtual",
+        "virtual",
         "sftp",
         "forward",
         "packets",
+        "known_hosts",
         "misuse",
     ] {
         let from = if name == "misuse" {

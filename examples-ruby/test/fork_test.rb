@@ -82,15 +82,16 @@ end
 # How a process ends: never with a hang, never with a crash.
 class ExitTest < Case
   BUSY = <<~RUBY
+    Thread.report_on_exception = false # before there is a thread that may fail
     pairs = Array.new(3) { Pair.new.login }
     $count = 0
     SSHWire.log(:debug) { $count }
     pairs.each do |pair|
       near, = pair.channel
-      Thread.new { near.readpartial(1) }.report_on_exception = false
-      Thread.new { pair.accepted.accept }.report_on_exception = false
-      Thread.new { loop { pair.client.run("talk") && $count += 1 } }.report_on_exception = false
-      Thread.new { near.request("none") }.report_on_exception = false
+      Thread.new { near.readpartial(1) }
+      Thread.new { pair.accepted.accept }
+      Thread.new { loop { pair.client.run("talk") && $count += 1 } }
+      Thread.new { near.request("none") }
     end
     sleep 0.01 until $count > 60
   RUBY

@@ -8,7 +8,7 @@ use crate::error::Error;
 const DEFAULT_PORT: u16 = 22;
 
 /// Host and port.
-pub(super) fn split(address: &str) -> Result<(&str, u16), Error> {
+pub(crate) fn split(address: &str) -> Result<(&str, u16), Error> {
     let no_form = Error::ApiMisuse("the address is not of the form host:port");
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or_else(|| no_form.clone())?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
-use super::serving::{After, HostKeyState, Phase};
+use super::serving::After;
 use super::shared::Shared;
 use crate::auth::AuthDecision;
 use crate::connection::{ChannelId, GlobalRequestId, OpenRefusal, RequestId};
 use crate::endpoint::Services;
-use crate::error::{Error, HostKeyFault};
+use crate::error::Error;
 
 impl Shared {
     /// Does what must be done without locks: signatures. Then the services learn the result.
@@ -62,32 +62,6 @@ impl Shared {
             return Ok(());
         }
         outcome
-    }
-
-    /// The application's word on the host key.
-    pub(crate) fn host_key_answered(
-        self: &Arc<Self>,
-        verdict: Result<(), HostKeyFault>,
-    ) -> Result<(), Error> {
-        let mut serving = self.serving.lock();
-        serving.alive()?;
-        match verdict {
-            Ok(()) => {
-                // A question was asked, so there is a key.
-                let _ = serving.accept_host_key();
-                if serving.phase == Phase::Keyed {
-                    serving.started();
-                }
-                self.progress.notify_all();
-            }
-            Err(fault) => {
-                if !matches!(serving.host_key, HostKeyState::Accepted(_)) {
-                    drop(serving);
-                    self.end(fault.into());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The application's word on a channel that the peer wants to open.

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::event::Event;
 use super::inside;
-use super::serving::{Attempt, HostKeyState, Phase, Serving};
+use super::serving::{Attempt, Phase, Serving};
 use super::transport::Transport;
 use super::wait::Timeout;
 use crate::auth::{AuthOutcome, ClientMethod};
 use crate::endpoint::Services;
-use crate::error::{Error, HostKeyFault};
+use crate::error::Error;
 use crate::messages::Role;
 
 impl Transport {
@@ -78,8 +78,8 @@ impl Transport {
         if serving.phase != Phase::Keyed {
             return Err(Error::ApiMisuse("the transport is not negotiated"));
         }
-        if !matches!(serving.host_key, HostKeyState::Accepted(_)) && serving.role == Role::Client {
-            return Err(HostKeyFault::NotVerified.into());
+        if !serving.host_key.is_accepted() && serving.role == Role::Client {
+            return Err(serving.host_key.fault().into());
         }
         if serving.attempt.running {
             return Err(Error::ApiMisuse("an attempt is under way"));

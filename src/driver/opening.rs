@@ -13,6 +13,22 @@ use super::wait::Timeout;
 use crate::connection::{ChannelId, OpenKind};
 use crate::error::Error;
 
+impl Channel {
+    /// Somebody has the channel, or needs it no longer: it does not come out of `accept` any more.
+    pub fn claim(&self) {
+        if self.handle.shared.check_process().is_err() {
+            return;
+        }
+        let mut serving = self.handle.shared.serving.lock();
+        serving
+            .accepted
+            .retain(|waiting| *waiting != self.handle.id);
+        if let Some(entry) = serving.channels.get_mut(&self.handle.id) {
+            entry.unclaimed = false;
+        }
+    }
+}
+
 impl Transport {
     /// Opens a channel and waits for the peer's answer.
     pub fn open_channel(&self, kind: OpenKind, timeout: Timeout) -> Result<Channel, Error> {
@@ -88,9 +104,7 @@ impl Transport {
             taken?
         };
         let channel = shared.channel(id)?;
-        if let Some(entry) = shared.serving.lock().channels.get_mut(&id) {
-            entry.unclaimed = false;
-        }
+        channel.claim();
         Ok(channel)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::host_key::HostKeyJudge;
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
 use crate::crypto::algorithms::{name::SSH_RSA, Preferences, SIGNATURES};
@@ -26,6 +27,8 @@ pub struct TransportOptions {
     pub expected_host_key: Option<PublicKey>,
     /// Client: the application chose to trust any host key.
     pub insecure_accept_any_host_key: bool,
+    /// Client: who decides about host keys before the application is asked.
+    pub host_key_judge: Option<Arc<dyn HostKeyJudge>>,
     /// Groups for `diffie-hellman-group-exchange-*` (server).
     pub moduli: Option<Arc<Moduli>>,
     /// When keys are changed.
@@ -57,6 +60,7 @@ impl Default for TransportOptions {
             host_keys: Vec::new(),
             expected_host_key: None,
             insecure_accept_any_host_key: false,
+            host_key_judge: None,
             moduli: None,
             rekey: RekeyLimits::default(),
             require_strict_kex: false,

@@ -9,6 +9,7 @@ use super::begun::Begun;
 use super::entry::ChannelEntry;
 use super::event::Event;
 use super::forward::Forwards;
+use super::host_key::HostKeyState;
 use super::keepalive::Keepalive;
 use super::options::TransportOptions;
 use super::pool::Job;
@@ -18,8 +19,7 @@ use super::subsystem::Subsystems;
 use crate::auth::{AuthOutcome, SignJob, VerifyJob};
 use crate::connection::{ChannelId, GlobalRequestId, RequestId};
 use crate::endpoint::Services;
-use crate::error::{Error, HostKeyFault};
-use crate::keys::PublicKey;
+use crate::error::Error;
 use crate::messages::Role;
 
 /// Most bytes that wait to be sealed before the application's own requests are refused.
@@ -36,27 +36,6 @@ pub(crate) enum Phase {
     New,
     Negotiating,
     Keyed,
-}
-
-/// What is known about the server's host key (client).
-pub(crate) enum HostKeyState {
-    Unknown,
-    /// Shown, and nobody has accepted it yet.
-    Shown(PublicKey),
-    /// A question about it is under way.
-    Asked(PublicKey),
-    Accepted(PublicKey),
-}
-
-impl HostKeyState {
-    pub(crate) fn key(&self) -> Option<&PublicKey> {
-        match self {
-            HostKeyState::Unknown => None,
-            HostKeyState::Shown(key) | HostKeyState::Asked(key) | HostKeyState::Accepted(key) => {
-                Some(key)
-            }
-        }
-    }
 }
 
 /// An authentication attempt of ours.
@@ -182,16 +161,5 @@ impl Serving {
         .into_iter()
         .flatten()
         .min()
-    }
-
-    /// The host key was accepted or refused by the application.
-    pub(crate) fn accept_host_key(&mut self) -> Result<(), Error> {
-        match std::mem::replace(&mut self.host_key, HostKeyState::Unknown) {
-            HostKeyState::Unknown => Err(HostKeyFault::NotVerified.into()),
-            HostKeyState::Shown(key) | HostKeyState::Asked(key) | HostKeyState::Accepted(key) => {
-                self.host_key = HostKeyState::Accepted(key);
-                Ok(())
-            }
-        }
     }
 }

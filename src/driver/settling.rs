@@ -5,14 +5,13 @@ use std::time::Instant;
 
 use super::entry::{ChannelEntry, ChannelInterest};
 use super::log::LogLevel;
-use super::request::{Question, RequestKind};
-use super::serving::{After, HostKeyState, Phase, Serving};
+use super::request::Question;
+use super::serving::{After, Phase, Serving};
 use super::shared::Shared;
 use crate::auth::{AuthOutcome, ClientAuthEvent, ServerAuthEvent};
 use crate::connection::{ChannelId, ConnectionEvent};
 use crate::endpoint::{self, Services};
 use crate::error::Error;
-use crate::keys::PublicKey;
 use crate::messages::Role;
 use crate::transport::TransportEvent;
 
@@ -46,7 +45,7 @@ impl Serving {
                         (Role::Server, Some(at)) => Some((at, "login grace time")),
                         _ => None,
                     };
-                    if !matches!(self.host_key, HostKeyState::Asked(_)) {
+                    if !self.host_key.is_asked() {
                         self.started();
                     }
                 }
@@ -66,23 +65,6 @@ impl Serving {
     pub(crate) fn started(&mut self) {
         if let Some(event) = self.start_event.take() {
             event.set();
-        }
-    }
-
-    fn host_key_shown(&mut self, shared: &Arc<Shared>, key: PublicKey) {
-        if matches!(self.host_key, HostKeyState::Accepted(_)) {
-            // A rekey: the transport layer has seen that it is the same key.
-            return;
-        }
-        let expected = self.options.expected_host_key.is_some();
-        if expected || self.options.insecure_accept_any_host_key {
-            // An expected key was compared by the transport layer before it let this event out.
-            self.host_key = HostKeyState::Accepted(key);
-        } else if self.is_asked(RequestKind::HostKey) {
-            self.host_key = HostKeyState::Asked(key.clone());
-            self.ask(shared, Question::HostKey(key));
-        } else {
-            self.host_key = HostKeyState::Shown(key);
         }
     }
 

@@ -128,25 +128,15 @@ impl Shared {
         let channel = self.channel(id)?;
         let (begin, begun) = mpsc::channel();
         let name = name.to_owned();
-        let shared = Arc::clone(self);
         thread::spawn("sshwire-subsys", move || {
             let _place = place;
             if begun.recv().is_ok() {
-                shared.claim(id);
+                channel.claim();
                 serve(&channel, &name, &handler);
             }
         })
         .map_err(|_| Error::Resource("a thread for a subsystem could not be started"))?;
         Ok(begin)
-    }
-
-    /// The handler has the channel: it does not come out of `accept` any more.
-    fn claim(&self, id: ChannelId) {
-        let mut serving = self.serving.lock();
-        serving.accepted.retain(|waiting| *waiting != id);
-        if let Some(entry) = serving.channels.get_mut(&id) {
-            entry.unclaimed = false;
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::inside;
 use super::log::{LogLevel, LogSink};
 use super::options::TransportOptions;
 use super::request::RequestKind;
-use super::serving::{BannerCallback, HostKeyState, Phase, RequestCallback};
+use super::serving::{BannerCallback, Phase, RequestCallback};
 use super::shared::Shared;
 use super::stream::{AddressStream, ByteStream, CallbackStream, ChannelStream, Socket, Stream};
 use super::subsystem::SubsystemHandler;
@@ -223,6 +223,9 @@ impl Transport {
             inside::refuse(shared.key, "start inside a callback")?;
         }
         let deadline = timeout.deadline();
+        if role == Role::Client {
+            self.order_host_keys()?;
+        }
         self.begin(role, event)?;
         if event.is_some() {
             return Ok(());
@@ -234,10 +237,21 @@ impl Transport {
             deadline,
             "negotiation",
             |serving| {
-                let asked = matches!(serving.host_key, HostKeyState::Asked(_));
+                let asked = serving.host_key.is_asked();
                 (serving.phase == Phase::Keyed && !asked).then_some(Ok(()))
             },
         )
+    }
+
+    /// Has the judge of host keys say what is offered first. It reads files, so no lock is held meanwhile.
+    fn order_host_keys(&self) -> Result<(), Error> {
+        let options = self.options();
+        let Some(judge) = &options.host_key_judge else {
+            return Ok(());
+        };
+        let mut preferences = options.preferences_for(Role::Client);
+        preferences.host_key = judge.order(&preferences.host_key)?;
+        self.configure(|options| options.preferences = Some(preferences))
     }
 
     fn begin(&self, role: Role, event: Option<&Event>) -> Result<(), Error> {

@@ -342,7 +342,8 @@ pub unsafe extern "C" fn ssh_channel_close(channel: *mut ssh_channel) -> ssh_sta
 }
 
 /// Closes the channel if it is not closed, and frees the handle. Calls blocked on it in other threads return
-/// with SSH_ERR_CLOSED.
+/// with SSH_ERR_CLOSED. One that the peer has opened and nobody has taken does not come out of
+/// ssh_transport_accept() any more.
 ///
 /// @param channel  the channel; NULL is fine
 ///
@@ -352,6 +353,8 @@ pub unsafe extern "C" fn ssh_channel_free(channel: *mut ssh_channel) {
     guard::value((), || {
         let object = handle::take(channel)?;
         object.set_freed();
+        // Or it would count as open for as long as nobody asks for it.
+        object.driver.claim();
         // Fails only where it is closed already. Wakes the calls that other threads have under way.
         // A transport or an SFTP session that runs over the channel keeps it.
         if !object.is_carrying() {

@@ -71,7 +71,7 @@ fn details(error: &Error) -> Details {
     let mut d = Details::default();
     match error {
         Error::Below(cause) => return details(cause),
-        Error::Io { errno, .. } => d.errno = *errno,
+        Error::Io { errno, .. } | Error::File { errno, .. } => d.errno = *errno,
         Error::Disconnected {
             reason,
             description,
@@ -99,6 +99,10 @@ fn details(error: &Error) -> Details {
         Error::HostKey(HostKeyFault::Mismatch { expected, found }) => {
             d.expected = Some(c_string(expected));
             d.found = Some(c_string(found));
+        }
+        Error::HostKey(HostKeyFault::Known(fault)) => {
+            d.expected = (!fault.expected.is_empty()).then(|| c_string(&fault.expected));
+            d.found = Some(c_string(&fault.found));
         }
         _ => {}
     }

@@ -282,8 +282,10 @@ pub unsafe extern "C" fn ssh_request_transport(request: *const ssh_request) -> *
 /// The channel the request is about.
 ///
 /// @return the channel's one handle: the same for all its requests, and the same that ssh_transport_accept()
-///         returns. It belongs to whoever accepts the channel; do not free it for having asked here. NULL for
-///         kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread. Since 0.1.
+///         returns. It belongs to whoever takes it there, or from ssh_request_accept_channel(). A program that takes
+///         none, and does all in callbacks, frees it when it is done: until then it counts among the channels that may be
+///         open. NULL for kinds without a channel, for SSH_REQUEST_CHANNEL_OPEN, and once it is freed. Any thread.
+///         Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_channel(request: *const ssh_request) -> *mut ssh_channel {
     guard::value(std::ptr::null_mut(), || {

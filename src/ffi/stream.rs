@@ -156,7 +156,7 @@ pub unsafe extern "C" fn ssh_transport_begin_address(
         let timeout = time::timeout(timeout_ms, Timeout::from_ms(DEFAULT_CONNECT_MS))?;
         let driver = Transport::from_address_in_background(address, timeout, event)
             .map_err(invalid_if_misuse)?;
-        TransportObject::new_handle(driver)
+        TransportObject::new_handle_to(driver, Some(address))
     })
 }
 

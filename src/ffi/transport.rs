@@ -80,7 +80,7 @@ pub unsafe extern "C" fn ssh_transport_new_address(
         let address = memory::text(address, "the address")?;
         let timeout = time::timeout(timeout_ms, Timeout::from_ms(DEFAULT_CONNECT_MS))?;
         let driver = Transport::from_address(address, timeout).map_err(invalid_if_misuse)?;
-        TransportObject::new_handle(driver)
+        TransportObject::new_handle_to(driver, Some(address))
     })
 }
 
@@ -101,8 +101,8 @@ pub unsafe extern "C" fn ssh_transport_free(transport: *mut ssh_transport) {
 
 /// Begins the session as client: exchanges identifications and keys. The server's host key is then known
 /// (ssh_transport_get_remote_server_key()) and has proven itself; whether it is the right one is decided by
-/// the expected key, the SSH_REQUEST_HOST_KEY callback, ssh_transport_accept_host_key() or
-/// ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
+/// the expected key, the known hosts (ssh_transport_set_known_hosts()), the SSH_REQUEST_HOST_KEY callback,
+/// ssh_transport_accept_host_key() or ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
 ///
 /// @param transport   the transport
 /// @param event       NULL to wait until it is done; otherwise the call returns at once and the event is set

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::connection::GlobalRequestId;
 use crate::driver::sync::Mutex;
 use crate::driver::{self, KeepaliveCallback, LogLevel, RequestKind, Timeout, Transport};
+use crate::known_hosts::Attached;
 use crate::messages::Role;
 
 use super::callbacks::Userdata;
@@ -35,6 +36,10 @@ impl Handle for ssh_transport {
 
 pub(crate) struct TransportObject {
     pub(crate) driver: Transport,
+    /// The host and port that it was made to lead to, where it was made from an address.
+    pub(crate) address: Option<(String, u16)>,
+    /// The known hosts that decide about its server's key.
+    pub(crate) known_hosts: Mutex<Option<Arc<Attached>>>,
     /// The one handle, as a number; 0 before it is made and once it is freed.
     handle: AtomicUsize,
     /// Callbacks set on the transport, and those of its server.
@@ -71,8 +76,19 @@ struct KnownChannel {
 
 impl TransportObject {
     pub(crate) fn new_handle(driver: Transport) -> Outcome<*mut ssh_transport> {
+        Self::new_handle_to(driver, None)
+    }
+
+    /// A handle of a transport to an address.
+    pub(crate) fn new_handle_to(
+        driver: Transport,
+        address: Option<&str>,
+    ) -> Outcome<*mut ssh_transport> {
+        let address = address.map(driver::split_address).transpose()?;
         let object = Arc::new(TransportObject {
             driver,
+            address: address.map(|(host, port)| (host.to_owned(), port)),
+            known_hosts: Mutex::default(),
             handle: AtomicUsize::new(0),
             callbacks: Mutex::default(),
             server_callbacks: Mutex::default(),

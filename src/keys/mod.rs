@@ -8,7 +8,7 @@ mod public;
 pub mod signature;
 
 pub use private::PrivateKey;
-pub use public::PublicKey;
+pub use public::{fingerprint, PublicKey};
 
 use crate::crypto::sign::ecdsa::Curve;
 

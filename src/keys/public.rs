@@ -215,8 +215,7 @@ impl PublicKey {
 
     /// `SHA256:` and the unpadded base64 of the blob's hash.
     pub fn fingerprint(&self) -> String {
-        let hash = Sha256::digest(self.blob());
-        format!("SHA256:{}", Base64Unpadded::encode_string(&hash))
+        fingerprint(self.blob())
     }
 
     /// `type base64 comment`, without a newline. Line breaks and NUL in the comment become spaces.
@@ -234,6 +233,12 @@ impl PublicKey {
     pub fn load(bytes: &[u8]) -> Result<(Self, String), Error> {
         public_line::load(bytes)
     }
+}
+
+/// The fingerprint of a blob, as [`PublicKey::fingerprint`], of a type that this library may not know.
+pub fn fingerprint(blob: &[u8]) -> String {
+    let hash = Sha256::digest(blob);
+    format!("SHA256:{}", Base64Unpadded::encode_string(&hash))
 }
 
 /// The hash that a signature algorithm of RSA keys names (RFC 8332 §3, RFC 4253 §6.6).

@@ -184,6 +184,8 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
+            "ssh_known_hosts *" => Some("ssh_known_hosts_free"),
+            "ssh_known_hosts_entry *" => Some("ssh_known_hosts_entry_free"),
             "ssh_message *" => Some("ssh_message_free"),
             "ssh_request *" => Some("ssh_request_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
@@ -232,6 +234,7 @@ static ssh_packetizer *packetizer;
 static ssh_message *message;
 static ssh_sftp *made_up;
 static ssh_sftp_operation *_Atomic sftp_operation;
+static ssh_known_hosts *known_hosts;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -414,6 +417,16 @@ static ssh_message *good_ssh_message(void)
     return message = ssh_message_new_bytes("\x14 and more than a few bytes", 28);
 }
 
+static ssh_known_hosts *good_ssh_known_hosts(void)
+{
+    char path[sizeof directory + 8];
+    snprintf(path, sizeof path, "%s/known", directory);
+    ssh_known_hosts_free(known_hosts);
+    known_hosts = ssh_known_hosts_new();
+    CHECK_STATUS(ssh_known_hosts_add_file(known_hosts, path, NULL), SSH_OK);
+    return known_hosts;
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -455,6 +468,7 @@ int main(void)
     ssh_key_free(key);
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
+    ssh_known_hosts_free(known_hosts);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);

@@ -237,6 +237,33 @@ static void misuse(void)
     pair_free(&p);
 }
 
+/* A server without special rights gives no file away, and says so. The last of all: this process keeps what it drops. */
+static void owners(void)
+{
+    const unsigned nobody = 65534, somebody = 12345;
+    char top[] = "/tmp/sshwire-c-sftp-XXXXXX";
+    pair p;
+    CHECK(mkdtemp(top) != NULL);
+    if (geteuid() == 0)
+        CHECK(chown(top, nobody, nobody) == 0 && setresgid(nobody, nobody, nobody) == 0
+              && setresuid(nobody, nobody, nobody) == 0);
+    files = ssh_sftp_server_new_directory(top, NULL);
+    CHECK(files != NULL);
+    ssh_sftp *sftp = files_pair(&p);
+    SFTP_OK(ssh_sftp_mkdir(sftp, "/mine", 0700, SFTP_MS, error));
+    SFTP_REFUSED(ssh_sftp_chown(sftp, "/mine", somebody, somebody, SFTP_MS, error), SSH_SFTP_STATUS_PERMISSION_DENIED);
+    ssh_error *failure = NULL;
+    CHECK_STATUS(ssh_sftp_chown(sftp, "/mine", somebody, somebody, SFTP_MS, &failure), SSH_ERR_SFTP);
+    CHECK(strstr(ssh_error_message(failure), "owner") != NULL);
+    ssh_error_free(failure);
+    SFTP_OK(ssh_sftp_chown(sftp, "/mine", geteuid(), getegid(), SFTP_MS, error));
+    SFTP_OK(ssh_sftp_rmdir(sftp, "/mine", SFTP_MS, error));
+    ssh_sftp_free(sftp);
+    pair_free(&p);
+    ssh_sftp_server_free(files);
+    CHECK(rmdir(top) == 0);
+}
+
 static int remove_entry(const char *path, const struct stat *found, int type, struct FTW *where)
 {
     (void)found, (void)type, (void)where;
@@ -258,6 +285,7 @@ int main(void)
     misuse();
     ssh_sftp_server_free(files);
     CHECK(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
+    owners();
     puts("sftp: ok");
     return 0;
 }

@@ -1,4 +1,4 @@
-//! Our SFTP server against the clients of OpenSSH, PuTTY, lftp and paramiko.
+//! Our SFTP server against the clients of OpenSSH, PuTTY, lftp, rclone and paramiko.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -299,4 +299,67 @@ fn paramiko_does_it_all() {
     let said = format!("{}{}", output.text(), output.stderr);
     assert_eq!(output.code(), Some(0), "{said}\n{}", offer.server.log());
     assert_eq!(said.matches("ok ").count(), 7, "{said}");
+}
+
+/// rclone reads and writes many files at once, over connections of its own choice.
+#[test]
+fn rclone_copies_and_checks() {
+    need!("RCLONE");
+    const FILES: usize = 1000;
+    let offer = Offer::new(&[]);
+    let tree = offer.local.join("tree");
+    fs::create_dir_all(tree.join("a/b")).expect("directory");
+    noise_file(&tree.join("a/large"), 64 * MIB);
+    fs::write(tree.join("Grüße, 世界 ☃"), "x").expect("file");
+    for number in 0..FILES {
+        fs::write(tree.join(format!("a/b/{number}")), number.to_string()).expect("file");
+    }
+    let config = offer.scratch.write("rclone.conf", "");
+    let hosts = offer
+        .scratch
+        .write("rclone_hosts", &offer.server.known_hosts_lines());
+    let rclone = |words: &[&str]| {
+        let output = run(
+            peer("RCLONE")
+                .env("HOME", offer.scratch.file("home"))
+                .env("RCLONE_CONFIG", &config)
+                .env("RCLONE_SFTP_HOST", "127.0.0.1")
+                .env("RCLONE_SFTP_PORT", offer.server.port.to_string())
+                .env("RCLONE_SFTP_USER", "tester")
+                .env("RCLONE_SFTP_KEY_FILE", key("user_ed25519"))
+                .env("RCLONE_SFTP_KNOWN_HOSTS_FILE", &hosts)
+                // Files only: without this it runs programs over there, too.
+                .env("RCLONE_SFTP_SHELL_TYPE", "none")
+                .args(["--retries", "1", "--transfers", "8", "--checkers", "8"])
+                .args(words)
+                .current_dir(&offer.local),
+            b"",
+            LIMIT * 3,
+        );
+        let said = format!("{words:?}: {}{}", output.text(), output.stderr);
+        assert_eq!(output.code(), Some(0), "{said}\n{}", offer.server.log());
+        output
+    };
+    rclone(&["copy", "tree", ":sftp:/tree"]);
+    // Byte by byte, and the times, too: a second copy has nothing to do.
+    rclone(&["check", "--download", "tree", ":sftp:/tree"]);
+    let output = rclone(&["copy", "-v", "--dry-run", "tree", ":sftp:/tree"]);
+    assert!(!output.stderr.contains("Skipped copy"), "{}", output.stderr);
+    rclone(&["copy", ":sftp:/tree", "back"]);
+    for name in ["a/large", "Grüße, 世界 ☃", "a/b/999"] {
+        let (there, back) = (offer.local.join("tree"), offer.local.join("back"));
+        assert_eq!(file_hash(&there.join(name)), file_hash(&back.join(name)));
+    }
+    let output = rclone(&["size", "--json", ":sftp:/tree"]);
+    let wanted = format!("\"count\":{}", FILES + 2);
+    assert!(output.text().contains(&wanted), "{}", output.text());
+    rclone(&["moveto", ":sftp:/tree/a/large", ":sftp:/tree/moved"]);
+    assert_eq!(
+        file_hash(&tree.join("a/large")),
+        file_hash(&offer.offered.join("tree/moved"))
+    );
+    let output = rclone(&["about", ":sftp:/"]);
+    assert!(output.text().contains("Free:"), "{}", output.text());
+    rclone(&["purge", ":sftp:/tree"]);
+    assert!(!offer.offered.join("tree").exists());
 }

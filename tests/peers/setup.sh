@@ -1,8 +1,8 @@
 #!/bin/sh
-# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp and an X server without a
-# screen from the distribution's packages, paramiko and ssh-audit in a Python environment of their own. Everything that
-# is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it finds all there
-# and returns at once.
+# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone and an X server
+# without a screen from the distribution's packages, paramiko and ssh-audit in a Python environment of their own.
+# Everything that is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it
+# finds all there and returns at once.
 #
 # What cannot be had is named. That is a warning, except under CI=true, where it is a failure: a check that did not
 # run must not look like one that passed.
@@ -31,6 +31,7 @@ package_present() {
         dropbear-bin) have dropbear && have dbclient && have dropbearkey ;;
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         lftp) have lftp ;;
+        rclone) have rclone ;;
         putty-tools) have psftp ;;
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
@@ -38,6 +39,7 @@ package_present() {
         ruby) have ruby ;;
         ruby-ffi) have ruby && ruby -e 'require "ffi"' 2>/dev/null ;;
         ruby-minitest) have ruby && ruby -e 'require "minitest"' 2>/dev/null ;;
+        golang-go) have go ;;
         pkg-config) have pkg-config ;;
         cmake) have cmake ;;
         man-db) have man ;;
@@ -52,12 +54,12 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp putty-tools valgrind g++ \
-        procps python3-venv xvfb xauth x11-utils; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp rclone putty-tools \
+        valgrind g++ procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation and other languages are tested with.
-    for package in pkg-config cmake man-db ruby ruby-ffi ruby-minitest; do
+    for package in pkg-config cmake man-db golang-go ruby ruby-ffi ruby-minitest; do
         package_present "$package" || printf '%s ' "$package"
     done
 }
@@ -141,7 +143,7 @@ fi
 
 {
     for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient psftp lftp \
-        valgrind; do
+        rclone valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done

@@ -1,6 +1,7 @@
-//! What needs `unsafe` or a bare system call: the socket's descriptor, fork, and lent buffers.
+//! What needs `unsafe` or a bare system call: the socket's descriptor, fork, lent buffers, memory to read into.
 
 pub mod exit;
+pub mod file;
 pub mod fork;
 pub mod lent;
 pub mod socket;

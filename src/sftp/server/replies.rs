@@ -143,17 +143,24 @@ impl Replies {
         }
     }
 
-    /// DATA with at most `length` bytes that `read` puts where they leave from; none are the end of the file.
+    /// DATA with the bytes that `read` appends to those that leave, at most `length`; none are the end of the file.
     pub fn data(
         &mut self,
         id: u32,
         length: usize,
-        read: impl FnOnce(&mut [u8]) -> Result<usize, Failure>,
+        read: impl FnOnce(&mut Vec<u8>) -> Result<usize, Failure>,
     ) {
         let start = self.bytes.len();
         let head = start.saturating_add(DATA_HEAD_BYTES);
-        self.bytes.resize(head.saturating_add(length), 0);
-        let outcome = read(self.bytes.get_mut(head..).unwrap_or_default());
+        // At once, so that the head does not make the buffer grow twice.
+        self.bytes.reserve(DATA_HEAD_BYTES.saturating_add(length));
+        let write_head = |bytes: &mut Vec<u8>, count: usize| {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            FrameWriter::write_head(bytes, PacketType::DATA, |w| _ = w.u32(id), count);
+        };
+        // What comes is hardly ever less than was asked for.
+        write_head(&mut self.bytes, length);
+        let outcome = read(&mut self.bytes);
         let count = outcome.as_ref().map_or(0, |count| (*count).min(length));
         if count == 0 {
             self.bytes.truncate(start);
@@ -161,11 +168,12 @@ impl Replies {
             return;
         }
         self.bytes.truncate(head.saturating_add(count));
-        let mut packet = Vec::with_capacity(DATA_HEAD_BYTES);
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        FrameWriter::write_head(&mut packet, PacketType::DATA, |w| _ = w.u32(id), count);
-        if let Some(front) = self.bytes.get_mut(start..head) {
-            front.copy_from_slice(&packet);
+        if count < length {
+            let mut shorter = Vec::with_capacity(DATA_HEAD_BYTES);
+            write_head(&mut shorter, count);
+            if let Some(front) = self.bytes.get_mut(start..head) {
+                front.copy_from_slice(&shorter);
+            }
         }
     }
 }
@@ -193,8 +201,8 @@ mod tests {
     #[test]
     fn data_are_read_in_place_and_short_reads_are_short_packets() {
         let mut replies = Replies::default();
-        replies.data(1, 10, |buffer| {
-            buffer[..3].copy_from_slice(b"abc");
+        replies.data(1, 10, |bytes| {
+            bytes.extend_from_slice(b"abc");
             Ok(3)
         });
         replies.data(2, 10, |_| Ok(0));

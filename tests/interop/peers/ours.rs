@@ -93,6 +93,11 @@ impl OurServer {
         self.running.stop();
     }
 
+    /// The most memory that it has had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.running.peak_memory()
+    }
+
     pub fn log(&self) -> String {
         self.running.log()
     }

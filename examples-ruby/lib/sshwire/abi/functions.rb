@@ -383,7 +383,9 @@ module SSHWire
       ]
     }.freeze
 
-    # Families that are left out on purpose: the packet layer by itself is for programs in C.
-    NOT_BOUND_FAMILIES = %w[ssh_message_ ssh_packetizer_].freeze
+    # Families that are left out on purpose: the packet layer by itself is for programs in C, and known hosts wait for
+    # the configuration of ssh that belongs with them.
+    NOT_BOUND_FAMILIES = %w[ssh_message_ ssh_packetizer_ ssh_known_hosts_ ssh_transport_known_hosts
+                            ssh_transport_set_known_hosts].freeze
   end
 end

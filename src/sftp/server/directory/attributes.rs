@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cap_std::fs::{Permissions, PermissionsExt};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
 
 use super::tree::{as_path, Tree};
 use crate::sftp::server::failure::Failure;
@@ -82,6 +83,14 @@ fn owner((user, group): (u32, u32)) -> (Option<Uid>, Option<Gid>) {
     )
 }
 
+/// Why a file keeps its owner. "Operation not permitted" alone does not say which of the attributes it was about.
+fn not_given(errno: Errno) -> Failure {
+    match errno {
+        Errno::PERM => Failure::denied("the server may not change the owner or group"),
+        errno => errno.into(),
+    }
+}
+
 /// FSETSTAT.
 pub fn set_open(fd: BorrowedFd<'_>, wanted: &Attributes, writable: bool) -> Result<(), Failure> {
     if let Some(size) = wanted.size {
@@ -92,7 +101,7 @@ pub fn set_open(fd: BorrowedFd<'_>, wanted: &Attributes, writable: bool) -> Resu
     }
     if let Some(numbers) = wanted.owner {
         let (user, group) = owner(numbers);
-        fs::fchown(fd, user, group)?;
+        fs::fchown(fd, user, group).map_err(not_given)?;
     }
     if let Some(permissions) = wanted.permissions {
         fs::fchmod(fd, checked_mode(permissions, &fs::fstat(fd)?)?)?;
@@ -119,7 +128,7 @@ pub fn set(tree: &Tree, path: &VirtualPath, wanted: &Attributes) -> Result<(), F
     }
     if let Some(numbers) = wanted.owner {
         let (user, group) = owner(numbers);
-        fs::chownat(&located, "", user, group, AtFlags::EMPTY_PATH)?;
+        fs::chownat(&located, "", user, group, AtFlags::EMPTY_PATH).map_err(not_given)?;
     }
     if let Some(permissions) = wanted.permissions {
         set_mode(tree, path, &located, checked_mode(permissions, &stat)?)?;
@@ -150,7 +159,7 @@ pub fn set_link(tree: &Tree, path: &VirtualPath, wanted: &Attributes) -> Result<
     if let Some(numbers) = wanted.owner {
         let (user, group) = owner(numbers);
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        fs::chownat(&entry.parent, entry.name(), user, group, flags)?;
+        fs::chownat(&entry.parent, entry.name(), user, group, flags).map_err(not_given)?;
     }
     if let Some(seconds) = wanted.times {
         let flags = AtFlags::SYMLINK_NOFOLLOW;

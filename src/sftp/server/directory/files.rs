@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::attributes::{is_directory, is_regular, new_mode};
 use super::tree::{as_path, flag_bits, Tree};
+use crate::driver::sys::file::append_at;
 use crate::sftp::server::failure::Failure;
 use crate::sftp::server::path::VirtualPath;
 use crate::sftp::{Attributes, OpenFlags, StatusCode};
@@ -96,13 +97,13 @@ impl OpenFile {
         })
     }
 
-    /// READ into `buffer`. 0 is the end of the file.
-    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Failure> {
+    /// READ: appends at most `length` bytes. 0 is the end of the file.
+    pub fn read(&self, offset: u64, length: usize, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
         self.check_readable()?;
         if i64::try_from(offset).is_err() {
             return Ok(0);
         }
-        Ok(self.file.read_at(buffer, offset)?)
+        Ok(append_at(&*self.file, offset, length, bytes)?)
     }
 
     /// WRITE, all of it.
@@ -239,10 +240,10 @@ impl Copying {
             self.by_hand = true;
         }
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut buffer = vec![0; most.min(COPY_BUFFER_BYTES)];
-        let count = self.from.read(self.from_offset, &mut buffer)?;
-        let data = buffer.get(..count).unwrap_or_default();
-        self.to.write(self.to_offset, data)?;
+        let mut data = Vec::new();
+        let most = most.min(COPY_BUFFER_BYTES);
+        let count = self.from.read(self.from_offset, most, &mut data)?;
+        self.to.write(self.to_offset, &data)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

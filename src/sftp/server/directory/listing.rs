@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, Dir};
-use rustix::io::Errno;
 
 use super::attributes::from_stat;
 use super::tree::{as_path, Tree};
@@ -61,11 +60,9 @@ impl OpenDir {
                 name => name,
             };
             let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let stat = match fs::statat(&self.fd, as_path(looked_up), flags) {
-                Ok(stat) => stat,
-                // Gone since it was listed.
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno.into()),
+            // Gone since it was listed, or not to be looked at: no reason to keep the others from the client.
+            let Ok(stat) = fs::statat(&self.fd, as_path(looked_up), flags) else {
+                continue;
             };
             let attributes = from_stat(&stat);
             let shown = Shown {

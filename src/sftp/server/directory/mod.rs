@@ -178,7 +178,7 @@ impl Backend for DirectoryBackend {
             } => {
                 let length = usize::try_from(length.min(MAX_READ_BYTES)).unwrap_or(0);
                 match self.handles.get(handle).and_then(|open| open.file()) {
-                    Ok(file) => replies.data(id, length, |buffer| file.read(offset, buffer)),
+                    Ok(file) => replies.data(id, length, |bytes| file.read(offset, length, bytes)),
                     Err(failure) => replies.status(id, Err(failure)),
                 }
             }

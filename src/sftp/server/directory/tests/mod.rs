@@ -1,5 +1,8 @@
 //! A directory served to a hostile client, in memory.
 
+mod hostile;
+mod permissions;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

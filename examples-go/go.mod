@@ -1,0 +1,3 @@
+module sshwire.example/go
+
+go 1.19

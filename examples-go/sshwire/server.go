@@ -1,0 +1,116 @@
+package sshwire
+
+/*
+#include "callback.h"
+*/
+import "C"
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"sync"
+)
+
+// A Server is host keys and functions that any number of transports share. It refuses what no function accepts.
+type Server struct{ handle *C.ssh_server }
+
+// NewServer makes a server. It needs a key.
+func NewServer() *Server {
+	server := &Server{C.ssh_server_new()}
+	runtime.SetFinalizer(server, (*Server).Close)
+	return server
+}
+
+// AddKey adds a host key, one of each kind.
+func (s *Server) AddKey(key *Key) error {
+	defer runtime.KeepAlive(s)
+	defer runtime.KeepAlive(key)
+	return failure(C.ssh_server_add_key(s.handle, key.get()))
+}
+
+// Handle sets who answers questions of a kind. Those of several transports come at once.
+func (s *Server) Handle(kind Kind, answer func(*Request)) error {
+	defer runtime.KeepAlive(s)
+	return given(answer, func(function C.uintptr_t) C.ssh_status {
+		return C.go_server_set_callback(s.handle, C.int32_t(kind), function)
+	})
+}
+
+// HandleSubsystem sets who serves a subsystem, on a thread of its own. It returns the exit status, and the channel is
+// closed.
+func (s *Server) HandleSubsystem(name string, serve func(channel *Channel, name string) int) error {
+	defer runtime.KeepAlive(s)
+	text, end, err := cString(name)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return given(serve, func(function C.uintptr_t) C.ssh_status {
+		return C.go_server_set_subsystem_handler(s.handle, text, function)
+	})
+}
+
+// SetBanner sets a text for users to read before they log in.
+func (s *Server) SetBanner(banner string) error {
+	defer runtime.KeepAlive(s)
+	text, end, err := cString(banner)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return failure(C.ssh_server_set_banner(s.handle, text))
+}
+
+// Close frees the server. Transports that were started with it go on.
+func (s *Server) Close() error {
+	C.ssh_server_free(s.handle)
+	return nil
+}
+
+// Accept begins a session with the client at the other end of the connection, which is taken over as by
+// [NewTransport]. It returns when keys are exchanged; the rest is up to the functions.
+func (s *Server) Accept(ctx context.Context, conn net.Conn) (*Transport, error) {
+	defer runtime.KeepAlive(s)
+	t, err := NewTransport(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if err := t.start(ctx, func(event *C.ssh_event, ms C.int32_t, detail **C.ssh_error) C.ssh_status {
+		return C.ssh_transport_start_server(t.handle, s.handle, event, ms, detail)
+	}); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Serve accepts connections and holds their sessions until the listener fails or the context ends, which ends the
+// sessions and closes the listener, too.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer cancel()
+	go func() {
+		<-ctx.Done()
+		listener.Close()
+	}()
+	for {
+		conn, err := listener.Accept()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			return err
+		}
+		sessions.Add(1)
+		go func() {
+			defer sessions.Done()
+			if transport, err := s.Accept(ctx, conn); err == nil {
+				transport.Wait(ctx)
+				transport.Close()
+			}
+		}()
+	}
+}

@@ -1,0 +1,34 @@
+"""SSH-2, client and server, over the C library libsshwire.
+
+    with sshwire.connect("example.org", "user", password="secret", host_key=key) as transport:
+        print(transport.run("uname -a").stdout.decode())
+
+Every object may be used from any thread. Timeouts are seconds; None waits for ever. Objects are freed at the end of a
+``with``, by free(), or when they are collected, in any order. Failures are exceptions below sshwire.Error, which is an
+OSError; where Python has a class for the case (TimeoutError, ConnectionError, FileNotFoundError, PermissionError), they
+are of that, too. What a function that the library calls raises goes to threading.excepthook, and counts as a refusal.
+"""
+
+from . import _process
+from ._abi import lib as _lib
+from .algorithms import Algorithms, Preset
+from .channel import Channel, Condition, Exit
+from .command import Completed
+from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, HostKeyRejected,
+                     KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
+from .event import Event
+from .forward import Counters, Forward
+from .key import Key
+from .log import set_log
+from .request import Kind, Request
+from .server import Server, SftpDirectory
+from .sftp import Attributes, Sftp, SftpFile, Transfer
+from .transport import Agreed, Statistics, Transport, connect
+
+__version__ = _lib.ssh_version_string().decode()
+
+__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed", "Completed",
+           "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked", "Forward",
+           "HostKeyRejected", "Key", "KeyFailure", "Kind", "NoSuchFile", "PermissionDenied", "Preset", "Request", "Server",
+           "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure", "Timeout", "Transfer",
+           "Transport", "connect", "set_log"]

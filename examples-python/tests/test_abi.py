@@ -1,0 +1,106 @@
+"""The table of C functions against the header that is installed."""
+
+import ctypes
+import fnmatch
+import pathlib
+import re
+import unittest
+
+from pair import environment
+from sshwire import _abi, errors
+from sshwire.request import Kind
+
+_WIDTHS = {"void": None, "ssh_status": ctypes.c_int32, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32,
+           "uint16_t": ctypes.c_uint16, "uint64_t": ctypes.c_uint64, "int64_t": ctypes.c_int64, "size_t": ctypes.c_size_t,
+           "bool": ctypes.c_bool}
+
+# What the package leaves out, and why.
+_LEFT_OUT = {
+    "Packets by themselves are for scanners and test tools, which do better in C.":
+        "ssh_packetizer_* ssh_message_*",
+    "What is begun and asked about later: here a thread waits, or an Event for the start of a session.":
+        "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event",
+    "Known hosts wait for the configuration of ssh that belongs with them.":
+        "ssh_known_hosts_* ssh_transport_known_hosts_verdict ssh_transport_set_known_hosts",
+    "Python objects have attributes of their own.":
+        "ssh_*_userdata",
+    "Something else does the same.":
+        "ssh_error_class ssh_key_kind ssh_version_number ssh_transport_connect ssh_transport_stop_thread "
+        "ssh_transport_is_alive ssh_transport_get_exception ssh_transport_add_server_key ssh_transport_get_server_key "
+        "ssh_transport_accept_host_key ssh_transport_security_options ssh_transport_use_compression ssh_channel_*_ready "
+        "ssh_channel_write ssh_channel_write_stderr ssh_channel_*_timeout ssh_transport_set_timeout "
+        "ssh_request_answer_prompts ssh_server_pull_requests ssh_sftp_attributes_type ssh_sftp_dir_close "
+        "ssh_sftp_new_channel",
+    "The interpreter ends sessions when it ends.":
+        "ssh_transport_*_daemon",
+    "The log of the process is enough, with a name for each transport.":
+        "ssh_transport_*_log_* ssh_transport_*_hexdump",
+    "Limits and details that few programs set.":
+        "ssh_set_io_threads ssh_transport_set_window_cap ssh_transport_require_strict_kex ssh_transport_send_ignore "
+        "ssh_channel_shutdown ssh_channel_id ssh_channel_exit_message ssh_channel_exit_core_dumped "
+        "ssh_request_break_length_ms ssh_sftp_server_set_max_* ssh_sftp_limits ssh_sftp_set_window ssh_text_printable",
+    "File systems that a program makes up; the package serves directories.":
+        "ssh_sftp_operation_* ssh_sftp_server_new_virtual ssh_sftp_server_set_callback",
+    "X11, and forwarded channels by hand.":
+        "ssh_*x11* ssh_transport_open_forwarded_tcpip_channel",
+    "Files: what has a form by path or position is there in that form only.":
+        "ssh_sftp_*setstat ssh_sftp_attributes_new ssh_sftp_attributes_set_* ssh_sftp_attributes_long_name "
+        "ssh_sftp_users_groups_by_id ssh_sftp_file_p* ssh_sftp_file_ch* ssh_sftp_file_utime ssh_sftp_file_statvfs "
+        "ssh_sftp_file_copy_data ssh_sftp_get_* ssh_sftp_put_*",
+}
+
+
+class Abi(unittest.TestCase):
+    def setUp(self):
+        text = pathlib.Path(environment("HEADER")).read_text()
+        self.constants = dict(re.findall(r"^#define (SSH_\w+) (-?\d+)$", text, re.M))
+        text = re.sub(r"/\*.*?\*/|^#[^\n]*$", "", text, flags=re.S | re.M)
+        self.functions = {name: (result, arguments) for result, name, arguments in
+                          re.findall(r"([\w][\w \n]*?[ *]+)(ssh_\w+)\(([^()]*)\);", text)}
+
+    def check(self, name, declared, found):
+        declared = " ".join(declared.replace("*", " * ").split()).removeprefix("const ")
+        words = declared.split()
+        if "*" in words or words[0].endswith("_callback"):
+            self.assertEqual(ctypes.sizeof(found), ctypes.sizeof(ctypes.c_void_p), name)
+            self.assertNotIn(found, _WIDTHS.values(), name)
+        else:
+            self.assertIs(found, _WIDTHS[words[0]], name)
+
+    def test_functions(self):
+        self.assertGreater(len(self.functions), 200)
+        for name in _abi.FUNCTIONS:
+            function = getattr(_abi.lib, name)
+            result, arguments = self.functions[name]
+            self.check(name, result, function.restype)
+            arguments = [] if arguments.strip() == "void" else arguments.split(",")
+            self.assertEqual(len(arguments), len(function.argtypes), name)
+            for argument, found in zip(arguments, function.argtypes):
+                self.check(f"{name}, {argument}", argument, found)
+
+    def test_every_function_is_there_or_left_out(self):
+        patterns = " ".join(_LEFT_OUT.values()).split()
+        others = self.functions.keys() - _abi.FUNCTIONS.keys()
+        unknown = {name for name in others if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)}
+        self.assertEqual(unknown, set(), "new in the header: to be bound, or left out with a reason")
+        idle = [pattern for pattern in patterns if not fnmatch.filter(others, pattern)]
+        self.assertEqual(idle, [], "nothing is left out by these")
+
+    def test_every_function_in_the_table_is_used(self):
+        package = pathlib.Path(_abi.__file__).parent
+        used = " ".join(path.read_text() for path in package.glob("*.py") if path.name != "_abi.py")
+        idle = {name for name in _abi.FUNCTIONS if not re.search(rf"\b{name}\b", used)
+                and not name.startswith("ssh_error_")}  # errors.py makes these names
+        self.assertEqual(idle, set())
+
+    def test_constants(self):
+        kinds = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_REQUEST_")}
+        self.assertEqual({"SSH_REQUEST_" + kind.name: kind for kind in Kind}, kinds)
+        numbers = {int(value) for name, value in self.constants.items() if name.startswith("SSH_ERR_")}
+        self.assertLessEqual(errors._CLASSES.keys(), numbers)
+        for name in "BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE".split():
+            self.assertEqual(int(self.constants["SSH_ERR_" + name]), getattr(errors, name))
+
+
+if __name__ == "__main__":
+    unittest.main()

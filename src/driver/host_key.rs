@@ -1,0 +1,172 @@
+//! The server's host key (client): shown, judged, asked about, accepted.
+//!
+//! Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
+//! hosts), the application. The judge reads files, so it runs on the callback pool like the application's callbacks.
+
+use std::sync::Arc;
+
+use super::request::{Question, RequestKind};
+use super::serving::{Phase, Serving};
+use super::shared::Shared;
+use crate::error::{Error, HostKeyFault};
+use crate::keys::PublicKey;
+
+/// What a judge says.
+pub enum Judged {
+    /// It is the server's key.
+    Accept,
+    /// The application may decide; why it must.
+    Ask(HostKeyFault),
+    /// It must not be used.
+    Refuse(HostKeyFault),
+}
+
+/// Decides about host keys before the application is asked.
+pub trait HostKeyJudge: Send + Sync {
+    /// The host key algorithms in the order in which they are offered, the same ones as are given.
+    ///
+    /// # Errors
+    /// What keeps it from knowing; the transport is not started then.
+    fn order(&self, offered: &[&'static str]) -> Result<Vec<&'static str>, Error>;
+
+    /// Whether this is the server's key.
+    ///
+    /// # Errors
+    /// What keeps it from knowing; the transport ends then.
+    fn judge(&self, key: &PublicKey) -> Result<Judged, Error>;
+}
+
+/// What is known about the server's host key (client).
+pub(crate) enum HostKeyState {
+    Unknown,
+    /// Shown, and nobody has accepted it yet; why not, where a judge has said so.
+    Shown(PublicKey, Option<HostKeyFault>),
+    /// A question about it is under way.
+    Asked(PublicKey),
+    Accepted(PublicKey),
+}
+
+impl HostKeyState {
+    pub(crate) fn key(&self) -> Option<&PublicKey> {
+        match self {
+            HostKeyState::Unknown => None,
+            HostKeyState::Shown(key, _)
+            | HostKeyState::Asked(key)
+            | HostKeyState::Accepted(key) => Some(key),
+        }
+    }
+
+    pub(crate) fn is_accepted(&self) -> bool {
+        matches!(self, HostKeyState::Accepted(_))
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        matches!(self, HostKeyState::Asked(_))
+    }
+
+    /// Why nobody may log in yet.
+    pub(crate) fn fault(&self) -> HostKeyFault {
+        match self {
+            HostKeyState::Shown(_, Some(fault)) => fault.clone(),
+            _ => HostKeyFault::NotVerified,
+        }
+    }
+}
+
+impl Serving {
+    pub(crate) fn host_key_shown(&mut self, shared: &Arc<Shared>, key: PublicKey) {
+        if self.host_key.is_accepted() {
+            // A rekey: the transport layer has seen that it is the same key.
+            return;
+        }
+        let expected = self.options.expected_host_key.is_some();
+        if expected || self.options.insecure_accept_any_host_key {
+            // An expected key was compared by the transport layer before it let this event out.
+            self.host_key = HostKeyState::Accepted(key);
+        } else if let Some(judge) = self.options.host_key_judge.clone() {
+            self.host_key = HostKeyState::Asked(key.clone());
+            let asked = Arc::clone(shared);
+            let job = Box::new(move || {
+                let judged = judge.judge(&key);
+                asked.host_key_judged(key, judged);
+            });
+            self.push_job(shared, job);
+        } else {
+            self.ask_about_host_key(shared, key, None);
+        }
+    }
+
+    fn ask_about_host_key(
+        &mut self,
+        shared: &Arc<Shared>,
+        key: PublicKey,
+        fault: Option<HostKeyFault>,
+    ) {
+        if self.pull || self.callbacks.contains_key(&RequestKind::HostKey) {
+            self.host_key = HostKeyState::Asked(key.clone());
+            self.ask(shared, Question::HostKey(key));
+        } else {
+            self.host_key = HostKeyState::Shown(key, fault);
+        }
+    }
+
+    /// The key that was shown is the server's.
+    pub(crate) fn accept_host_key(&mut self) -> Result<(), Error> {
+        match std::mem::replace(&mut self.host_key, HostKeyState::Unknown) {
+            HostKeyState::Unknown => Err(HostKeyFault::NotVerified.into()),
+            HostKeyState::Shown(key, _)
+            | HostKeyState::Asked(key)
+            | HostKeyState::Accepted(key) => {
+                self.host_key = HostKeyState::Accepted(key);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn host_key_judged(self: &Arc<Self>, key: PublicKey, judged: Result<Judged, Error>) {
+        let fault = match judged {
+            // Fails only when the transport has ended.
+            Ok(Judged::Accept) => return drop(self.host_key_answered(Ok(()))),
+            Ok(Judged::Refuse(fault)) => return self.end(fault.into()),
+            Err(error) => return self.end(error),
+            Ok(Judged::Ask(fault)) => fault,
+        };
+        let mut serving = self.serving.lock();
+        if serving.ended.is_some() || !serving.host_key.is_asked() {
+            return;
+        }
+        serving.ask_about_host_key(self, key, Some(fault));
+        if !serving.host_key.is_asked() && serving.phase == Phase::Keyed {
+            serving.started();
+        }
+        self.progress.notify_all();
+    }
+
+    /// The application's word on the host key.
+    pub(crate) fn host_key_answered(
+        self: &Arc<Self>,
+        verdict: Result<(), HostKeyFault>,
+    ) -> Result<(), Error> {
+        let mut serving = self.serving.lock();
+        serving.alive()?;
+        match verdict {
+            Ok(()) => {
+                // A question was asked, so there is a key.
+                let _ = serving.accept_host_key();
+                if serving.phase == Phase::Keyed {
+                    serving.started();
+                }
+                self.progress.notify_all();
+            }
+            Err(fault) => {
+                if !serving.host_key.is_accepted() {
+                    drop(serving);
+                    self.end(fault.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
