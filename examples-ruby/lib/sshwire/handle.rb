@@ -144,6 +144,14 @@ module SSHWire
       Waiting.aside(free) { Error.call(function, handle, *arguments) }
     end
 
+    # The same for one that gives a string that is ours.
+    def call_text(function, *arguments)
+      detail = FFI::MemoryPointer.new(:size_t)
+      memory = ABI.public_send(function, @handle, *arguments, detail)
+      error = Error.take(detail.get(:size_t, 0))
+      error ? raise(error) : Text.take(memory)
+    end
+
     # A string that is ours; nil where there is none.
     def text(function, *arguments)
       Text.take(ABI.public_send(function, @handle, *arguments))
