@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// How many cases each group has.
-const GROUPS: [(&str, u32); 8] = [
+const GROUPS: [(&str, u32); 9] = [
     ("B", 5),
     ("P", 12),
     ("K", 15),
@@ -14,6 +14,7 @@ const GROUPS: [(&str, u32); 8] = [
     ("E", 3),
     ("A", 15),
     ("L", 1),
+    ("T", 6),
 ];
 
 /// Names of the functions that `#[test]` stands in front of.

@@ -18,9 +18,10 @@
 //
 // # Ends
 //
-// Every object has a Close (a [Request] an answer), which may be called from any goroutine, in any order, any number
-// of times, and never waits for the network, but for that of a [File]. What is forgotten is closed once the garbage
-// collector finds it. A channel keeps its transport.
+// Every object has a Close (a [Request] has an answer), which may be called from any goroutine, in any order, any number
+// of times, and does not wait for the network; only that of a [File] does. What is forgotten is closed once the garbage
+// collector finds it, listeners and forwardings too. Channels, files and listeners keep the transport they were made
+// with; the channels that a [Request] gives do not.
 //
 // # Questions
 //

@@ -2,6 +2,7 @@ package sshwire
 
 /*
 #include <stdlib.h>
+#include <string.h>
 #include <sshwire.h>
 */
 import "C"
@@ -55,11 +56,11 @@ func ParsePublicKey(line string) (*Key, error) {
 
 // ParseKey reads the contents of a key file. The passphrase is "" where there is none.
 func ParseKey(data []byte, passphrase string) (*Key, error) {
-	text, end, err := passphraseString(passphrase)
+	text, wipe, err := passphraseString(passphrase)
 	if err != nil {
 		return nil, err
 	}
-	defer end()
+	defer wipe()
 	var detail *C.ssh_error
 	if len(data) == 0 {
 		return newKey(C.ssh_key_load(nil, 0, text, &detail), &detail)
@@ -149,8 +150,17 @@ func cString(s string) (*C.char, func(), error) {
 	if strings.IndexByte(s, 0) >= 0 {
 		return nil, nil, &Error{Status: ErrInvalidArg, Message: "there is a NUL in a text"}
 	}
-	text := C.CString(s)
-	return text, func() { C.free(unsafe.Pointer(text)) }, nil
+	text, end := cBytes(s)
+	return text, end, nil
+}
+
+// cBytes is any bytes, with a NUL behind them. They are wiped at the end, as they may be a secret.
+func cBytes(s string) (*C.char, func()) {
+	bytes := C.CString(s)
+	return bytes, func() {
+		C.memset(unsafe.Pointer(bytes), 0, C.size_t(len(s)))
+		C.free(unsafe.Pointer(bytes))
+	}
 }
 
 // passphraseString is NULL for "".

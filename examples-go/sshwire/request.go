@@ -41,8 +41,8 @@ const (
 	KindGlobalRequest Kind = C.SSH_REQUEST_GLOBAL_REQUEST
 )
 
-// A Request is a question of the library's or, through it, of the peer's. It is refused if the function it was given
-// to returns without an answer, unless that has called [Request.Later].
+// A Request is a question of the library's or, through it, of the peer's. It is refused if the function that it was
+// given to returns without an answer, unless the function has called [Request.Later].
 type Request struct {
 	handle      *C.ssh_request
 	later, kept bool
@@ -172,8 +172,8 @@ func (r *Request) ChannelKind() string {
 	return C.GoString(C.ssh_request_channel_kind(r.handle))
 }
 
-// Channel is what the request is about. It lives until it is closed or the transport has ended; who it is asked of
-// by several requests gets the same. It does not end when it is forgotten.
+// Channel is what the request is about, the same for all requests on it. It lives until it is closed or its transport
+// ends, and is not closed for being forgotten.
 func (r *Request) Channel() *Channel {
 	defer runtime.KeepAlive(r)
 	return borrow(C.ssh_request_channel(r.handle))

@@ -82,8 +82,8 @@ func generate(kind sshwire.KeyKind) *sshwire.Key {
 }
 
 // serve accepts a connection and keeps its transport, which would be closed if nobody had it, until the test ends.
-func serve(t *testing.T, server *sshwire.Server, conn net.Conn) {
-	ctx, kept := soon(t), make(chan *sshwire.Transport, 1)
+func serve(t *testing.T, conn net.Conn) {
+	server, ctx, kept := newServer(t), soon(t), make(chan *sshwire.Transport, 1)
 	go func() {
 		transport, _ := server.Accept(ctx, conn)
 		kept <- transport
@@ -216,7 +216,7 @@ func TestKeys(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	near, far := tcpPair(t)
-	serve(t, newServer(t), far)
+	serve(t, far)
 	client := must(sshwire.NewTransport(near))(t)
 	otherKey := generate(sshwire.Ed25519)
 	err := client.Login(soon(t), &sshwire.Config{User: "alice", HostKey: otherKey, Password: "open\x00sesame"})
@@ -229,7 +229,7 @@ func TestErrors(t *testing.T) {
 	client, served := pair(t)
 	want(t, client.AuthNone(soon(t), "alice"), sshwire.ErrState)
 	near, far = tcpPair(t)
-	serve(t, newServer(t), far)
+	serve(t, far)
 	other := must(sshwire.NewTransport(near))(t)
 	err = other.Login(soon(t), &sshwire.Config{User: "alice", HostKey: hostKey, Password: "wrong"})
 	if want(t, err, sshwire.ErrAuth); !errors.As(err, &failure) || !strings.Contains(strings.Join(failure.AuthMethods, " "), "publickey") {
@@ -312,6 +312,158 @@ func TestSessionWithinASession(t *testing.T) {
 	want(t, <-served, context.Canceled)
 	if err := inner.Wait(soon(t)); errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
+	}
+}
+
+// waiting calls f and then end, which is to end it, some way along.
+func waiting(t *testing.T, f func() error, end func()) error {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- f() }()
+	runtime.Gosched()
+	time.Sleep(10 * time.Millisecond) // so that it mostly does wait; either way it must end
+	end()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+		return nil
+	}
+}
+
+// Each call that waits ends with its context, with both errors, and what it waited on goes on.
+func TestCancel(t *testing.T) {
+	client, served := pair(t)
+	channel := start(t, client, "hold")
+	buffer := make([]byte, 10)
+	deaf := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer deaf.Close()
+	for name, f := range map[string]func(context.Context) error{
+		"read":    func(ctx context.Context) error { _, err := channel.WithContext(ctx).Read(buffer); return err },
+		"stderr":  func(ctx context.Context) error { _, err := channel.WithContext(ctx).Stderr().Read(buffer); return err },
+		"wait":    func(ctx context.Context) error { _, err := channel.Wait(ctx); return err },
+		"accept":  func(ctx context.Context) error { _, err := client.Accept(ctx); return err },
+		"session": func(ctx context.Context) error { return served.Wait(ctx) },
+		"exec":    func(ctx context.Context) error { _, err := client.Run(ctx, "never"); return err },
+		"write": func(ctx context.Context) error {
+			for {
+				if _, err := channel.WithContext(ctx).Write(make([]byte, 1<<20)); err != nil {
+					return err
+				}
+			}
+		},
+		"connect": func(ctx context.Context) error {
+			_, err := sshwire.Dial(ctx, deaf.Addr().String(), &sshwire.Config{User: "x", HostKey: hostKey})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(soon(t))
+			err := waiting(t, func() error { return f(ctx) }, cancel)
+			want(t, err, context.Canceled)
+			want(t, err, sshwire.ErrCancelled)
+			want(t, f(ctx), context.Canceled)
+			ctx, cancel = context.WithTimeout(context.Background(), 10*time.Millisecond)
+			defer cancel()
+			err = waiting(t, func() error { return f(ctx) }, func() {})
+			want(t, err, context.DeadlineExceeded)
+			want(t, err, sshwire.ErrTimeout)
+			want(t, err, os.ErrDeadlineExceeded)
+		})
+	}
+	far := must(served.Accept(soon(t)))(t)
+	must(far.Write([]byte("still there")))(t)
+	if n := must(io.ReadFull(channel, buffer))(t); string(buffer[:n]) != "still ther" {
+		t.Fatalf("%q", buffer)
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	client, _ := pair(t)
+	channel := start(t, client, "cat")
+	read := func() error { _, err := channel.Read(make([]byte, 1)); return err }
+	want(t, waiting(t, read, func() { channel.SetReadDeadline(time.Now()) }), os.ErrDeadlineExceeded)
+	want(t, read(), os.ErrDeadlineExceeded)
+	must(channel.Write([]byte("x")))(t)
+	channel.SetDeadline(time.Now().Add(time.Hour))
+	check(t, read())
+	channel.SetDeadline(time.Now().Add(10 * time.Millisecond))
+	err := read()
+	var timeout net.Error
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Fatal(err)
+	}
+	_, err = channel.Write([]byte("x"))
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		time.Sleep(20 * time.Millisecond)
+		_, err = channel.Write([]byte("x"))
+		want(t, err, os.ErrDeadlineExceeded)
+	}
+	channel.SetDeadline(time.Time{})
+	must(channel.Write([]byte("x")))(t)
+	check(t, read())
+}
+
+// Close ends what waits, whichever object it is called on, from any number of goroutines.
+func TestClose(t *testing.T) {
+	for name, close := range map[string]func(client, served *sshwire.Transport, channel *sshwire.Channel) error{
+		"channel": func(_, _ *sshwire.Transport, channel *sshwire.Channel) error { return channel.Close() },
+		"near":    func(client, _ *sshwire.Transport, _ *sshwire.Channel) error { return client.Close() },
+		"far":     func(_, served *sshwire.Transport, _ *sshwire.Channel) error { return served.Close() },
+	} {
+		for what, f := range map[string]func(*sshwire.Transport, *sshwire.Channel) error{
+			"read": func(_ *sshwire.Transport, c *sshwire.Channel) error { _, err := c.Read(make([]byte, 1)); return err },
+			"second": func(_ *sshwire.Transport, c *sshwire.Channel) error {
+				_, err := c.Stderr().Read(make([]byte, 1))
+				return err
+			},
+			"write": func(_ *sshwire.Transport, c *sshwire.Channel) error {
+				_, err := c.Write(make([]byte, 64<<20))
+				return err
+			},
+			"ask": func(_ *sshwire.Transport, c *sshwire.Channel) error { return c.Exec(context.Background(), "never") },
+			"exit": func(_ *sshwire.Transport, c *sshwire.Channel) error {
+				exit, err := c.Wait(context.Background())
+				if err == nil && !exit.Known {
+					err = io.EOF
+				}
+				return err
+			},
+			"session": func(c *sshwire.Transport, _ *sshwire.Channel) error {
+				if name == "channel" {
+					return io.EOF
+				}
+				return c.Wait(context.Background())
+			},
+			"accept": func(c *sshwire.Transport, _ *sshwire.Channel) error {
+				if name == "channel" {
+					return io.EOF
+				}
+				_, err := c.Accept(context.Background())
+				return err
+			},
+		} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				client, served := pair(t)
+				channel := must(client.OpenSession(soon(t)))(t)
+				if what != "ask" {
+					check(t, channel.Exec(soon(t), "hold"))
+				}
+				err := waiting(t, func() error { return f(client, channel) }, func() {
+					var all sync.WaitGroup
+					for i := 0; i < 8; i++ {
+						all.Add(1)
+						go func() { defer all.Done(); check(t, close(client, served, channel)) }()
+					}
+					all.Wait()
+				})
+				if err == nil {
+					t.Fatal("it went well")
+				}
+				check(t, close(client, served, channel))
+			})
+		}
 	}
 }
 
@@ -453,48 +605,10 @@ func TestHundredsOfGoroutines(t *testing.T) {
 	all.Wait()
 }
 
-// What each user may try, and reads before it.
-func TestMethodsOfEachUser(t *testing.T) {
-	server := newServer(t)
-	check(t, server.SetAuthMethods("publickey"))
-	check(t, server.SetAuthLimits(2, patience))
-	check(t, server.Handle(sshwire.KindAuthMethods, func(r *sshwire.Request) {
-		if r.User() == "alice" {
-			r.SendBanner("Good morning, alice.\n")
-			r.AcceptMethods("password", "publickey")
-		}
-	}))
-	methods := func(user string) (*sshwire.Transport, string) {
-		near, far := tcpPair(t)
-		serve(t, server, far)
-		client := must(sshwire.NewTransport(near))(t)
-		t.Cleanup(func() { client.Close() })
-		check(t, client.ExpectHostKey(hostKey))
-		check(t, client.StartClient(soon(t)))
-		want(t, client.AuthNone(soon(t), user), sshwire.ErrAuth)
-		return client, strings.Join(client.AuthMethods(), " ")
-	}
-	if client, said := methods("bob"); said != "publickey" || client.Banner() != "" {
-		t.Fatal(said, client.Banner())
-	}
-	client, said := methods("alice")
-	if said != "password publickey" && said != "publickey password" || !strings.Contains(client.Banner(), "Good morning") {
-		t.Fatal(said, client.Banner())
-	}
-	want(t, client.AuthPassword(soon(t), "alice", "wrong"), sshwire.ErrAuth)
-	client.AuthPassword(soon(t), "alice", "wrong")
-	want(t, client.Wait(soon(t)), sshwire.ErrDisconnected)
-}
-
-func descriptors() int {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	return len(entries)
-}
-
-// Goroutines that wait hold no thread, and are gone when what they waited for is, as are channels and descriptors.
+// Goroutines that wait hold no thread, and are gone when what they waited for is.
 func TestNothingIsLeft(t *testing.T) {
-	before, descriptorsBefore := runtime.NumGoroutine(), descriptors()
-	client, served := pair(t)
+	before := runtime.NumGoroutine()
+	client, _ := pair(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for i := 0; i < 200; i++ {
@@ -511,15 +625,10 @@ func TestNothingIsLeft(t *testing.T) {
 	cancel()
 	all.Wait()
 	client.Close()
-	served.Close()
-	left := func() bool {
-		return runtime.NumGoroutine() > before+5 || sshwire.Known() > 0 || descriptors() > descriptorsBefore
-	}
-	for ctx := soon(t); left(); time.Sleep(time.Millisecond) {
+	for ctx := soon(t); runtime.NumGoroutine() > before+5; time.Sleep(time.Millisecond) {
 		if ctx.Err() != nil {
 			buffer := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines, %d before; %d channels; %d descriptors, %d before\n%s", runtime.NumGoroutine(), before,
-				sshwire.Known(), descriptors(), descriptorsBefore, buffer[:runtime.Stack(buffer, true)])
+			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buffer[:runtime.Stack(buffer, true)])
 		}
 	}
 }

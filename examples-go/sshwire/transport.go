@@ -1,7 +1,6 @@
 package sshwire
 
 /*
-#include <stdlib.h>
 #include "callback.h"
 */
 import "C"
@@ -293,10 +292,10 @@ func (t *Transport) AuthNone(ctx context.Context, user string) error {
 
 // AuthPassword authenticates with a password.
 func (t *Transport) AuthPassword(ctx context.Context, user, password string) error {
-	secret := C.CBytes([]byte(password))
-	defer C.free(secret)
+	secret, wipe := cBytes(password)
+	defer wipe()
 	return t.auth(ctx, user, func(user *C.char, event *C.ssh_event, ms C.int32_t, detail **C.ssh_error) C.ssh_status {
-		return C.ssh_transport_auth_password(t.handle, user, (*C.char)(secret), C.size_t(len(password)), true, event, ms, detail)
+		return C.ssh_transport_auth_password(t.handle, user, secret, C.size_t(len(password)), true, event, ms, detail)
 	})
 }
 

@@ -3,10 +3,15 @@
     with sshwire.connect("example.org", "user", password="secret", host_key=key) as transport:
         print(transport.run("uname -a").stdout.decode())
 
-Every object may be used from any thread. Timeouts are seconds; None waits for ever. Objects are freed at the end of a
-``with``, by free(), or when they are collected, in any order. Failures are exceptions below sshwire.Error, which is an
-OSError; where Python has a class for the case (TimeoutError, ConnectionError, FileNotFoundError, PermissionError), they
-are of that, too. What a function that the library calls raises goes to threading.excepthook, and counts as a refusal.
+Every object may be used from any thread. Timeouts are seconds; None waits for ever. Ctrl-C ends a call that waits. Objects
+are freed at the end of a ``with``, by free(), or when they are collected, in any order; a forked process makes its own.
+Text is str, taken and given as UTF-8; what may hold any byte, such as data, passwords and signatures, is bytes.
+
+Failures are exceptions below sshwire.Error, which is an OSError; where Python has a class for the case (TimeoutError,
+ConnectionError, FileNotFoundError, PermissionError), they are of that, too. What a function that the library calls raises
+goes to threading.excepthook, and counts as a refusal.
+
+When the interpreter ends, so do all sessions. It waits two seconds for functions that the library has called.
 """
 
 from . import _process
@@ -14,11 +19,12 @@ from ._abi import lib as _lib
 from .algorithms import Algorithms, Preset
 from .channel import Channel, Condition, Exit
 from .command import Completed
-from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, HostKeyRejected,
-                     KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
+from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, Freed,
+                     HostKeyRejected, KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
 from .event import Event
 from .forward import Counters, Forward
 from .key import Key
+from .known_hosts import KnownHosts, Verdict
 from .log import set_log
 from .request import Kind, Request
 from .server import Server, SftpDirectory
@@ -27,8 +33,8 @@ from .transport import Agreed, Statistics, Transport, connect
 
 __version__ = _lib.ssh_version_string().decode()
 
-__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed", "Completed",
-           "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked", "Forward",
-           "HostKeyRejected", "Key", "KeyFailure", "Kind", "NoSuchFile", "PermissionDenied", "Preset", "Request", "Server",
-           "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure", "Timeout", "Transfer",
-           "Transport", "connect", "set_log"]
+__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed",
+           "Completed", "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked",
+           "Forward", "Freed", "HostKeyRejected", "Key", "KeyFailure", "Kind", "KnownHosts", "NoSuchFile",
+           "PermissionDenied", "Preset", "Request", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile",
+           "Statistics", "SystemFailure", "Timeout", "Transfer", "Transport", "Verdict", "connect", "set_log"]

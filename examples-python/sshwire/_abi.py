@@ -109,6 +109,17 @@ FUNCTIONS = {
     "ssh_key_save_file": "handle text i32 text error* -> status",
     "ssh_key_sign": "handle text bytes size memory* size* error* -> status",
     "ssh_key_verify": "handle text bytes size bytes size -> status",
+    "ssh_known_hosts_new": "-> handle",
+    "ssh_known_hosts_new_default": "error* -> handle",
+    "ssh_known_hosts_add_file": "handle text error* -> status",
+    "ssh_known_hosts_add_lines": "handle bytes size error* -> status",
+    "ssh_known_hosts_free": "handle -> void",
+    "ssh_known_hosts_check": "handle text u16 handle i32* memory error* -> status",
+    "ssh_known_hosts_add": "handle i32 text u16 handle text bool error* -> status",
+    "ssh_known_hosts_remove": "handle text u16 size* error* -> status",
+    "ssh_known_hosts_warnings": "handle error* -> memory",
+    "ssh_transport_set_known_hosts": "handle handle text u16 error* -> status",
+    "ssh_transport_known_hosts_verdict": "handle i32* memory -> status",
     "ssh_security_options_new": "-> handle",
     "ssh_security_options_free": "handle -> void",
     "ssh_security_options_set_preset": "handle i32 error* -> status",
@@ -321,7 +332,8 @@ def _load():
         return ctypes.CDLL(_SONAME)
     except OSError as error:
         try:
-            said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True, check=True)
+            said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True,
+                                  check=True)
         except (OSError, subprocess.CalledProcessError):
             raise error from None
         return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))

@@ -117,7 +117,8 @@ class Channel(Handle):
     def write_stderr(self, data, timeout=...):
         return self._write(lib.ssh_channel_write_all_stderr, data, timeout)
 
-    def makefile(self, mode="r", buffering=io.DEFAULT_BUFFER_SIZE, encoding="utf-8", errors=None, newline=None, stderr=False):
+    def makefile(self, mode="r", buffering=io.DEFAULT_BUFFER_SIZE, encoding="utf-8", errors=None, newline=None,
+                 stderr=False):
         """A file object over the channel: "r", "w", "rb" or "wb". Lines come as one iterates over it.
 
         Closing one for writing sends EOF; the channel itself stays open.

@@ -39,6 +39,10 @@ class Error(OSError):
         return functools.partial(failure, **self._detail), (self.code, self.message)
 
 
+class Freed(Error):
+    """The object was freed."""
+
+
 class Timeout(Error, TimeoutError):
     """The deadline passed."""
 
@@ -91,9 +95,9 @@ class SystemFailure(Error):
     """The operating system refused; the exception is also of the class that Python has for its ``errno``."""
 
 
-_CLASSES = {-105: Forked, IO: SystemFailure, TIMEOUT: Timeout, -302: Cancelled, CLOSED: Closed, CONN_LOST: ConnectionLost,
-            -305: ConnectionLost, -503: HostKeyRejected, AUTH: AuthenticationFailed, -701: Denied, -702: Denied,
-            -703: SftpError}
+_CLASSES = {BAD_HANDLE: Freed, -105: Forked, IO: SystemFailure, TIMEOUT: Timeout, -302: Cancelled, CLOSED: Closed,
+            CONN_LOST: ConnectionLost, -305: ConnectionLost, -503: HostKeyRejected, AUTH: AuthenticationFailed,
+            -701: Denied, -702: Denied, -703: SftpError}
 _SFTP_CLASSES = {2: (NoSuchFile, errno.ENOENT), 3: (PermissionDenied, errno.EACCES)}
 
 
@@ -110,6 +114,8 @@ def failure(code, message=None, **detail):
         cls, detail["errno"] = _SFTP_CLASSES[detail["sftp_status"]]
     elif cls is SystemFailure:
         cls = _system_class(detail.get("errno"))
+    if message is None and cls is not Error and cls.__doc__:
+        message = cls.__doc__.rstrip(".")
     return cls(code, message, **detail)
 
 

@@ -14,6 +14,7 @@ from .errors import AGAIN, AUTH, PARTIAL, TIMEOUT, AuthenticationFailed, Error, 
 from .event import Event
 from .forward import Forward
 from .key import Key
+from .known_hosts import Verdict
 from .request import Kind, Questions, Request
 from .sftp import Sftp
 
@@ -81,6 +82,18 @@ class Transport(Questions, Handle):
         """The host key that the server must have: a Key, or its line."""
         key = Key.from_line(key) if isinstance(key, str) else key
         check(lib.ssh_transport_set_expected_host_key(self._handle, key._handle))
+
+    def set_known_hosts(self, known_hosts, host=None, port=22):
+        """Has KnownHosts decide about the host key. Where nothing is known of the host, a function for Kind.HOST_KEY is
+        asked. The host is that of connect(), unless one is given."""
+        call(lib.ssh_transport_set_known_hosts, self._handle, known_hosts._handle, encode(host), port)
+
+    @property
+    def known_hosts_verdict(self):
+        """What the known hosts have said, as a Verdict; None before that."""
+        verdict = ctypes.c_int32()
+        lib.ssh_transport_known_hosts_verdict(self._handle, ctypes.byref(verdict), None)
+        return Verdict(verdict.value) if verdict.value else None
 
     def insecure_accept_any_host_key(self):
         check(lib.ssh_transport_set_insecure_accept_any_host_key(self._handle))
@@ -318,15 +331,18 @@ class Transport(Questions, Handle):
         self.free()
 
 
-def connect(address, username, password=None, key=None, host_key=None, timeout=30):
+def connect(address, username, password=None, key=None, host_key=None, known_hosts=None, timeout=30):
     """A session ready for use: connects, checks the host key and authenticates, each within the timeout.
 
-    The host key is a Key, or its line. Without one there is no session; to accept any, or to ask, make a Transport.
+    The host key is a Key, or its line; or KnownHosts have it. Without either there is no session; to accept any, or to
+    ask, make a Transport.
     """
-    if host_key is None:
-        raise ValueError("the host key to expect is needed")
+    if host_key is None and known_hosts is None:
+        raise ValueError("the host key to expect is needed, or known hosts")
     transport = Transport.connect(address, timeout)
     try:
+        if known_hosts is not None:
+            transport.set_known_hosts(known_hosts)
         transport.start_client(host_key, timeout)
         done = transport.auth_publickey(username, key, timeout) if key is not None else False
         if password is not None and not done:

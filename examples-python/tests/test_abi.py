@@ -8,6 +8,7 @@ import unittest
 
 from pair import environment
 from sshwire import _abi, errors
+from sshwire.known_hosts import Verdict
 from sshwire.request import Kind
 
 _WIDTHS = {"void": None, "ssh_status": ctypes.c_int32, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32,
@@ -20,8 +21,6 @@ _LEFT_OUT = {
         "ssh_packetizer_* ssh_message_*",
     "What is begun and asked about later: here a thread waits, or an Event for the start of a session.":
         "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event",
-    "Known hosts wait for the configuration of ssh that belongs with them.":
-        "ssh_known_hosts_* ssh_transport_known_hosts_verdict ssh_transport_set_known_hosts",
     "Python objects have attributes of their own.":
         "ssh_*_userdata",
     "Something else does the same.":
@@ -41,6 +40,9 @@ _LEFT_OUT = {
         "ssh_request_break_length_ms ssh_sftp_server_set_max_* ssh_sftp_limits ssh_sftp_set_window ssh_text_printable",
     "File systems that a program makes up; the package serves directories.":
         "ssh_sftp_operation_* ssh_sftp_server_new_virtual ssh_sftp_server_set_callback",
+    "Known hosts line by line, and certificates.":
+        "ssh_known_hosts_entry_* ssh_known_hosts_find ssh_known_hosts_hash ssh_known_hosts_order "
+        "ssh_known_hosts_replace ssh_known_hosts_check_authority",
     "X11, and forwarded channels by hand.":
         "ssh_*x11* ssh_transport_open_forwarded_tcpip_channel",
     "Files: what has a form by path or position is there in that form only.":
@@ -96,6 +98,9 @@ class Abi(unittest.TestCase):
     def test_constants(self):
         kinds = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_REQUEST_")}
         self.assertEqual({"SSH_REQUEST_" + kind.name: kind for kind in Kind}, kinds)
+        verdicts = {name: int(value) for name, value in self.constants.items()
+                    if name.startswith("SSH_KNOWN_HOSTS_") and "MARKER" not in name}
+        self.assertEqual({"SSH_KNOWN_HOSTS_" + verdict.name: verdict for verdict in Verdict}, verdicts)
         numbers = {int(value) for name, value in self.constants.items() if name.startswith("SSH_ERR_")}
         self.assertLessEqual(errors._CLASSES.keys(), numbers)
         for name in "BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE".split():

@@ -157,7 +157,7 @@ class Forks(Case):
 
             def work():
                 for use in (lambda: near.write(b"x"), lambda: near.read(1), lambda: pair.client.open_session(1)):
-                    with self.assertRaises(sshwire.Forked):
+                    with self.assertRaisesRegex(sshwire.Forked, "process"):
                         use()
                 pair.accepted.atfork()
                 own = Pair().login()

@@ -103,6 +103,15 @@ class Client(Case):
             sshwire.Transport.connect("127.0.0.1:1", LIMIT)
         self.assertIsInstance(caught.exception, sshwire.SystemFailure)
 
+    def test_known_hosts(self):
+        host, port = self.address.rsplit(":", 1)
+        known = sshwire.KnownHosts(lines=f"[{host}]:{port} {self.host_key}\n")
+        key = sshwire.Key.load(self.key)
+        with sshwire.connect(self.address, self.user, key=key, known_hosts=known, timeout=LIMIT) as transport:
+            self.assertEqual(transport.known_hosts_verdict, sshwire.Verdict.MATCH)
+        with self.assertRaises(sshwire.HostKeyRejected):  # nothing is known of the host, and nobody is asked
+            sshwire.connect(self.address, self.user, key=key, known_hosts=sshwire.KnownHosts(lines=""), timeout=LIMIT)
+
     def test_algorithms(self):
         algorithms = sshwire.Algorithms(sshwire.Preset.MODERN, ciphers=["aes256-ctr"], digests="hmac-sha2-512")
         self.assertEqual(algorithms.ciphers, ["aes256-ctr"])

@@ -28,6 +28,7 @@ require_relative "sshwire/callback"
 require_relative "sshwire/event"
 require_relative "sshwire/log"
 require_relative "sshwire/key"
+require_relative "sshwire/known_hosts"
 require_relative "sshwire/security_options"
 require_relative "sshwire/stream"
 require_relative "sshwire/channel"
@@ -43,14 +44,19 @@ module SSHWire
   #
   # address:: "host", "host:port", "[v6]:port"
   # key::     an SSHWire::Key, or the path of a private key
-  # host_key:: the key that the server must have, an SSHWire::Key or its line; without one there is no session. Programs
-  #            that ask somebody make a Transport and set Transport#on(:host_key)
+  # host_key:: the key that the server must have, an SSHWire::Key or its line
+  # known_hosts:: in its place, the KnownHosts that the server must be among
+  #
+  # Without either there is no session. Programs that ask somebody make a Transport and set Transport#on(:host_key).
   #
   # With a block, gives it the transport, closes that afterwards and returns what the block does.
-  def self.connect(address, user:, host_key:, key: nil, password: nil, timeout: 30, &block)
+  def self.connect(address, user:, host_key: nil, known_hosts: nil, key: nil, password: nil, timeout: 30, &block)
+    raise ArgumentError, "host_key or known_hosts is needed" unless host_key || known_hosts
+
     transport = Transport.connect(address, timeout: timeout)
     begin
-      transport.expect_host_key(host_key)
+      transport.expect_host_key(host_key) if host_key
+      transport.use_known_hosts(known_hosts) if known_hosts
       transport.start_client(timeout: timeout)
       transport.authenticate(user, key: key, password: password, timeout: timeout)
     rescue Exception

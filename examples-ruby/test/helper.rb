@@ -125,7 +125,8 @@ class Case < Minitest::Test
       warn e.full_message
       exit! 1
     end
-    assert_equal 0, Timeout.timeout(2 * LIMIT) { Process.wait2(child)[1].exitstatus }
+    ended = Timeout.timeout(2 * LIMIT) { Process.wait2(child)[1] }
+    assert_predicate ended, :success?, ended.inspect
   ensure
     Process.kill(:KILL, child) if child && $!.is_a?(Timeout::Error)
   end

@@ -38,7 +38,7 @@ module SSHWire
     @functions = []
     @given = {} # tokens that the library has, and may call
     @running = {} # threads that run a block now
-    @over = false # whether the process is at its end
+    @ending = @over = false # how far the process is with its end
 
     # Objects that keep the blocks that were given to them.
     module Owner
@@ -83,8 +83,9 @@ module SSHWire
         made
       end
 
-      # A call that has come and that FFI's thread has not seen would be left to the child, together with the stack of
-      # a thread that is not there. So let that thread have its turn.
+      # FFI before 1.16 leaves a call that has come and that its thread has not seen to the child, together with the stack
+      # of a thread that is not there. So let that thread have its turn before, and let it be done with what there is
+      # after, while the stack is as it was.
       def before_fork
         4.times { Thread.pass }
       end
@@ -97,6 +98,7 @@ module SSHWire
         @given.clear
         @running.clear
         @functions << FFI::Function.new(:void, []) {}
+        settle unless FFI.respond_to?(:_async_cb_dispatcher_atfork_child) || @token.zero?
       end
 
       # Process.daemon forks without telling anybody, FFI included.
@@ -107,8 +109,13 @@ module SSHWire
         after_fork
       end
 
-      # At the end of the process, once all objects are freed: ends the blocks that run, and waits until the library has
-      # said of all that it is through with them. What it calls after Ruby is taken down does not exist any more.
+      # The end of the process begins: what blocks raise, now that their sessions end, is no news.
+      def wind_up
+        @ending = Thread.current
+      end
+
+      # Its end, once all objects are freed: ends the blocks that run, and waits until the library has said of all that it
+      # is through with them. What it calls after Ruby is taken down does not exist any more.
       def finish
         @running.each_key { |thread| thread.kill unless thread == Thread.current }
         ending = Waiting.deadline(PATIENCE)
@@ -116,12 +123,22 @@ module SSHWire
         @over = true
       end
 
-      # There is something to call again.
+      # Something was made by what runs at exit after that. What other threads make on their last steps does not count.
       def resume
-        @over = false
+        @ending = @over = false if @ending == Thread.current
       end
 
       private
+
+      # Waits until FFI runs nothing.
+      def settle
+        quiet = 0
+        ending = Waiting.deadline(PATIENCE)
+        until quiet == 3 || Waiting.left(ending).zero?
+          sleep 0.001
+          quiet = Thread.list.any? { |thread| thread.name == "FFI Callback Runner" } ? 0 : quiet + 1
+        end
+      end
 
       def shielded(otherwise)
         value = otherwise
@@ -130,7 +147,7 @@ module SSHWire
         begin
           value = yield
         rescue Exception => e
-          SSHWire.report(e)
+          SSHWire.report(e) unless @ending
         end
         value
       ensure

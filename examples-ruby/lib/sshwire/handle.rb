@@ -61,8 +61,8 @@ module SSHWire
       end
 
       # The end of the process takes Ruby down while threads of the library may be on their way into it, and Ruby waits
-      # for its own threads, which may be waiting in C. So everything is ended before. What is made later, in a block
-      # that runs at exit, arms this again.
+      # for its own threads, which may be waiting in C. So everything is ended before. What is made later arms this
+      # again.
       def arm
         return if @armed
 
@@ -73,6 +73,7 @@ module SSHWire
 
       def free_all
         @armed = false
+        Callback.wind_up
         Log.stop
         LIVE.to_a.sort_by { |_, (noun, _)| FIRST.index(noun) || FIRST.size }.each { |number, _| releaser(number).call }
         Callback.finish
@@ -141,6 +142,14 @@ module SSHWire
       handle = @handle
       free = dispose && proc { |result| ABI.public_send("ssh_#{dispose}_free", result) }
       Waiting.aside(free) { Error.call(function, handle, *arguments) }
+    end
+
+    # The same for one that gives a string that is ours.
+    def call_text(function, *arguments)
+      detail = FFI::MemoryPointer.new(:size_t)
+      memory = ABI.public_send(function, @handle, *arguments, detail)
+      error = Error.take(detail.get(:size_t, 0))
+      error ? raise(error) : Text.take(memory)
     end
 
     # A string that is ours; nil where there is none.

@@ -143,6 +143,20 @@ module SSHWire
       self
     end
 
+    # Has known hosts decide about the server's key, before the start: under this name, or the one of Transport.connect.
+    # Where they know nothing of the host the question is the program's: on(:host_key), or accept_host_key.
+    def use_known_hosts(known_hosts, host: nil, port: 22)
+      call(:ssh_transport_set_known_hosts, known_hosts ? known_hosts.to_handle : 0, host, port)
+      self
+    end
+
+    # What they have said (KnownHosts::Verdict); nil while they have not.
+    def known_hosts_verdict
+      KnownHosts::Verdict.of { |*out| check(:ssh_transport_known_hosts_verdict, *out) }
+    rescue Error => e
+      e.code == ABI::STATE ? nil : raise
+    end
+
     # Accepts the host key that the server has shown, after the program has checked it (server_key).
     def accept_host_key
       check(:ssh_transport_accept_host_key)

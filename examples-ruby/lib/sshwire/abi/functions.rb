@@ -354,6 +354,33 @@ module SSHWire
       status ssh_sftp_operation_accept_statvfs(handle, bytes, size)
       status ssh_sftp_operation_refuse(handle, u32, text)
       status ssh_sftp_operation_refuse_errno(handle, i32)
+
+      handle ssh_known_hosts_new()
+      handle ssh_known_hosts_new_default(error)
+      void ssh_known_hosts_free(handle)
+      status ssh_known_hosts_add_file(handle, text, error)
+      status ssh_known_hosts_add_lines(handle, bytes, size, error)
+      status ssh_known_hosts_check(handle, text, u16, handle, out, out, error)
+      status ssh_known_hosts_check_authority(handle, text, u16, handle, out, out, error)
+      memory ssh_known_hosts_order(handle, text, u16, text, error)
+      handle ssh_known_hosts_find(handle, text, u16, size, error)
+      memory ssh_known_hosts_warnings(handle, error)
+      wait status ssh_known_hosts_add(handle, i32, text, u16, handle, text, bool, error)
+      wait status ssh_known_hosts_replace(handle, text, u16, handle, text, bool, error)
+      wait status ssh_known_hosts_remove(handle, text, u16, out, error)
+      wait status ssh_known_hosts_hash(handle, out, error)
+      status ssh_transport_set_known_hosts(handle, handle, text, u16, error)
+      status ssh_transport_known_hosts_verdict(handle, out, out)
+
+      void ssh_known_hosts_entry_free(handle)
+      text ssh_known_hosts_entry_file(handle)
+      u64 ssh_known_hosts_entry_line(handle)
+      i32 ssh_known_hosts_entry_marker(handle)
+      text ssh_known_hosts_entry_names(handle)
+      text ssh_known_hosts_entry_key_type(handle)
+      handle ssh_known_hosts_entry_key(handle)
+      text ssh_known_hosts_entry_fingerprint(handle)
+      text ssh_known_hosts_entry_comment(handle)
     FUNCTIONS
 
     # The functions that are left out on purpose, by reason.
@@ -383,9 +410,7 @@ module SSHWire
       ]
     }.freeze
 
-    # Families that are left out on purpose: the packet layer by itself is for programs in C, and known hosts wait for
-    # the configuration of ssh that belongs with them.
-    NOT_BOUND_FAMILIES = %w[ssh_message_ ssh_packetizer_ ssh_known_hosts_ ssh_transport_known_hosts
-                            ssh_transport_set_known_hosts].freeze
+    # Families that are left out on purpose: the packet layer by itself is for programs in C.
+    NOT_BOUND_FAMILIES = %w[ssh_message_ ssh_packetizer_].freeze
   end
 end
