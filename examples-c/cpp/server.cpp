@@ -43,11 +43,11 @@ int main(int argc, char **argv)
         });
         server.on(SSH_REQUEST_EXEC, [](sshwire::request question) {
             std::string command(question.command());
-            sshwire::channel_ref channel = question.on_channel();
             question.accept();
+            /* Nobody else takes the channel, so it is ours: closed and freed at the end of the block. */
+            sshwire::channel channel(question.on_channel().get());
             channel.write("You said: " + command + "\n");
             channel.send_exit_status(0);
-            channel.close();
         });
         int listener = listen_on(static_cast<std::uint16_t>(std::stoi(argv[1])));
         std::cout << host_key.line() << std::endl;

@@ -73,8 +73,8 @@ pub unsafe extern "C" fn ssh_transport_open_channel(
 
 /// Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
 /// SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
-/// ssh_channel_kind() tells what it is for. Those that nobody takes stay open, as far as their window goes, until the
-/// transport is freed or ends, and need no freeing of their own.
+/// ssh_channel_kind() tells what it is for. Those that nobody takes count among the channels that may be open, also once
+/// the peer has closed them, until ssh_channel_free() or the end of the transport.
 ///
 /// @param transport   the transport
 /// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
