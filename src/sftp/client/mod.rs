@@ -9,7 +9,6 @@ mod file_write;
 mod operations;
 mod read_ahead;
 mod session;
-mod small_files;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -6,15 +6,13 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, CWD};
 use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::operations::Sftp;
-use super::small_files::SmallFiles;
-use super::transfer::{local, local_attributes, preserve_locally, Meter, TransferOptions};
+use super::transfer::{local, preserve_locally, Meter, TransferOptions};
 use crate::driver::Timeout;
 use crate::error::Error;
 use crate::sftp::{Attributes, Name, OpenFlags, StatusCode};
@@ -27,7 +25,7 @@ const TOO_DEEP: Error = Error::Limit("directories nested too deeply");
 struct GetLevel {
     directory: Directory,
     path: Vec<u8>,
-    to: Rc<OwnedFd>,
+    to: OwnedFd,
     attributes: Attributes,
 }
 
@@ -57,16 +55,13 @@ impl Sftp {
         let mut levels = vec![GetLevel {
             directory: self.open_directory(remote, meter.left())?,
             path: remote.to_vec(),
-            to: Rc::new(fd),
+            to: fd,
             attributes,
         }];
-        let mut small = SmallFiles::new(self);
         while let Some(level) = levels.last() {
             meter.check()?;
             let Some(name) = level.directory.next(meter.left())? else {
                 if meter.options.preserve {
-                    // What is made in a directory changes its time.
-                    small.finish(&mut meter)?;
                     preserve_locally(&level.to, &level.attributes)?;
                 }
                 levels.pop();
@@ -75,14 +70,14 @@ impl Sftp {
             if name.file_name == b"." || name.file_name == b".." {
                 continue;
             }
-            if let Some(below) = self.get_entry(level, name, &mut small, &mut meter)? {
+            if let Some(below) = self.get_entry(level, name, &mut meter)? {
                 if levels.len() == MAX_DEPTH {
                     return Err(TOO_DEEP);
                 }
                 levels.push(below);
             }
         }
-        small.finish(&mut meter)
+        Ok(())
     }
 
     /// Downloads a file, or begins a directory.
@@ -90,7 +85,6 @@ impl Sftp {
         &self,
         level: &GetLevel,
         name: Name,
-        small: &mut SmallFiles<'_>,
         meter: &mut Meter<'_, '_>,
     ) -> Result<Option<GetLevel>, Error> {
         if !is_single_name(&name.file_name) {
@@ -116,15 +110,12 @@ impl Sftp {
             return Ok(Some(GetLevel {
                 directory: self.open_directory(&path, meter.left())?,
                 path,
-                to: Rc::new(to),
+                to,
                 attributes,
             }));
         }
         if !attributes.is_regular() {
             meter.skipped += 1;
-            return Ok(None);
-        }
-        if small.get(&path, &attributes, (&level.to, local_name), meter)? {
             return Ok(None);
         }
         let file = self.open_file(&path, OpenFlags::READ, &Attributes::new(), meter.left())?;
@@ -146,13 +137,11 @@ impl Sftp {
         let mut meter = Meter::new(self, options, timeout);
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, from, flags, Mode::empty()).map_err(system("open"))?;
-        let mut small = SmallFiles::new(self);
         let mut levels = vec![self.begin_put(fd, remote.to_vec(), &meter)?];
         while let Some(level) = levels.last_mut() {
             meter.check()?;
             let Some(entry) = level.directory.read() else {
                 if meter.options.preserve {
-                    small.finish(&mut meter)?;
                     self.setstat(&level.path, &level.attributes, meter.left())?;
                 }
                 levels.pop();
@@ -163,21 +152,20 @@ impl Sftp {
             if name == b"." || name == b".." {
                 continue;
             }
-            if let Some(below) = self.put_entry(level, &name, &mut small, &mut meter)? {
+            if let Some(below) = self.put_entry(level, &name, &mut meter)? {
                 if levels.len() == MAX_DEPTH {
                     return Err(TOO_DEEP);
                 }
                 levels.push(below);
             }
         }
-        small.finish(&mut meter)
+        Ok(())
     }
 
     fn put_entry(
         &self,
         level: &PutLevel,
         name: &[u8],
-        small: &mut SmallFiles<'_>,
         meter: &mut Meter<'_, '_>,
     ) -> Result<Option<PutLevel>, Error> {
         let path = join(&level.path, name);
@@ -204,13 +192,6 @@ impl Sftp {
             }
             FileType::RegularFile => {
                 let mut from = fs::File::from(open(flags)?);
-                let metadata = from.metadata().map_err(local("local stat"))?;
-                // Looked at again: what was looked at before may not be what was opened.
-                if metadata.is_file()
-                    && small.put(&path, &local_attributes(&metadata), &mut from, meter)?
-                {
-                    return Ok(None);
-                }
                 self.put_open(&mut from, &path, meter)?;
                 meter.files += 1;
                 Ok(None)
@@ -290,7 +271,7 @@ fn make_directory(at: impl AsFd, name: impl rustix::path::Arg) -> Result<(), Err
 }
 
 /// A file to write: a new one, or a regular one that lies there itself.
-pub(super) fn create_file(at: impl AsFd, name: &[u8], resume: bool) -> Result<fs::File, Error> {
+fn create_file(at: impl AsFd, name: &[u8], resume: bool) -> Result<fs::File, Error> {
     let flags = OFlags::WRONLY
         | OFlags::CREATE
         | OFlags::NOFOLLOW

@@ -17,7 +17,6 @@ use crate::sftp::{
 mod endings;
 mod files;
 mod hostile;
-mod trees;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(60));
 /// For what must not come: long enough to come if it did.
