@@ -3172,8 +3172,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
 /**
  * Takes the next channel that the peer has opened, in the order of opening. Which ones may open is decided by
  * SSH_REQUEST_CHANNEL_OPEN and SSH_REQUEST_CONNECT, and on a client by ssh_transport_request_port_forward().
- * ssh_channel_kind() tells what it is for. Those that nobody takes stay open, as far as their window goes, until the
- * transport is freed or ends, and need no freeing of their own.
+ * ssh_channel_kind() tells what it is for. Those that nobody takes count among the channels that may be open, also once
+ * the peer has closed them, until ssh_channel_free() or the end of the transport.
  *
  * @param transport   the transport
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
@@ -5542,7 +5542,7 @@ ssh_status ssh_sftp_expand_path(ssh_sftp *sftp,
  * The home directory of a user. Needs home-directory.
  *
  * @param sftp        the session
- * @param user        the user's name, "" for the one who is logged in
+ * @param user        the user's name, "" for the one who is logged in; OpenSSH 9.2 has none for ""
  * @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
  * @param length      receives its length in bytes, or NULL
  * @param timeout_ms  milliseconds to wait for the answer

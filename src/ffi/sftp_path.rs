@@ -459,7 +459,7 @@ pub unsafe extern "C" fn ssh_sftp_expand_path(
 /// The home directory of a user. Needs home-directory.
 ///
 /// @param sftp        the session
-/// @param user        the user's name, "" for the one who is logged in
+/// @param user        the user's name, "" for the one who is logged in; OpenSSH 9.2 has none for ""
 /// @param result      receives the path, any bytes with a NUL behind them, freed with ssh_memory_free()
 /// @param length      receives its length in bytes, or NULL
 /// @param timeout_ms  milliseconds to wait for the answer

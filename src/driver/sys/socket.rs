@@ -61,7 +61,10 @@ impl Socket {
     }
 
     fn prepare(descriptor: &OwnedFd) -> Result<Option<(String, u16)>, Error> {
-        let kind = rustix::net::sockopt::socket_type(descriptor).map_err(io("socket check"))?;
+        let kind = match rustix::net::sockopt::socket_type(descriptor) {
+            Err(Errno::NOTSOCK) => return Err(Error::ApiMisuse("the descriptor is not a socket")),
+            kind => kind.map_err(io("socket check"))?,
+        };
         if kind != SocketType::STREAM {
             return Err(Error::ApiMisuse("the descriptor is not a stream socket"));
         }
