@@ -5,32 +5,21 @@
 //! begun with a handle after its CLOSE. What the application may rely on, too: each file that it opened is closed exactly
 //! once, also when the client goes away, and is not used after that.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::dialogue::{Backend, MAX_READ_BYTES};
-use super::failure::Failure;
-use super::handles::Handles;
-use super::operation::{Answer, FileTag, Operation, OperationKind};
-use super::path::VirtualPath;
-use super::replies::Replies;
-use crate::driver::sync::Mutex;
-use crate::driver::{Event, WeakEvent};
-use crate::error::Error;
+use crate::driver::Event;
+use crate::sftp::server::dialogue::{Backend, MAX_READ_BYTES};
+use crate::sftp::server::failure::Failure;
+use crate::sftp::server::handles::Handles;
+use crate::sftp::server::operation::{Answer, FileTag, Operation, OperationKind};
+use crate::sftp::server::outstanding::{Application, Asked, FileNumber, Outstanding};
+use crate::sftp::server::path::VirtualPath;
+use crate::sftp::server::replies::Replies;
 use crate::sftp::{extension, Attributes, ExtendedRequest, Request, StatusCode};
 
 /// Most bytes of operations that wait for their answers.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
-
-/// The application, as far as a session needs it.
-pub trait Application: Send + Sync {
-    /// Whether it has something to say to operations of this kind.
-    fn knows(&self, kind: OperationKind) -> bool;
-
-    /// Asks it. Called with no lock held, one operation of a session at a time and in their order.
-    fn ask(&self, request: OperationRequest);
-}
 
 /// How a session is served.
 #[derive(Debug, Clone)]
@@ -56,9 +45,6 @@ impl Default for VirtualOptions {
     }
 }
 
-/// A handle's number in a session, never given twice.
-type FileNumber = u32;
-
 /// What a handle leads to.
 #[derive(Debug, Clone, Copy)]
 struct OpenFile {
@@ -66,147 +52,9 @@ struct OpenFile {
     tag: FileTag,
 }
 
-/// An operation that has no answer yet.
-#[derive(Debug)]
-struct Asked {
-    /// The request's; `None` when no client waits for the answer.
-    id: Option<u32>,
-    kind: OperationKind,
-    file: Option<FileNumber>,
-    cost: usize,
-}
-
-/// A file whose client is gone, and which is closed when so many answers are there.
-#[derive(Debug)]
-struct Orphan {
-    tag: FileTag,
-    waits_for: usize,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    asked: HashMap<u64, Asked>,
-    answers: VecDeque<(u64, Answer)>,
-    next_ticket: u64,
-    /// The session is asking, and will look at the answers afterwards without being told.
-    asking: bool,
-    /// The session is over.
-    gone: bool,
-    orphans: HashMap<FileNumber, Orphan>,
-}
-
-impl State {
-    /// The session is over and an answer has come: the file that is to be closed now.
-    fn settle_late(&mut self, ticket: u64, answer: &Answer) -> Option<FileTag> {
-        let asked = self.asked.remove(&ticket)?;
-        if let Answer::File(tag) = answer {
-            return Some(*tag);
-        }
-        let number = asked.file?;
-        let orphan = self.orphans.get_mut(&number)?;
-        orphan.waits_for = orphan.waits_for.saturating_sub(1);
-        if orphan.waits_for > 0 {
-            return None;
-        }
-        self.orphans.remove(&number).map(|orphan| orphan.tag)
-    }
-}
-
-/// What a session and its operations share. The lock is a leaf.
-struct Shared {
-    application: Arc<dyn Application>,
-    state: Mutex<State>,
-    /// Weak, for it keeps the session.
-    event: WeakEvent,
-}
-
-impl Shared {
-    fn answer(self: &Arc<Self>, ticket: u64, answer: Answer) {
-        let (close, wake) = {
-            let mut state = self.state.lock();
-            if state.gone {
-                (state.settle_late(ticket, &answer), false)
-            } else {
-                state.answers.push_back((ticket, answer));
-                (None, !state.asking)
-            }
-        };
-        if let Some(tag) = close {
-            self.close_unasked(tag);
-        }
-        if let Some(event) = wake.then(|| self.event.get()).flatten() {
-            event.set();
-        }
-    }
-
-    /// Closes a file for a client that is gone.
-    fn close_unasked(self: &Arc<Self>, tag: FileTag) {
-        if self.application.knows(OperationKind::Close) {
-            let ticket = {
-                let mut state = self.state.lock();
-                state.next_ticket += 1;
-                state.next_ticket
-            };
-            self.application
-                .ask(OperationRequest::new(self, ticket, Operation::Close(tag)));
-        }
-    }
-}
-
-/// An operation on its way to the application. Dropped without an answer it has failed.
-pub struct OperationRequest {
-    shared: Arc<Shared>,
-    ticket: u64,
-    operation: Operation,
-    answered: AtomicBool,
-}
-
-impl OperationRequest {
-    fn new(shared: &Arc<Shared>, ticket: u64, operation: Operation) -> Self {
-        OperationRequest {
-            shared: Arc::clone(shared),
-            ticket,
-            operation,
-            answered: AtomicBool::new(false),
-        }
-    }
-
-    /// What is asked.
-    pub fn operation(&self) -> &Operation {
-        &self.operation
-    }
-
-    /// Answers it. The first answer counts.
-    ///
-    /// # Errors
-    /// `ApiMisuse` when it has its answer, or for an answer that does not fit; then it still waits for one.
-    pub fn answer(&self, answer: Answer) -> Result<(), Error> {
-        answer.check(&self.operation)?;
-        if self.answered.swap(true, Ordering::AcqRel) {
-            return Err(Error::ApiMisuse("the operation was answered before"));
-        }
-        self.shared.answer(self.ticket, answer);
-        Ok(())
-    }
-
-    /// Whether it has its answer.
-    pub fn is_answered(&self) -> bool {
-        self.answered.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for OperationRequest {
-    fn drop(&mut self) {
-        if !*self.answered.get_mut() {
-            let failure = Failure::code(StatusCode::FAILURE);
-            self.shared.answer(self.ticket, Answer::Failed(failure));
-        }
-    }
-}
-
 /// Serves what an application makes up to one client.
 pub struct VirtualBackend {
-    shared: Arc<Shared>,
+    waiting: Arc<Outstanding>,
     options: VirtualOptions,
     handles: Handles<OpenFile>,
     /// Operations under way with each file.
@@ -223,11 +71,7 @@ impl VirtualBackend {
     /// A backend whose session is told by `event` of answers that come later.
     pub fn new(application: Arc<dyn Application>, options: VirtualOptions, event: &Event) -> Self {
         VirtualBackend {
-            shared: Arc::new(Shared {
-                application,
-                state: Mutex::default(),
-                event: event.downgrade(),
-            }),
+            waiting: Outstanding::new(application, event),
             handles: Handles::new(options.max_handles),
             options,
             busy: HashMap::new(),
@@ -336,8 +180,7 @@ impl VirtualBackend {
 
     /// STAT and LSTAT are the same where there are no links; an application may know one of them only.
     fn either(&self, kind: OperationKind, other: OperationKind) -> OperationKind {
-        let application = &self.shared.application;
-        if !application.knows(kind) && application.knows(other) {
+        if !self.waiting.knows(kind) && self.waiting.knows(other) {
             other
         } else {
             kind
@@ -401,7 +244,7 @@ impl VirtualBackend {
                 kind: OperationKind::Realpath,
                 path,
                 ..
-            } if !self.shared.application.knows(OperationKind::Realpath) => {
+            } if !self.waiting.knows(OperationKind::Realpath) => {
                 Some(Answer::Path(path.as_bytes().to_vec()))
             }
             // Nothing can be told apart from the end.
@@ -411,7 +254,7 @@ impl VirtualBackend {
             {
                 Some(Answer::Failed(Failure::other("too many open files")))
             }
-            _ if !self.shared.application.knows(operation.kind()) => {
+            _ if !self.waiting.knows(operation.kind()) => {
                 Some(Answer::Failed(Failure::code(StatusCode::OP_UNSUPPORTED)))
             }
             _ => None,
@@ -428,23 +271,13 @@ impl VirtualBackend {
         if let Some(number) = file {
             *self.busy.entry(number).or_default() += 1;
         }
-        let ticket = {
-            let mut state = self.shared.state.lock();
-            state.next_ticket += 1;
-            let ticket = state.next_ticket;
-            let asked = Asked {
-                id: Some(id),
-                kind,
-                file,
-                cost,
-            };
-            state.asked.insert(ticket, asked);
-            state.asking = true;
-            ticket
+        let asked = Asked {
+            id,
+            kind,
+            file,
+            cost,
         };
-        let request = OperationRequest::new(&self.shared, ticket, operation);
-        self.shared.application.ask(request);
-        self.shared.state.lock().asking = false;
+        self.waiting.ask(asked, operation);
     }
 
     /// CLOSE: the handle is gone at once, the file when nothing is under way with it any more.
@@ -460,7 +293,7 @@ impl VirtualBackend {
     }
 
     fn close_now(&mut self, id: u32, tag: FileTag, replies: &mut Replies) {
-        if self.shared.application.knows(OperationKind::Close) {
+        if self.waiting.knows(OperationKind::Close) {
             self.ask(id, Planned::free(Operation::Close(tag)));
         } else {
             replies.status(id, Ok(()));
@@ -473,7 +306,7 @@ impl VirtualBackend {
         self.waiting_bytes = self.waiting_bytes.saturating_sub(asked.cost);
         let opens = matches!(asked.kind, OperationKind::Open | OperationKind::Opendir);
         self.opening = self.opening.saturating_sub(usize::from(opens));
-        let id = asked.id.unwrap_or_default();
+        let id = asked.id;
         match answer {
             Answer::File(tag) => self.opened(id, tag, replies),
             answer => reply(id, answer, replies),
@@ -498,7 +331,7 @@ impl VirtualBackend {
         // There is room: it was kept since the operation was asked for.
         let outcome = self.handles.insert_with(|number| OpenFile { number, tag });
         if outcome.is_err() {
-            self.shared.close_unasked(tag);
+            self.waiting.close_unasked(tag);
         }
         replies.handle(id, outcome);
     }
@@ -544,7 +377,7 @@ impl Backend for VirtualBackend {
             (OperationKind::Lsetstat, extension::LSETSTAT, "1"),
         ]
         .into_iter()
-        .filter(|(kind, ..)| self.shared.application.knows(*kind))
+        .filter(|(kind, ..)| self.waiting.knows(*kind))
         .map(|(_, name, version)| (name, version))
         .collect()
     }
@@ -579,15 +412,8 @@ impl Backend for VirtualBackend {
 
     fn advance(&mut self, replies: &mut Replies) -> bool {
         while !replies.is_full() {
-            let (asked, answer) = {
-                let mut state = self.shared.state.lock();
-                let Some((ticket, answer)) = state.answers.pop_front() else {
-                    return false;
-                };
-                match state.asked.remove(&ticket) {
-                    Some(asked) => (asked, answer),
-                    None => continue,
-                }
+            let Some((asked, answer)) = self.waiting.next() else {
+                return false;
             };
             self.answered(asked, answer, replies);
         }
@@ -598,38 +424,16 @@ impl Backend for VirtualBackend {
 
 impl Drop for VirtualBackend {
     fn drop(&mut self) {
-        let open: Vec<OpenFile> = self
+        let closing = self.closing.drain();
+        let open = self
             .handles
             .drain()
-            .chain(
-                self.closing
-                    .drain()
-                    .map(|(number, (_, tag))| OpenFile { number, tag }),
-            )
+            .map(|file| (file.number, file.tag))
+            .chain(closing.map(|(number, (_, tag))| (number, tag)))
             .collect();
-        let mut close = Vec::new();
-        {
-            let mut state = self.shared.state.lock();
-            state.gone = true;
-            while let Some((ticket, answer)) = state.answers.pop_front() {
-                state.asked.remove(&ticket);
-                if let Answer::File(tag) = answer {
-                    close.push(tag);
-                }
-            }
-            for OpenFile { number, tag } in open {
-                let waiting = state
-                    .asked
-                    .values()
-                    .filter(|asked| asked.file == Some(number));
-                match waiting.count() {
-                    0 => close.push(tag),
-                    waits_for => _ = state.orphans.insert(number, Orphan { tag, waits_for }),
-                }
-            }
-        }
-        for tag in close {
-            self.shared.close_unasked(tag);
-        }
+        self.waiting.end(open);
     }
 }
+
+#[cfg(test)]
+mod tests;
