@@ -49,9 +49,10 @@ void say_error(const char *what, ssh_error *error)
         say("  we offer: %s", ssh_error_local_algorithms(error));
         say("  they offer: %s", ssh_error_peer_algorithms(error));
     }
-    if (ssh_error_expected_fingerprint(error) != NULL) {
-        say("  expected: %s", ssh_error_expected_fingerprint(error));
-        say("  found:    %s", ssh_error_found_fingerprint(error));
+    const char *expected = ssh_error_expected_fingerprint(error), *found = ssh_error_found_fingerprint(error);
+    if (expected != NULL && found != NULL && strcmp(expected, found) != 0) {
+        say("  expected: %s", expected);
+        say("  found:    %s", found);
     }
     ssh_error_free(error);
 }
@@ -144,6 +145,20 @@ char *ask(const char *prompt, bool echo)
         return NULL;
     }
     return line;
+}
+
+void expect_public_keys(const char *path)
+{
+    char *text = read_file(path), *rest = text, *line;
+    bool any = false;
+    while (!any && (line = strsep(&rest, "\n")) != NULL) {
+        ssh_key *key = ssh_key_from_line(line, NULL);
+        any = key != NULL;
+        ssh_key_free(key);
+    }
+    free(text);
+    if (!any)
+        fail("%s: there is no public key in it, so nobody could log in", path);
 }
 
 uint64_t parse_number(const char *text, uint64_t low, uint64_t high, const char *what)

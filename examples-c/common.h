@@ -38,6 +38,9 @@ char *read_file(const char *path);
 /* The first line of a file without its end. */
 char *read_first_line(const char *path);
 
+/* Ends the program unless the file has a public key, one each line. */
+void expect_public_keys(const char *path);
+
 /* Wipes and frees a string that was a secret; NULL is fine. */
 void forget(char *secret);
 

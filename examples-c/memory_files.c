@@ -12,8 +12,9 @@
 #define MOST_NODES 1000000
 #define MOST_LINKS_FOLLOWED 8
 #define MOST_NAME 255
-/* What a node is counted for beside its content. */
+/* What a node is counted for beside its content, and an entry beside its name. */
 #define NODE_BYTES 256
+#define ENTRY_BYTES 64
 
 /* A file, a directory or a symbolic link. */
 struct node {
@@ -21,6 +22,7 @@ struct node {
     unsigned names, opened; /* it lives as long as either */
     char *content;          /* of a file; what a link says, with a NUL behind it */
     size_t size, room;
+    struct node *parent;   /* of a directory, which has one name at most */
     struct entry *entries; /* of a directory, ordered by name */
     size_t count, entry_room;
 };
@@ -60,15 +62,11 @@ static struct node *node_new(struct memory_files *files, uint32_t mode)
     return node;
 }
 
+/* Frees a node that has neither name nor user; a directory is empty then. */
 static void node_release(struct memory_files *files, struct node *node)
 {
     if (node->names > 0 || node->opened > 0)
         return;
-    for (size_t i = 0; i < node->count; i++) {
-        node->entries[i].node->names--;
-        node_release(files, node->entries[i].node);
-        free(node->entries[i].name);
-    }
     files->bytes -= node->room + NODE_BYTES;
     files->nodes--;
     free(node->entries);
@@ -123,7 +121,7 @@ static size_t entry_place(const struct node *directory, const char *name, size_t
     return low;
 }
 
-static int entry_add(struct node *directory, const char *name, struct node *node)
+static int entry_add(struct memory_files *files, struct node *directory, const char *name, struct node *node)
 {
     bool found;
     size_t at = entry_place(directory, name, strlen(name), &found);
@@ -137,9 +135,15 @@ static int entry_add(struct node *directory, const char *name, struct node *node
         directory->entries = entries;
         directory->entry_room = room;
     }
+    size_t cost = ENTRY_BYTES + strlen(name);
+    if (files->bytes + cost > files->most_bytes)
+        return ENOSPC;
     char *copy = strdup(name);
     if (copy == NULL)
         return ENOMEM;
+    files->bytes += cost;
+    if (S_ISDIR(node->mode))
+        node->parent = directory;
     memmove(directory->entries + at + 1, directory->entries + at, (directory->count - at) * sizeof *directory->entries);
     directory->entries[at] = (struct entry){copy, node};
     directory->count++;
@@ -154,6 +158,7 @@ static void entry_remove(struct memory_files *files, struct node *directory, siz
     directory->count--;
     memmove(directory->entries + at, directory->entries + at + 1, (directory->count - at) * sizeof *directory->entries);
     directory->modified = (uint32_t)time(NULL);
+    files->bytes -= ENTRY_BYTES + strlen(entry.name);
     free(entry.name);
     entry.node->names--;
     node_release(files, entry.node);
@@ -342,7 +347,7 @@ static int make_node(struct memory_files *files, ssh_sftp_operation *operation, 
     place->node = node_new(files, type | (mode & 07777));
     if (place->node == NULL)
         return ENOSPC;
-    int failure = entry_add(place->directory, place->name, place->node);
+    int failure = entry_add(files, place->directory, place->name, place->node);
     if (failure != 0)
         node_release(files, place->node);
     return failure;
@@ -547,12 +552,11 @@ static int on_readlink(struct memory_files *files, ssh_sftp_operation *operation
 }
 
 /* Whether a directory is the other one or below it. */
-static bool is_within(const struct node *directory, const struct node *other)
+static bool is_within(const struct node *other, const struct node *directory)
 {
-    bool within = directory == other;
-    for (size_t i = 0; i < directory->count && !within; i++)
-        within = S_ISDIR(directory->entries[i].node->mode) && is_within(directory->entries[i].node, other);
-    return within;
+    while (directory != NULL && directory != other)
+        directory = directory->parent;
+    return directory == other;
 }
 
 static int on_rename(struct memory_files *files, ssh_sftp_operation *operation)
@@ -584,7 +588,7 @@ static int on_rename(struct memory_files *files, ssh_sftp_operation *operation)
             return ENOTEMPTY;
         entry_remove(files, to.directory, entry_place(to.directory, to.name, strlen(to.name), &found));
     }
-    failure = entry_add(to.directory, to.name, from.node);
+    failure = entry_add(files, to.directory, to.name, from.node);
     if (failure == 0 && kind != SSH_SFTP_OP_HARDLINK)
         entry_remove(files, from.directory, entry_place(from.directory, from.name, strlen(from.name), &found));
     return failure != 0 ? failure : done(operation);
@@ -671,8 +675,23 @@ void memory_files_free(struct memory_files *files)
 {
     if (files == NULL)
         return;
-    files->root->names = 0;
-    node_release(files, files->root);
+    /* From the leaves up, without recursion: a tree may be as deep as it has nodes. */
+    for (struct node *node = files->root; node != NULL;) {
+        if (node->count == 0) {
+            struct node *parent = node->parent;
+            if (parent != NULL) {
+                entry_remove(files, parent, parent->count - 1);
+            } else {
+                node->names = 0;
+                node_release(files, node);
+            }
+            node = parent;
+        } else if (S_ISDIR(node->entries[node->count - 1].node->mode)) {
+            node = node->entries[node->count - 1].node;
+        } else {
+            entry_remove(files, node, node->count - 1);
+        }
+    }
     pthread_mutex_destroy(&files->lock);
     free(files);
 }

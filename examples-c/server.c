@@ -307,7 +307,7 @@ static ssh_server *make_server(void)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     if (options.authorized_keys != NULL) {
         /* Read at each login, so that it may change; but a wrong name shall be told now. */
-        free(read_file(options.authorized_keys));
+        expect_public_keys(options.authorized_keys);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);
     }

@@ -35,7 +35,6 @@ static const char help[] =
     "\n"
     "example: sftp-server --authorized-keys ~/.ssh/id_ed25519.pub, and then: sftp -P 2222 127.0.0.1\n";
 
-#define MOST_CHANNELS 16
 #define SWEEP_MS 500
 
 static const char *authorized_keys;
@@ -91,7 +90,6 @@ static void on_subsystem(ssh_request *request, void *userdata)
 struct connection {
     struct connection *next;
     ssh_transport *transport;
-    ssh_channel *channels[MOST_CHANNELS];
 };
 
 static struct connection *connections;
@@ -115,33 +113,17 @@ static void start_connection(ssh_server *server, ssh_event *started, int fd)
     connections = connection;
 }
 
-/* Takes new channels, and lets go of those that are closed. */
-static void sweep_channels(struct connection *connection)
-{
-    for (size_t i = 0; i < MOST_CHANNELS; i++) {
-        if (connection->channels[i] != NULL && ssh_channel_is_closed(connection->channels[i])) {
-            ssh_channel_free(connection->channels[i]);
-            connection->channels[i] = NULL;
-        }
-        if (connection->channels[i] == NULL)
-            connection->channels[i] = ssh_transport_accept(connection->transport, 0, NULL);
-    }
-}
-
 static void sweep(bool all)
 {
     struct connection **link = &connections;
     while (*link != NULL) {
         struct connection *connection = *link;
         if (!all && ssh_transport_is_alive(connection->transport)) {
-            sweep_channels(connection);
             link = &connection->next;
             continue;
         }
         if (all)
             ssh_transport_close(connection->transport);
-        for (size_t i = 0; i < MOST_CHANNELS; i++)
-            ssh_channel_free(connection->channels[i]);
         ssh_transport_free(connection->transport);
         *link = connection->next;
         free(connection);
@@ -272,7 +254,7 @@ int main(int argc, char **argv)
     if (allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     if (authorized_keys != NULL) {
-        free(read_file(authorized_keys)); /* a wrong name shall be told now */
+        expect_public_keys(authorized_keys);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key, NULL, NULL);
     }

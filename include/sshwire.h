@@ -684,7 +684,7 @@
 #define SSH_REQUEST_EXEC 23
 
 /**
- * Server: start a subsystem? ssh_request_channel(), ssh_request_name().
+ * Server: start a subsystem? ssh_request_channel(), ssh_request_name(). For "sftp" answer with ssh_request_accept_sftp().
  */
 #define SSH_REQUEST_SUBSYSTEM 24
 
@@ -754,7 +754,8 @@
 #define SSH_REQUEST_AGENT_FORWARD 35
 
 /**
- * All kinds of operations at once, except SSH_SFTP_OP_REALPATH.
+ * All kinds of operations at once, except SSH_SFTP_OP_REALPATH. Clients are then told of all extensions; what a program does
+ * not do, it refuses with SSH_SFTP_STATUS_OP_UNSUPPORTED.
  */
 #define SSH_SFTP_OP_ANY 0
 
@@ -1219,9 +1220,28 @@ typedef struct ssh_sftp_file ssh_sftp_file;
  * or later, on any thread; replies go to the client in the order of the answers. One that is freed without an answer
  * has failed. Strings and bytes asked of an operation belong to it and live until it is freed.
  *
- * Operations of one client come in its order. One that comes while others wait for their answers has to find what they
- * leave behind. The library sees to it that a file is closed once, after all else that is under way with it was
+ * Operations of one client come in its order, and the next one may come while others wait for their answers. It has to be
+ * carried out as if those had been done: what a WRITE without an answer writes, a READ after it reads. The library sees to it that a file is closed once, after all else that is under way with it was
  * answered; also when the client goes away without closing it.
+ *
+ * A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
+ *
+ *     static void read_only(ssh_sftp_operation *operation, void *userdata)
+ *     {
+ *         switch (ssh_sftp_operation_kind(operation)) {
+ *         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+ *             ssh_sftp_operation_accept_file(operation, file);
+ *             break;
+ *         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+ *             ssh_sftp_operation_accept_data(operation, data + offset, length);
+ *             break;
+ *         ...
+ *         }
+ *         ssh_sftp_operation_free(operation); // what has no answer now has failed
+ *     }
+ *     ...
+ *     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+ *     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
  *
  * Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
  */
@@ -1407,8 +1427,8 @@ typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name
  * Receives operations.
  *
  * Called on a thread of the library with no lock held; operations of one channel come one at a time and in order. It may
- * call any function of the library, and take its time: that holds up this channel's files only. It must not unwind or
- * longjmp.
+ * call any function of the library, and may wait, which holds up this channel's files only; but the process has 256
+ * such threads for all channels, so what takes long is better answered later. It must not unwind or longjmp.
  *
  * @param operation  the operation; now the callback's, to answer and to free with ssh_sftp_operation_free()
  * @param userdata   as set
@@ -4840,7 +4860,7 @@ ssh_sftp_server *ssh_sftp_server_new_directory(const char *path, ssh_error **err
 
 /**
  * Makes a server of files that the program makes up: what clients want done comes as ssh_sftp_operation to the
- * callbacks of ssh_sftp_server_set_callback().
+ * callbacks of ssh_sftp_server_set_callback(). ssh_request_accept_sftp() serves a channel with it.
  *
  * @param error  receives the detail, or NULL
  * @return a server without callbacks, which refuses everything, freed with ssh_sftp_server_free(), or NULL.
@@ -4909,9 +4929,10 @@ ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
 
 /**
  * Accepts a SSH_REQUEST_SUBSYSTEM, whatever name it has, and serves SFTP on its channel. The library does the
- * work on threads of its own; an idle session has none. When the client is done, the channel is closed. Its
- * handle stays the program's, to be freed once ssh_channel_is_closed(); freeing it earlier ends the session.
- * Nobody else may read from or write to the channel.
+ * work on threads of its own; an idle session has none. When the client is done, the channel is closed. It is the
+ * session's: it does not come out of ssh_transport_accept(), and nobody else may read from it or write to it. A program
+ * that has a handle of it, from ssh_request_accept_channel() or ssh_request_channel(), frees that some time; before
+ * ssh_channel_is_closed() that ends the session.
  *
  * @param request  the request, answered by this call
  * @param server   what to serve
@@ -4960,7 +4981,8 @@ int32_t ssh_sftp_operation_kind(const ssh_sftp_operation *operation);
 /**
  * The channel it came on.
  *
- * @return the channel's one handle, which stays whose it is; do not free it for having asked here. Any thread. Since 0.1.
+ * @return the channel's one handle, as of ssh_request_channel(); freeing it ends the session. NULL once the transport is
+ *         freed. Any thread. Since 0.1.
  */
 ssh_channel *ssh_sftp_operation_channel(const ssh_sftp_operation *operation);
 
@@ -5120,7 +5142,8 @@ ssh_status ssh_sftp_operation_accept_path(ssh_sftp_operation *operation,
  * @param operation   an operation that has no answer yet
  * @param name        the name without the directory, any bytes but NUL and "/", copied
  * @param length      how many bytes, 1 to 4,096
- * @param attributes  what is known about it, copied, or NULL
+ * @param attributes  what is known about it, copied; without the type among the permissions (0100644, 040755) clients show
+ *                    it oddly and leave it out when they copy directories. Or NULL
  * @return SSH_OK; SSH_AGAIN when the answer is full: give this entry in that to the next SSH_SFTP_OP_READDIR;
  *         SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
@@ -5687,14 +5710,15 @@ ssh_status ssh_sftp_attributes_times(const ssh_sftp_attributes *attributes,
                                      uint32_t *modified);
 
 /**
- * Puts a size among the attributes: setting it cuts or lengthens the file.
+ * Puts a size among the attributes. When a client sets it, the file is cut or lengthened.
  *
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_attributes_set_size(ssh_sftp_attributes *attributes, uint64_t size);
 
 /**
- * Puts mode bits among the attributes.
+ * Puts type and mode bits among the attributes, as in POSIX's st_mode: what is set on a file is the mode, what a server
+ * tells of one includes the type, such as 0100644 or 040755.
  *
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::error::Error;
 
 /// Refusals of one connection that may wait behind unanswered questions before the peer is cut off. They cost a
-/// counter here, but all of them may leave at once when the questions are answered: some 5 MiB then.
+/// counter here, but all of them may leave at once when the questions are answered: some 25 MiB then, until they are sent.
 const MAX_WAITING_REFUSALS: u32 = 131_072;
 
 /// What the peer's unanswered questions on one connection may cost.

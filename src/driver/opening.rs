@@ -23,6 +23,9 @@ impl Channel {
         serving
             .accepted
             .retain(|waiting| *waiting != self.handle.id);
+        if serving.accepted.is_empty() && serving.ended.is_none() {
+            serving.begun.channels_taken();
+        }
         if let Some(entry) = serving.channels.get_mut(&self.handle.id) {
             entry.unclaimed = false;
         }

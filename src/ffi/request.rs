@@ -87,7 +87,7 @@ pub const SSH_REQUEST_SHELL: i32 = 22;
 /// Server: run a command? ssh_request_channel(), ssh_request_command().
 pub const SSH_REQUEST_EXEC: i32 = 23;
 
-/// Server: start a subsystem? ssh_request_channel(), ssh_request_name().
+/// Server: start a subsystem? ssh_request_channel(), ssh_request_name(). For "sftp" answer with ssh_request_accept_sftp().
 pub const SSH_REQUEST_SUBSYSTEM: i32 = 24;
 
 /// Server: set an environment variable? ssh_request_channel(), ssh_request_name(), ssh_request_value().

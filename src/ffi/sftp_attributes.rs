@@ -186,7 +186,7 @@ pub unsafe extern "C" fn ssh_sftp_attributes_times(
     pair(attributes, |known| known.times, accessed, modified)
 }
 
-/// Puts a size among the attributes: setting it cuts or lengthens the file.
+/// Puts a size among the attributes. When a client sets it, the file is cut or lengthened.
 ///
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
@@ -197,7 +197,8 @@ pub unsafe extern "C" fn ssh_sftp_attributes_set_size(
     set(attributes, |known| known.size = Some(size))
 }
 
-/// Puts mode bits among the attributes.
+/// Puts type and mode bits among the attributes, as in POSIX's st_mode: what is set on a file is the mode, what a server
+/// tells of one includes the type, such as 0100644 or 040755.
 ///
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]

@@ -21,9 +21,28 @@ use super::status::{ssh_status, SSH_OK};
 /// or later, on any thread; replies go to the client in the order of the answers. One that is freed without an answer
 /// has failed. Strings and bytes asked of an operation belong to it and live until it is freed.
 ///
-/// Operations of one client come in its order. One that comes while others wait for their answers has to find what they
-/// leave behind. The library sees to it that a file is closed once, after all else that is under way with it was
+/// Operations of one client come in its order, and the next one may come while others wait for their answers. It has to be
+/// carried out as if those had been done: what a WRITE without an answer writes, a READ after it reads. The library sees to it that a file is closed once, after all else that is under way with it was
 /// answered; also when the client goes away without closing it.
+///
+/// A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
+///
+///     static void read_only(ssh_sftp_operation *operation, void *userdata)
+///     {
+///         switch (ssh_sftp_operation_kind(operation)) {
+///         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+///             ssh_sftp_operation_accept_file(operation, file);
+///             break;
+///         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+///             ssh_sftp_operation_accept_data(operation, data + offset, length);
+///             break;
+///         ...
+///         }
+///         ssh_sftp_operation_free(operation); // what has no answer now has failed
+///     }
+///     ...
+///     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+///     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
 ///
 /// Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
 #[allow(non_camel_case_types)]
@@ -31,7 +50,8 @@ pub struct ssh_sftp_operation {
     _opaque: [u8; 0],
 }
 
-/// All kinds of operations at once, except SSH_SFTP_OP_REALPATH.
+/// All kinds of operations at once, except SSH_SFTP_OP_REALPATH. Clients are then told of all extensions; what a program does
+/// not do, it refuses with SSH_SFTP_STATUS_OP_UNSUPPORTED.
 pub const SSH_SFTP_OP_ANY: i32 = 0;
 
 /// Open a file. ssh_sftp_operation_path(), ssh_sftp_operation_flags(), ssh_sftp_operation_attributes() for a new one.
@@ -116,8 +136,8 @@ pub const SSH_SFTP_OP_FSTATVFS: i32 = 24;
 /// Receives operations.
 ///
 /// Called on a thread of the library with no lock held; operations of one channel come one at a time and in order. It may
-/// call any function of the library, and take its time: that holds up this channel's files only. It must not unwind or
-/// longjmp.
+/// call any function of the library, and may wait, which holds up this channel's files only; but the process has 256
+/// such threads for all channels, so what takes long is better answered later. It must not unwind or longjmp.
 ///
 /// @param operation  the operation; now the callback's, to answer and to free with ssh_sftp_operation_free()
 /// @param userdata   as set
@@ -177,14 +197,14 @@ pub unsafe extern "C" fn ssh_sftp_operation_kind(operation: *const ssh_sftp_oper
 
 /// The channel it came on.
 ///
-/// @return the channel's one handle, which stays whose it is; do not free it for having asked here. Any thread. Since 0.1.
+/// @return the channel's one handle, as of ssh_request_channel(); freeing it ends the session. NULL once the transport is
+///         freed. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_operation_channel(
     operation: *const ssh_sftp_operation,
 ) -> *mut ssh_channel {
     guard::value(std::ptr::null_mut(), || {
-        let channel = handle::get(operation)?.channel;
-        Ok(std::ptr::without_provenance_mut(channel))
+        handle::get(operation)?.channel.handle()
     })
 }
 

@@ -155,7 +155,8 @@ pub unsafe extern "C" fn ssh_sftp_operation_accept_path(
 /// @param operation   an operation that has no answer yet
 /// @param name        the name without the directory, any bytes but NUL and "/", copied
 /// @param length      how many bytes, 1 to 4,096
-/// @param attributes  what is known about it, copied, or NULL
+/// @param attributes  what is known about it, copied; without the type among the permissions (0100644, 040755) clients show
+///                    it oddly and leave it out when they copy directories. Or NULL
 /// @return SSH_OK; SSH_AGAIN when the answer is full: give this entry in that to the next SSH_SFTP_OP_READDIR;
 ///         SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]

@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::driver::sync::Mutex;
+use crate::driver::Channel;
 use crate::sftp::server::{Application, Operation, OperationKind, OperationRequest, VirtualPath};
 use crate::sftp::Name;
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::channel::ssh_channel;
 use super::guard::{Failure, Outcome};
 use super::handle::{self, Handle};
 use super::memory::LentBytes;
 use super::sftp_operation::{self as header, ssh_sftp_callback, ssh_sftp_operation};
+use super::transport_object::TransportObject;
 
 impl Handle for ssh_sftp_operation {
     type Object = OperationObject;
@@ -22,8 +25,7 @@ impl Handle for ssh_sftp_operation {
 
 pub(crate) struct OperationObject {
     pub(crate) request: OperationRequest,
-    /// The handle of the channel, as a number.
-    pub(crate) channel: usize,
+    pub(crate) channel: Arc<ServedChannel>,
     pub(crate) path: Option<LentBytes>,
     pub(crate) new_path: Option<LentBytes>,
     pub(crate) target: Option<LentBytes>,
@@ -39,7 +41,7 @@ pub(crate) struct Notes {
 }
 
 impl OperationObject {
-    fn new(request: OperationRequest, channel: usize) -> Self {
+    fn new(request: OperationRequest, channel: Arc<ServedChannel>) -> Self {
         let lent = |path: &VirtualPath| Some(LentBytes::new(path.as_bytes()));
         let (path, new_path, target) = match request.operation() {
             Operation::Open { path, .. }
@@ -138,11 +140,33 @@ pub(crate) fn replace(
     }
 }
 
+/// A channel that files are served on. A handle for it is made when the program asks.
+pub(crate) struct ServedChannel {
+    driver: Channel,
+    transport: Weak<TransportObject>,
+}
+
+impl ServedChannel {
+    pub(crate) fn new(driver: Channel, transport: &Arc<TransportObject>) -> Arc<Self> {
+        Arc::new(ServedChannel {
+            driver,
+            transport: Arc::downgrade(transport),
+        })
+    }
+
+    /// The channel's one handle.
+    pub(crate) fn handle(&self) -> Outcome<*mut ssh_channel> {
+        match self.transport.upgrade() {
+            Some(transport) => transport.channel_handle(self.driver.clone(), false),
+            None => Ok(std::ptr::null_mut()),
+        }
+    }
+}
+
 /// The program, as one session knows it.
 pub(crate) struct Program {
     pub(crate) calls: OperationCalls,
-    /// The handle of the channel, as a number.
-    pub(crate) channel: usize,
+    pub(crate) channel: Arc<ServedChannel>,
 }
 
 impl Program {
@@ -166,7 +190,7 @@ impl Application for Program {
         let Some(call) = self.find(request.operation().kind()) else {
             return;
         };
-        let object = Arc::new(OperationObject::new(request, self.channel));
+        let object = Arc::new(OperationObject::new(request, Arc::clone(&self.channel)));
         let Ok(handle) = handle::insert::<ssh_sftp_operation>(object) else {
             return;
         };

@@ -18,8 +18,9 @@ use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
 use super::memory;
 use super::request::ssh_request;
-use super::sftp_operation_object::{OperationCalls, Program};
+use super::sftp_operation_object::{OperationCalls, Program, ServedChannel};
 use super::status::{ssh_status, SSH_OK};
+use super::transport_object::TransportObject;
 
 /// What clients see over SFTP: a directory of this machine and nothing else of it, or files that the program makes up.
 /// One may serve any number of channels; each takes the options as they are when it starts.
@@ -65,8 +66,8 @@ impl SftpServerObject {
         }
     }
 
-    /// Serves a channel, whose handle is `channel`, from now on.
-    fn start(&self, driver: Channel, channel: usize) -> Outcome<()> {
+    /// Serves a channel from now on.
+    fn start(&self, driver: Channel, transport: &Arc<TransportObject>) -> Outcome<()> {
         let options = self.options.lock().clone();
         let nobody = Box::new(|_| ());
         match &self.files {
@@ -76,6 +77,7 @@ impl SftpServerObject {
             }
             Files::Virtual(calls) => {
                 let calls = calls.lock().clone();
+                let channel = ServedChannel::new(driver.clone(), transport);
                 let program = Arc::new(Program { calls, channel });
                 let options = options.for_virtual_files();
                 let backend = |event: &Event| -> Box<dyn Backend> {
@@ -127,7 +129,7 @@ pub unsafe extern "C" fn ssh_sftp_server_new_directory(
 }
 
 /// Makes a server of files that the program makes up: what clients want done comes as ssh_sftp_operation to the
-/// callbacks of ssh_sftp_server_set_callback().
+/// callbacks of ssh_sftp_server_set_callback(). ssh_request_accept_sftp() serves a channel with it.
 ///
 /// @param error  receives the detail, or NULL
 /// @return a server without callbacks, which refuses everything, freed with ssh_sftp_server_free(), or NULL.
@@ -256,9 +258,10 @@ pub unsafe extern "C" fn ssh_sftp_server_set_home(
 }
 
 /// Accepts a SSH_REQUEST_SUBSYSTEM, whatever name it has, and serves SFTP on its channel. The library does the
-/// work on threads of its own; an idle session has none. When the client is done, the channel is closed. Its
-/// handle stays the program's, to be freed once ssh_channel_is_closed(); freeing it earlier ends the session.
-/// Nobody else may read from or write to the channel.
+/// work on threads of its own; an idle session has none. When the client is done, the channel is closed. It is the
+/// session's: it does not come out of ssh_transport_accept(), and nobody else may read from it or write to it. A program
+/// that has a handle of it, from ssh_request_accept_channel() or ssh_request_channel(), frees that some time; before
+/// ssh_channel_is_closed() that ends the session.
 ///
 /// @param request  the request, answered by this call
 /// @param server   what to serve
@@ -288,10 +291,11 @@ pub unsafe extern "C" fn ssh_request_accept_sftp(
         let transport = request
             .transport()
             .ok_or_else(|| Failure::from(Error::Closed))?;
-        let handle = transport.channel_handle(channel.clone(), false)?;
         // The answer first, and then what the subsystem has to say.
         request.driver.accept()?;
-        server.start(channel, handle.addr())?;
+        // Nobody else needs to take it, or it would count as open for ever.
+        channel.claim();
+        server.start(channel, &transport)?;
         Ok(SSH_OK)
     })
 }

@@ -77,7 +77,70 @@ static void every_call(void)
     pair_free(&p);
     until_open(files, 0);
     ssh_sftp_server_free(server_files);
-    CHECK(files->root->count == 1 && files->bytes == 2 * NODE_BYTES && files->nodes == 2);
+    CHECK(files->root->count == 1 && files->nodes == 2);
+    CHECK(files->bytes == 2 * NODE_BYTES + ENTRY_BYTES + strlen("work"));
+    memory_files_free(files);
+}
+
+/* A tree deeper than any path can say, and a full disk of names. */
+static void deep_and_full(void)
+{
+    pair p;
+    struct memory_files *files = memory_files_new(1 << 20);
+    server_files = ssh_sftp_server_new_virtual(NULL);
+    memory_files_serve(files, server_files);
+    ssh_sftp *sftp = files_pair(&p);
+    SFTP_OK(ssh_sftp_mkdir(sftp, "/deep", 0755, SFTP_MS, error));
+    for (int i = 0; i < 1000; i++) {
+        SFTP_OK(ssh_sftp_mkdir(sftp, "/next", 0755, SFTP_MS, error));
+        SFTP_OK(ssh_sftp_rename(sftp, "/deep", "/next/deep", SFTP_MS, error));
+        SFTP_OK(ssh_sftp_rename(sftp, "/next", "/deep", SFTP_MS, error));
+    }
+    SFTP_REFUSED(ssh_sftp_rename(sftp, "/deep", "/deep/deep/deep/x", SFTP_MS, error), SSH_SFTP_STATUS_FAILURE);
+    size_t done;
+    ssh_sftp_file *file = ssh_sftp_open(sftp, "/file", SSH_SFTP_WRITE | SSH_SFTP_CREATE, NULL, SFTP_MS, NULL);
+    SFTP_OK(ssh_sftp_file_write(file, "x", 1, &done, SFTP_MS, error));
+    ssh_sftp_file_free(file);
+    ssh_status status = SSH_OK;
+    for (int i = 0; status == SSH_OK && i < 100000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "/link%d", i);
+        status = ssh_sftp_hardlink(sftp, "/file", name, SFTP_MS, NULL);
+    }
+    CHECK_STATUS(status, SSH_ERR_SFTP);
+    ssh_sftp_free(sftp);
+    pair_free(&p);
+    until_open(files, 0);
+    ssh_sftp_server_free(server_files);
+    memory_files_free(files);
+}
+
+/* A program that answers in callbacks alone has nothing to free: the channels go with their sessions. */
+static void sessions_leave_no_channel(void)
+{
+    pair p;
+    struct memory_files *files = memory_files_new(1 << 20);
+    server_files = ssh_sftp_server_new_virtual(NULL);
+    memory_files_serve(files, server_files);
+    pair_make(&p);
+    CHECK_STATUS(ssh_transport_set_channel_limit(p.server_transport, 3), SSH_OK);
+    CHECK_STATUS(ssh_server_set_callback(p.server, SSH_REQUEST_SUBSYSTEM, serve_files, NULL, NULL), SSH_OK);
+    pair_login(&p);
+    for (int i = 0; i < 20; i++) {
+        ssh_sftp *sftp;
+        long until = milliseconds() + WAIT_MS;
+        /* That of the session before may be on its way out. */
+        while ((sftp = ssh_transport_open_sftp_client(p.client, WAIT_MS, NULL)) == NULL && milliseconds() < until)
+            usleep(1000);
+        CHECK(sftp != NULL);
+        SFTP_OK(ssh_sftp_mkdir(sftp, "/d", 0755, SFTP_MS, error));
+        SFTP_OK(ssh_sftp_rmdir(sftp, "/d", SFTP_MS, error));
+        ssh_sftp_free(sftp);
+    }
+    CHECK(ssh_transport_accept(p.server_transport, 0, NULL) == NULL);
+    pair_free(&p);
+    ssh_sftp_server_free(server_files);
+    until_open(files, 0);
     memory_files_free(files);
 }
 
@@ -392,6 +455,8 @@ int main(void)
 {
     watchdog(300);
     every_call();
+    deep_and_full();
+    sessions_leave_no_channel();
     nothing_and_read_only();
     late_answers();
     opened_for_nobody();

@@ -87,7 +87,7 @@ enum Asked {
 /// What one user name has achieved. Another name starts from nothing (RFC 4252 §5).
 #[derive(Default)]
 struct Progress {
-    user: String,
+    user: Option<String>,
     /// The methods of this user, where they are not those of the server.
     methods: Option<Vec<String>>,
     /// The methods that may follow a partial success; `None` before the first.
@@ -292,6 +292,11 @@ impl ServerAuth {
         self.next_id
     }
 
+    /// The name in question, which may be empty.
+    fn user(&self) -> &str {
+        self.progress.user.as_deref().unwrap_or_default()
+    }
+
     /// The methods to offer.
     fn offered(&self) -> &[String] {
         self.progress
@@ -304,7 +309,7 @@ impl ServerAuth {
     fn ask(&mut self, asked: Asked, kind: AuthQuestionKind, sink: &mut Sink<'_>) {
         let id = self.new_id();
         self.state = State::ExpectDecision { id, asked };
-        let user = self.progress.user.clone();
+        let user = self.user().to_owned();
         sink.events
             .push_back(ServerAuthEvent::Question(AuthQuestion { id, user, kind }));
     }
@@ -448,7 +453,7 @@ impl ServerAuth {
         sink.out.push(|w| UserauthSuccess.encode(w));
         self.state = State::Authenticated;
         sink.events.push_back(ServerAuthEvent::Authenticated {
-            user: std::mem::take(&mut self.progress.user),
+            user: self.progress.user.take().unwrap_or_default(),
             method: asked.method().to_owned(),
         });
     }

@@ -29,9 +29,9 @@ impl ServerAuth {
         if request.service != SERVICE_CONNECTION {
             return Err(service_not_available(request.service));
         }
-        if self.progress.user != request.user {
+        if self.progress.user.as_deref() != Some(request.user) {
             self.progress = Progress {
-                user: request.user.to_owned(),
+                user: Some(request.user.to_owned()),
                 ..Progress::default()
             };
             if self.config.ask_methods && !request.user.contains('\0') {
@@ -166,7 +166,7 @@ impl ServerAuth {
             id,
             key: key.clone(),
             algorithm: algorithm.clone(),
-            data: publickey::signed_data(&self.session_id, &self.progress.user, &algorithm, blob),
+            data: publickey::signed_data(&self.session_id, self.user(), &algorithm, blob),
             signature: signature.to_vec(),
         }));
         self.state = State::ExpectVerified { id, key, algorithm };

@@ -523,6 +523,23 @@ fn methods_may_depend_on_the_user() {
     assert_eq!(refused(&outcome), all);
     let outcome = pair.attempt("nobody", password("p")).unwrap();
     assert!(refused(&outcome).is_empty());
+    // So has one without a name, who may be the first, too.
+    for (rounds, expected) in [(1, "methods"), (2, "methods")] {
+        let mut server = Server::with(ServerAuthConfig {
+            ask_methods: true,
+            ..config()
+        });
+        for user in ["a", ""].iter().rev().take(rounds) {
+            server.handle(&password_request(user, b"p")).unwrap();
+            let (id, asked) = server.question();
+            assert_eq!(asked, format!("{user}: {expected}"));
+            let methods = vec![];
+            server
+                .answer(id, AuthDecision::Methods { methods })
+                .unwrap();
+            server.assert_refused();
+        }
+    }
     // As any other user, one who comes back has to be asked about anew.
     let outcome = pair.attempt("keys", ClientMethod::None).unwrap();
     assert_eq!(refused(&outcome), all);

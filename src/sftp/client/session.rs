@@ -230,7 +230,12 @@ impl Session {
     }
 
     pub(super) fn abandon(&self, id: u32) {
-        self.state.lock().table.abandon(id);
+        let handle = self.state.lock().table.abandon(id);
+        if let Some(handle) = handle {
+            // Another thread has read the answer in the meantime.
+            let close = Request::Close { handle: &handle };
+            self.submit_unwatched(Expect::Status, &close);
+        }
     }
 
     /// Reads the server's first packet, which has no id.

@@ -145,18 +145,16 @@ impl RequestTable {
         self.spare = Vec::new();
     }
 
-    /// Nobody will take the reply.
-    pub(super) fn abandon(&mut self, id: u32) {
-        match self.entries.get_mut(&id) {
-            Some(Entry::Answered(_)) => {
-                self.entries.remove(&id);
-            }
-            Some(entry) => {
-                if let Entry::Waiting(expect) = *entry {
-                    *entry = Entry::Abandoned(expect);
-                }
-            }
-            None => {}
+    /// Nobody will take the reply. Gives the handle in one that is there already, which has to be closed.
+    pub(super) fn abandon(&mut self, id: u32) -> Option<Vec<u8>> {
+        let entry = self.entries.get_mut(&id)?;
+        if let Entry::Waiting(expect) = *entry {
+            *entry = Entry::Abandoned(expect);
+            return None;
+        }
+        match self.take(id) {
+            Some(Answer::Handle(handle)) => Some(handle),
+            _ => None,
         }
     }
 }
@@ -237,6 +235,21 @@ mod tests {
         }
         table.shrink();
         assert!(table.spare.is_empty());
+    }
+
+    #[test]
+    fn a_handle_that_nobody_took_is_given_to_who_abandons_it() {
+        let mut table = RequestTable::default();
+        let id = table.begin(Expect::Handle);
+        receive(&mut table, id, &Reply::Handle(b"h")).unwrap();
+        assert_eq!(table.abandon(id), Some(b"h".to_vec()));
+        assert_eq!(table.abandon(id), None);
+        let id = table.begin(Expect::Status);
+        receive(&mut table, id, &Reply::status(StatusCode::OK)).unwrap();
+        assert_eq!(table.abandon(id), None);
+        let id = table.begin(Expect::Handle);
+        assert_eq!(table.abandon(id), None);
+        assert!(table.is_waiting());
     }
 
     #[test]

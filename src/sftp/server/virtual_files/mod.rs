@@ -250,7 +250,12 @@ impl VirtualBackend {
             // Nothing can be told apart from the end.
             Operation::Read { length: 0, .. } => Some(Answer::Data(Vec::new())),
             Operation::Open { .. } | Operation::Opendir(_)
-                if self.handles.len().saturating_add(self.opening) >= self.options.max_handles =>
+                if self
+                    .handles
+                    .len()
+                    .saturating_add(self.closing.len())
+                    .saturating_add(self.opening)
+                    >= self.options.max_handles =>
             {
                 Some(Answer::Failed(Failure::other("too many open files")))
             }
