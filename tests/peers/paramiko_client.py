@@ -66,6 +66,21 @@ def echo(transport, size, during=None):
     channel.close()
 
 
+def rekey_by_bytes():
+    """Paramiko, with any server, now and then waits for ever for itself when the bytes of a new rekey come together
+    before the one before is through. This is more than can be under way during one key exchange; on a machine that
+    is short of time it still happens."""
+    transport = connect()
+    transport.auth_password(USER, PASSWORD)
+    transport.packetizer.REKEY_BYTES = 8 << 20
+    rekeys = []
+    activate = transport._activate_outbound
+    transport._activate_outbound = lambda: (rekeys.append(1), activate())
+    echo(transport, 32 << 20)
+    assert len(rekeys) >= 3, "%d rekeys" % len(rekeys)
+    transport.close()
+
+
 def ok(what):
     print("ok", what, flush=True)
 
@@ -110,16 +125,17 @@ def main():
     ok("exec 1 MiB each way")
     echo(transport, 8 << 20, during=transport.renegotiate_keys)
     ok("rekey on demand under load")
-    # More than can be under way during one key exchange: paramiko, with any server, now and then waits for ever for
-    # itself when the bytes of a new rekey come together before the one before is through.
-    transport.packetizer.REKEY_BYTES = 8 << 20
-    rekeys = []
-    activate = transport._activate_outbound
-    transport._activate_outbound = lambda: (rekeys.append(1), activate())
-    echo(transport, 32 << 20)
-    assert len(rekeys) >= 3, "%d rekeys" % len(rekeys)
-    ok("rekey by bytes")
     transport.close()
+    for attempt in range(3):
+        try:
+            rekey_by_bytes()
+            break
+        except paramiko.SSHException as e:
+            # Paramiko waits for itself: see below. Where it is not that, it is so each time.
+            if "Key-exchange timed out" not in str(e) or attempt == 2:
+                raise
+            print("once more:", e, flush=True)
+    ok("rekey by bytes")
 
     transport = paramiko.Transport(("127.0.0.1", PORT))
     transport.use_compression()
