@@ -18,7 +18,7 @@ expect 24 80
 resize 40 132
 send sleep 0.3; stty size
 expect 40 132
-send echo star''ted; sleep 100
+send sh -c 'echo star\"\"ted; exec sleep 100'
 expect started
 send \\x03
 send echo back''again
