@@ -330,7 +330,8 @@ fn rclone_copies_and_checks() {
                 .env("RCLONE_SFTP_KNOWN_HOSTS_FILE", &hosts)
                 // Files only: without this it runs programs over there, too.
                 .env("RCLONE_SFTP_SHELL_TYPE", "none")
-                .args(["--retries", "1", "--transfers", "8", "--checkers", "8"])
+                // Its connections' ends race each other now and then, and it calls that a failure worth a retry.
+                .args(["--retries", "3", "--transfers", "8", "--checkers", "8"])
                 .args(words)
                 .current_dir(&offer.local),
             b"",
