@@ -180,6 +180,32 @@ class Forks(Case):
             near.write(b"still here")
             self.assertEqual(far.read(10, timeout=LIMIT), b"still here")
 
+    def test_fork_while_calls_are_made(self):
+        """Forks while other threads are inside of the library, which calls no function of the program."""
+        pair, stop = Pair().login(), threading.Event()
+        near, far = pair.channel()
+
+        def send():
+            while not stop.is_set():
+                near.write(b"x" * 1000)
+            near.close()
+
+        def receive():
+            while far.read(5000):
+                pass
+
+        threads = [threading.Thread(target=work) for work in (send, receive)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(10):
+                self.assertTrue(self.child(
+                    lambda: self.assertEqual(Pair().login().client.run("talk", timeout=LIMIT).stdout, b"out")))
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
     def test_fork_while_busy(self):
         """Forks while functions of the program run on other threads."""
         pair, stop = Pair().login(), threading.Event()

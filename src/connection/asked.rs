@@ -9,7 +9,8 @@ use crate::connection::types::{
 };
 use crate::error::Error;
 use crate::messages::channel_request::{ChannelRequest, ChannelRequestMessage};
-use crate::messages::connection::{valid_name, OpenKind};
+use crate::messages::connection::valid_name;
+use crate::messages::open_kind::OpenKind;
 use crate::messages::{MessageNumber, Role};
 
 impl ConnectionLayer {

@@ -8,7 +8,7 @@ use crate::connection::requests::OwnRequests;
 use crate::connection::types::{ChannelStatus, ConnectionLimits, ExitOutcome};
 use crate::connection::window::{LocalWindow, RemoteWindow};
 use crate::error::{Error, PeerMisbehaved};
-use crate::messages::connection::OpenKind;
+use crate::messages::open_kind::OpenKind;
 use crate::messages::Role;
 
 /// How far the two sides have agreed on the channel.

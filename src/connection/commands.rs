@@ -14,8 +14,9 @@ use crate::error::Error;
 use crate::messages::channel_request::{ChannelRequest, ChannelRequestMessage};
 use crate::messages::connection::{
     valid_name, ChannelClose, ChannelEof, ChannelFailure, ChannelOpen, ChannelOpenConfirmation,
-    ChannelOpenFailure, ChannelSuccess, ChannelWindowAdjust, OpenKind, OpenRefusalReason,
+    ChannelOpenFailure, ChannelSuccess, ChannelWindowAdjust, OpenRefusalReason,
 };
+use crate::messages::open_kind::OpenKind;
 use crate::packet::PayloadQueue;
 
 impl ConnectionLayer {

@@ -7,8 +7,8 @@ use crate::codec::{DecodeError, Writer};
 use crate::connection::layer::ConnectionLayer;
 use crate::connection::types::GlobalRequestId;
 use crate::error::Error;
-use crate::messages::connection::OpenKind;
 use crate::messages::forward::{decode_bound_port, ForwardPoint, ForwardRequest};
+use crate::messages::open_kind::OpenKind;
 use crate::messages::Role;
 use crate::packet::PayloadQueue;
 

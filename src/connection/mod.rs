@@ -37,8 +37,9 @@ mod window;
 mod tests;
 
 pub use crate::messages::channel_request::{ChannelRequest, PtyModes, X11Request};
-pub use crate::messages::connection::{OpenKind, OpenRefusalReason};
+pub use crate::messages::connection::OpenRefusalReason;
 pub use crate::messages::forward::{ForwardPoint, ForwardRequest};
+pub use crate::messages::open_kind::OpenKind;
 pub use forward::is_same_host;
 pub use layer::ConnectionLayer;
 pub use types::{

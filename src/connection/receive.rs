@@ -12,8 +12,9 @@ use crate::error::{Error, PeerMisbehaved};
 use crate::messages::connection::{
     valid_name, ChannelClose, ChannelData, ChannelEof, ChannelExtendedData, ChannelFailure,
     ChannelOpen, ChannelOpenConfirmation, ChannelOpenFailure, ChannelSuccess, ChannelWindowAdjust,
-    OpenKind, OpenRefusalReason,
+    OpenRefusalReason,
 };
+use crate::messages::open_kind::OpenKind;
 use crate::messages::{MessageNumber, Role};
 
 /// Most bytes of the peer's reason for refusing a channel that are kept.
@@ -126,7 +127,8 @@ impl ConnectionLayer {
         let channel = self.table.addressed_open(message.recipient)?;
         channel.check_receiving()?;
         if std::mem::replace(&mut channel.received.eof, true) {
-            return Err(PeerMisbehaved::AfterClose.into());
+            // Said twice it says nothing new. Programs over Go's SFTP client do so now and then when they end.
+            return Ok(());
         }
         if !channel.sent.close {
             context

@@ -2,8 +2,9 @@
 
 use crate::codec::Writer;
 use crate::messages::channel_request::ChannelRequest;
-use crate::messages::connection::{ChannelExtendedData, OpenKind, OpenRefusalReason};
+use crate::messages::connection::{ChannelExtendedData, OpenRefusalReason};
 use crate::messages::forward::ForwardRequest;
+use crate::messages::open_kind::OpenKind;
 use crate::messages::MessageNumber;
 
 /// Our number of a channel.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use crate::connection::{ForwardPoint, OpenKind};
 use crate::driver::{ForwardHandler, Request};
-use crate::messages::connection::{address, socket_path};
+use crate::messages::open_kind::{address, socket_path};
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
 use super::channel::ssh_channel;

@@ -22,12 +22,12 @@ impl Document {
         }
     }
 
-    /// The good lines that name `host`, or all good lines.
+    /// The good lines that name `host`, or all good lines, and what is revoked in a line that is otherwise passed over.
     pub(super) fn entries<'a>(&'a self, host: Option<&'a str>) -> impl Iterator<Item = Entry> + 'a {
         (1..)
             .zip(lines(&self.bytes))
             .filter_map(move |(number, line)| {
-                let Line::Entry(raw) = Line::parse(line) else {
+                let Line::Entry(raw) = Line::judged(line) else {
                     return None;
                 };
                 names_host(&raw, host)
@@ -100,6 +100,19 @@ mod tests {
         assert_eq!(found, [2, 4, 7]);
         let faults: Vec<_> = document.faults().map(|(line, _)| line).collect();
         assert_eq!(faults, [3, 5, 6]);
+    }
+
+    #[test]
+    fn h1_what_is_revoked_is_so_whatever_stands_behind_the_key() {
+        let line = line_of("host", "ed25519");
+        let line = line.trim_end();
+        for end in ["\0", " x\0y", &format!(" {}", "c".repeat(MAX_LINE))] {
+            for (marker, found) in [("@revoked ", 1), ("", 0), ("@cert-authority ", 0)] {
+                let document = Document::of(&format!("{marker}{line}{end}\n"));
+                assert_eq!(document.entries(Some("host")).count(), found, "{marker}");
+                assert_eq!(document.faults().count(), 1);
+            }
+        }
     }
 
     #[test]

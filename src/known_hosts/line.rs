@@ -104,6 +104,25 @@ impl<'a> Line<'a> {
         if line.contains(&0) {
             return Line::Malformed("a NUL byte");
         }
+        Self::cut(line)
+    }
+
+    /// As [`parse`](Self::parse), but nobody takes a revocation back by what stands behind the key: such a line counts
+    /// however long it is, and up to a NUL byte. Only for judging; a change leaves it alone like any that is passed over.
+    pub(super) fn judged(line: &'a [u8]) -> Self {
+        let parsed = Self::parse(line);
+        if !matches!(parsed, Line::Malformed(_)) {
+            return parsed;
+        }
+        let text = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        match Self::cut(text.trim_ascii_end()) {
+            Line::Entry(raw) if raw.marker == Marker::Revoked => Line::Entry(raw),
+            _ => parsed,
+        }
+    }
+
+    /// Cuts a line without its end.
+    fn cut(line: &'a [u8]) -> Self {
         let mut rest = skip_blanks(line);
         if matches!(rest.first(), None | Some(b'#')) {
             return Line::Blank;

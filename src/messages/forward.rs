@@ -1,7 +1,7 @@
 //! Global requests for forwarding (RFC 4254 §7.1; OpenSSH PROTOCOL §2.4) and the answer to one of them.
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::messages::connection::{address, port, socket_path};
+use crate::messages::open_kind::{address, port, socket_path};
 
 /// Where the peer is to listen, or to stop listening.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ pub mod forward;
 pub mod global_request;
 pub mod kex;
 mod number;
+pub mod open_kind;
 pub mod service;
 pub mod transport;
 pub mod userauth;

@@ -24,6 +24,7 @@ mod rekey;
 mod session_forward;
 mod sessions;
 mod sftp_client;
+mod sftp_clients;
 mod sftp_hostile;
 mod sftp_server;
 mod virtual_files;

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::need;
-use crate::peers::{fingerprint, key, openssh_sftp, peer, program, root, ssh_options, OurServer};
+use crate::peers::{key, openssh_sftp, program, OurServer};
 use crate::process::{file_hash, noise_file, run, Output, Scratch, LIMIT};
+use crate::sftp_clients::Talk;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -36,6 +37,14 @@ impl MadeUp {
             scratch,
             server,
             local,
+        }
+    }
+
+    fn talk(&self) -> Talk<'_> {
+        Talk {
+            server: &self.server,
+            scratch: &self.scratch,
+            local: &self.local,
         }
     }
 
@@ -145,88 +154,17 @@ fn openssh_looks_after_files() {
 #[test]
 fn putty_copies_and_lists() {
     need!("PSFTP", "SSH_KEYGEN");
-    let files = MadeUp::new(&["--allow-anyone"]);
-    let original = files.noise("original", 64 * MIB);
-    let local = files.local.to_str().expect("path").to_owned();
-    let batch = files.scratch.write(
-        "psftp",
-        &format!(
-            "lcd {local}\nput original there\nget there back\nmkdir d\nmv there d/moved\nls d\nchmod 600 d/moved\n\
-             reget d/moved back\ndel d/moved\nrmdir d\n"
-        ),
-    );
-    let home = files.scratch.file("home");
-    fs::create_dir(&home).expect("directory");
-    let output = run(
-        peer("PSFTP")
-            .env("HOME", &home)
-            .args(["-batch", "-P", &files.server.port.to_string()])
-            .args([
-                "-hostkey",
-                &fingerprint(&key("host_ed25519").with_extension("pub")),
-                "-b",
-            ])
-            .arg(batch)
-            .arg("tester@127.0.0.1"),
-        b"",
-        LIMIT * 3,
-    );
-    let said = format!("{}{}", output.text(), output.stderr);
-    assert_eq!(output.code(), Some(0), "{said}");
-    assert!(said.contains("moved"), "{said}");
-    assert_eq!(file_hash(&original), file_hash(&files.local.join("back")));
+    MadeUp::new(&["--allow-anyone"]).talk().putty(&[]);
 }
 
 #[test]
 fn lftp_mirrors() {
     need!("LFTP", "SSH");
-    let files = MadeUp::new(&[]);
-    let tree = files.local.join("tree");
-    fs::create_dir_all(tree.join("a/b")).expect("directory");
-    noise_file(&tree.join("a/large"), 32 * MIB);
-    for number in 0..200 {
-        fs::write(tree.join(format!("a/b/{number}")), number.to_string()).expect("file");
-    }
-    let mut words = ssh_options(&files.server, &files.scratch);
-    words.extend(["-i".to_owned(), key("user_ed25519").display().to_string()]);
-    let script = format!(
-        "set net:max-retries 1; set net:timeout 30; set cmd:fail-exit yes; set sftp:auto-confirm no; \
-         set sftp:connect-program \"ssh -a -x {}\"; open -u tester, sftp://127.0.0.1:{}; \
-         lcd {}; mirror -R --parallel=3 tree /tree; mirror --parallel=3 /tree back; bye",
-        words.join(" "),
-        files.server.port,
-        files.local.display(),
-    );
-    let home = files.scratch.file("home");
-    fs::create_dir(&home).expect("directory");
-    let mut command = peer("LFTP");
-    command.env("HOME", &home).args(["--norc", "-c", &script]);
-    let output = run(&mut command, b"", LIMIT * 3);
-    assert_eq!(output.code(), Some(0), "{}{}", output.text(), output.stderr);
-    let back = files.local.join("back");
-    assert_eq!(
-        file_hash(&tree.join("a/large")),
-        file_hash(&back.join("a/large"))
-    );
-    for number in 0..200 {
-        let copy = fs::read_to_string(back.join(format!("a/b/{number}"))).expect("file");
-        assert_eq!(copy, number.to_string());
-    }
+    MadeUp::new(&[]).talk().lftp();
 }
 
 #[test]
 fn paramiko_does_it_all() {
     need!("PYTHON");
-    let files = MadeUp::new(&[]);
-    let output = run(
-        peer("PYTHON")
-            .arg(root().join("tests/peers/paramiko_sftp.py"))
-            .arg(files.server.port.to_string())
-            .arg(key("user_ed25519")),
-        b"",
-        LIMIT * 2,
-    );
-    let said = format!("{}{}", output.text(), output.stderr);
-    assert_eq!(output.code(), Some(0), "{said}\n{}", files.server.log());
-    assert_eq!(said.matches("ok ").count(), 7, "{said}");
+    MadeUp::new(&[]).talk().paramiko();
 }

@@ -163,7 +163,9 @@ fn c2_after_eof_and_close() {
     assert_eq!(side.event(), ConnectionEvent::Eof(id));
     assert_eq!(data(&mut side, id, b"x"), after);
     assert_eq!(extended(&mut side, id, 1, b"x"), after);
-    assert_eq!(plain(&mut side, MessageNumber::CHANNEL_EOF, id), after);
+    plain(&mut side, MessageNumber::CHANNEL_EOF, id).unwrap();
+    assert!(side.events.is_empty(), "the second one is no news");
+    assert_eq!(data(&mut side, id, b"x"), after);
     plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
     assert_eq!(
         side.sent(),
