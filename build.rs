@@ -53,6 +53,8 @@ const HEADER_SOURCES: &[&str] = &[
 ];
 
 fn main() {
+    // Set for all crates in `.cargo/config.toml`.
+    println!("cargo::rustc-check-cfg=cfg(chacha20_avx512)");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     println!("cargo:rerun-if-changed=build.rs");

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::attendance::LOOK_AGAIN;
 use super::engine::{Next, Ready, Task};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
 use super::serving::{After, Serving};
@@ -14,8 +15,6 @@ use crate::transport::TransportAction;
 
 /// Sealed bytes and replies that wait before reading from the peer stops.
 const PAUSE_READING_BYTES: usize = 512 * 1024;
-/// How soon a transport that does not read is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Task for Shared {
     fn key(&self) -> u64 {
@@ -24,6 +23,10 @@ impl Task for Shared {
 
     fn turn(self: Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
         self.attend(ready, scratch)
+    }
+
+    fn look_after(&self) -> bool {
+        self.look_after_caller()
     }
 
     fn broken(self: Arc<Self>) {
@@ -39,17 +42,9 @@ impl Shared {
             return self.linger(ready, scratch);
         }
         let broken = self.sending.lock().broken;
-        if ready.writable {
-            self.flush();
-        }
-        if ready.readable || broken {
-            if let Err(error) = self.receive(scratch, broken) {
-                self.end(error);
-                return self.linger(Ready::default(), scratch);
-            }
-        }
-        match self.let_time_pass() {
-            Ok(deadline) => {
+        match self.work(ready, scratch, broken) {
+            Ok((_, deadline)) => {
+                self.flush();
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
@@ -59,13 +54,34 @@ impl Shared {
                     // The others have their turn first.
                     self.stream.has_more().then(Instant::now)
                 };
-                Next::At([deadline, again].into_iter().flatten().min())
+                let next = [deadline, again].into_iter().flatten().min();
+                self.set_timer(next);
+                Next::At(next)
             }
             Err(error) => {
                 self.end(error);
                 self.linger(Ready::default(), scratch)
             }
         }
+    }
+
+    /// Writes, reads and lets time pass, as far as that goes without waiting; says how many bytes came and when to do so
+    /// again at the latest. What there is to say after it the caller flushes.
+    pub(crate) fn work(
+        self: &Arc<Self>,
+        ready: Ready,
+        scratch: &mut Vec<u8>,
+        broken: bool,
+    ) -> Result<(usize, Option<Instant>), Error> {
+        if ready.writable {
+            self.flush();
+        }
+        let received = if ready.readable || broken {
+            self.receive(scratch, broken)?
+        } else {
+            0
+        };
+        Ok((received, self.let_time_pass()?))
     }
 
     /// What the poller found out, and what a stream that it does not know has told.
@@ -122,7 +138,7 @@ impl Shared {
             inbound.check_limits(sealed, now, &mut receiving.actions)?;
             inbound_deadline = inbound.poll_timeout();
         }
-        self.apply(receiving, now)?;
+        self.apply_unsent(receiving, now)?;
         let mut after = Vec::new();
         let serving_deadline = {
             let mut serving = self.serving.lock();
@@ -130,7 +146,6 @@ impl Shared {
             serving.next_deadline()
         };
         self.after(after);
-        self.flush();
         Ok([inbound_deadline, serving_deadline]
             .into_iter()
             .flatten()
@@ -200,6 +215,17 @@ impl Shared {
         receiving: &mut Receiving,
         now: Instant,
     ) -> Result<(), Error> {
+        self.apply_unsent(receiving, now)?;
+        self.flush();
+        Ok(())
+    }
+
+    /// The same, but what is to be sent is only sealed: more may follow, and leave with it.
+    pub(crate) fn apply_unsent(
+        self: &Arc<Self>,
+        receiving: &mut Receiving,
+        now: Instant,
+    ) -> Result<(), Error> {
         if receiving.actions.is_empty() {
             return Ok(());
         }
@@ -218,9 +244,7 @@ impl Shared {
                     rest.push(other);
                 }
             }
-            let released = was_held && !outbound.is_held();
-            self.send(sending)?;
-            Ok(released)
+            Ok(was_held && !outbound.is_held())
         })?;
         if released {
             self.tell_room();
@@ -228,7 +252,6 @@ impl Shared {
         if !rest.is_empty() {
             self.serve_actions(receiving, rest, now)?;
         }
-        self.flush();
         Ok(())
     }
 

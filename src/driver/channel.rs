@@ -198,7 +198,7 @@ impl Channel {
                         .map(|entry| entry.slot(stream))
                 },
                 |serving| {
-                    deadline.wait(condition, serving);
+                    self.shared().sleep(condition, serving, deadline);
                 },
             );
             if filled > 0 {
@@ -377,7 +377,7 @@ impl Channel {
             if shared.cancels() != cancels {
                 return Err(Error::Cancelled);
             }
-            if !deadline.wait(&self.handle.waits.writable, &mut serving) {
+            if !shared.sleep(&self.handle.waits.writable, &mut serving, deadline) {
                 return Err(Error::Timeout("write: the peer's window is used up"));
             }
         }

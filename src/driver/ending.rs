@@ -15,6 +15,9 @@ use crate::messages::DisconnectReason;
 /// How long goodbye may take.
 const LINGER: Duration = Duration::from_millis(800);
 
+/// How long a caller that was sent away from the socket may take to leave before another look is worth while.
+const VISITOR_LEAVES: Duration = Duration::from_millis(20);
+
 impl Shared {
     /// Ends the transport for a cause, which every waiter is given. Only the first call counts. The caller
     /// holds neither the sending nor the serving lock.
@@ -65,6 +68,7 @@ impl Shared {
             _ => Ending::Lingering(Instant::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);
+        self.end_visits();
         self.attend_soon();
     }
 
@@ -79,7 +83,7 @@ impl Shared {
     }
 
     /// Waits until the goodbye has left or its time is over.
-    pub(crate) fn wait_for_goodbye(&self) {
+    pub(crate) fn wait_for_goodbye(self: &Arc<Self>) {
         let deadline = Deadline(Instant::now().checked_add(LINGER));
         loop {
             let mark = self.room_mark();
@@ -130,6 +134,10 @@ impl Shared {
         }
         if !over {
             return Next::At(Some(until));
+        }
+        if self.has_visitor() {
+            // It has been sent away, and has us look again when it has left.
+            return Next::At(Some(Instant::now() + VISITOR_LEAVES));
         }
         self.close_stream();
         Next::Gone

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
 use rustix::io::Errno;
 
+use super::attendance::{Buffers, Seats};
 use super::pool::Pool;
 use super::stream::Socket;
 use super::sync::Mutex;
@@ -20,6 +21,10 @@ use crate::error::Error;
 const MAX_DEFAULT_THREADS: usize = 4;
 /// Most events taken from the kernel at a time.
 const EVENTS_AT_A_TIME: usize = 64;
+/// Time between two looks at the tasks that callers have left. A caller that stays away for two of them is not coming back soon.
+const LOOK_AFTER: Duration = Duration::from_millis(2);
+/// Looks at nothing before they stop.
+const QUIET_LOOKS: u32 = 8;
 /// Key of the wake-up descriptor among the transports' keys.
 const WAKE_KEY: u64 = 0;
 
@@ -36,6 +41,8 @@ pub(crate) struct Engine {
     files: Pool,
     lookups: Pool,
     connects: Pool,
+    seats: Seats,
+    buffers: Buffers,
 }
 
 /// What an I/O thread can be asked to do.
@@ -52,6 +59,10 @@ pub(crate) trait Task: Send + Sync {
     fn key(&self) -> u64;
     /// One turn: does what can be done without waiting. `scratch` is the thread's buffer.
     fn turn(self: Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next;
+    /// A caller who took care of it has left a moment ago; says whether to look again. See [`Worker::look_after`].
+    fn look_after(&self) -> bool {
+        false
+    }
     /// A turn has panicked: ends for that cause, soon.
     fn broken(self: Arc<Self>);
 }
@@ -61,6 +72,10 @@ pub(crate) struct Worker {
     epoll: OwnedFd,
     wake: OwnedFd,
     commands: Mutex<Vec<Command>>,
+    /// Tasks that callers took care of a moment ago.
+    left: Mutex<Vec<u64>>,
+    /// The thread looks at those regularly.
+    looks: AtomicBool,
 }
 
 /// What a poll found out about a task.
@@ -122,6 +137,8 @@ impl Engine {
             files: Pool::new("sshwire-files"),
             lookups: Pool::new("sshwire-lookup"),
             connects: Pool::new("sshwire-connect"),
+            seats: Seats::new(),
+            buffers: Buffers::default(),
         })
     }
 
@@ -154,6 +171,16 @@ impl Engine {
         &self.connects
     }
 
+    /// What callers need who wait at a socket.
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// What callers read into.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
     /// The pool of the application's callbacks.
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
@@ -178,11 +205,15 @@ impl Worker {
             epoll,
             wake,
             commands: Mutex::default(),
+            left: Mutex::default(),
+            looks: AtomicBool::new(false),
         });
         let mut run = Run {
             worker: Arc::clone(&worker),
             tasks: HashMap::new(),
             timers: BTreeSet::new(),
+            next_look: None,
+            quiet_looks: 0,
         };
         thread::spawn("sshwire-io", move || run.forever())
             .map_err(|_| Error::Resource("an I/O thread could not be started"))?;
@@ -208,6 +239,15 @@ impl Worker {
     /// any lock held.
     pub(crate) fn attend(&self, key: u64) {
         self.tell(Command::Attend(key));
+    }
+
+    /// A caller that took care of a task has left it, perhaps for a moment: looks after it until it is back, or the task says
+    /// that it need not. A leaf but for the wake-up.
+    pub(crate) fn look_after(&self, key: u64) {
+        self.left.lock().push(key);
+        if !self.looks.swap(true, Ordering::SeqCst) {
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
     }
 
     /// Waits for a socket to be readable, writable or both.
@@ -264,6 +304,10 @@ struct Run {
     worker: Arc<Worker>,
     tasks: HashMap<u64, Entry>,
     timers: BTreeSet<(Instant, u64)>,
+    /// When to look at the tasks that callers have left.
+    next_look: Option<Instant>,
+    /// Looks in a row that found none.
+    quiet_looks: u32,
 }
 
 struct Entry {
@@ -276,10 +320,14 @@ impl Run {
         let mut scratch = Vec::new();
         let mut events = Vec::with_capacity(EVENTS_AT_A_TIME);
         loop {
-            let timeout = self
-                .timers
-                .first()
-                .map(|(at, _)| at.saturating_duration_since(Instant::now()));
+            if self.next_look.is_none() && self.worker.looks.load(Ordering::SeqCst) {
+                self.next_look = Some(Instant::now() + LOOK_AFTER);
+            }
+            let timeout = [self.timers.first().map(|(at, _)| *at), self.next_look]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|at| at.saturating_duration_since(Instant::now()));
             events.clear();
             self.wait(&mut events, timeout);
             let mut ready: Vec<(u64, Ready)> = Vec::with_capacity(events.len());
@@ -301,6 +349,11 @@ impl Run {
                 );
                 ready.push((key, Ready { readable, writable }));
             }
+            // Before the commands: whatever is in the list was registered earlier.
+            let left = self
+                .next_look
+                .filter(|at| *at <= Instant::now())
+                .map(|_| std::mem::take(&mut *self.worker.left.lock()));
             let commands = std::mem::take(&mut *self.worker.commands.lock());
             for command in commands {
                 match command {
@@ -326,6 +379,28 @@ impl Run {
                 }
                 self.attend(key, Ready::default(), &mut scratch);
             }
+            if let Some(keys) = left {
+                self.look_after(keys, now);
+            }
+        }
+    }
+
+    /// Looks at the tasks that callers have left, and whether to do so again.
+    fn look_after(&mut self, mut keys: Vec<u64>, now: Instant) {
+        keys.retain(|key| {
+            let entry = self.tasks.get(key);
+            entry.is_some_and(|entry| entry.task.look_after())
+        });
+        let mut left = self.worker.left.lock();
+        left.append(&mut keys);
+        self.quiet_looks = if left.is_empty() { self.quiet_looks + 1 } else { 0 };
+        if self.quiet_looks < QUIET_LOOKS {
+            self.next_look = Some(now + LOOK_AFTER);
+        } else {
+            // With the lock held: who adds a task after this finds that nobody looks.
+            self.worker.looks.store(false, Ordering::SeqCst);
+            self.next_look = None;
+            self.quiet_looks = 0;
         }
     }
 

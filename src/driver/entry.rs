@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use super::attendance::Condition;
 use super::event::Event;
 use super::stream::Waker;
-use super::sync::Condvar;
 use super::sys::lent::LentSlot;
 use crate::connection::{ChannelId, DataSink, RequestId, Stream};
 use crate::error::Error;
@@ -14,10 +14,10 @@ use crate::error::Error;
 /// Condition variables of one channel. They go with the serving lock.
 #[derive(Default)]
 pub(crate) struct ChannelWaits {
-    pub(crate) readable: Condvar,
-    pub(crate) writable: Condvar,
+    pub(crate) readable: Condition,
+    pub(crate) writable: Condition,
     /// Opened, replies, exit, closed.
-    pub(crate) changed: Condvar,
+    pub(crate) changed: Condition,
     /// A transport runs over the channel; nobody else may touch its data.
     pub(crate) carries: AtomicBool,
 }

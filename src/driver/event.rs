@@ -1,6 +1,6 @@
 //! A flag that threads and poll loops can wait for: the seeds' `event`.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
@@ -109,6 +109,11 @@ impl Event {
             }
         }
         true
+    }
+
+    /// The descriptor, if it was asked for before.
+    pub(crate) fn descriptor_made(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.descriptor.get().map(AsFd::as_fd)
     }
 
     /// A descriptor for a poll loop: readable while the flag is set. It belongs to the event; only poll it.

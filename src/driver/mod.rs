@@ -7,6 +7,7 @@
 mod address;
 mod answering;
 mod asking;
+mod attendance;
 mod attending;
 mod authenticating;
 mod begun;

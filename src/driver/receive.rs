@@ -30,13 +30,14 @@ struct Waiting {
 }
 
 impl Shared {
-    /// Reads what there is, opens it and hands it out. `scratch` is the I/O thread's buffer, so that an idle
-    /// transport has none.
+    /// Reads what there is, opens it and hands it out; says how many bytes there were. `scratch` is the thread's buffer,
+    /// so that an idle transport has none. What is to be said to it is sealed or queued, and the caller flushes it.
     pub(crate) fn receive(
         self: &Arc<Self>,
         scratch: &mut Vec<u8>,
         broken: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
+        let mut total = 0_usize;
         let mut receiving = self.receiving.lock();
         let receiving = &mut *receiving;
         for _ in 0..READS_PER_TURN {
@@ -46,12 +47,14 @@ impl Shared {
             }
             let (front, back) = scratch.split_at_mut(kept);
             front.copy_from_slice(&receiving.unopened);
-            let count = match self.stream.receive(back)? {
+            let room = back.get_mut(..READ_BYTES).unwrap_or_default();
+            let count = match self.stream.receive(room)? {
                 Progress::WouldBlock if broken => return Err(Error::ConnectionLost),
                 Progress::WouldBlock => break,
                 Progress::Moved(0) => return Err(Error::ConnectionLost),
                 Progress::Moved(count) => count,
             };
+            total = total.saturating_add(count);
             if !self.is_authenticated_now() {
                 // OpenSSH leaves Nagle's algorithm on until it has logged in, and sends several packets in a row:
                 // each waits for the acknowledgement of the one before, 40 ms if we let the kernel take its time.
@@ -72,8 +75,7 @@ impl Shared {
                 break;
             }
         }
-        self.flush();
-        Ok(())
+        Ok(total)
     }
 
     /// Opens the packets in `bytes` and hands them out; returns the bytes used up. Before an error is
@@ -98,7 +100,7 @@ impl Shared {
                 Ok(step) => step,
                 Err(error) => {
                     self.hand_out(bytes, &mut batch, now)?;
-                    self.apply(receiving, now)?;
+                    self.apply_unsent(receiving, now)?;
                     return Err(error);
                 }
             };
@@ -118,7 +120,7 @@ impl Shared {
             }
             if !receiving.actions.is_empty() {
                 self.hand_out(bytes, &mut batch, now)?;
-                self.apply(receiving, now)?;
+                self.apply_unsent(receiving, now)?;
             }
         }
         self.hand_out(bytes, &mut batch, now)?;

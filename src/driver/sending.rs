@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use super::shared::{Interest, Sending, Shared};
+use super::shared::{Sending, Shared};
 use super::stream::Progress;
 use crate::error::Error;
 use crate::messages::MessageNumber;
@@ -113,19 +113,6 @@ impl Shared {
             self.tell_room();
         }
         outcome
-    }
-
-    pub(crate) fn set_interest(&self, change: impl FnOnce(&mut Interest)) {
-        let mut interest = self.interest.lock();
-        let before = (interest.paused, interest.writing);
-        change(&mut interest);
-        if before != (interest.paused, interest.writing) {
-            if let Some(worker) = self.worker.get() {
-                // Fails only when the descriptor is gone, and then nothing is waited for.
-                let wanted = (!interest.paused, interest.writing);
-                let _ = self.stream.set_interest(worker, self.key, wanted);
-            }
-        }
     }
 
     /// Has the I/O thread start a key exchange when the sealing keys are used up.

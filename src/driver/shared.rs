@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attendance::{Condition, Interest};
 use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
@@ -25,7 +26,7 @@ use super::options::TransportOptions;
 use super::pool::Job;
 use super::serving::Serving;
 use super::stream::Stream;
-use super::sync::{Condvar, Mutex, MutexGuard};
+use super::sync::{Mutex, MutexGuard};
 use super::sys::fork;
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
@@ -54,13 +55,6 @@ pub(crate) struct Sending {
     pub(crate) rekey_wanted: bool,
 }
 
-/// What the poller waits for; a leaf lock.
-#[derive(Default)]
-pub(crate) struct Interest {
-    pub(crate) paused: bool,
-    pub(crate) writing: bool,
-}
-
 /// Log lines on their way to the sink, in order; a leaf lock.
 #[derive(Default)]
 pub(crate) struct LogLines {
@@ -83,10 +77,10 @@ pub(crate) struct Shared {
     pub(crate) sending: Mutex<Sending>,
     pub(crate) serving: Mutex<Serving>,
     /// With `serving`: anything of the transport itself has changed.
-    pub(crate) progress: Condvar,
+    pub(crate) progress: Condition,
     /// Raised when sealed bytes have left or a key exchange is over; with `room_changed`.
     pub(crate) room: Mutex<u64>,
-    pub(crate) room_changed: Condvar,
+    pub(crate) room_changed: Condition,
     /// Somebody was told that there is no room and did not wait for it: events must say when there is.
     pub(crate) room_missed: AtomicBool,
     pub(crate) wants_flush: AtomicBool,
@@ -137,9 +131,9 @@ impl Shared {
                 rekey_wanted: false,
             }),
             serving: Mutex::new(Serving::new(options)),
-            progress: Condvar::new(),
+            progress: Condition::default(),
             room: Mutex::new(0),
-            room_changed: Condvar::new(),
+            room_changed: Condition::default(),
             room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
@@ -240,9 +234,9 @@ impl Shared {
     /// Waits under the serving lock until `look` finds what the caller wants, the transport ends, the call is
     /// cancelled, or time runs out.
     pub(crate) fn wait_for<R>(
-        &self,
+        self: &Arc<Self>,
         serving: &mut MutexGuard<'_, Serving>,
-        condition: &Condvar,
+        condition: &Condition,
         deadline: Deadline,
         what: &'static str,
         mut look: impl FnMut(&mut Serving) -> Option<Result<R, Error>>,
@@ -256,7 +250,7 @@ impl Shared {
             if self.cancels() != cancels {
                 return Err(Error::Cancelled);
             }
-            if !deadline.wait(condition, serving) {
+            if !self.sleep(condition, serving, deadline) {
                 return Err(Error::Timeout(what));
             }
         }
@@ -267,10 +261,10 @@ impl Shared {
     }
 
     /// Waits until there may be room to send since `mark` was taken; false when time ran out.
-    pub(crate) fn wait_for_room(&self, mark: u64, deadline: Deadline) -> bool {
+    pub(crate) fn wait_for_room(self: &Arc<Self>, mark: u64, deadline: Deadline) -> bool {
         let mut room = self.room.lock();
         while *room == mark {
-            if !deadline.wait(&self.room_changed, &mut room) {
+            if !self.sleep(&self.room_changed, &mut room, deadline) {
                 return false;
             }
         }

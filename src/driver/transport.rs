@@ -494,7 +494,7 @@ impl Transport {
         let deadline = timeout.deadline();
         let mut serving = shared.serving.lock();
         while self.is_alive() {
-            if !deadline.wait(&shared.progress, &mut serving) {
+            if !deadline.wait(shared.progress.sleepers(), &mut serving) {
                 return Err(Error::Timeout("join"));
             }
         }

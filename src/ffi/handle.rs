@@ -25,7 +25,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use once_cell::race::OnceBox;
 
 use crate::error::Error;
 
@@ -126,7 +128,8 @@ struct Free {
     born: u32,
 }
 
-static TABLE: [OnceLock<Box<[Slot]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
+/// Null pointers at first, so that it takes no room in the library.
+static TABLE: [OnceBox<[Slot; CHUNK_SLOTS]>; CHUNKS] = [const { OnceBox::new() }; CHUNKS];
 static FREE: Mutex<Free> = Mutex::new(Free {
     indices: VecDeque::new(),
     next: 0,
@@ -342,7 +345,12 @@ fn take_free() -> Outcome<u32> {
     let chunk = TABLE
         .get(index / CHUNK_SLOTS)
         .ok_or_else(|| Failure::from(Error::Resource("too many handles are alive")))?;
-    chunk.get_or_init(|| (0..CHUNK_SLOTS).map(|_| Slot::new()).collect());
+    chunk.get_or_try_init(|| {
+        let slots: Box<[Slot]> = (0..CHUNK_SLOTS).map(|_| Slot::new()).collect();
+        slots
+            .try_into()
+            .map_err(|_| Failure::internal("slots of a chunk"))
+    })?;
     free.next = index.saturating_add(1);
     u32::try_from(index).map_err(|_| Failure::internal("slot index"))
 }

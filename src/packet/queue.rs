@@ -60,6 +60,11 @@ impl PayloadQueue {
         self.len_bytes
     }
 
+    /// Whether all payloads are of a kind.
+    pub fn all(&self, is_of_kind: impl Fn(&[u8]) -> bool) -> bool {
+        self.bytes.iter().all(|payload| is_of_kind(payload))
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

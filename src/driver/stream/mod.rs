@@ -10,8 +10,10 @@ mod channel;
 mod waker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::engine::{Ready, Worker};
+use super::event::Event;
 use crate::error::Error;
 
 pub(crate) use super::sys::socket::{Progress, Socket};
@@ -43,6 +45,28 @@ impl Stream {
             Stream::Socket(socket) => Some(socket),
             Stream::Address(address) => address.socket(),
             Stream::Callbacks(_) | Stream::Channel(_) => None,
+        }
+    }
+
+    /// Whether a caller can wait for it with [`wait`](Self::wait).
+    pub(crate) fn has_socket(&self) -> bool {
+        self.socket().is_some()
+    }
+
+    /// Sleeps until the socket is readable or writable, as wanted, `seat` is set, or time is over. The descriptor must not be
+    /// closed meanwhile.
+    pub(crate) fn wait(
+        &self,
+        seat: &Event,
+        wanted: (bool, bool),
+        time: Option<Duration>,
+    ) -> Ready {
+        match (self.socket(), seat.descriptor_made()) {
+            (Some(socket), Some(wake)) => {
+                let (readable, writable) = socket.wait(wake, wanted, time);
+                Ready { readable, writable }
+            }
+            _ => Ready::default(),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketType};
 
@@ -112,7 +114,8 @@ impl Socket {
                 return Err(Error::ConnectionLost);
             }
             // SAFETY: the number is open: it is closed only by `close`, whose caller holds both locks of which
-            // our caller holds one, or by `forget`, after which this process has only one thread.
+            // our caller holds one (or, in `wait`, is known to the closer), or by `forget`, after which this process
+            // has only one thread.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
             return match run(descriptor) {
                 Ok(result) => Ok(Some(result)),
@@ -151,6 +154,47 @@ impl Socket {
             rustix::net::send(descriptor, bytes, SendFlags::NOSIGNAL)
         })?;
         Ok(moved.map_or(Progress::WouldBlock, Progress::Moved))
+    }
+
+    /// Sleeps until the socket may be readable or writable, as wanted, or broken, `wake` is readable, or `time` is over; says
+    /// which of the first two. May return early.
+    ///
+    /// It needs none of the locks, so whoever closes the descriptor sees to it that nobody is here.
+    pub fn wait(
+        &self,
+        wake: BorrowedFd<'_>,
+        (read, write): (bool, bool),
+        time: Option<Duration>,
+    ) -> (bool, bool) {
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN | PollFlags::RDHUP, read);
+        wanted.set(PollFlags::OUT, write);
+        // A time that cannot be written down is for ever.
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        let waited = self.with("poll", |descriptor| {
+            let mut polled = [
+                PollFd::from_borrowed_fd(descriptor, wanted),
+                PollFd::from_borrowed_fd(wake, PollFlags::IN),
+            ];
+            match poll(&mut polled, time.as_ref()) {
+                Ok(_) => Ok(polled[0].revents()),
+                // A signal of the program's: the caller looks at its deadline.
+                Err(Errno::INTR) => Ok(PollFlags::empty()),
+                Err(errno) => Err(errno),
+            }
+        });
+        match waited {
+            Ok(flags) => {
+                let flags = flags.unwrap_or_else(PollFlags::empty);
+                let broken = flags.intersects(PollFlags::ERR | PollFlags::HUP);
+                (
+                    broken || flags.intersects(PollFlags::IN | PollFlags::RDHUP),
+                    broken || flags.contains(PollFlags::OUT),
+                )
+            }
+            // Reading finds out what is wrong.
+            Err(_) => (true, false),
+        }
     }
 
     /// No more will be written: the peer sees the end after what it has been sent.

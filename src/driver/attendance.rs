@@ -1,0 +1,415 @@
+//! Who waits at a transport's socket: its I/O thread, or a caller who would only sleep until that has news.
+//!
+//! Each hand-over between two threads costs more than opening a packet. So a caller that is blocked in the library on a
+//! transport of which nobody else waits for news goes to the socket itself: it polls, reads, opens and hands out what
+//! comes, for all channels, and its own data are in its core's cache already. When it leaves it will probably be back
+//! in a moment, so the poller is not told: the I/O thread looks after the transport a few milliseconds later, and takes
+//! it back if nobody has come. Meanwhile everything works, later by no more than that.
+//!
+//! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::engine::{Engine, Ready};
+use super::event::Event;
+use super::shared::Shared;
+use super::sync::{Condvar, Mutex, MutexGuard};
+use super::wait::Deadline;
+use crate::error::Error;
+use crate::messages::MessageNumber;
+
+/// Waits that are left to the I/O thread after two callers have met.
+const SHY_WAITS: u32 = 64;
+/// A read of this many bytes will probably be followed by more, which need not be polled for.
+const MUCH: usize = 16 * 1024;
+/// The I/O thread looks often enough for deadlines that are as far away as this.
+const FAR_AWAY: Duration = Duration::from_millis(100);
+/// How soon a transport that does not read is looked at again.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Who waits at the socket.
+#[derive(Default)]
+enum Watcher {
+    /// The I/O thread, with its poller.
+    #[default]
+    Worker,
+    /// A caller. Setting its event ends its poll.
+    Caller(Event),
+    /// Nobody: a caller has left, and the I/O thread will look whether it came back.
+    Nobody,
+}
+
+/// What is waited for at the socket, and by whom; a leaf lock, but for the poller and the pool of events.
+#[derive(Default)]
+pub(crate) struct Interest {
+    /// Nothing is read, for the peer does not take our answers.
+    pub(crate) paused: bool,
+    /// Sealed bytes wait for the socket.
+    pub(crate) writing: bool,
+    watcher: Watcher,
+    /// The caller is in its poll.
+    polling: bool,
+    /// The last caller read so much that there is probably more.
+    eager: bool,
+    /// Callers that sleep while somebody else waits at the socket.
+    sleepers: usize,
+    /// Waits until a caller may go to the socket again.
+    shy: u32,
+    /// Visits of callers, and how many there were when the I/O thread looked last.
+    visits: u64,
+    visits_seen: u64,
+    /// The I/O thread will look.
+    looked_after: bool,
+    /// The transport has ended: the I/O thread does the rest.
+    over: bool,
+    /// When the I/O thread is going to attend to the time.
+    timer: Option<Instant>,
+    /// It is wanted earlier, but not so soon that it must be told at once.
+    wants_turn: bool,
+    /// The caller has left something unsaid that has time.
+    unsaid: bool,
+}
+
+/// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
+/// with one mutex, as a condition variable does.
+#[derive(Default)]
+pub(crate) struct Condition {
+    sleepers: Condvar,
+    /// Somebody waits at the socket for this, too: whoever changes the state sets the event.
+    has_visitor: AtomicBool,
+    visitor: Mutex<Option<Event>>,
+}
+
+impl Condition {
+    /// Wakes all who wait for it. What they wait for was changed under the mutex.
+    pub(crate) fn notify_all(&self) {
+        self.sleepers.notify_all();
+        if self.has_visitor.swap(false, Ordering::SeqCst) {
+            let visitor = self.visitor.lock().clone();
+            if let Some(seat) = visitor {
+                seat.set();
+            }
+        }
+    }
+
+    /// The condition variable alone, for those who wait for nothing that comes through the socket.
+    pub(crate) fn sleepers(&self) -> &Condvar {
+        &self.sleepers
+    }
+
+    /// To be called with the mutex held.
+    fn enter(&self, seat: &Event) {
+        *self.visitor.lock() = Some(seat.clone());
+        self.has_visitor.store(true, Ordering::SeqCst);
+    }
+
+    fn leave(&self) {
+        self.has_visitor.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    /// Waits for a change: sleeps, or goes to the socket and makes it come. The mutex of `guard` is free meanwhile.
+    /// False when the deadline has passed; otherwise the caller looks again, for it may have been woken for nothing.
+    pub(crate) fn sleep<T>(
+        self: &Arc<Self>,
+        condition: &Condition,
+        guard: &mut MutexGuard<'_, T>,
+        deadline: Deadline,
+    ) -> bool {
+        if deadline.has_passed() {
+            return false;
+        }
+        match self.take_seat() {
+            Some(seat) => {
+                condition.enter(&seat);
+                guard.unlocked(|| self.visit(&seat, condition, deadline));
+            }
+            None => {
+                deadline.wait(&condition.sleepers, guard);
+                self.interest.lock().sleepers -= 1;
+            }
+        }
+        true
+    }
+
+    /// The right to wait at the socket, or a place among those who sleep.
+    fn take_seat(&self) -> Option<Event> {
+        let possible = self.stream.has_socket() && self.is_registered();
+        let mut interest = self.interest.lock();
+        let free = match interest.watcher {
+            Watcher::Caller(_) => false,
+            Watcher::Nobody => true,
+            Watcher::Worker if interest.shy > 0 => {
+                interest.shy -= 1;
+                false
+            }
+            Watcher::Worker => interest.sleepers == 0,
+        };
+        let seat = (possible && free && !interest.over)
+            .then(|| Engine::get().ok()?.seats().take())
+            .flatten();
+        match &seat {
+            Some(seat) => {
+                let was_polled = matches!(interest.watcher, Watcher::Worker);
+                interest.watcher = Watcher::Caller(seat.clone());
+                if was_polled {
+                    self.tell_poller(&interest);
+                }
+            }
+            None => interest.sleepers += 1,
+        }
+        seat
+    }
+
+    /// One visit at the socket.
+    fn visit(self: &Arc<Self>, seat: &Event, condition: &Condition, deadline: Deadline) {
+        let (paused, writing, eager) = {
+            let mut interest = self.interest.lock();
+            if std::mem::take(&mut interest.unsaid) {
+                drop(interest);
+                self.flush();
+                interest = self.interest.lock();
+            }
+            interest.polling = true;
+            (interest.paused, interest.writing, interest.eager)
+        };
+        let ready = if eager && !paused {
+            Ready {
+                readable: true,
+                writable: writing,
+            }
+        } else {
+            let again = paused.then_some(LOOK_AGAIN);
+            let time = [deadline.remaining(), again].into_iter().flatten().min();
+            self.stream.wait(seat, (!paused, writing), time)
+        };
+        self.interest.lock().polling = false;
+        condition.leave();
+        seat.reset();
+        if ready.readable || ready.writable || paused {
+            let attended = catch_unwind(AssertUnwindSafe(|| self.attend_here(ready)));
+            if attended.is_err() {
+                self.end(Error::Bug("panic in the protocol"));
+            }
+        }
+        self.leave_seat(seat);
+    }
+
+    /// What the I/O thread would do, done by a caller. The end is left to the I/O thread.
+    fn attend_here(self: &Arc<Self>, ready: Ready) {
+        let Ok(engine) = Engine::get() else { return };
+        if self.has_ended.load(Ordering::Acquire) {
+            return;
+        }
+        let mut scratch = engine.buffers().take();
+        let outcome = self.work(ready, &mut scratch, false);
+        engine.buffers().give(scratch);
+        let outcome = outcome.inspect(|_| {
+            self.pause_or_resume();
+        });
+        match outcome {
+            Ok((received, deadline)) => {
+                let has_time = self.has_only_patient_replies();
+                let urgent = {
+                    let mut interest = self.interest.lock();
+                    interest.eager = received >= MUCH;
+                    interest.unsaid = has_time;
+                    let earlier =
+                        deadline.filter(|new| interest.timer.is_none_or(|old| *new < old));
+                    interest.wants_turn = earlier.is_some();
+                    earlier.is_some_and(|at| at < Instant::now() + FAR_AWAY)
+                };
+                if !has_time {
+                    self.flush();
+                }
+                if urgent {
+                    self.attend_soon();
+                }
+            }
+            Err(error) => self.end(error),
+        }
+    }
+
+    /// Whether nothing is to be said but that channels are closed which the peer has closed: that can leave with what the caller
+    /// says next, or when the I/O thread looks.
+    fn has_only_patient_replies(&self) -> bool {
+        let is_close = |payload: &[u8]| payload.first() == Some(&MessageNumber::CHANNEL_CLOSE.0);
+        let serving = self.serving.lock();
+        let out = serving.services.as_ref().map(|services| &services.out);
+        self.pending_bytes.load(Ordering::Acquire) == 0
+            && out.is_some_and(|out| !out.is_empty() && out.all(is_close))
+    }
+
+    fn leave_seat(&self, seat: &Event) {
+        let (look_after, over) = {
+            let mut interest = self.interest.lock();
+            interest.visits = interest.visits.wrapping_add(1);
+            if interest.over || interest.sleepers > 0 {
+                interest.shy = SHY_WAITS;
+                interest.watcher = Watcher::Worker;
+                self.tell_poller(&interest);
+                (false, interest.over)
+            } else {
+                interest.watcher = Watcher::Nobody;
+                let first = !interest.looked_after;
+                interest.looked_after = true;
+                (first, false)
+            }
+        };
+        if let Ok(engine) = Engine::get() {
+            engine.seats().give(seat.clone());
+        }
+        if let Some(worker) = self.worker.get() {
+            if look_after {
+                worker.look_after(self.key);
+            }
+            if over {
+                // Closing may have waited for this.
+                worker.attend(self.key);
+            }
+        }
+    }
+
+    /// The I/O thread looks whether the caller who has left is coming again; false once it need not look any more.
+    pub(crate) fn look_after_caller(&self) -> bool {
+        let mut interest = self.interest.lock();
+        if std::mem::take(&mut interest.wants_turn) {
+            self.attend_soon();
+        }
+        let is_back = interest.visits != interest.visits_seen;
+        interest.visits_seen = interest.visits;
+        interest.looked_after = match interest.watcher {
+            Watcher::Nobody if is_back => true,
+            Watcher::Nobody => {
+                interest.watcher = Watcher::Worker;
+                self.tell_poller(&interest);
+                // The caller may have left something undone: reading may be paused.
+                self.attend_soon();
+                false
+            }
+            Watcher::Caller(_) | Watcher::Worker => false,
+        };
+        interest.looked_after
+    }
+
+    /// Remembers when the I/O thread is going to attend to the time.
+    pub(crate) fn set_timer(&self, timer: Option<Instant>) {
+        let mut interest = self.interest.lock();
+        interest.timer = timer;
+        interest.wants_turn = false;
+    }
+
+    /// From now on no caller waits at the socket; one that is there is being sent away by other means.
+    pub(crate) fn end_visits(&self) {
+        let mut interest = self.interest.lock();
+        interest.over = true;
+        if matches!(interest.watcher, Watcher::Nobody) {
+            interest.watcher = Watcher::Worker;
+            self.tell_poller(&interest);
+        }
+    }
+
+    /// Whether a caller is at the socket: its descriptor must not be closed.
+    pub(crate) fn has_visitor(&self) -> bool {
+        matches!(self.interest.lock().watcher, Watcher::Caller(_))
+    }
+
+    /// Changes what is waited for.
+    pub(crate) fn set_interest(&self, change: impl FnOnce(&mut Interest)) {
+        let seat = {
+            let mut interest = self.interest.lock();
+            let before = (interest.paused, interest.writing);
+            change(&mut interest);
+            if before == (interest.paused, interest.writing) {
+                return;
+            }
+            match &interest.watcher {
+                Watcher::Worker => {
+                    self.tell_poller(&interest);
+                    None
+                }
+                Watcher::Caller(seat) => interest.polling.then(|| seat.clone()),
+                Watcher::Nobody => None,
+            }
+        };
+        if let Some(seat) = seat {
+            seat.set();
+        }
+    }
+
+    fn tell_poller(&self, interest: &Interest) {
+        if let Some(worker) = self.worker.get() {
+            let polled = matches!(interest.watcher, Watcher::Worker);
+            let wanted = (polled && !interest.paused, polled && interest.writing);
+            // Fails only when the descriptor is gone, and then nothing is waited for.
+            let _ = self.stream.set_interest(worker, self.key, wanted);
+        }
+    }
+}
+
+/// Buffers to read into, used for a moment by whoever is at a socket. The last one given back is taken first, for it may still
+/// be in the cache.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    /// Most buffers that are kept.
+    const KEPT: usize = 8;
+
+    /// A buffer of any length, with anything in it.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.spare.lock().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
+        let mut spare = self.spare.lock();
+        if spare.len() < Self::KEPT {
+            spare.push(buffer);
+        }
+    }
+}
+
+/// Events with a descriptor, one for each caller at a socket. They are few, so that they do not use up the descriptors that
+/// the application may open: who gets none sleeps.
+pub(crate) struct Seats {
+    free: Mutex<Vec<Event>>,
+    left: AtomicUsize,
+}
+
+impl Seats {
+    /// One of so many descriptors that the process may have.
+    const SHARE: u64 = 8;
+    const MOST: usize = 4096;
+
+    pub(crate) fn new() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let share = limit.and_then(|limit| usize::try_from(limit / Self::SHARE).ok());
+        Seats {
+            free: Mutex::default(),
+            left: AtomicUsize::new(share.unwrap_or(Self::MOST).min(Self::MOST)),
+        }
+    }
+
+    fn take(&self) -> Option<Event> {
+        if let Some(seat) = self.free.lock().pop() {
+            return Some(seat);
+        }
+        let one_less = |left: usize| left.checked_sub(1);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .ok()?;
+        let seat = Event::new();
+        // Without a descriptor there is no more use in trying than in sleeping.
+        seat.descriptor().ok().map(|_| seat)
+    }
+
+    fn give(&self, seat: Event) {
+        self.free.lock().push(seat);
+    }
+}
