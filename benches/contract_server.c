@@ -25,7 +25,7 @@
 
 #include "bench.h"
 
-#define SWEEP_MS 250
+#define SWEEP_MS 1000
 #define STACK_SIZE (128 * 1024)
 
 static ssh_sftp_server *files;

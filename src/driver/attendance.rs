@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Ready};
 use super::event::Event;
+use super::serving::Phase;
 use super::shared::Shared;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::wait::Deadline;
 use crate::error::Error;
-use crate::messages::MessageNumber;
+use crate::messages::{MessageNumber, Role};
 
 /// Waits that are left to the I/O thread after two callers have met.
 const SHY_WAITS: u32 = 64;
@@ -220,7 +221,7 @@ impl Shared {
                     interest.unsaid = has_time;
                     let earlier =
                         deadline.filter(|new| interest.timer.is_none_or(|old| *new < old));
-                    interest.wants_turn = earlier.is_some();
+                    interest.wants_turn |= earlier.is_some();
                     earlier.is_some_and(|at| at < Instant::now() + FAR_AWAY)
                 };
                 if !has_time {
@@ -234,14 +235,27 @@ impl Shared {
         }
     }
 
-    /// Whether nothing is to be said but that channels are closed which the peer has closed: that can leave with what the caller
-    /// says next, or when the I/O thread looks.
+    /// Whether what is to be said can leave with what the caller says next, or when the I/O thread looks: that channels are
+    /// closed which the peer has closed, or a client's NEWKEYS, which its first request follows.
     fn has_only_patient_replies(&self) -> bool {
+        if self.pending_bytes.load(Ordering::Acquire) > 0 {
+            return false;
+        }
         let is_close = |payload: &[u8]| payload.first() == Some(&MessageNumber::CHANNEL_CLOSE.0);
         let serving = self.serving.lock();
-        let out = serving.services.as_ref().map(|services| &services.out);
-        self.pending_bytes.load(Ordering::Acquire) == 0
-            && out.is_some_and(|out| !out.is_empty() && out.all(is_close))
+        let Some(services) = &serving.services else {
+            return false;
+        };
+        let starts = serving.role == Role::Client
+            && serving.phase == Phase::Keyed
+            && serving.key_exchanges == 1
+            && !serving.attempt.running
+            && !services.is_authenticated();
+        if services.out.is_empty() {
+            starts
+        } else {
+            services.out.all(is_close)
+        }
     }
 
     fn leave_seat(&self, seat: &Event) {
@@ -294,6 +308,18 @@ impl Shared {
             Watcher::Caller(_) | Watcher::Worker => false,
         };
         interest.looked_after
+    }
+
+    /// Has the I/O thread attend to the time in a few milliseconds, which costs less than waking it.
+    pub(crate) fn attend_later(&self) {
+        let first = {
+            let mut interest = self.interest.lock();
+            interest.wants_turn = true;
+            !std::mem::replace(&mut interest.looked_after, true)
+        };
+        if let Some(worker) = self.worker.get().filter(|_| first) {
+            worker.look_after(self.key);
+        }
     }
 
     /// Remembers when the I/O thread is going to attend to the time.
@@ -390,13 +416,17 @@ impl Seats {
     pub(crate) fn new() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let share = limit.and_then(|limit| usize::try_from(limit / Self::SHARE).ok());
+        Self::with_at_most(share.unwrap_or(Self::MOST).min(Self::MOST))
+    }
+
+    pub(super) fn with_at_most(count: usize) -> Self {
         Seats {
             free: Mutex::default(),
-            left: AtomicUsize::new(share.unwrap_or(Self::MOST).min(Self::MOST)),
+            left: AtomicUsize::new(count),
         }
     }
 
-    fn take(&self) -> Option<Event> {
+    pub(super) fn take(&self) -> Option<Event> {
         if let Some(seat) = self.free.lock().pop() {
             return Some(seat);
         }
@@ -409,7 +439,7 @@ impl Seats {
         seat.descriptor().ok().map(|_| seat)
     }
 
-    fn give(&self, seat: Event) {
+    pub(super) fn give(&self, seat: Event) {
         self.free.lock().push(seat);
     }
 }

@@ -54,10 +54,11 @@ impl Transport {
         }
         shared.after(after);
         shared.flush();
-        shared.attend_now();
         if event.is_some() {
+            shared.attend_now();
             return Ok(None);
         }
+        shared.attend_later();
         let forever = Timeout::Forever.deadline();
         let mut serving = shared.serving.lock();
         let outcome = shared.wait_for(

@@ -1,0 +1,172 @@
+//! Callers that wait at the socket themselves, and the I/O thread that looks after what they leave.
+
+use std::time::Instant;
+
+use super::*;
+use crate::driver::attendance::Seats;
+
+/// Until a thread has surely gone to sleep. Nothing depends on it but what is tested.
+const MOMENT: Duration = Duration::from_millis(30);
+
+#[test]
+fn what_comes_after_a_caller_has_left_is_seen_to() {
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    for round in 0..20_u8 {
+        theirs.write(Stream::Data, &[round], TIME).unwrap();
+        let mut byte = [0];
+        assert_eq!(ours.read(Stream::Data, &mut byte, TIME), Ok(Read::Data(1)));
+        assert_eq!(byte, [round]);
+        // Nobody reads now: only the I/O thread can tell.
+        let event = Event::new();
+        let interest = ChannelInterest {
+            readable: true,
+            ..ChannelInterest::default()
+        };
+        ours.set_event(&event, interest).unwrap();
+        theirs.write(Stream::Data, b"x", TIME).unwrap();
+        assert!(event.wait(TIME));
+        assert_eq!(ours.read(Stream::Data, &mut byte, Timeout::NOW), Ok(Read::Data(1)));
+        ours.set_event(&event, ChannelInterest::default()).unwrap();
+    }
+}
+
+/// One waits at the socket for its own data and gets the other's, too.
+#[test]
+fn two_callers_on_one_transport_both_get_what_is_theirs() {
+    const ROUNDS: u32 = 2_000;
+    let (client, server) = connected();
+    let pairs: Vec<_> = (0..2).map(|_| open(&client, &server)).collect();
+    std::thread::scope(|scope| {
+        for (ours, theirs) in &pairs {
+            for (channel, begins) in [(ours, true), (theirs, false)] {
+                scope.spawn(move || {
+                    let mut turn = [0; 4];
+                    for round in 0..ROUNDS {
+                        if begins {
+                            channel.write(Stream::Data, &round.to_be_bytes(), TIME).unwrap();
+                        }
+                        let mut filled = 0;
+                        while filled < turn.len() {
+                            match channel.read(Stream::Data, &mut turn[filled..], TIME).unwrap() {
+                                Read::Data(count) => filled += count,
+                                Read::Eof => panic!("the end"),
+                            }
+                        }
+                        assert_eq!(u32::from_be_bytes(turn), round);
+                        if !begins {
+                            channel.write(Stream::Data, &turn, TIME).unwrap();
+                        }
+                    }
+                });
+            }
+        }
+    });
+}
+
+/// More than window and socket hold goes both ways at once, and each end has one thread for each way.
+#[test]
+fn full_in_both_directions() {
+    const BYTES: usize = 20 << 20;
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    let data = pattern(BYTES);
+    std::thread::scope(|scope| {
+        for channel in [&ours, &theirs] {
+            let data = &data;
+            scope.spawn(move || {
+                channel.write(Stream::Data, data, TIME).unwrap();
+                channel.send_eof().unwrap();
+            });
+            scope.spawn(move || assert!(read_to_end(channel) == *data));
+        }
+    });
+}
+
+#[test]
+fn a_caller_at_the_socket_is_sent_away() {
+    type End = fn(&Transport, &Transport, &Channel) -> Error;
+    let ends: [End; 4] = [
+        |client, _, _| {
+            client.cancel();
+            Error::Cancelled
+        },
+        |client, _, _| {
+            client.close();
+            Error::Closed
+        },
+        |client, _, _| {
+            client.release();
+            Error::Closed
+        },
+        |_, server, _| {
+            server.close();
+            Error::Closed
+        },
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let (client, server) = connected();
+        let (ours, _theirs) = open(&client, &server);
+        let reader = {
+            let ours = ours.clone();
+            std::thread::spawn(move || ours.read(Stream::Data, &mut [0; 4], Timeout::Forever))
+        };
+        std::thread::sleep(MOMENT);
+        let expected = end(&client, &server, &ours);
+        let outcome = reader.join().unwrap().unwrap_err();
+        // The other side's goodbye has a text of its own.
+        assert!(number == 3 || outcome == expected, "{number}: {outcome}");
+        client.close();
+        assert_eq!(client.join(TIME), Ok(()));
+    }
+}
+
+/// The channel is closed by another thread of ours, which nothing on the socket tells.
+#[test]
+fn closing_a_channel_wakes_who_waits_for_it_at_the_socket() {
+    let (client, server) = connected();
+    let (ours, _theirs) = open(&client, &server);
+    let reader = {
+        let ours = ours.clone();
+        std::thread::spawn(move || ours.read(Stream::Data, &mut [0; 4], Timeout::Forever))
+    };
+    std::thread::sleep(MOMENT);
+    ours.close().unwrap();
+    assert_eq!(reader.join().unwrap(), Ok(Read::Eof));
+}
+
+#[test]
+fn time_runs_out_at_the_socket() {
+    let (client, server) = connected();
+    let (ours, _theirs) = open(&client, &server);
+    let time = Duration::from_millis(40);
+    let start = Instant::now();
+    let outcome = ours.read(Stream::Data, &mut [0; 4], Timeout::After(time));
+    assert!(matches!(outcome, Err(Error::Timeout(_))));
+    assert!(start.elapsed() >= time);
+}
+
+/// An answer that has time leaves all the same, when the caller stays away.
+#[test]
+fn a_patient_reply_leaves_in_the_end() {
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    let waiting = {
+        let ours = ours.clone();
+        std::thread::spawn(move || ours.wait_closed(TIME))
+    };
+    std::thread::sleep(MOMENT);
+    theirs.close().unwrap();
+    waiting.join().unwrap().unwrap();
+    assert_eq!(theirs.wait_closed(TIME), Ok(()));
+}
+
+#[test]
+fn seats_are_bounded_and_used_again() {
+    let seats = Seats::with_at_most(2);
+    let taken = (seats.take().unwrap(), seats.take().unwrap());
+    assert!(seats.take().is_none());
+    seats.give(taken.0);
+    assert!(seats.take().is_some());
+    assert!(seats.take().is_none());
+}
