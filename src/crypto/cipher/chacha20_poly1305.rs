@@ -205,19 +205,23 @@ pub(super) mod portable {
         ) -> Result<(), CryptoError> {
             let (mut mac, mut stream) = self.packet_keys(sequence)?;
             self.apply_to_length(sequence, split_length(packet)?.0)?;
-            let mut encrypted = LENGTH_LEN;
-            let mut strides = packet.chunks_mut(STRIDE).peekable();
-            while let Some(stride) = strides.next() {
-                let body = stride.get_mut(encrypted..).ok_or(CryptoError)?;
-                stream.try_apply_keystream(body).map_err(|_| CryptoError)?;
-                encrypted = 0;
-                if strides.peek().is_some() {
-                    mac.update_padded(stride);
-                } else {
-                    *tag = finish(mac, stride);
-                    break;
+            // Both go by whole blocks: encryption is ahead by the length, which has a key of its own.
+            let (mut authenticated, mut encrypted) = (0, LENGTH_LEN);
+            while encrypted < packet.len() {
+                let end = packet.len().min(encrypted + STRIDE);
+                let stride = packet.get_mut(encrypted..end).ok_or(CryptoError)?;
+                stream
+                    .try_apply_keystream(stride)
+                    .map_err(|_| CryptoError)?;
+                encrypted = end;
+                if let Some(whole) = packet.get(authenticated..authenticated + STRIDE) {
+                    if authenticated + STRIDE <= encrypted {
+                        mac.update_padded(whole);
+                        authenticated += STRIDE;
+                    }
                 }
             }
+            *tag = finish(mac, packet.get(authenticated..).ok_or(CryptoError)?);
             Ok(())
         }
     }
