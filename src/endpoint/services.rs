@@ -48,7 +48,7 @@ enum Authentication {
     /// The first key exchange is not finished.
     NotKeyed,
     Client(ClientAuth),
-    Server(ServerAuth),
+    Server(Box<ServerAuth>),
 }
 
 /// Authentication and connection layer of one side, with the payloads they want to send.
@@ -120,11 +120,11 @@ impl Services {
                 session_id,
                 self.config.signature_algorithms.clone(),
             )),
-            Role::Server => Authentication::Server(ServerAuth::new(
+            Role::Server => Authentication::Server(Box::new(ServerAuth::new(
                 self.config.server_auth.clone(),
                 session_id,
                 now,
-            )),
+            ))),
         };
         self.extensions(transport);
     }
