@@ -32,7 +32,7 @@ static const char help[] =
     "                             a new one is made that lives as long as the server\n"
     "      --host-certificate FILE\n"
     "                             a certificate for one of these keys; several times\n"
-    "      --authorized-keys FILE public keys of the users, one each line\n"
+    "      --authorized-keys FILE public keys of the users, one each line, with the options of sshd\n"
     "      --user-authority FILE  the public key of who signs certificates of users; several times\n"
     "      --revoked FILE         keys and certificates that are not let in, a KRL or one key each line\n"
     "      --password-file FILE   lines NAME:PASSWORD\n"
@@ -89,28 +89,43 @@ static bool is_user(const char *name)
     return options.user_count == 0;
 }
 
-/* One with a certificate has been found to be the user's. The files are read each time, so that changes count at once. */
-static bool is_authorized(const ssh_request *request, const ssh_key *key)
+/* Whether the key came in a certificate, which has been found to be the user's then. */
+static bool is_certified(const ssh_request *request)
 {
     ssh_certificate *certificate = ssh_request_certificate(request);
-    bool found = certificate != NULL;
     ssh_certificate_free(certificate);
-    if (found || options.authorized_keys == NULL)
-        return found;
-    FILE *file = fopen(options.authorized_keys, "re");
-    if (file == NULL) {
-        say("%s: %s", options.authorized_keys, strerror(errno));
+    return certificate != NULL;
+}
+
+/* The file is read each time, so that changes count at once. The options of its line hold for as long as the user is in. */
+static bool answer_by_file(ssh_request *request)
+{
+    ssh_error *error = NULL;
+    if (options.authorized_keys == NULL)
         return false;
+    ssh_authorized_keys *keys = ssh_authorized_keys_load_file(options.authorized_keys, &error);
+    bool good = keys != NULL && ssh_authorized_keys_answer(keys, request, NULL, NULL, &error) == SSH_OK;
+    if (error != NULL && options.verbosity > 0)
+        say("%s: %s", options.authorized_keys, ssh_error_message(error));
+    ssh_error_free(error);
+    ssh_authorized_keys_free(keys);
+    return good;
+}
+
+/* For one step of several: lines without options, for what they restrict would be forgotten until the last step. */
+static bool is_listed(ssh_request *request)
+{
+    bool found = false;
+    ssh_key *key = ssh_request_key(request);
+    ssh_authorized_keys *keys =
+        options.authorized_keys != NULL ? ssh_authorized_keys_load_file(options.authorized_keys, NULL) : NULL;
+    for (size_t i = 0; !found && i < ssh_authorized_keys_count(keys); i++) {
+        ssh_key *listed = ssh_authorized_keys_key(keys, i);
+        found = ssh_key_equals(key, listed) && !ssh_authorized_keys_has_options(keys, i);
+        ssh_key_free(listed);
     }
-    char *line = NULL;
-    size_t room = 0;
-    while (!found && getline(&line, &room, file) > 0) {
-        ssh_key *authorized = line[0] == '#' ? NULL : ssh_key_from_line(line, NULL);
-        found = authorized != NULL && ssh_key_equals(key, authorized);
-        ssh_key_free(authorized);
-    }
-    free(line);
-    fclose(file);
+    ssh_authorized_keys_free(keys);
+    ssh_key_free(key);
     return found;
 }
 
@@ -224,12 +239,12 @@ static void on_none(ssh_request *request, void *userdata)
 static void on_key_asked(ssh_request *request, void *userdata)
 {
     (void)userdata;
-    ssh_key *key = ssh_request_key(request);
-    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(request, key))
-        ssh_request_accept(request);
-    else
+    if (!is_next(request, "publickey") || !is_user(ssh_request_username(request)))
         refuse(request);
-    ssh_key_free(key);
+    else if (is_certified(request) || (options.required_count > 0 && is_listed(request)))
+        ssh_request_accept(request);
+    else if (options.required_count > 0 || !answer_by_file(request))
+        refuse(request);
     ssh_request_free(request);
 }
 
@@ -237,12 +252,14 @@ static void on_key_asked(ssh_request *request, void *userdata)
 static void on_key_proven(ssh_request *request, void *userdata)
 {
     (void)userdata;
-    ssh_key *key = ssh_request_key(request);
-    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(request, key))
-        grant(request, "key");
-    else
+    if (!is_next(request, "publickey") || !is_user(ssh_request_username(request)))
         refuse(request);
-    ssh_key_free(key);
+    else if (is_certified(request) || (options.required_count > 0 && is_listed(request)))
+        grant(request, "key");
+    else if (options.required_count > 0 || !answer_by_file(request))
+        refuse(request);
+    else if (options.verbosity > 0)
+        say("%s is in by key", ssh_request_username(request));
     ssh_request_free(request);
 }
 
@@ -352,8 +369,18 @@ static ssh_server *make_server(void)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     trust_authorities(server);
     /* Read at each login, so that it may change; but a wrong name shall be told now. */
-    if (options.authorized_keys != NULL)
-        expect_public_keys(options.authorized_keys);
+    if (options.authorized_keys != NULL) {
+        ssh_authorized_keys *keys = ssh_authorized_keys_load_file(options.authorized_keys, &error);
+        if (keys == NULL)
+            fail_error(options.authorized_keys, error);
+        char *warnings = ssh_authorized_keys_warnings(keys);
+        if (warnings != NULL && *warnings != '\0')
+            say("%s: %s", options.authorized_keys, warnings);
+        if (ssh_authorized_keys_count(keys) == 0)
+            fail("%s: there is no public key in it, so nobody could log in", options.authorized_keys);
+        ssh_memory_free(warnings);
+        ssh_authorized_keys_free(keys);
+    }
     if (options.authorized_keys != NULL || options.user_authority_count > 0) {
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);

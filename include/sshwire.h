@@ -5486,6 +5486,15 @@ ssh_key *ssh_authorized_keys_key(const ssh_authorized_keys *keys,
 uint32_t ssh_authorized_keys_permits(const ssh_authorized_keys *keys, size_t index);
 
 /**
+ * Whether a line has any options.
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ * @return false also where there is no such line. Any thread. Since 0.1.
+ */
+bool ssh_authorized_keys_has_options(const ssh_authorized_keys *keys, size_t index);
+
+/**
  * The text of an option of a line: "command", "from", "principals" or "tunnel".
  *
  * @param keys   the authorized keys

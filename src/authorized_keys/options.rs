@@ -44,6 +44,11 @@ impl KeyOptions {
         }
     }
 
+    /// Whether there are none that change anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::none()
+    }
+
     /// Reads the options; the fault where one of them is not understood.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut options = Self::none();

@@ -228,6 +228,23 @@ pub unsafe extern "C" fn ssh_authorized_keys_permits(
     })
 }
 
+/// Whether a line has any options.
+///
+/// @param keys   the authorized keys
+/// @param index  which line, from 0
+/// @return false also where there is no such line. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_authorized_keys_has_options(
+    keys: *const ssh_authorized_keys,
+    index: usize,
+) -> bool {
+    guard::value(false, || {
+        let keys = handle::get(keys)?;
+        let line = keys.keys().get(index);
+        Ok(line.is_some_and(|line| !line.options.is_empty()))
+    })
+}
+
 /// The text of an option of a line: "command", "from", "principals" or "tunnel".
 ///
 /// @param keys   the authorized keys

@@ -301,6 +301,7 @@ static void authorized(void)
     CHECK(ssh_authorized_keys_permits(keys, 1) == 0 && ssh_authorized_keys_permits(keys, 2) == 0);
     CHECK(takes(ssh_authorized_keys_option(keys, 1, "command"), "forced"));
     CHECK(ssh_authorized_keys_option(keys, 0, "command") == NULL);
+    CHECK(ssh_authorized_keys_has_options(keys, 1) && !ssh_authorized_keys_has_options(keys, 2));
     CHECK(takes(ssh_authorized_keys_environment(keys, 1, 0), "A=b"));
     CHECK(ssh_authorized_keys_environment(keys, 1, 1) == NULL);
     ssh_key *key = ssh_authorized_keys_key(keys, 1);

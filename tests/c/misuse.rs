@@ -180,6 +180,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             returns if returns.contains("const") => None,
             "char *" => Some("ssh_memory_free"),
             "ssh_transport *" | "ssh_channel *" => None,
+            "ssh_authorized_keys *" => Some("ssh_authorized_keys_free"),
             "ssh_certificate *" => Some("ssh_certificate_free"),
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
@@ -239,6 +240,7 @@ static ssh_sftp_operation *_Atomic sftp_operation;
 static ssh_known_hosts *known_hosts;
 static ssh_certificate *certificate;
 static ssh_revocations *revocations;
+static ssh_authorized_keys *authorized_keys;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -433,6 +435,12 @@ static ssh_certificate *good_ssh_certificate(void)
     return certificate;
 }
 
+static ssh_authorized_keys *good_ssh_authorized_keys(void)
+{
+    ssh_authorized_keys_free(authorized_keys);
+    return authorized_keys = ssh_authorized_keys_load(NULL, 0, NULL);
+}
+
 static ssh_revocations *good_ssh_revocations(void)
 {
     ssh_revocations_free(revocations);
@@ -490,6 +498,7 @@ int main(void)
     ssh_key_free(key);
     ssh_certificate_free(certificate);
     ssh_revocations_free(revocations);
+    ssh_authorized_keys_free(authorized_keys);
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
     ssh_known_hosts_free(known_hosts);

@@ -8,6 +8,7 @@
 mod algorithms;
 mod audit;
 mod auth;
+mod authorized_keys;
 mod certificates;
 mod dropbear;
 mod events;
