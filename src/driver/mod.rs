@@ -29,6 +29,7 @@ mod log;
 mod opening;
 mod options;
 mod packetizer;
+mod permitting;
 mod pool;
 mod receive;
 mod request;
@@ -44,6 +45,7 @@ pub mod sys;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;
+mod user_keys;
 mod wait;
 
 pub(crate) use address::split as split_address;
@@ -68,5 +70,6 @@ pub use stream::{ByteStream, StreamFault};
 pub(crate) use stream::{Progress, Socket, Waker};
 pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
-pub(crate) use wait::Deadline;
+pub use user_keys::UserKeys;
 pub use wait::Timeout;
+pub(crate) use wait::{unix_time, Deadline};

@@ -47,8 +47,8 @@ pub enum Event {
 enum Authentication {
     /// The first key exchange is not finished.
     NotKeyed,
-    Client(ClientAuth),
-    Server(ServerAuth),
+    Client(Box<ClientAuth>),
+    Server(Box<ServerAuth>),
 }
 
 /// Authentication and connection layer of one side, with the payloads they want to send.
@@ -116,15 +116,15 @@ impl Services {
     fn keyed(&mut self, transport: &TransportLayer, now: Instant) {
         let session_id = transport.session_id().unwrap_or_default();
         self.authentication = match self.role {
-            Role::Client => Authentication::Client(ClientAuth::new(
+            Role::Client => Authentication::Client(Box::new(ClientAuth::new(
                 session_id,
                 self.config.signature_algorithms.clone(),
-            )),
-            Role::Server => Authentication::Server(ServerAuth::new(
+            ))),
+            Role::Server => Authentication::Server(Box::new(ServerAuth::new(
                 self.config.server_auth.clone(),
                 session_id,
                 now,
-            )),
+            ))),
         };
         self.extensions(transport);
     }

@@ -12,8 +12,12 @@
 
 pub mod answer;
 pub mod auth;
+pub mod authorized_keys;
 pub mod begin;
 pub mod callbacks;
+pub mod certificate;
+pub mod certificate_issue;
+pub mod certificate_use;
 pub mod channel;
 mod channel_object;
 pub mod channel_purpose;
@@ -40,6 +44,7 @@ pub mod packetizer;
 pub mod port_forward;
 pub mod request;
 mod request_object;
+pub mod revocations;
 pub mod security;
 mod security_object;
 pub mod server;

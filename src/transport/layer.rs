@@ -248,7 +248,7 @@ impl TransportLayer {
     }
 
     fn session_key(&self, role: Role) -> Option<&PublicKey> {
-        let key = self.link().map(|link| &link.session.host_key);
+        let key = self.link().map(|link| &link.session.host_key.key);
         key.filter(|_| self.config.role == role)
     }
 

@@ -13,7 +13,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::keys::PublicKey;
+use crate::keys::ShownKey;
 use crate::packet::{OpenKeys, SealKeys};
 
 pub use config::TransportConfig;
@@ -57,7 +57,7 @@ pub enum TransportEvent {
     BannerLine(String),
     /// Client: the server's host key, whose signature over the exchange hash is good. Whether the key is the
     /// right one is still to be decided.
-    HostKey(PublicKey),
+    HostKey(ShownKey),
     /// Both directions use new keys.
     Keyed {
         /// The first key exchange, not a rekey.

@@ -8,6 +8,8 @@
 mod algorithms;
 mod audit;
 mod auth;
+mod authorized_keys;
+mod certificates;
 mod dropbear;
 mod events;
 mod exec;

@@ -301,8 +301,8 @@ impl ClientAuth {
         {
             match signature {
                 Ok(signature) => {
-                    let blob = key.public().blob();
-                    out.push_vec(publickey::request(&user, algorithm, blob, Some(&signature)));
+                    let (name, blob) = publickey::shown(&key, algorithm)?;
+                    out.push_vec(publickey::request(&user, name, &blob, Some(&signature)));
                     self.credential_shown = true;
                     self.state = State::ExpectReply(Attempt {
                         user,
@@ -374,16 +374,11 @@ impl ClientAuth {
                 let list = self.server_sig_algs.as_deref();
                 let algorithm =
                     publickey::choose_algorithm(key.public(), &self.sig_algs_allowed, list)?;
+                let (name, blob) = publickey::shown(&key, algorithm)?;
                 if !probe {
-                    self.sign(user, key, algorithm, events);
-                    return Ok(());
+                    return self.sign(user, key, algorithm, events);
                 }
-                out.push_vec(publickey::request(
-                    &user,
-                    algorithm,
-                    key.public().blob(),
-                    None,
-                ));
+                out.push_vec(publickey::request(&user, name, &blob, None));
                 Step::Query { key, algorithm }
             }
             ClientMethod::KeyboardInteractive { submethods } => {
@@ -418,11 +413,11 @@ impl ClientAuth {
         key: PrivateKey,
         algorithm: &'static str,
         events: &mut VecDeque<ClientAuthEvent>,
-    ) {
+    ) -> Result<(), Error> {
+        let (name, blob) = publickey::shown(&key, algorithm)?;
         let job = self.next_job;
         self.next_job += 1;
-        let blob = key.public().blob();
-        let data = publickey::signed_data(&self.session_id, &user, algorithm, blob);
+        let data = publickey::signed_data(&self.session_id, &user, name, &blob);
         events.push_back(ClientAuthEvent::Sign(SignJob {
             id: job,
             key: key.clone(),
@@ -435,6 +430,7 @@ impl ClientAuth {
             algorithm,
             job,
         };
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     finish, unexpected, Attempt, ClientAuth, ClientAuthEvent, Dialogue, Fallback, MethodReply,
     State, Step,
 };
-use crate::auth::methods::keyboard_interactive;
+use crate::auth::methods::{keyboard_interactive, publickey};
 use crate::auth::{AuthOutcome, SERVICE_USERAUTH};
 use crate::error::{Error, PeerMisbehaved};
 use crate::keys::PrivateKey;
@@ -239,16 +239,16 @@ impl ClientAuth {
     ) -> Result<(), Error> {
         let ok =
             UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
-        if ok.algorithm == algorithm.as_bytes() && ok.blob == key.public().blob() {
-            self.sign(user, key, algorithm, events);
-        } else {
-            finish(
-                events,
-                AuthOutcome::Failure {
-                    methods: self.methods.clone(),
-                },
-            );
+        let (name, blob) = publickey::shown(&key, algorithm)?;
+        if ok.algorithm == name.as_bytes() && ok.blob == blob {
+            return self.sign(user, key, algorithm, events);
         }
+        finish(
+            events,
+            AuthOutcome::Failure {
+                methods: self.methods.clone(),
+            },
+        );
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
-use crate::crypto::algorithms::name::SSH_RSA;
+use crate::crypto::algorithms::{self, name::SSH_RSA};
 use crate::error::{Error, NoCommonAlgorithm};
-use crate::keys::{KeyKind, PublicKey};
+use crate::keys::{KeyKind, PrivateKey, PublicKey, ShownKey};
 use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY};
 use crate::messages::MessageNumber;
 
@@ -78,21 +78,35 @@ pub(in crate::auth) fn choose_algorithm(
     })
 }
 
-/// The key in a request to the server; `None` where the algorithm is not accepted, is not one of this type
-/// of key, or the blob is no good key.
+/// How a key of ours that signs with `algorithm` is shown: under which name, and with which blob.
+pub(in crate::auth) fn shown(
+    key: &PrivateKey,
+    algorithm: &'static str,
+) -> Result<(&'static str, Vec<u8>), Error> {
+    let shown = key.shown();
+    if shown.certificate.is_none() {
+        return Ok((algorithm, shown.blob().to_vec()));
+    }
+    let name = algorithms::certified(algorithm)
+        .ok_or(Error::Bug(
+            "an algorithm that no certificate is shown under",
+        ))?
+        .name;
+    Ok((name, shown.blob().to_vec()))
+}
+
+/// The key in a request to the server, and the algorithm it signs with; `None` where that is not accepted, the blob is
+/// not what the name of the algorithm says, or is no good key.
 pub(in crate::auth) fn presented(
     algorithm: &str,
     blob: &[u8],
     accepted: &[&'static str],
-) -> Option<PublicKey> {
-    if !accepted.contains(&algorithm) {
+) -> Option<(ShownKey, &'static str)> {
+    let entry = algorithms::signature(algorithm)?;
+    if !accepted.contains(&entry.signs_as) {
         return None;
     }
-    let key = PublicKey::from_blob(blob).ok()?;
-    // The signed data hold the blob of the request. A parser that normalised it would let one key go by
-    // several names.
-    let fits = key.signature_algorithms().contains(&algorithm) && key.blob() == blob;
-    fits.then_some(key)
+    ShownKey::read(entry, blob).map(|shown| (shown, entry.signs_as))
 }
 
 /// Whether a signature blob names `algorithm` as its format (RFC 4253 §6.6). The rest of the blob is judged
