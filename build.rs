@@ -35,6 +35,8 @@ const HEADER_SOURCES: &[&str] = &[
     "port_forward",
     "forward",
     "session_forward",
+    "agent",
+    "agent_identities",
     "request",
     "answer",
     "server",

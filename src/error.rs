@@ -127,6 +127,9 @@ pub enum Error {
     /// A private or public key could not be read, made or used.
     #[error("{0}")]
     Key(KeyFault),
+    /// An agent could not be reached, broke its protocol, or said no.
+    #[error("{0}")]
+    Agent(AgentFault),
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -357,6 +360,31 @@ pub enum KeyFault {
     Signing,
 }
 
+/// What is wrong with an agent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentFault {
+    /// Nobody has said where it is.
+    #[error("no agent: SSH_AUTH_SOCK is not set. Start one with ssh-agent, or name its socket")]
+    Nowhere,
+    /// There is none where it should be.
+    #[error("no agent at {path}: {}", std::io::Error::from_raw_os_error(*errno))]
+    Unreachable {
+        /// The socket, safe to show.
+        path: String,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// It went away.
+    #[error("the agent closed the connection")]
+    Gone,
+    /// Its answer is not what the protocol says it is.
+    #[error("the agent broke its protocol: {0}")]
+    Malformed(&'static str),
+    /// It said no.
+    #[error("the agent refused {0}")]
+    Refused(&'static str),
+}
+
 /// The lists of both sides for the algorithm that could not be agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCommonAlgorithm {
@@ -457,6 +485,7 @@ impl Error {
             | Error::SftpStatus(_)
             | Error::Sftp(_)
             | Error::Key(_)
+            | Error::Agent(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
             | Error::Resource(_)
@@ -478,6 +507,11 @@ impl From<KexFault> for Error {
 impl From<HostKeyFault> for Error {
     fn from(fault: HostKeyFault) -> Self {
         Error::HostKey(fault)
+    }
+}
+impl From<AgentFault> for Error {
+    fn from(fault: AgentFault) -> Self {
+        Error::Agent(fault)
     }
 }
 impl From<KeyFault> for Error {

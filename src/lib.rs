@@ -5,6 +5,7 @@
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
 //! sftp         SFTP version 3: codec, client and server over a Channel
+//! agent        client of authentication agents
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
@@ -39,6 +40,7 @@
     )
 )]
 
+pub mod agent;
 pub mod auth;
 pub mod codec;
 pub mod connection;

@@ -64,7 +64,7 @@ pub use request::{Question, Request, RequestKind};
 pub use serving::{BannerCallback, RequestCallback};
 pub use statistics::Statistics;
 pub use stream::{ByteStream, StreamFault};
-pub(crate) use stream::{Progress, Socket, Waker};
+pub(crate) use stream::{guarded, Progress, Socket, Waker};
 pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
 pub(crate) use wait::Deadline;

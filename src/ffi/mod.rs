@@ -10,6 +10,8 @@
 // C functions take what C functions take; there are no named arguments to group them by.
 #![allow(clippy::too_many_arguments)]
 
+pub mod agent;
+pub mod agent_identities;
 pub mod answer;
 pub mod auth;
 pub mod begin;

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 
-use crate::error::{Error, KeyFault, PeerMisbehaved};
+use crate::error::{AgentFault, Error, KeyFault, PeerMisbehaved};
 
 /// What a call came to: 0 is success, a negative number is a failure, a positive one an ordinary
 /// outcome that is neither (end of data, nothing there yet).
@@ -133,10 +133,13 @@ pub const SSH_ERR_NEED_REKEY: i32 = -504;
 /// The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
 pub const SSH_ERR_AUTH: i32 = -601;
 
+/// There is no agent, or it broke its protocol: ssh_error_message() tells which. One that says no is SSH_ERR_DENIED.
+pub const SSH_ERR_AGENT: i32 = -602;
+
 /// The peer refused to open the channel: ssh_error_channel_reason() and ssh_error_peer_text().
 pub const SSH_ERR_CHANNEL: i32 = -701;
 
-/// The peer answered the request with a failure.
+/// The peer, or the agent, answered the request with a failure.
 pub const SSH_ERR_DENIED: i32 = -702;
 
 /// The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
@@ -195,7 +198,7 @@ names! {
     SSH_ERR_PROTOCOL SSH_ERR_VERSION SSH_ERR_MAC SSH_ERR_COMPRESSION SSH_ERR_LIMIT SSH_ERR_WINDOW
     SSH_ERR_SERVICE
     SSH_ERR_NEGOTIATION SSH_ERR_KEX SSH_ERR_HOSTKEY SSH_ERR_NEED_REKEY
-    SSH_ERR_AUTH
+    SSH_ERR_AUTH SSH_ERR_AGENT
     SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
     SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE
@@ -235,7 +238,8 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
         Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
-        Error::RequestDenied => SSH_ERR_DENIED,
+        Error::RequestDenied | Error::Agent(AgentFault::Refused(_)) => SSH_ERR_DENIED,
+        Error::Agent(_) => SSH_ERR_AGENT,
         Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,

@@ -1,5 +1,6 @@
 //! The peers, ours and theirs: where they are and how one is started.
 
+mod agent;
 mod openssh;
 mod ours;
 mod servers;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub use agent::Agent;
 pub use openssh::{openssh_sftp, options as ssh_options, ssh, ssh_with_password, Sshd};
 pub use ours::{client, exec, password_file, program, server_password_file, OurServer};
 pub use servers::{convert_key, start_on_free_port, Dropbear, ParamikoServer};

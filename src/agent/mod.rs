@@ -1,0 +1,12 @@
+//! Talking to an authentication agent (draft-ietf-sshm-ssh-agent; OpenSSH, PROTOCOL.agent).
+//!
+//! `message` and `frame` turn requests and answers into bytes and back, without I/O; [`Agent`] is the client over a
+//! stream: one request at a time, each with a deadline, from any thread.
+
+mod client;
+mod frame;
+mod message;
+mod stream;
+
+pub use client::Agent;
+pub use message::{Constraints, Identity};
