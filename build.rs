@@ -37,6 +37,8 @@ const HEADER_SOURCES: &[&str] = &[
     "session_forward",
     "agent",
     "agent_identities",
+    "key_signer",
+    "auth_agent",
     "request",
     "answer",
     "server",

@@ -55,6 +55,9 @@ pub enum Error {
     /// The application's stream returned what it must not.
     #[error("the {0} function of the stream returned a number that cannot be")]
     StreamNonsense(&'static str),
+    /// Another function of the application's returned what it must not.
+    #[error("{0}")]
+    Callback(&'static str),
     /// The peer's identification line was refused (RFC 4253 §4.2).
     #[error("identification refused: {0}")]
     Identification(IdentificationFault),
@@ -358,6 +361,12 @@ pub enum KeyFault {
     /// Signing failed.
     #[error("signing failed")]
     Signing,
+    /// There is no key to log in with.
+    #[error("no key to log in with: the agent has none, and none was given")]
+    None,
+    /// The application's signer failed, with a status of its choice.
+    #[error("the signer failed with {0}")]
+    Signer(i32),
 }
 
 /// What is wrong with an agent.
@@ -486,6 +495,7 @@ impl Error {
             | Error::Sftp(_)
             | Error::Key(_)
             | Error::Agent(_)
+            | Error::Callback(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
             | Error::Resource(_)

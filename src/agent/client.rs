@@ -8,13 +8,17 @@ use std::time::Duration;
 use super::frame::Incoming;
 use super::message::{self, Constraints, Identity, Request, MAX_PASSPHRASE};
 use super::stream::{AgentStream, Functions, UnixSocket};
+use crate::codec::Writer;
 use crate::driver::sync::{Condvar, Mutex};
 use crate::driver::{sys::fork, ByteStream, Channel, Deadline, Timeout};
 use crate::error::{AgentFault, Error, KeyFault};
-use crate::keys::{PrivateKey, PublicKey};
+use crate::transport::SessionProof;
+use crate::keys::{ExternalSigner, PrivateKey, PublicKey};
 
 /// The variable that names the socket of the user's agent.
 const VARIABLE: &str = "SSH_AUTH_SOCK";
+/// The extension that binds a connection to a session.
+const SESSION_BIND: &str = "session-bind@openssh.com";
 /// The longest single wait, after which cancelling and the deadline are looked at.
 const WAIT: Duration = Duration::from_secs(1);
 /// Bytes read at a time.
@@ -97,6 +101,36 @@ impl Agent {
         }
     }
 
+    /// Another connection to the same agent; `None` where the stream was given.
+    pub fn connect_again(&self, timeout: Timeout) -> Result<Option<Self>, Error> {
+        match &self.inner.place {
+            Some(place) => Self::connect(place, timeout).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells it which session the connection is for (OpenSSH, PROTOCOL.agent: `session-bind@openssh.com`), so that it can
+    /// hold keys to their destinations. Agents that do not know of this refuse. A connection that is made anew knows
+    /// nothing of it.
+    pub fn bind(
+        &self,
+        proof: &SessionProof,
+        forwarding: bool,
+        timeout: Timeout,
+    ) -> Result<(), Error> {
+        let data = Writer::collect(|w| {
+            w.string(&proof.host_key)
+                .string(&proof.session_id)
+                .string(&proof.signature)
+                .bool(forwarding);
+        });
+        let request = Request::Extension {
+            name: SESSION_BIND,
+            data: &data,
+        };
+        self.done(&request, "to be bound to the session", timeout)
+    }
+
     /// The keys that it has.
     pub fn identities(&self, timeout: Timeout) -> Result<Vec<Identity>, Error> {
         self.ask(&Request::Identities, timeout, message::identities)
@@ -132,6 +166,15 @@ impl Agent {
                 _ => Ok(signature),
             }
         })
+    }
+
+    /// Who signs with the key or certificate of this blob.
+    pub fn signer(&self, blob: &[u8], timeout: Timeout) -> AgentSigner {
+        AgentSigner {
+            agent: self.clone(),
+            blob: blob.to_vec(),
+            timeout,
+        }
     }
 
     /// Has it keep a key, or a certificate of the key.
@@ -251,6 +294,20 @@ impl Agent {
                 return Err(Error::Timeout("the agent"));
             }
         }
+    }
+}
+
+/// Signs with a key that an agent has.
+pub struct AgentSigner {
+    agent: Agent,
+    blob: Vec<u8>,
+    timeout: Timeout,
+}
+
+impl ExternalSigner for AgentSigner {
+    fn sign(&self, algorithm: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
+        self.agent
+            .sign(&self.blob, Some(algorithm), data, self.timeout)
     }
 }
 

@@ -31,7 +31,7 @@ impl Transport {
         {
             let mut serving = shared.serving.lock();
             serving.alive()?;
-            Self::check_may_authenticate(&serving)?;
+            Self::check_phase(&serving)?;
             let time = match timeout {
                 Timeout::Forever => serving.options.auth_timeout,
                 Timeout::After(time) => time,
@@ -74,7 +74,15 @@ impl Transport {
         outcome.map(Some)
     }
 
-    fn check_may_authenticate(serving: &Serving) -> Result<(), Error> {
+    /// Client: whether an attempt could be made now.
+    pub fn check_may_authenticate(&self) -> Result<(), Error> {
+        self.shared.check_process()?;
+        let serving = self.shared.serving.lock();
+        serving.alive()?;
+        Self::check_phase(&serving)
+    }
+
+    fn check_phase(serving: &Serving) -> Result<(), Error> {
         if serving.phase != Phase::Keyed {
             return Err(Error::ApiMisuse("the transport is not negotiated"));
         }

@@ -21,6 +21,7 @@ use crate::connection::{ChannelId, GlobalRequestId, RequestId};
 use crate::endpoint::Services;
 use crate::error::Error;
 use crate::messages::Role;
+use crate::transport::HostKeyJob;
 
 /// Most bytes that wait to be sealed before the application's own requests are refused.
 const MAX_COMMAND_BYTES: usize = 256 * 1024;
@@ -52,6 +53,7 @@ pub(crate) struct Attempt {
 /// Work that must be done without the lock.
 pub(crate) enum After {
     Sign(SignJob),
+    SignHash(HostKeyJob),
     Verify(VerifyJob),
 }
 

@@ -120,11 +120,12 @@ impl Services {
                 session_id,
                 self.config.signature_algorithms.clone(),
             )),
-            Role::Server => Authentication::Server(ServerAuth::new(
-                self.config.server_auth.clone(),
-                session_id,
-                now,
-            )),
+            Role::Server => {
+                let config = self.config.server_auth.clone();
+                let mut auth = ServerAuth::new(config, session_id, now);
+                auth.set_host_key(transport.local_host_key().map(|key| key.blob().to_vec()));
+                Authentication::Server(auth)
+            }
         };
         self.extensions(transport);
     }
@@ -134,6 +135,8 @@ impl Services {
             (&mut self.authentication, transport.peer_extensions())
         {
             auth.set_server_sig_algs(peer.server_sig_algs.clone());
+            let host_key = transport.host_key().filter(|_| peer.publickey_hostbound);
+            auth.set_hostbound(host_key.map(|key| key.blob().to_vec()));
         }
     }
 

@@ -222,7 +222,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::ConnectionLost | Error::Below(_) => SSH_ERR_CONN_LOST,
         Error::Stream { status, .. } if class(*status) > 0 && ALL.contains(status) => *status,
         Error::Stream { .. } => SSH_ERR_IO,
-        Error::StreamNonsense(_) => SSH_ERR_CALLBACK,
+        Error::StreamNonsense(_) | Error::Callback(_) => SSH_ERR_CALLBACK,
         Error::Identification(_) => SSH_ERR_VERSION,
         Error::PeerMisbehaved(
             PeerMisbehaved::WindowExceeded
@@ -236,7 +236,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::KeyExchange(_) => SSH_ERR_KEX,
         Error::HostKey(_) => SSH_ERR_HOSTKEY,
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
-        Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
+        Error::AuthFailed { .. } | Error::AuthLimit(_) | Error::Key(KeyFault::None) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied | Error::Agent(AgentFault::Refused(_)) => SSH_ERR_DENIED,
         Error::Agent(_) => SSH_ERR_AGENT,
@@ -247,7 +247,8 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Key(KeyFault::Unsupported(_)) => SSH_ERR_KEY_UNSUPPORTED,
         Error::Key(KeyFault::PassphraseMissing) => SSH_ERR_PASSPHRASE_MISSING,
         Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
-        Error::Key(KeyFault::Signing) => SSH_ERR_SIGNATURE,
+        Error::Key(KeyFault::Signer(status)) if class(*status) > 0 && ALL.contains(status) => *status,
+        Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,

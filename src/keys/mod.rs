@@ -2,11 +2,13 @@
 //!
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
+mod credential;
 pub mod formats;
 mod private;
 mod public;
 pub mod signature;
 
+pub use credential::{Algorithm, Credential, ExternalSigner};
 pub use private::PrivateKey;
 pub use public::{fingerprint, PublicKey};
 

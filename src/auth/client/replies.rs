@@ -9,7 +9,7 @@ use super::{
 use crate::auth::methods::keyboard_interactive;
 use crate::auth::{AuthOutcome, SERVICE_USERAUTH};
 use crate::error::{Error, PeerMisbehaved};
-use crate::keys::PrivateKey;
+use crate::keys::Credential;
 use crate::messages::service::ServiceAccept;
 use crate::messages::userauth::{
     UserauthBanner, UserauthPasswdChangereq, UserauthPkOk, METHOD_KEYBOARD_INTERACTIVE,
@@ -233,13 +233,13 @@ impl ClientAuth {
         &mut self,
         payload: &[u8],
         user: String,
-        key: PrivateKey,
+        key: Credential,
         algorithm: &'static str,
         events: &mut VecDeque<ClientAuthEvent>,
     ) -> Result<(), Error> {
         let ok =
             UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
-        if ok.algorithm == algorithm.as_bytes() && ok.blob == key.public().blob() {
+        if ok.algorithm == algorithm.as_bytes() && ok.blob == key.blob() {
             self.sign(user, key, algorithm, events);
         } else {
             finish(

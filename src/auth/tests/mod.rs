@@ -81,6 +81,7 @@ fn password(text: &str) -> ClientMethod {
 }
 
 fn publickey(key: PrivateKey, probe: bool) -> ClientMethod {
+    let key = key.into();
     ClientMethod::PublicKey { key, probe }
 }
 
@@ -400,6 +401,7 @@ fn key_request(user: &str, algorithm: &str, blob: &[u8], signature: Option<&[u8]
     let fields = MethodFields::PublicKey {
         algorithm,
         blob,
+        host_key: None,
         signature,
     };
     request(user, "ssh-connection", "publickey", &fields)

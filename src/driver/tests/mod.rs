@@ -215,7 +215,7 @@ fn wrong_password_names_the_methods_and_leaves_the_transport_usable() {
         .authenticate(
             "user",
             ClientMethod::PublicKey {
-                key: key(),
+                key: key().into(),
                 probe: true,
             },
             None,

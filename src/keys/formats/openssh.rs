@@ -10,7 +10,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::crypto::random::Random;
 use crate::crypto::sign::{ecdsa, ed25519};
 use crate::error::{Error, KeyFault};
-use crate::keys::private::Secret;
+use crate::keys::private::{Secret, ELSEWHERE};
 use crate::keys::{curve_name, KeyKind, PrivateKey, PublicKey};
 
 const LABEL: &str = "OPENSSH PRIVATE KEY";
@@ -333,6 +333,7 @@ pub(crate) fn write_private_fields(key: &PrivateKey, w: &mut Writer<'_>) -> Resu
         Secret::Rsa(numbers) => {
             w.mpint(&numbers.n).mpint(&numbers.e);
         }
+        Secret::Elsewhere => {}
     }
     write_private_numbers(key, w)
 }
@@ -360,6 +361,7 @@ pub(crate) fn write_private_numbers(key: &PrivateKey, w: &mut Writer<'_>) -> Res
                 .mpint(&numbers.p)
                 .mpint(&numbers.q);
         }
+        Secret::Elsewhere => return Err(KeyFault::Unsupported(ELSEWHERE.to_owned()).into()),
     }
     Ok(())
 }
