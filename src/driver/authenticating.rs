@@ -42,6 +42,7 @@ impl Transport {
             serving.attempt = Attempt {
                 running: true,
                 event: event.cloned(),
+                waited: event.is_none(),
                 outcome: None,
                 methods,
                 // A person may be typing: without a limit of the caller's there is none.
@@ -97,7 +98,11 @@ impl Transport {
 
     /// How the last attempt with an event went; `None` while it runs. Handed out once.
     pub fn auth_outcome(&self) -> Option<Result<AuthOutcome, Error>> {
-        self.shared.serving.lock().attempt.outcome.take()
+        let mut serving = self.shared.serving.lock();
+        match serving.attempt.waited {
+            true => None,
+            false => serving.attempt.outcome.take(),
+        }
     }
 
     /// The methods that may continue, as the server last said.

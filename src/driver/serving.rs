@@ -44,6 +44,8 @@ pub(crate) enum Phase {
 pub(crate) struct Attempt {
     pub(crate) running: bool,
     pub(crate) event: Option<Event>,
+    /// The call that made it waits for the outcome, which is for nobody else.
+    pub(crate) waited: bool,
     pub(crate) outcome: Option<Result<AuthOutcome, Error>>,
     /// Methods that may continue, as last said by the server.
     pub(crate) methods: Vec<String>,

@@ -16,6 +16,7 @@ mod forward;
 mod jump;
 mod known_hosts;
 mod libssh;
+mod login;
 mod packets;
 mod paramiko;
 mod peers;

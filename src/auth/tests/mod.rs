@@ -2,6 +2,7 @@
 
 mod client_attacks;
 mod dialogues;
+mod hostbound;
 mod publickey_attacks;
 mod server_attacks;
 
@@ -23,6 +24,7 @@ use crate::messages::userauth::{MethodFields, UserauthFailure, UserauthRequest};
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
 
+const ED25519: &str = "ssh-ed25519";
 const SESSION_ID: &[u8] = b"the session identifier";
 const SIG_ALGS: [&str; 6] = [
     "ssh-ed25519",

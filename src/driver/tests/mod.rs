@@ -14,6 +14,7 @@ use crate::keys::{KeyKind, PrivateKey};
 use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
+mod signers;
 mod streams;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(20));
