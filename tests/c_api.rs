@@ -26,6 +26,7 @@ const PROGRAMS: &[&str] = &[
     "packets",
     "known_hosts",
     "agent",
+    "signers",
 ];
 
 fn root(path: &str) -> PathBuf {
