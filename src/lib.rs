@@ -5,9 +5,9 @@
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
 //! sftp         SFTP version 3: codec, client and server over a Channel
-//! agent        client of authentication agents
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
+//! agent        client of authentication agents
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)

@@ -194,7 +194,7 @@ fn bound(
         None => (agent.clone(), false),
     };
     if let Some(proof) = transport.session_proof() {
-        match own.bind(&proof, false, quick(deadline)) {
+        match own.bind(&proof, quick(deadline)) {
             Ok(()) | Err(Error::Agent(_)) => {}
             Err(error) => return Err(error),
         }

@@ -10,6 +10,6 @@ mod login;
 mod message;
 mod stream;
 
-pub use client::{Agent, AgentSigner};
+pub use client::{connect_forwarded, Agent, AgentSigner};
 pub use login::{Login, Named, Order, DEFAULT_TRIES};
 pub use message::{Constraints, Identity};

@@ -61,6 +61,11 @@ impl UnixSocket {
         }
     }
 
+    /// The descriptor, which does not block.
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        self.0
+    }
+
     fn try_connect(path: &Path) -> Result<Self, Errno> {
         let address = SocketAddrUnix::new(path)?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
