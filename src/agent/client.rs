@@ -144,8 +144,9 @@ impl Agent {
             Some(name) => message::plain_algorithm(name),
             None => message::strongest_algorithm(key_type),
         };
-        let flags = message::flags_for(key_type, &label)
-            .ok_or_else(|| KeyFault::Unsupported(format!("no signature of {key_type} by {label}")))?;
+        let flags = message::flags_for(key_type, &label).ok_or_else(|| {
+            KeyFault::Unsupported(format!("no signature of {key_type} by {label}"))
+        })?;
         let request = Request::Sign { blob, data, flags };
         self.ask(&request, timeout, |answer| {
             let signature = message::signature(answer, &label)?;
@@ -235,7 +236,12 @@ impl Agent {
         }
     }
 
-    fn done(&self, request: &Request<'_>, what: &'static str, timeout: Timeout) -> Result<(), Error> {
+    fn done(
+        &self,
+        request: &Request<'_>,
+        what: &'static str,
+        timeout: Timeout,
+    ) -> Result<(), Error> {
         self.ask(request, timeout, |answer| message::done(answer, what))
     }
 
@@ -389,9 +395,7 @@ fn talk(
     let mut answer = Incoming::default();
     let mut buffer = [0; READ_BYTES];
     while let Some(wanted) = answer.wanted()? {
-        let room = buffer
-            .get_mut(..wanted.min(READ_BYTES))
-            .unwrap_or_default();
+        let room = buffer.get_mut(..wanted.min(READ_BYTES)).unwrap_or_default();
         match stream.read(room, patience()?)? {
             Some(0) => return Err(AgentFault::Gone.into()),
             Some(count) => answer.push(room.get(..count).unwrap_or_default()),
@@ -472,7 +476,8 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("sshwire-agent-{name}-{}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("sshwire-agent-{name}-{}", std::process::id()));
             let _ = std::fs::remove_dir_all(&path);
             std::fs::create_dir(&path).unwrap();
             Folder(path)
@@ -535,7 +540,10 @@ mod tests {
         let agent = Agent::connect(&folder.socket(), LIMIT).unwrap();
         for index in 0..count {
             let outcome = agent.identities(LIMIT);
-            assert!(matches!(outcome, Err(Error::Agent(_))), "{index}: {outcome:?}");
+            assert!(
+                matches!(outcome, Err(Error::Agent(_))),
+                "{index}: {outcome:?}"
+            );
         }
         thread.join().unwrap();
     }
@@ -563,7 +571,8 @@ mod tests {
     #[test]
     fn n1_wrong_signatures_are_not_handed_on() {
         let folder = Folder::new("signs");
-        let key = PrivateKey::load(&crate::keys::test_support::fixture("rsa.openssh"), None).unwrap();
+        let key =
+            PrivateKey::load(&crate::keys::test_support::fixture("rsa.openssh"), None).unwrap();
         let blob = key.public().blob();
         let say = |signature: &[u8]| {
             framed(&crate::codec::Writer::collect(|w| {
@@ -581,7 +590,12 @@ mod tests {
                 Err(Error::Agent(AgentFault::Malformed(_)))
             ));
         }
-        assert_eq!(agent.sign(blob, Some("rsa-sha2-512"), b"data", LIMIT).unwrap(), good);
+        assert_eq!(
+            agent
+                .sign(blob, Some("rsa-sha2-512"), b"data", LIMIT)
+                .unwrap(),
+            good
+        );
         assert!(matches!(
             agent.sign(blob, Some("ssh-ed25519"), b"data", LIMIT),
             Err(Error::Key(KeyFault::Unsupported(_)))
@@ -621,7 +635,9 @@ mod tests {
 
     #[test]
     fn nobody_there_is_said_with_the_place() {
-        let error = Agent::connect(Path::new("/nowhere/agent"), LIMIT).err().unwrap();
+        let error = Agent::connect(Path::new("/nowhere/agent"), LIMIT)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("/nowhere/agent"), "{error}");
     }
 }

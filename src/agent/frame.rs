@@ -44,7 +44,9 @@ impl Incoming {
         };
         let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
         if length == 0 || length > MAX_PAYLOAD {
-            return Err(AgentFault::Malformed("the length of an answer is out of bounds"));
+            return Err(AgentFault::Malformed(
+                "the length of an answer is out of bounds",
+            ));
         }
         Ok(length.checked_sub(body.len()).filter(|rest| *rest > 0))
     }
@@ -90,7 +92,10 @@ mod tests {
         let mut incoming = Incoming::default();
         incoming.push(&262_144_u32.to_be_bytes());
         assert_eq!(incoming.wanted(), Ok(Some(MAX_PAYLOAD)));
-        assert!(incoming.bytes.capacity() < 1024, "nothing is set aside for a promise");
+        assert!(
+            incoming.bytes.capacity() < 1024,
+            "nothing is set aside for a promise"
+        );
     }
 
     #[test]

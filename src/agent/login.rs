@@ -66,7 +66,10 @@ impl Login {
     /// What ended the session or the time; and where not a single key could be tried, why.
     pub fn run(&self, transport: &Transport, timeout: Timeout) -> Result<AuthOutcome, Error> {
         let deadline = timeout.deadline();
-        let agent = self.agent.as_ref().map(|agent| bound(agent, transport, deadline));
+        let agent = self
+            .agent
+            .as_ref()
+            .map(|agent| bound(agent, transport, deadline));
         let outcome = self.run_with(transport, agent.as_ref(), deadline);
         if let Some(Ok((agent, true))) = &agent {
             // Ends what may still be asked of it. It was made for this login.
@@ -119,7 +122,10 @@ impl Login {
                     // A partial success stays one when what follows is refused.
                     if !matches!(
                         (&last, &outcome),
-                        (Some(AuthOutcome::Partial { .. }), AuthOutcome::Failure { .. })
+                        (
+                            Some(AuthOutcome::Partial { .. }),
+                            AuthOutcome::Failure { .. }
+                        )
                     ) {
                         last = Some(outcome);
                     }
@@ -144,7 +150,11 @@ impl Login {
     /// What is tried, each blob once.
     fn candidates(&self, held: &[Credential]) -> Vec<Credential> {
         let of_agent = |blob: &[u8]| held.iter().find(|held| held.blob() == blob).cloned();
-        let named_held = || self.named.iter().filter_map(|named| of_agent(named.public().blob()));
+        let named_held = || {
+            self.named
+                .iter()
+                .filter_map(|named| of_agent(named.public().blob()))
+        };
         let named_here = || {
             self.named.iter().filter_map(|named| match named {
                 Named::Private(key) => Some(Credential::from(key.clone())),
@@ -184,11 +194,7 @@ fn concerns_the_key(error: &Error) -> bool {
 
 /// A connection to the agent that knows which session it is for, and whether it was made here. Agents that do not
 /// know of that, or will not hear of it, are used as they are.
-fn bound(
-    agent: &Agent,
-    transport: &Transport,
-    deadline: Deadline,
-) -> Result<(Agent, bool), Error> {
+fn bound(agent: &Agent, transport: &Transport, deadline: Deadline) -> Result<(Agent, bool), Error> {
     let (own, made) = match agent.connect_again(quick(deadline))? {
         Some(own) => (own, true),
         None => (agent.clone(), false),

@@ -183,8 +183,8 @@ fn write_add(
     });
     match certificate {
         Some(certificate) => {
-            let name = type_of(certificate)
-                .ok_or(Error::ApiMisuse("the certificate is malformed"))?;
+            let name =
+                type_of(certificate).ok_or(Error::ApiMisuse("the certificate is malformed"))?;
             if !name.ends_with(CERTIFICATE) || plain_algorithm(name) != key.public().key_type() {
                 return Err(Error::ApiMisuse("the certificate is of no such key"));
             }
@@ -271,11 +271,7 @@ pub(super) fn done(payload: &[u8], what: &'static str) -> Result<(), AgentFault>
 
 /// Reads the keys that an agent has.
 pub(super) fn identities(payload: &[u8]) -> Result<Vec<Identity>, AgentFault> {
-    let mut reader = answer(
-        payload,
-        number::IDENTITIES_ANSWER,
-        "to list its keys",
-    )?;
+    let mut reader = answer(payload, number::IDENTITIES_ANSWER, "to list its keys")?;
     let count = reader.u32().map_err(malformed("a list of keys"))?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     if count > MAX_IDENTITIES {
@@ -286,7 +282,9 @@ pub(super) fn identities(payload: &[u8]) -> Result<Vec<Identity>, AgentFault> {
         let blob = reader
             .string_capped(MAX_BLOB)
             .map_err(malformed("a key in its list"))?;
-        let comment = reader.string().map_err(malformed("a comment in its list"))?;
+        let comment = reader
+            .string()
+            .map_err(malformed("a comment in its list"))?;
         // One key that makes no sense hides none of the others.
         if let Some(key_type) = type_of(blob) {
             let comment = comment.get(..MAX_COMMENT).unwrap_or(comment);
@@ -425,7 +423,10 @@ mod tests {
             Some(2)
         );
         assert_eq!(flags_for("ssh-ed25519", "rsa-sha2-256"), None);
-        assert_eq!(strongest_algorithm("ssh-rsa-cert-v01@openssh.com"), "rsa-sha2-512");
+        assert_eq!(
+            strongest_algorithm("ssh-rsa-cert-v01@openssh.com"),
+            "rsa-sha2-512"
+        );
         assert_eq!(strongest_algorithm("ssh-ed25519"), "ssh-ed25519");
         assert_eq!(
             flags_for(
@@ -491,7 +492,10 @@ mod tests {
                 certificate: Some(&certificate),
                 constraints: Constraints::default(),
             };
-            assert!(matches!(request.frame(), Err(Error::ApiMisuse(_))), "{name}");
+            assert!(
+                matches!(request.frame(), Err(Error::ApiMisuse(_))),
+                "{name}"
+            );
         }
     }
 }

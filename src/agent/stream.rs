@@ -197,7 +197,9 @@ impl AgentStream for Functions {
     }
 
     fn write(&self, bytes: &[u8], time: Duration) -> Result<Option<usize>, Error> {
-        Self::call(bytes.len(), time, "write", || self.stream.write(bytes, time))
+        Self::call(bytes.len(), time, "write", || {
+            self.stream.write(bytes, time)
+        })
     }
 
     fn close(&self) {

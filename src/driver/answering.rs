@@ -24,18 +24,16 @@ impl Shared {
                     self.on_the_pool(move |shared| {
                         let signature = job.key.sign(job.algorithm, &job.data);
                         // Late, nobody waits for it any more.
-                        let _ = shared
-                            .serve(|services| services.provide_signature(job.id, signature));
+                        let _ =
+                            shared.serve(|services| services.provide_signature(job.id, signature));
                     })
                 }
-                After::SignHash(job) => {
-                    self.on_the_pool(move |shared| {
-                        let signature = job.sign();
-                        if let Err(error) = shared.hash_signed(signature) {
-                            shared.end(error);
-                        }
-                    })
-                }
+                After::SignHash(job) => self.on_the_pool(move |shared| {
+                    let signature = job.sign();
+                    if let Err(error) = shared.hash_signed(signature) {
+                        shared.end(error);
+                    }
+                }),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);
                     self.serve(|services| services.provide_signature(job.id, signature))

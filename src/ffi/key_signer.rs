@@ -141,7 +141,9 @@ impl ExternalSigner for ProgramSigner {
             return Err(KeyFault::Signer(status).into());
         }
         if length == 0 || length > signature.len() {
-            return Err(Error::Callback("the sign function returned a length that cannot be"));
+            return Err(Error::Callback(
+                "the sign function returned a length that cannot be",
+            ));
         }
         signature.truncate(length);
         Ok(signature)

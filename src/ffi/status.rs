@@ -247,7 +247,9 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Key(KeyFault::Unsupported(_)) => SSH_ERR_KEY_UNSUPPORTED,
         Error::Key(KeyFault::PassphraseMissing) => SSH_ERR_PASSPHRASE_MISSING,
         Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
-        Error::Key(KeyFault::Signer(status)) if class(*status) > 0 && ALL.contains(status) => *status,
+        Error::Key(KeyFault::Signer(status)) if class(*status) > 0 && ALL.contains(status) => {
+            *status
+        }
         Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,

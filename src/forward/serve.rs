@@ -55,7 +55,9 @@ pub(super) fn connect(
     check: Option<SetupCheck>,
 ) {
     if let Some((place, request)) = admit(group, request) {
-        reach::reach(target, move |outcome| carry(place, &request, outcome, check));
+        reach::reach(target, move |outcome| {
+            carry(place, &request, outcome, check)
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KeyKind, PrivateKey};
+use super::PrivateKey;
 use crate::codec::Reader;
 use crate::error::{Error, KeyFault};
 
@@ -138,10 +138,13 @@ impl Credential {
         let name = Reader::new(blob)
             .text()
             .map_err(|_| KeyFault::Malformed("public key blob"))?;
-        let (_, algorithms) = TYPES.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-            let name = crate::codec::printable(name.as_bytes(), 64);
-            KeyFault::Unsupported(format!("key type {name}"))
-        })?;
+        let (_, algorithms) = TYPES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| {
+                let name = crate::codec::printable(name.as_bytes(), 64);
+                KeyFault::Unsupported(format!("key type {name}"))
+            })?;
         Ok(Credential {
             inner: Arc::new(Inner {
                 blob: blob.to_vec(),
@@ -160,7 +163,10 @@ impl Credential {
         let signer: Arc<dyn ExternalSigner> = Arc::new(key.clone());
         let made = Self::new(certificate, signer)?;
         let own = made.algorithms();
-        if own.iter().any(|own| own.name == own.signature || !plain.contains(&own.signature)) {
+        if own
+            .iter()
+            .any(|own| own.name == own.signature || !plain.contains(&own.signature))
+        {
             return Err(KeyFault::Malformed("not a certificate of this type of key").into());
         }
         Ok(Credential {
@@ -197,7 +203,10 @@ impl Credential {
 
     /// A signature blob over `data`; `algorithm` is a name of a request.
     pub fn sign(&self, algorithm: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
-        let known = self.algorithms().iter().find(|known| known.name == algorithm);
+        let known = self
+            .algorithms()
+            .iter()
+            .find(|known| known.name == algorithm);
         let name = known
             .ok_or(Error::Bug("an algorithm that the key does not have"))?
             .signature;
@@ -241,6 +250,7 @@ mod tests {
     use super::*;
     use crate::codec::Writer;
     use crate::keys::test_support::TestRandom;
+    use crate::keys::KeyKind;
 
     #[test]
     fn the_table_holds_every_kind_as_it_is_known_elsewhere() {
@@ -274,7 +284,10 @@ mod tests {
             "sk-ssh-ed25519-cert-v01@openssh.com",
             "unknown",
         ] {
-            assert!(Credential::certified(&blob(name), key.clone()).is_err(), "{name}");
+            assert!(
+                Credential::certified(&blob(name), key.clone()).is_err(),
+                "{name}"
+            );
         }
     }
 

@@ -151,7 +151,11 @@ impl TransportLayer {
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
         self.check_failed()?;
-        let outcome = self.advance(Input::Signature(signature), now, &mut Io { random, actions });
+        let outcome = self.advance(
+            Input::Signature(signature),
+            now,
+            &mut Io { random, actions },
+        );
         self.keep_failure(outcome)
     }
 

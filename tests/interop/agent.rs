@@ -87,7 +87,11 @@ fn keys_of_every_type_are_listed_and_sign() {
         assert_eq!(output.text(), format!("{} good\n", algorithms[0]));
     }
     let output = probe(&agent, &["sign", "0", "rsa-sha2-256"]).expect_code(1);
-    assert!(output.stderr.contains("SSH_ERR_KEY_UNSUPPORTED"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("SSH_ERR_KEY_UNSUPPORTED"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -117,7 +121,11 @@ fn keys_of_every_type_are_added_and_removed() {
     probe(&agent, &["remove-all"]).expect_code(0);
     assert_eq!(listed(&agent), []);
     let output = probe(&agent, &["remove", "0"]).expect_code(1);
-    assert!(output.stderr.contains("SSH_ERR_DENIED"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("SSH_ERR_DENIED"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
@@ -226,7 +234,9 @@ fn the_agent_of_the_environment_and_none_at_all() {
     let agent = Agent::start(&scratch);
     agent.add("user_ed25519");
     let mut command = Command::new(program("agent"));
-    command.env("SSH_AUTH_SOCK", &agent.socket).args(["", "list"]);
+    command
+        .env("SSH_AUTH_SOCK", &agent.socket)
+        .args(["", "list"]);
     let output = run(&mut command, b"", LIMIT).expect_code(0);
     assert_eq!(output.text().lines().count(), 1);
     let mut command = Command::new(program("agent"));

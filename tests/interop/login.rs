@@ -95,11 +95,22 @@ fn order_and_number_of_tries() {
     assert_eq!(tried(&["agent", "1", &public("user_rsa")]), "in\n");
     assert_eq!(tried(&["only", "1", &public("user_rsa")]), "in\n");
     refused(&["only", "0", &public("user_ed25519")]);
-    refused(&["agent", "1", &private("user_stranger"), &private("user_ed25519")]);
+    refused(&[
+        "agent",
+        "1",
+        &private("user_stranger"),
+        &private("user_ed25519"),
+    ]);
     // Files come before or behind what else the agent has.
     refused(&["named", "1", &private("user_stranger"), &public("user_rsa")]);
-    assert_eq!(tried(&["named", "2", &private("user_stranger"), &public("user_rsa")]), "in\n");
-    assert_eq!(tried(&["agent", "1", &private("user_stranger"), &public("user_rsa")]), "in\n");
+    assert_eq!(
+        tried(&["named", "2", &private("user_stranger"), &public("user_rsa")]),
+        "in\n"
+    );
+    assert_eq!(
+        tried(&["agent", "1", &private("user_stranger"), &public("user_rsa")]),
+        "in\n"
+    );
 }
 
 #[test]
@@ -139,11 +150,19 @@ fn without_an_agent_files_are_left() {
     }
     let output = login(sshd.port, &user, Some(&agent.socket), &["agent", "0"]);
     let text = output.text();
-    assert!(text.contains("SSH_ERR_AUTH") && text.contains("no key"), "{text}");
+    assert!(
+        text.contains("SSH_ERR_AUTH") && text.contains("no key"),
+        "{text}"
+    );
     agent.add("user_ed25519");
     agent.ssh_add(&["-q", "-D"]).expect_code(0);
     agent.add("user_stranger");
-    let output = login(sshd.port, &user, Some(&agent.socket), &["agent", "0", &file]);
+    let output = login(
+        sshd.port,
+        &user,
+        Some(&agent.socket),
+        &["agent", "0", &file],
+    );
     assert_eq!(output.text(), "in\n");
 }
 
@@ -225,7 +244,12 @@ fn our_server_with_and_without_binding() {
     let server = OurServer::start(&scratch, &[]);
     for name in KEYS {
         let named = public(name);
-        let output = login(server.port, "tester", Some(&agent.socket), &["only", "1", &named]);
+        let output = login(
+            server.port,
+            "tester",
+            Some(&agent.socket),
+            &["only", "1", &named],
+        );
         assert_eq!(output.text(), "in\n", "{name}: {}", server.log());
         for (option, method) in [("host-bound", HOSTBOUND), ("unbound", "publickey")] {
             let mut command = peer("SSH");
@@ -238,7 +262,9 @@ fn our_server_with_and_without_binding() {
                     _ => command.arg(word),
                 };
             }
-            command.arg("-o").arg(format!("PubkeyAuthentication={option}"));
+            command
+                .arg("-o")
+                .arg(format!("PubkeyAuthentication={option}"));
             command.args(["127.0.0.1", "echo in"]);
             let output = run(&mut command, b"", LIMIT).expect_code(0);
             assert_eq!(output.text(), "in\n");

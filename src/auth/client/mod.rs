@@ -380,8 +380,7 @@ impl ClientAuth {
             }
             ClientMethod::PublicKey { key, probe } => {
                 let list = self.server_sig_algs.as_deref();
-                let algorithm =
-                    publickey::choose_algorithm(&key, &self.sig_algs_allowed, list)?;
+                let algorithm = publickey::choose_algorithm(&key, &self.sig_algs_allowed, list)?;
                 if !probe {
                     self.sign(user, key, algorithm, events);
                     return Ok(());

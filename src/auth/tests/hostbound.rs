@@ -17,7 +17,10 @@ fn bound_request(named: &[u8], signed: &[u8], signed_method: &str) -> Vec<u8> {
     let key = key_a();
     let blob = key.public().blob();
     let data = Writer::collect(|w| {
-        w.string(SESSION_ID).u8(50).string("u").string("ssh-connection");
+        w.string(SESSION_ID)
+            .u8(50)
+            .string("u")
+            .string("ssh-connection");
         w.string(signed_method)
             .bool(true)
             .string(ED25519)
@@ -72,12 +75,29 @@ fn a6_a_bound_signature_covers_what_the_request_says() {
     server.verify().unwrap();
     assert!(server.question().1.starts_with("u: proven"));
     for (what, named, signed, method) in [
-        ("a signature for another host", HOST_KEY, string(b"another"), METHOD_PUBLICKEY_HOSTBOUND),
-        ("a signature without a host", HOST_KEY, Vec::new(), METHOD_PUBLICKEY_HOSTBOUND),
-        ("a signature of the plain method", HOST_KEY, Vec::new(), "publickey"),
+        (
+            "a signature for another host",
+            HOST_KEY,
+            string(b"another"),
+            METHOD_PUBLICKEY_HOSTBOUND,
+        ),
+        (
+            "a signature without a host",
+            HOST_KEY,
+            Vec::new(),
+            METHOD_PUBLICKEY_HOSTBOUND,
+        ),
+        (
+            "a signature of the plain method",
+            HOST_KEY,
+            Vec::new(),
+            "publickey",
+        ),
     ] {
         let mut server = bound_server();
-        server.handle(&bound_request(named, &signed, method)).unwrap();
+        server
+            .handle(&bound_request(named, &signed, method))
+            .unwrap();
         server.verify().unwrap();
         let reply = server.reply();
         assert!(UserauthFailure::decode(&reply).is_ok(), "{what}");

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::driver::sync::Mutex;
-use crate::error::{KeyFault, KexFault};
+use crate::error::{KexFault, KeyFault};
 use crate::keys::ExternalSigner;
 
 /// A key with something that happens before each of its signatures.
@@ -69,7 +69,10 @@ fn a_host_key_may_sign_elsewhere_also_for_later_exchanges() {
     server.add_server_key(key.clone()).unwrap();
     serve_all(&server);
     start(&client, &server);
-    assert_eq!(client.remote_host_key().unwrap().blob(), key.public().blob());
+    assert_eq!(
+        client.remote_host_key().unwrap().blob(),
+        key.public().blob()
+    );
     client
         .authenticate("user", password(b"secret"), None, TIME)
         .unwrap();

@@ -42,6 +42,14 @@ fn f4_the_agent_is_reached_by_who_was_let_and_by_nobody_else() {
     let mut program = UnixStream::connect(&there).unwrap();
     program.write_all(b"list keys").unwrap();
     let (mut stream, _) = listener.accept().unwrap();
+    // First it hears which session it is forwarded over; this one does not know of such things.
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut bound = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut bound).unwrap();
+    assert!(bound.starts_with(b"\x1b\0\0\0\x18session-bind@openssh.com"));
+    assert_eq!(bound.last(), Some(&1), "it is forwarded");
+    stream.write_all(&[0, 0, 0, 1, 5]).unwrap();
     let mut heard = [0; 9];
     stream.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"list keys");
