@@ -3,9 +3,8 @@
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
 use crate::crypto::algorithms::name::SSH_RSA;
-use crate::crypto::algorithms::SIGNATURES;
 use crate::error::{Error, NoCommonAlgorithm};
-use crate::keys::{Credential, PublicKey};
+use crate::keys::{Credential, KeyKind, PublicKey};
 use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY, METHOD_PUBLICKEY_HOSTBOUND};
 use crate::messages::MessageNumber;
 
@@ -76,7 +75,7 @@ pub(in crate::auth) fn choose_algorithm(
     let list = server_sig_algs.filter(|_| key.is_rsa());
     // What this library can verify is allowed by name. Nothing is known against the others, which an agent or a token
     // signs by.
-    let ours = |name: &str| SIGNATURES.iter().any(|known| known.name == name);
+    let ours = |name: &str| KeyKind::from_signature_algorithm(name).is_some();
     let mut own = key
         .algorithms()
         .iter()
