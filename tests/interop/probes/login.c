@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     ssh_transport *transport = ssh_transport_new_address(address, SSH_TIMEOUT_DEFAULT, &error);
     ssh_status status = ssh_error_code(error);
     if (transport != NULL)
-        status = ssh_transport_connect(transport, host_key, NULL, NULL, 0, NULL, SSH_TIMEOUT_DEFAULT, &error);
+        status = ssh_transport_connect(transport, host_key, NULL, NULL, NULL, SSH_TIMEOUT_DEFAULT, &error);
     if (status == SSH_OK)
         status = ssh_transport_auth_agent(transport, argv[2], agent, keys, count, order,
                                           (uint32_t)strtoul(argv[5], NULL, 10), NULL, 20000, &error);
