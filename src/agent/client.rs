@@ -1,15 +1,14 @@
 //! The client: one request at a time, each with a deadline, from any thread.
 
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::exchange::{self, WAIT};
 use super::frame::Incoming;
 use super::message::{self, Constraints, Identity, Request, MAX_PASSPHRASE};
 use super::stream::{AgentStream, Functions, UnixSocket};
-use crate::codec::Writer;
 use crate::driver::sync::{Condvar, Mutex};
 use crate::driver::{sys::fork, ByteStream, Channel, Deadline, Timeout};
 use crate::error::{AgentFault, Error, KeyFault};
@@ -18,13 +17,6 @@ use crate::transport::SessionProof;
 
 /// The variable that names the socket of the user's agent.
 const VARIABLE: &str = "SSH_AUTH_SOCK";
-/// The extension that binds a connection to a session.
-const SESSION_BIND: &str = "session-bind@openssh.com";
-/// The longest single wait, after which cancelling and the deadline are looked at.
-const WAIT: Duration = Duration::from_secs(1);
-/// Bytes read at a time.
-const READ_BYTES: usize = 4096;
-
 /// An agent. Clones are the same.
 ///
 /// Answers bear no mark of the request that they answer, so a connection on which one was not waited for cannot be used
@@ -114,10 +106,8 @@ impl Agent {
     /// hold keys to their destinations. Agents that do not know of this refuse. A connection that is made anew knows
     /// nothing of it.
     pub fn bind(&self, proof: &SessionProof, timeout: Timeout) -> Result<(), Error> {
-        let request = Request::Extension {
-            name: SESSION_BIND,
-            data: &binding(proof, false),
-        };
+        let data = exchange::binding(proof, false);
+        let request = exchange::bind_request(&data);
         self.done(&request, "to be bound to the session", timeout)
     }
 
@@ -325,7 +315,7 @@ impl Turn<'_> {
     /// Sends a frame and reads one.
     fn exchange(&mut self, frame: &[u8]) -> Result<Incoming, Error> {
         let stream = self.connection()?;
-        let outcome = talk(&*stream, frame, || self.patience());
+        let outcome = exchange::talk(&*stream, frame, || self.patience());
         // An end that we have brought about ourselves is told as what it is.
         match (outcome, self.patience()) {
             (Err(_), Err(reason @ (Error::Closed | Error::Cancelled))) => Err(reason),
@@ -376,72 +366,6 @@ impl Turn<'_> {
             stream.close();
         }
     }
-}
-
-/// Sends a frame and reads one. `patience` says how long to wait now, or why not to wait any more.
-fn talk(
-    stream: &dyn AgentStream,
-    frame: &[u8],
-    patience: impl Fn() -> Result<Duration, Error>,
-) -> Result<Incoming, Error> {
-    let mut rest = frame;
-    while !rest.is_empty() {
-        match stream.write(rest, patience()?)? {
-            Some(0) => return Err(AgentFault::Gone.into()),
-            Some(count) => rest = rest.get(count..).unwrap_or_default(),
-            None => {}
-        }
-    }
-    let mut answer = Incoming::default();
-    let mut buffer = [0; READ_BYTES];
-    while let Some(wanted) = answer.wanted()? {
-        let room = buffer.get_mut(..wanted.min(READ_BYTES)).unwrap_or_default();
-        match stream.read(room, patience()?)? {
-            Some(0) => return Err(AgentFault::Gone.into()),
-            Some(count) => answer.push(room.get(..count).unwrap_or_default()),
-            None => {}
-        }
-    }
-    Ok(answer)
-}
-
-/// A connection to the agent at `socket` for programs on the other side of a session, to which its user forwards it. The
-/// agent is told of that, so that it can hold keys to their destinations; one that does not know of it is used as it is.
-pub fn connect_forwarded(
-    socket: &Path,
-    proof: Option<&SessionProof>,
-    timeout: Timeout,
-) -> Result<OwnedFd, Error> {
-    let deadline = timeout.deadline();
-    let stream = UnixSocket::connect(socket, deadline)?;
-    let Some(proof) = proof else {
-        return Ok(stream.into_descriptor());
-    };
-    let data = binding(proof, true);
-    let request = Request::Extension {
-        name: SESSION_BIND,
-        data: &data,
-    };
-    let patience = || match deadline.remaining() {
-        Some(left) if left.is_zero() => Err(Error::Timeout("the agent")),
-        left => Ok(left.unwrap_or(WAIT).min(WAIT)),
-    };
-    match talk(&stream, &request.frame()?, patience) {
-        // Whatever it says.
-        Ok(_) => Ok(stream.into_descriptor()),
-        Err(error @ Error::Timeout(_)) => Err(error),
-        // Not every agent says no to what it does not know; some hang up.
-        Err(_) => Ok(UnixSocket::connect(socket, deadline)?.into_descriptor()),
-    }
-}
-
-fn binding(proof: &SessionProof, forwarding: bool) -> Vec<u8> {
-    Writer::collect(|w| {
-        w.string(&proof.host_key)
-            .string(&proof.session_id)
-            .string(&proof.signature)
-            .bool(forwarding);
-    })
 }
 
 impl Drop for Inner {

@@ -5,11 +5,13 @@
 //! transport.
 
 mod client;
+mod exchange;
 mod frame;
 mod login;
 mod message;
 mod stream;
 
-pub use client::{connect_forwarded, Agent, AgentSigner};
+pub use client::{Agent, AgentSigner};
+pub use exchange::connect_forwarded;
 pub use login::{Login, Named, Order, DEFAULT_TRIES};
 pub use message::{Constraints, Identity};

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use crate::agent::{Agent, Login, Named, Order, DEFAULT_TRIES};
+use crate::agent::{Login, Named, Order, DEFAULT_TRIES};
 use crate::auth::ClientMethod;
 use crate::driver::Engine;
 
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn ssh_transport_auth_agent(
             let agent = handle::get_optional(agent)?;
             let login = Login {
                 user: memory::text(username, "the user name")?.to_owned(),
-                agent: agent.as_deref().map(Agent::clone),
+                agent: agent.as_deref().cloned(),
                 named: named(memory::array_of(keys, count, MAX_NAMED)?)?,
                 order: order_of(order)?,
                 tries: match max_tries {
