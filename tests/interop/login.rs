@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::need;
-use crate::peers::{account, key, peer, program, ssh, Agent, OurServer, Sshd};
+use crate::peers::{account, key, peer, program, ssh, Agent, OurServer, Sshd, Token};
 use crate::process::{run, Output, Scratch, LIMIT};
 
 const KEYS: [&str; 5] = [
@@ -201,6 +201,21 @@ fn keys_that_are_held_to_their_destination() {
         added.expect_code(0);
         let output = login(sshd.port, &user, Some(&agent.socket), &["agent", "0"]);
         assert!(output.text().starts_with(text), "{host}: {}", output.text());
+    }
+}
+
+#[test]
+fn security_keys_through_an_agent() {
+    need!("SSHD", "ACCOUNT");
+    let (user, _) = account();
+    for token in Token::all() {
+        let scratch = Scratch::new();
+        let agent = token.serve(&scratch.file("token"));
+        let authorized = scratch.write("tokens", &token.line());
+        let extra = format!("AuthorizedKeysFile {}", authorized.display());
+        let sshd = Sshd::start(&scratch, &extra);
+        let output = login(sshd.port, &user, Some(&agent), &["agent", "0"]);
+        assert_eq!(output.text(), "in\n", "{}: {}", token.name(), sshd.log());
     }
 }
 
