@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,9 +143,11 @@ fn without_an_agent_files_are_left() {
     let scratch = Scratch::new();
     let agent = Agent::start(&scratch);
     let sshd = sshd(&scratch, &["user_ed25519"], "");
-    let nobody = scratch.file("nobody");
+    let (nobody, silent) = (scratch.file("nobody"), scratch.file("silent"));
+    let _never_answers = UnixListener::bind(&silent).expect("a socket");
     let file = private("user_ed25519");
-    for socket in [None, Some(nobody.as_path()), Some(agent.socket.as_path())] {
+    for socket in [None, Some(&nobody), Some(&silent), Some(&agent.socket)] {
+        let socket = socket.map(PathBuf::as_path);
         let output = login(sshd.port, &user, socket, &["agent", "0", &file]);
         assert_eq!(output.text(), "in\n");
     }
