@@ -299,17 +299,47 @@ static bool settle(struct login *login, ssh_status status, ssh_error *error)
     return false;
 }
 
+/* A key with the certificate that lies beside its file, KEY-cert.pub, as ssh takes it; NULL where there is none. */
+static ssh_key *with_certificate(const char *identity, const ssh_key *key)
+{
+    char path[4096];
+    ssh_error *error = NULL;
+    if (snprintf(path, sizeof path, "%s-cert.pub", identity) >= (int)sizeof path || access(path, F_OK) != 0)
+        return NULL;
+    ssh_certificate *certificate = ssh_certificate_load_file(path, &error);
+    ssh_key *shown = certificate != NULL ? ssh_key_with_certificate(key, certificate, &error) : NULL;
+    if (shown == NULL)
+        say_error(path, error);
+    ssh_certificate_free(certificate);
+    return shown;
+}
+
+static ssh_status try_key(struct login *login, const ssh_key *key, bool *in)
+{
+    ssh_error *error = NULL;
+    const struct client_options *options = login->options;
+    ssh_status status =
+        ssh_transport_auth_publickey(login->transport, options->user, key, NULL, options->timeout_ms, &error);
+    *in = settle(login, status, error);
+    return status;
+}
+
 /* Tries the keys in their order. True when in; `partial` when one of them was right and more is wanted. */
 static bool try_keys(struct login *login, bool *partial)
 {
     const struct client_options *options = login->options;
     for (size_t i = 0; i < options->identity_count && is_allowed(login, "publickey"); i++) {
-        ssh_error *error = NULL;
+        bool in = false;
+        ssh_status status = SSH_ERR_AUTH;
         ssh_key *key = load_private_key(options->identities[i], options->passphrase_file, !options->batch);
-        ssh_status status = ssh_transport_auth_publickey(login->transport, options->user, key, NULL,
-                                                         options->timeout_ms, &error);
+        ssh_key *shown = with_certificate(options->identities[i], key);
+        if (shown != NULL)
+            status = try_key(login, shown, &in);
+        if (status == SSH_ERR_AUTH && is_allowed(login, "publickey"))
+            status = try_key(login, key, &in);
+        ssh_key_free(shown);
         ssh_key_free(key);
-        if (settle(login, status, error))
+        if (in)
             return true;
         if (status == SSH_PARTIAL) {
             *partial = true;

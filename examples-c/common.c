@@ -256,7 +256,8 @@ void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *tra
                  "+ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group14-sha256",
                  "--all-algorithms");
         set_list(ssh_security_options_set_key_types, options,
-                 "+ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "--all-algorithms");
+                 "+ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,ecdsa-sha2-nistp*-cert-v01@openssh.com",
+                 "--all-algorithms");
     }
     set_list(ssh_security_options_set_kex, options, chosen->kex, "--kex");
     set_list(ssh_security_options_set_key_types, options, chosen->host_keys, "--host-key-algorithms");

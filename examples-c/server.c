@@ -30,7 +30,11 @@ static const char help[] =
     "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222); port 0 takes any free one\n"
     "      --host-key FILE        a private key of the server; several times, one of each type. Without any,\n"
     "                             a new one is made that lives as long as the server\n"
-    "      --authorized-keys FILE public keys of the users, one each line\n"
+    "      --host-certificate FILE\n"
+    "                             a certificate for one of these keys; several times\n"
+    "      --authorized-keys FILE public keys of the users, one each line, with the options of sshd\n"
+    "      --user-authority FILE  the public key of who signs certificates of users; several times\n"
+    "      --revoked FILE         keys and certificates that are not let in, a KRL or one key each line\n"
     "      --password-file FILE   lines NAME:PASSWORD\n"
     "      --user NAME            let in this user only; several times\n"
     "      --require METHODS      all of these in this order, such as publickey,password\n"
@@ -49,9 +53,11 @@ static const char help[] =
     "  -h, --help\n" ALGORITHM_HELP;
 
 struct server_options {
-    const char *listen, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
+    const char *listen, *revoked, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
+    const char *host_certificates[MAX_HOST_KEYS], *user_authorities[MAX_HOST_KEYS];
+    size_t host_certificate_count, user_authority_count;
     const char *users[MAX_USERS];
     size_t user_count;
     char *required[4];
@@ -83,26 +89,43 @@ static bool is_user(const char *name)
     return options.user_count == 0;
 }
 
-/* The files are read each time, so that changes count at once. */
-static bool is_authorized(const ssh_key *key)
+/* Whether the key came in a certificate, which has been found to be the user's then. */
+static bool is_certified(const ssh_request *request)
 {
-    bool found = false;
+    ssh_certificate *certificate = ssh_request_certificate(request);
+    ssh_certificate_free(certificate);
+    return certificate != NULL;
+}
+
+/* The file is read each time, so that changes count at once. The options of its line hold for as long as the user is in. */
+static bool answer_by_file(ssh_request *request)
+{
+    ssh_error *error = NULL;
     if (options.authorized_keys == NULL)
         return false;
-    FILE *file = fopen(options.authorized_keys, "re");
-    if (file == NULL) {
-        say("%s: %s", options.authorized_keys, strerror(errno));
-        return false;
+    ssh_authorized_keys *keys = ssh_authorized_keys_load_file(options.authorized_keys, &error);
+    bool good = keys != NULL && ssh_authorized_keys_answer(keys, request, NULL, NULL, &error) == SSH_OK;
+    if (error != NULL && options.verbosity > 0)
+        say("%s: %s", options.authorized_keys, ssh_error_message(error));
+    ssh_error_free(error);
+    ssh_authorized_keys_free(keys);
+    return good;
+}
+
+/* For one step of several: lines without options, for what they restrict would be forgotten until the last step. */
+static bool is_listed(ssh_request *request)
+{
+    bool found = false;
+    ssh_key *key = ssh_request_key(request);
+    ssh_authorized_keys *keys =
+        options.authorized_keys != NULL ? ssh_authorized_keys_load_file(options.authorized_keys, NULL) : NULL;
+    for (size_t i = 0; !found && i < ssh_authorized_keys_count(keys); i++) {
+        ssh_key *listed = ssh_authorized_keys_key(keys, i);
+        found = ssh_key_equals(key, listed) && !ssh_authorized_keys_has_options(keys, i);
+        ssh_key_free(listed);
     }
-    char *line = NULL;
-    size_t room = 0;
-    while (!found && getline(&line, &room, file) > 0) {
-        ssh_key *authorized = line[0] == '#' ? NULL : ssh_key_from_line(line, NULL);
-        found = authorized != NULL && ssh_key_equals(key, authorized);
-        ssh_key_free(authorized);
-    }
-    free(line);
-    fclose(file);
+    ssh_authorized_keys_free(keys);
+    ssh_key_free(key);
     return found;
 }
 
@@ -216,12 +239,12 @@ static void on_none(ssh_request *request, void *userdata)
 static void on_key_asked(ssh_request *request, void *userdata)
 {
     (void)userdata;
-    ssh_key *key = ssh_request_key(request);
-    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(key))
-        ssh_request_accept(request);
-    else
+    if (!is_next(request, "publickey") || !is_user(ssh_request_username(request)))
         refuse(request);
-    ssh_key_free(key);
+    else if (is_certified(request) || (options.required_count > 0 && is_listed(request)))
+        ssh_request_accept(request);
+    else if (options.required_count > 0 || !answer_by_file(request))
+        refuse(request);
     ssh_request_free(request);
 }
 
@@ -229,12 +252,14 @@ static void on_key_asked(ssh_request *request, void *userdata)
 static void on_key_proven(ssh_request *request, void *userdata)
 {
     (void)userdata;
-    ssh_key *key = ssh_request_key(request);
-    if (is_next(request, "publickey") && is_user(ssh_request_username(request)) && is_authorized(key))
-        grant(request, "key");
-    else
+    if (!is_next(request, "publickey") || !is_user(ssh_request_username(request)))
         refuse(request);
-    ssh_key_free(key);
+    else if (is_certified(request) || (options.required_count > 0 && is_listed(request)))
+        grant(request, "key");
+    else if (options.required_count > 0 || !answer_by_file(request))
+        refuse(request);
+    else if (options.verbosity > 0)
+        say("%s is in by key", ssh_request_username(request));
     ssh_request_free(request);
 }
 
@@ -279,14 +304,51 @@ static void on_interactive_answers(ssh_request *request, void *userdata)
  * The server
  */
 
+/* With its certificate, where there is one. */
 static void add_host_key(ssh_server *server, ssh_key *key)
 {
+    for (size_t i = 0; i < options.host_certificate_count; i++) {
+        ssh_error *error = NULL;
+        ssh_certificate *certificate = ssh_certificate_load_file(options.host_certificates[i], &error);
+        if (certificate == NULL)
+            fail_error(options.host_certificates[i], error);
+        ssh_key *certified = ssh_certificate_key(certificate);
+        if (ssh_key_equals(certified, key)) {
+            ssh_key *alone = key;
+            key = ssh_key_with_certificate(alone, certificate, NULL);
+            ssh_key_free(alone);
+        }
+        ssh_key_free(certified);
+        ssh_certificate_free(certificate);
+    }
     char *fingerprint = ssh_key_fingerprint(key);
     if (ssh_server_add_key(server, key) != SSH_OK)
         fail("a host key is not usable");
     printf("host key %s %s\n", ssh_key_type(key), fingerprint);
     ssh_memory_free(fingerprint);
     ssh_key_free(key);
+}
+
+/* Who is let in by certificates, and who is not let in at all. */
+static void trust_authorities(ssh_server *server)
+{
+    ssh_error *error = NULL;
+    for (size_t i = 0; i < options.user_authority_count; i++) {
+        char *line = read_first_line(options.user_authorities[i]);
+        ssh_key *authority = ssh_key_from_line(line, &error);
+        if (authority == NULL)
+            fail_error(options.user_authorities[i], error);
+        ssh_server_add_user_authority(server, authority);
+        ssh_key_free(authority);
+        free(line);
+    }
+    if (options.revoked != NULL) {
+        ssh_revocations *revoked = ssh_revocations_load_file(options.revoked, &error);
+        if (revoked == NULL)
+            fail_error(options.revoked, error);
+        ssh_server_set_revocations(server, revoked);
+        ssh_revocations_free(revoked);
+    }
 }
 
 static ssh_server *make_server(void)
@@ -305,9 +367,21 @@ static ssh_server *make_server(void)
     }
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
+    trust_authorities(server);
+    /* Read at each login, so that it may change; but a wrong name shall be told now. */
     if (options.authorized_keys != NULL) {
-        /* Read at each login, so that it may change; but a wrong name shall be told now. */
-        expect_public_keys(options.authorized_keys);
+        ssh_authorized_keys *keys = ssh_authorized_keys_load_file(options.authorized_keys, &error);
+        if (keys == NULL)
+            fail_error(options.authorized_keys, error);
+        char *warnings = ssh_authorized_keys_warnings(keys);
+        if (warnings != NULL && *warnings != '\0')
+            say("%s: %s", options.authorized_keys, warnings);
+        if (ssh_authorized_keys_count(keys) == 0)
+            fail("%s: there is no public key in it, so nobody could log in", options.authorized_keys);
+        ssh_memory_free(warnings);
+        ssh_authorized_keys_free(keys);
+    }
+    if (options.authorized_keys != NULL || options.user_authority_count > 0) {
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, on_key_asked, NULL, NULL);
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, on_key_proven, NULL, NULL);
     }
@@ -528,7 +602,10 @@ static void split_required(char *methods)
 enum {
     OPTION_LISTEN = OPTION_LAST_ALGORITHM,
     OPTION_HOST_KEY,
+    OPTION_HOST_CERTIFICATE,
     OPTION_AUTHORIZED_KEYS,
+    OPTION_USER_AUTHORITY,
+    OPTION_REVOKED,
     OPTION_PASSWORD_FILE,
     OPTION_USER,
     OPTION_REQUIRE,
@@ -548,7 +625,10 @@ static void parse_options(int argc, char **argv)
 {
     static const struct option table[] = {{"listen", required_argument, NULL, OPTION_LISTEN},
                                           {"host-key", required_argument, NULL, OPTION_HOST_KEY},
+                                          {"host-certificate", required_argument, NULL, OPTION_HOST_CERTIFICATE},
                                           {"authorized-keys", required_argument, NULL, OPTION_AUTHORIZED_KEYS},
+                                          {"user-authority", required_argument, NULL, OPTION_USER_AUTHORITY},
+                                          {"revoked", required_argument, NULL, OPTION_REVOKED},
                                           {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
                                           {"user", required_argument, NULL, OPTION_USER},
                                           {"require", required_argument, NULL, OPTION_REQUIRE},
@@ -574,6 +654,14 @@ static void parse_options(int argc, char **argv)
         case OPTION_HOST_KEY:
             add(options.host_keys, &options.host_key_count, MAX_HOST_KEYS, optarg, "--host-key");
             break;
+        case OPTION_HOST_CERTIFICATE:
+            add(options.host_certificates, &options.host_certificate_count, MAX_HOST_KEYS, optarg,
+                "--host-certificate");
+            break;
+        case OPTION_USER_AUTHORITY:
+            add(options.user_authorities, &options.user_authority_count, MAX_HOST_KEYS, optarg, "--user-authority");
+            break;
+        case OPTION_REVOKED: options.revoked = optarg; break;
         case OPTION_AUTHORIZED_KEYS: options.authorized_keys = optarg; break;
         case OPTION_PASSWORD_FILE: options.password_file = optarg; break;
         case OPTION_USER: add(options.users, &options.user_count, MAX_USERS, optarg, "--user"); break;
@@ -607,8 +695,9 @@ static void parse_options(int argc, char **argv)
     }
     if (optind != argc)
         fail("what is \"%s\"? try --help", argv[optind]);
-    if (options.authorized_keys == NULL && options.password_file == NULL && !options.allow_anyone)
-        fail("nobody could log in: give --authorized-keys or --password-file");
+    if (options.authorized_keys == NULL && options.password_file == NULL && options.user_authority_count == 0 &&
+        !options.allow_anyone)
+        fail("nobody could log in: give --authorized-keys, --user-authority or --password-file");
     if (options.allow_anyone && options.required_count > 0)
         fail("--allow-anyone and --require contradict each other");
 }

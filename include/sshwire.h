@@ -330,6 +330,16 @@
 #define SSH_ERR_SIGNATURE -805
 
 /**
+ * A certificate does not count: expired, for somebody else, by an authority that is not trusted, ...
+ */
+#define SSH_ERR_CERTIFICATE -806
+
+/**
+ * The key or certificate is revoked.
+ */
+#define SSH_ERR_REVOKED -807
+
+/**
  * A fault of this library, never of the program or the peer. Please report it.
  */
 #define SSH_ERR_INTERNAL -901
@@ -360,6 +370,16 @@
 #define SSH_KEY_RSA 5
 
 /**
+ * Kind of key: sk-ssh-ed25519@openssh.com, in a FIDO authenticator; public keys only.
+ */
+#define SSH_KEY_SK_ED25519 6
+
+/**
+ * Kind of key: sk-ecdsa-sha2-nistp256@openssh.com, in a FIDO authenticator; public keys only.
+ */
+#define SSH_KEY_SK_ECDSA_P256 7
+
+/**
  * File format: OpenSSH's own ("BEGIN OPENSSH PRIVATE KEY"), encrypted with aes256-ctr and bcrypt.
  */
 #define SSH_KEY_FORMAT_OPENSSH 1
@@ -368,6 +388,16 @@
  * File format: PKCS#8 PEM ("BEGIN PRIVATE KEY"), as other programs than SSH read it.
  */
 #define SSH_KEY_FORMAT_PKCS8 2
+
+/**
+ * Kind of certificate: for a user, who logs in with the key.
+ */
+#define SSH_CERTIFICATE_USER 1
+
+/**
+ * Kind of certificate: for a host, which proves itself with the key.
+ */
+#define SSH_CERTIFICATE_HOST 2
 
 /**
  * Preset: nothing that ssh-audit fails or warns of. For both ends under your control.
@@ -775,6 +805,46 @@
 #define SSH_REQUEST_AGENT_FORWARD 35
 
 /**
+ * Bit of ssh_request_security_key_flags(): somebody has touched the security key.
+ */
+#define SSH_SECURITY_KEY_PRESENT 1
+
+/**
+ * Bit of ssh_request_security_key_flags(): the security key has made sure who it was, by a PIN or a finger.
+ */
+#define SSH_SECURITY_KEY_VERIFIED 4
+
+/**
+ * What a line may do: terminals.
+ */
+#define SSH_PERMIT_PTY 1
+
+/**
+ * What a line may do: forwarding of connections, to the places of its "permitopen" and "permitlisten".
+ */
+#define SSH_PERMIT_PORT_FORWARDING 2
+
+/**
+ * What a line may do: forwarding of the agent.
+ */
+#define SSH_PERMIT_AGENT_FORWARDING 4
+
+/**
+ * What a line may do: forwarding of X11.
+ */
+#define SSH_PERMIT_X11_FORWARDING 8
+
+/**
+ * What a line may do: have the user's rc file run.
+ */
+#define SSH_PERMIT_USER_RC 16
+
+/**
+ * What a line is: the key of an authority ("cert-authority").
+ */
+#define SSH_PERMIT_CERTIFICATES 32
+
+/**
  * All kinds of operations at once, except SSH_SFTP_OP_REALPATH. Clients are then told of all extensions; what a program does
  * not do, it refuses with SSH_SFTP_STATUS_OP_UNSUPPORTED.
  */
@@ -1107,6 +1177,22 @@ typedef struct ssh_agent ssh_agent;
 typedef struct ssh_agent_identities ssh_agent_identities;
 
 /**
+ * The lines of an authorized_keys file, as sshd(8) describes them: keys with options in front. A line of which anything is
+ * not understood, an unknown option above all, lets nobody in: ssh_authorized_keys_warnings(). It does not change; a new
+ * file is loaded anew, best at each login.
+ */
+typedef struct ssh_authorized_keys ssh_authorized_keys;
+
+/**
+ * A certificate: the signature of an authority over a key, the names it holds for, and what it permits (OpenSSH,
+ * PROTOCOL.certkeys). Reading one checks its form and nothing else; whether it counts is for ssh_certificate_check() to
+ * say, and for a server that was given authorities.
+ *
+ * Certificates that were read or signed do not change. One of ssh_certificate_new() is a draft until it is signed.
+ */
+typedef struct ssh_certificate ssh_certificate;
+
+/**
  * One stream in each direction, and a second one (stderr) beside it, within a transport. Reading and writing
  * may go on at once in two threads; two readers, or two writers, take turns. A channel keeps what it needs of
  * its transport, so the two may be freed in any order.
@@ -1197,6 +1283,12 @@ typedef struct ssh_packetizer ssh_packetizer;
  * a request belong to it, end in a NUL byte, and live until it is freed.
  */
 typedef struct ssh_request ssh_request;
+
+/**
+ * A list of what is revoked: one of OpenSSH's key revocation lists (KRL, as ssh-keygen -k makes them), or a plain file with
+ * one public key a line. It does not change; a new file is loaded as a new list.
+ */
+typedef struct ssh_revocations ssh_revocations;
 
 /**
  * The algorithms a transport may use, in order of preference: a list of its own, or the list of one
@@ -2027,6 +2119,331 @@ ssh_status ssh_key_verify(const ssh_key *key,
                           size_t length,
                           const void *signature,
                           size_t signature_length);
+
+/**
+ * Reads a certificate from memory.
+ *
+ * @param data    a line `type base64 [comment]` as in a -cert.pub file; empty lines and comments may stand around it
+ * @param length  its length in bytes
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return a certificate, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_certificate_load(const void *data,
+                                      size_t length,
+                                      ssh_error **error);
+
+/**
+ * Reads a certificate from a file, as ssh_certificate_load() does from memory.
+ *
+ * @param path   the file, often that of the key with "-cert.pub" behind it; a regular one of at most 1 MiB
+ * @param error  receives the detail, or NULL: as for ssh_certificate_load(), and SSH_ERR_IO
+ * @return a certificate, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_certificate_load_file(const char *path,
+                                           ssh_error **error);
+
+/**
+ * Reads a certificate from its blob, the form it has on the wire.
+ *
+ * @param blob    the bytes
+ * @param length  how many, at most 64 KiB
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return a certificate, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_certificate_from_blob(const void *blob, size_t length, ssh_error **error);
+
+/**
+ * Frees a certificate.
+ *
+ * @param certificate  the certificate; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_certificate_free(ssh_certificate *certificate);
+
+/**
+ * Whether a certificate counts now, for somebody, from somewhere: it is of the kind, one of the authorities has signed
+ * it, it names the principal, its time has come and not gone, and it has no critical option that is unknown or not met.
+ * ("source-address" is checked here; "force-command" and "verify-required" are for the caller to obey.)
+ *
+ * @param certificate      a signed certificate
+ * @param kind             SSH_CERTIFICATE_USER or SSH_CERTIFICATE_HOST
+ * @param authorities      the keys of those who may sign
+ * @param authority_count  how many; with 0 nothing counts
+ * @param principal        the user or host it must name. In host certificates names may be patterns with * and ?
+ * @param address          where the user comes from, such as "192.0.2.7", or NULL where that is unknown: certificates
+ *                         that are bound to addresses do not count then. Not looked at for hosts
+ * @param now              seconds since 1970, or 0 for the time of the system
+ * @param error            receives the reason, or NULL: SSH_ERR_CERTIFICATE
+ * @return SSH_OK, SSH_ERR_CERTIFICATE, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_check(const ssh_certificate *certificate,
+                                 int32_t kind,
+                                 const ssh_key *const *authorities,
+                                 size_t authority_count,
+                                 const char *principal,
+                                 const char *address,
+                                 uint64_t now,
+                                 ssh_error **error);
+
+/**
+ * The kind of a certificate.
+ *
+ * @return SSH_CERTIFICATE_USER, SSH_CERTIFICATE_HOST, or 0 for what is no signed certificate. Any thread. Since 0.1.
+ */
+int32_t ssh_certificate_kind(const ssh_certificate *certificate);
+
+/**
+ * The type name in a certificate, such as "ssh-ed25519-cert-v01@openssh.com".
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+char *ssh_certificate_type(const ssh_certificate *certificate);
+
+/**
+ * The number that the authority gave the certificate; 0 where it numbers none, and for what is no signed certificate.
+ *
+ * Any thread. Since 0.1.
+ */
+uint64_t ssh_certificate_serial(const ssh_certificate *certificate);
+
+/**
+ * What the authority calls the certificate, safe to show and to log.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+char *ssh_certificate_key_id(const ssh_certificate *certificate);
+
+/**
+ * How many principals a certificate names. Any thread. Since 0.1.
+ */
+size_t ssh_certificate_principal_count(const ssh_certificate *certificate);
+
+/**
+ * A principal: a user or host that the certificate holds for. The bytes are the authority's, not made safe to show.
+ *
+ * @param certificate  a signed certificate
+ * @param index        from 0
+ * @return a string, freed with ssh_memory_free(), or NULL when there is none. Any thread. Since 0.1.
+ */
+char *ssh_certificate_principal(const ssh_certificate *certificate,
+                                size_t index);
+
+/**
+ * From when a certificate holds, in seconds since 1970. Any thread. Since 0.1.
+ */
+uint64_t ssh_certificate_valid_after(const ssh_certificate *certificate);
+
+/**
+ * From when a certificate holds no more, in seconds since 1970; UINT64_MAX for never. Any thread. Since 0.1.
+ */
+uint64_t ssh_certificate_valid_before(const ssh_certificate *certificate);
+
+/**
+ * How many critical options a certificate has. Any thread. Since 0.1.
+ */
+size_t ssh_certificate_critical_option_count(const ssh_certificate *certificate);
+
+/**
+ * The name of a critical option, such as "force-command".
+ *
+ * @param certificate  a signed certificate
+ * @param index        from 0
+ * @return a string, freed with ssh_memory_free(), or NULL when there is none. Any thread. Since 0.1.
+ */
+char *ssh_certificate_critical_option_name(const ssh_certificate *certificate,
+                                           size_t index);
+
+/**
+ * The text of a critical option.
+ *
+ * @param certificate  a signed certificate
+ * @param name         the option, such as "force-command"
+ * @return a string, freed with ssh_memory_free(); NULL when there is no such option, and for one without text.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_certificate_critical_option(const ssh_certificate *certificate,
+                                      const char *name);
+
+/**
+ * How many extensions a certificate has. Any thread. Since 0.1.
+ */
+size_t ssh_certificate_extension_count(const ssh_certificate *certificate);
+
+/**
+ * The name of an extension, such as "permit-pty".
+ *
+ * @param certificate  a signed certificate
+ * @param index        from 0
+ * @return a string, freed with ssh_memory_free(), or NULL when there is none. Any thread. Since 0.1.
+ */
+char *ssh_certificate_extension_name(const ssh_certificate *certificate,
+                                     size_t index);
+
+/**
+ * The text of an extension.
+ *
+ * @param certificate  a signed certificate
+ * @param name         the extension
+ * @return a string, freed with ssh_memory_free(); NULL when there is no such extension, and for one without text.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_certificate_extension(const ssh_certificate *certificate,
+                                const char *name);
+
+/**
+ * The key that a certificate is about, as a key of its own.
+ *
+ * @return a public key, freed with ssh_key_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+ssh_key *ssh_certificate_key(const ssh_certificate *certificate);
+
+/**
+ * The key of the authority that has signed a certificate.
+ *
+ * @return a public key, freed with ssh_key_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+ssh_key *ssh_certificate_authority(const ssh_certificate *certificate);
+
+/**
+ * The fingerprint of the key that a certificate is about, as ssh-keygen -l shows it.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+char *ssh_certificate_fingerprint(const ssh_certificate *certificate);
+
+/**
+ * The algorithm that the authority has signed with, such as "rsa-sha2-512".
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL for what is no signed certificate. Any thread. Since 0.1.
+ */
+char *ssh_certificate_signature_algorithm(const ssh_certificate *certificate);
+
+/**
+ * A certificate as one line, `type base64 comment` without a newline, as in -cert.pub files.
+ *
+ * @param certificate  a signed certificate
+ * @param comment      the comment to put there, or NULL for the one it was read with
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_certificate_line(const ssh_certificate *certificate, const char *comment);
+
+/**
+ * The blob of a certificate, the form it has on the wire.
+ *
+ * @param certificate  a signed certificate
+ * @param blob         receives the bytes, freed with ssh_memory_free()
+ * @param length       receives how many
+ * @return SSH_OK, SSH_ERR_STATE for a draft, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_blob(const ssh_certificate *certificate, void **blob, size_t *length);
+
+/**
+ * Begins a certificate. At first it names nobody, so that it would not count for anybody, holds without limit of time, and
+ * permits nothing: a user's shell wants ssh_certificate_set_extension() with "permit-pty".
+ *
+ * @param kind  SSH_CERTIFICATE_USER or SSH_CERTIFICATE_HOST
+ * @param key   the key it is about; its public half is enough
+ * @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
+ *
+ *     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+ *     ssh_certificate_set_key_id(draft, "alice, laptop");
+ *     ssh_certificate_add_principal(draft, "alice");
+ *     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+ *     ssh_certificate_set_extension(draft, "permit-pty", NULL);
+ *     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+ */
+ssh_certificate *ssh_certificate_new(int32_t kind,
+                                     const ssh_key *key);
+
+/**
+ * Sets the number of a draft, by which the certificate can be revoked; 0 at first.
+ *
+ * @param certificate  a draft
+ * @param serial       the number, best one that this authority gives only once
+ * @return SSH_OK, SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_set_serial(ssh_certificate *certificate, uint64_t serial);
+
+/**
+ * Sets what a draft is called in logs; empty at first.
+ *
+ * @param certificate  a draft
+ * @param key_id       at most 4096 bytes
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_set_key_id(ssh_certificate *certificate,
+                                      const char *key_id);
+
+/**
+ * Adds a user or host that a draft shall hold for.
+ *
+ * @param certificate  a draft
+ * @param principal    a name without commas and control characters; for hosts it may be a pattern with * and ?
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, also for the 257th; SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_add_principal(ssh_certificate *certificate,
+                                         const char *principal);
+
+/**
+ * Sets when a draft shall hold.
+ *
+ * @param certificate   a draft
+ * @param valid_after   the first second, since 1970; 0 at first
+ * @param valid_before  the second from which it holds no more; UINT64_MAX for never, as at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for no time at all, SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_set_validity(ssh_certificate *certificate,
+                                        uint64_t valid_after,
+                                        uint64_t valid_before);
+
+/**
+ * Sets an option that who reads the certificate must understand: "force-command" with the command, "source-address" with
+ * networks such as "192.0.2.0/24,2001:db8::/32", "verify-required" without text. One of the same name is replaced.
+ *
+ * @param certificate  a draft
+ * @param name         the name
+ * @param value        the text, or NULL for an option without one
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_set_critical_option(ssh_certificate *certificate,
+                                               const char *name,
+                                               const char *value);
+
+/**
+ * Sets an option that may be passed over: "permit-pty", "permit-port-forwarding", "permit-agent-forwarding",
+ * "permit-X11-forwarding", "permit-user-rc", "no-touch-required", or one of one's own with an @. One of the same name is
+ * replaced.
+ *
+ * @param certificate  a draft
+ * @param name         the name
+ * @param value        the text, or NULL for an option without one, as all of the above are
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_STATE for what is signed, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_certificate_set_extension(ssh_certificate *certificate,
+                                         const char *name,
+                                         const char *value);
+
+/**
+ * Signs a draft, which stays as it is and may be changed and signed again.
+ *
+ * @param draft      the draft
+ * @param authority  the private key of the authority
+ * @param algorithm  the signature algorithm, or NULL for the key's strongest
+ * @param error      receives the detail, or NULL: SSH_ERR_KEY_UNSUPPORTED, SSH_ERR_SIGNATURE, SSH_ERR_STATE for what is
+ *                   signed already, SSH_ERR_INVALID_ARG for a public key
+ * @return a certificate, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_certificate_sign(const ssh_certificate *draft,
+                                      const ssh_key *authority,
+                                      const char *algorithm,
+                                      ssh_error **error);
 
 /**
  * Makes a set of options with the defaults.
@@ -5192,6 +5609,301 @@ ssh_status ssh_server_set_auth_limits(ssh_server *server,
  */
 ssh_status ssh_server_set_security_options(ssh_server *server,
                                            const ssh_security_options *options);
+
+/**
+ * The same private key, shown in a certificate from now on: to a server when it logs a user in
+ * (ssh_transport_auth_publickey()), to clients where it is a server's (ssh_server_add_key(),
+ * ssh_transport_add_server_key(); there it is shown alone, too, to clients that do not want certificates).
+ *
+ * @param key          a private key
+ * @param certificate  a signed certificate about it
+ * @param error        receives the detail, or NULL: SSH_ERR_INVALID_ARG for a public key, SSH_ERR_STATE for a draft, or
+ *                     when the certificate is about another key
+ * @return a key, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_with_certificate(const ssh_key *key,
+                                  const ssh_certificate *certificate,
+                                  ssh_error **error);
+
+/**
+ * The certificate that a key is shown in.
+ *
+ * @return a certificate, freed with ssh_certificate_free(), or NULL where there is none. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_key_certificate(const ssh_key *key);
+
+/**
+ * The certificate that a key was shown in: for SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN one that was
+ * found to hold for the user, signed by an authority of ssh_server_add_user_authority(). For SSH_REQUEST_HOST_KEY nobody has
+ * looked at it.
+ *
+ * @return a certificate, freed with ssh_certificate_free(), or NULL where there is none. Any thread. Since 0.1.
+ */
+ssh_certificate *ssh_request_certificate(const ssh_request *request);
+
+/**
+ * What a security key attests about its signature, for SSH_REQUEST_AUTH_KEY_PROVEN.
+ *
+ * @return SSH_SECURITY_KEY_PRESENT, SSH_SECURITY_KEY_VERIFIED; 0 for other keys and requests. Any thread. Since 0.1.
+ */
+uint32_t ssh_request_security_key_flags(const ssh_request *request);
+
+/**
+ * What the client asked for, where a certificate forces a command: the command, the name of the subsystem, or nothing
+ * for a shell. Programs know it as SSH_ORIGINAL_COMMAND.
+ *
+ * @param request  a request of kind SSH_REQUEST_EXEC or SSH_REQUEST_SUBSYSTEM
+ * @param length   receives the length in bytes, or NULL
+ * @return bytes of the request's with a NUL behind them, or NULL where nothing is forced. Any thread. Since 0.1.
+ */
+const char *ssh_request_original_command(const ssh_request *request,
+                                         size_t *length);
+
+/**
+ * Has a server trust an authority: certificates that it has signed let the users in that they name, at the time and from
+ * the places that they name. Which user a certificate is for is checked here; whether there is such a user is for
+ * SSH_REQUEST_AUTH_KEY_PROVEN to say, as for plain keys. What a certificate does not permit ("permit-pty" and the others) is
+ * refused without asking, and a command that it forces takes the place of whatever the user asked for. Certificates that do
+ * not count are refused, and the reason is logged.
+ *
+ * @param server     the server
+ * @param authority  the key of the authority; its public half is enough
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_add_user_authority(ssh_server *server,
+                                         const ssh_key *authority);
+
+/**
+ * Sets of which names a certificate must have one to let a user in. At first that is the name of the user.
+ *
+ * @param server      the server
+ * @param user        the user
+ * @param principals  the names; none at all lets no certificate in
+ * @param count       how many, at most 4096
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_user_principals(ssh_server *server,
+                                          const char *user,
+                                          const char *const *principals,
+                                          size_t count);
+
+/**
+ * Sets whether security keys must attest that somebody has touched them, as they must at first. Without it, who answers
+ * SSH_REQUEST_AUTH_KEY_PROVEN looks at ssh_request_security_key_flags().
+ *
+ * @param server    the server
+ * @param required  whether they must
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_touch_required(ssh_server *server,
+                                         bool required);
+
+/**
+ * Reads a list from memory. One that is not understood in full is refused, for what is not understood may be what is
+ * revoked. Signatures of lists are passed over.
+ *
+ * @param data    the bytes
+ * @param length  how many, at most 64 MiB
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return a list, freed with ssh_revocations_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_revocations *ssh_revocations_load(const void *data,
+                                      size_t length,
+                                      ssh_error **error);
+
+/**
+ * Reads a list from a file, as ssh_revocations_load() does from memory.
+ *
+ * @param path   the file, a regular one of at most 64 MiB
+ * @param error  receives the detail, or NULL: as for ssh_revocations_load(), and SSH_ERR_IO
+ * @return a list, freed with ssh_revocations_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_revocations *ssh_revocations_load_file(const char *path, ssh_error **error);
+
+/**
+ * Frees a list. Servers that use it keep it.
+ *
+ * @param revocations  the list; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_revocations_free(ssh_revocations *revocations);
+
+/**
+ * The number that whoever made the list gave it; 0 for plain files, and for what is no list.
+ *
+ * Any thread. Since 0.1.
+ */
+uint64_t ssh_revocations_version(const ssh_revocations *revocations);
+
+/**
+ * What whoever made the list calls it, safe to show.
+ *
+ * @return a string, possibly empty, freed with ssh_memory_free(), or NULL for what is no list. Any thread. Since 0.1.
+ */
+char *ssh_revocations_comment(const ssh_revocations *revocations);
+
+/**
+ * Whether a key is revoked.
+ *
+ * @param revocations  the list
+ * @param key          the key; its public half is enough
+ * @return SSH_OK when it is not, SSH_ERR_REVOKED when it is, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_revocations_check_key(const ssh_revocations *revocations,
+                                     const ssh_key *key);
+
+/**
+ * Whether a certificate is revoked: it, the key that it is about, or that of its authority.
+ *
+ * @param revocations  the list
+ * @param certificate  a signed certificate
+ * @return SSH_OK when it is not, SSH_ERR_REVOKED when it is, SSH_ERR_STATE for a draft, SSH_ERR_BAD_HANDLE.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_status ssh_revocations_check_certificate(const ssh_revocations *revocations,
+                                             const ssh_certificate *certificate);
+
+/**
+ * Has a server refuse keys and certificates that are revoked, without asking, and log it. Transports take the list as it
+ * is when they start.
+ *
+ * @param server       the server
+ * @param revocations  the list, or NULL for none
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_revocations(ssh_server *server,
+                                      const ssh_revocations *revocations);
+
+/**
+ * Reads authorized keys from memory.
+ *
+ * @param data    the text
+ * @param length  its length in bytes, at most 4 MiB
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED when it is too long
+ * @return authorized keys, freed with ssh_authorized_keys_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_authorized_keys *ssh_authorized_keys_load(const void *data, size_t length, ssh_error **error);
+
+/**
+ * Reads authorized keys from a file. Whose file it is and who may write it is for the program to see to, as
+ * sshd's StrictModes does.
+ *
+ * @param path   the file, a regular one of at most 4 MiB
+ * @param error  receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_KEY_MALFORMED
+ * @return authorized keys, freed with ssh_authorized_keys_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_authorized_keys *ssh_authorized_keys_load_file(const char *path,
+                                                   ssh_error **error);
+
+/**
+ * Frees authorized keys.
+ *
+ * @param keys  the authorized keys; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_authorized_keys_free(ssh_authorized_keys *keys);
+
+/**
+ * What was passed over, and why: "line 3: an unknown option", one a line.
+ *
+ * @return a string, possibly empty, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_authorized_keys_warnings(const ssh_authorized_keys *keys);
+
+/**
+ * How many lines are understood. Any thread. Since 0.1.
+ */
+size_t ssh_authorized_keys_count(const ssh_authorized_keys *keys);
+
+/**
+ * Lets a user in by the first line that has the key and whose options do not keep them from it, or refuses. For
+ * SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN, and a key that is shown alone: certificates are for
+ * ssh_server_add_user_authority(), and lines with "cert-authority" count for those that were found good there, as a further
+ * restriction.
+ *
+ * Enforced here are "from" and "expiry-time", "principals" and "cert-authority", "no-touch-required" and
+ * "verify-required" (with a plain key nobody is verified, and the line does not count). Enforced while the user is in: a
+ * forced "command" takes the place of whatever is asked for; terminals, agents, displays and forwarding are refused without
+ * asking where the line says so, by "restrict", the "no-" options, "permitopen" and "permitlisten". "environment",
+ * "tunnel" and "user-rc" are for the program: ask for them with the index.
+ *
+ * @param keys       the authorized keys
+ * @param request    the request, which is answered; it is still to be freed
+ * @param host_name  the name that belongs to the client's address, for "from", or NULL. Best one that was looked up both ways
+ * @param index      receives the index of the line, or NULL
+ * @param error      receives why nobody was let in, or NULL: SSH_ERR_AUTH
+ * @return SSH_OK, SSH_ERR_AUTH when the answer was no, SSH_ERR_INVALID_ARG for another kind of request, SSH_ERR_STATE for one
+ *         that was answered, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_authorized_keys_answer(const ssh_authorized_keys *keys,
+                                      const ssh_request *request,
+                                      const char *host_name,
+                                      size_t *index,
+                                      ssh_error **error);
+
+/**
+ * The number of a line in its file, from 1; 0 where there is none. Any thread. Since 0.1.
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ */
+uint64_t ssh_authorized_keys_line(const ssh_authorized_keys *keys, size_t index);
+
+/**
+ * The key of a line.
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ * @return a public key with the comment of the line, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_key *ssh_authorized_keys_key(const ssh_authorized_keys *keys,
+                                 size_t index);
+
+/**
+ * What the options of a line leave: SSH_PERMIT_PTY, ...
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ * @return bits, 0 where there is no such line. Any thread. Since 0.1.
+ */
+uint32_t ssh_authorized_keys_permits(const ssh_authorized_keys *keys, size_t index);
+
+/**
+ * Whether a line has any options.
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ * @return false also where there is no such line. Any thread. Since 0.1.
+ */
+bool ssh_authorized_keys_has_options(const ssh_authorized_keys *keys, size_t index);
+
+/**
+ * The text of an option of a line: "command", "from", "principals" or "tunnel".
+ *
+ * @param keys   the authorized keys
+ * @param index  which line, from 0
+ * @param name   the option
+ * @return a string, freed with ssh_memory_free(), or NULL where the line does not have it. Any thread. Since 0.1.
+ */
+char *ssh_authorized_keys_option(const ssh_authorized_keys *keys,
+                                 size_t index,
+                                 const char *name);
+
+/**
+ * A variable that a line sets in the environment of what runs ("environment"). Whether users may set any is for the program
+ * to decide.
+ *
+ * @param keys      the authorized keys
+ * @param index     which line, from 0
+ * @param variable  which variable, from 0
+ * @return NAME=value, freed with ssh_memory_free(), or NULL where there is none. Any thread. Since 0.1.
+ */
+char *ssh_authorized_keys_environment(const ssh_authorized_keys *keys,
+                                      size_t index,
+                                      size_t variable);
 
 /**
  * Sets who serves a subsystem, for every transport started with the server from now on. A handler set on the

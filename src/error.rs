@@ -133,6 +133,9 @@ pub enum Error {
     /// An agent could not be reached, broke its protocol, or said no.
     #[error("{0}")]
     Agent(AgentFault),
+    /// A certificate does not say what it would have to.
+    #[error("certificate refused: {0}")]
+    Certificate(Box<CertificateFault>),
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -272,6 +275,14 @@ pub enum HostKeyFault {
     /// The blob's or the signature's algorithm is not the negotiated one, or the blob is malformed.
     #[error("key or signature is not of the negotiated algorithm")]
     WrongAlgorithm,
+    /// An authority that is known for the host has signed it, and it is not good all the same.
+    #[error("the certificate of {host}: {fault}")]
+    Certificate {
+        /// The host, as files have it.
+        host: String,
+        /// What is wrong.
+        fault: Box<CertificateFault>,
+    },
     /// The signature over the exchange hash is wrong.
     #[error("bad signature")]
     BadSignature,
@@ -394,6 +405,68 @@ pub enum AgentFault {
     Refused(&'static str),
 }
 
+/// Why a certificate does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateFault {
+    /// It is of the other kind.
+    #[error("it is for a {found}, a {wanted} showed it")]
+    Kind {
+        /// `user` or `host`.
+        wanted: &'static str,
+        /// `user` or `host`.
+        found: &'static str,
+    },
+    /// It is too late.
+    #[error("it has expired at {0}")]
+    Expired(String),
+    /// It is too early.
+    #[error("it is not valid before {0}")]
+    NotYetValid(String),
+    /// It names nobody, and would hold for everybody.
+    #[error("it names no principals")]
+    NoPrincipals,
+    /// One of the names cannot be one.
+    #[error("it names a principal with a comma or a control character, \"{0}\"")]
+    BadPrincipal(String),
+    /// It names others.
+    #[error("it is not for {wanted} but for {found}")]
+    Principal {
+        /// Who it would have to name.
+        wanted: String,
+        /// Who it names.
+        found: String,
+    },
+    /// An option that must be understood, and is not.
+    #[error("it has an unknown critical option, {0}")]
+    UnknownOption(String),
+    /// An option with a value that means nothing.
+    #[error("its option {0} is malformed")]
+    BadOption(&'static str),
+    /// The connection comes from elsewhere.
+    #[error("it is good from {allowed} only, not from {found}")]
+    SourceAddress {
+        /// The addresses it names.
+        allowed: String,
+        /// The address of the peer, or what is known instead.
+        found: String,
+    },
+    /// The authority is not one that is trusted here.
+    #[error("its authority {0} is not trusted")]
+    Authority(String),
+    /// The authority used an algorithm that does not count.
+    #[error("its authority signed with {0}")]
+    Algorithm(String),
+    /// The authority has not signed it.
+    #[error("the signature of its authority is bad")]
+    Signature,
+    /// It, its key or its authority must not be trusted any more.
+    #[error("revoked: {0}")]
+    Revoked(&'static str),
+    /// The security key does not attest what is wanted.
+    #[error("the security key must verify its user")]
+    NotVerified,
+}
+
 /// The lists of both sides for the algorithm that could not be agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCommonAlgorithm {
@@ -496,6 +569,7 @@ impl Error {
             | Error::Key(_)
             | Error::Agent(_)
             | Error::Callback(_)
+            | Error::Certificate(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
             | Error::Resource(_)
@@ -522,6 +596,11 @@ impl From<HostKeyFault> for Error {
 impl From<AgentFault> for Error {
     fn from(fault: AgentFault) -> Self {
         Error::Agent(fault)
+    }
+}
+impl From<CertificateFault> for Error {
+    fn from(fault: CertificateFault) -> Self {
+        Error::Certificate(Box::new(fault))
     }
 }
 impl From<KeyFault> for Error {

@@ -5,6 +5,7 @@
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
 //! sftp         SFTP version 3: codec, client and server over a Channel
+//! authorized_keys  which keys let a user in, and with which restrictions
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
 //! agent        client of authentication agents
@@ -42,6 +43,7 @@
 
 pub mod agent;
 pub mod auth;
+pub mod authorized_keys;
 pub mod codec;
 pub mod connection;
 pub mod crypto;

@@ -27,6 +27,7 @@ const PROGRAMS: &[&str] = &[
     "known_hosts",
     "agent",
     "signers",
+    "certificates",
 ];
 
 fn root(path: &str) -> PathBuf {

@@ -12,8 +12,8 @@ mod tests;
 
 pub use client::{ClientAuth, ClientAuthEvent, ClientMethod, SignJob};
 pub use server::{
-    AuthDecision, AuthQuestion, AuthQuestionKind, ServerAuth, ServerAuthConfig, ServerAuthEvent,
-    VerifyJob,
+    AuthDecision, AuthQuestion, AuthQuestionKind, KeyJudge, ServerAuth, ServerAuthConfig,
+    ServerAuthEvent, VerifyJob,
 };
 
 /// The service that carries user authentication (RFC 4252 §1).

@@ -3,10 +3,12 @@
 //! Nothing here allocates by a length that the peer sent: reading borrows from the message.
 
 mod name_list;
+mod pattern;
 mod reader;
 mod writer;
 
 pub use name_list::NameList;
+pub use pattern::matches_pattern;
 pub use reader::{DecodeError, Reader};
 pub use writer::Writer;
 

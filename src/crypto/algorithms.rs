@@ -59,6 +59,32 @@ pub mod name {
     /// serves for old gear only.
     pub const SSH_RSA: &str = "ssh-rsa";
 
+    /// Ed25519 in a FIDO authenticator.
+    pub const SK_SSH_ED25519: &str = "sk-ssh-ed25519@openssh.com";
+    /// ECDSA over P-256 in a FIDO authenticator.
+    pub const SK_ECDSA_SHA2_NISTP256: &str = "sk-ecdsa-sha2-nistp256@openssh.com";
+
+    // Certificates (OpenSSH, PROTOCOL.certkeys).
+
+    /// A certificate for an Ed25519 key.
+    pub const SSH_ED25519_CERT: &str = "ssh-ed25519-cert-v01@openssh.com";
+    /// A certificate for an ECDSA key over P-256.
+    pub const ECDSA_SHA2_NISTP256_CERT: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com";
+    /// A certificate for an ECDSA key over P-384.
+    pub const ECDSA_SHA2_NISTP384_CERT: &str = "ecdsa-sha2-nistp384-cert-v01@openssh.com";
+    /// A certificate for an ECDSA key over P-521.
+    pub const ECDSA_SHA2_NISTP521_CERT: &str = "ecdsa-sha2-nistp521-cert-v01@openssh.com";
+    /// A certificate for an RSA key, which signs with SHA-512.
+    pub const RSA_SHA2_512_CERT: &str = "rsa-sha2-512-cert-v01@openssh.com";
+    /// A certificate for an RSA key, which signs with SHA-256.
+    pub const RSA_SHA2_256_CERT: &str = "rsa-sha2-256-cert-v01@openssh.com";
+    /// The type of certificates for RSA keys. As an algorithm it means SHA-1 and serves for old gear only.
+    pub const SSH_RSA_CERT: &str = "ssh-rsa-cert-v01@openssh.com";
+    /// A certificate for an Ed25519 key in a FIDO authenticator.
+    pub const SK_SSH_ED25519_CERT: &str = "sk-ssh-ed25519-cert-v01@openssh.com";
+    /// A certificate for an ECDSA key in a FIDO authenticator.
+    pub const SK_ECDSA_SHA2_NISTP256_CERT: &str = "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com";
+
     // Ciphers.
 
     /// AES-128 in GCM with the length in clear.
@@ -225,10 +251,19 @@ pub enum DhGroupId {
 /// What a host key or signature algorithm name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignatureAlgorithm {
-    /// The name in KEXINIT, in user authentication and in signature blobs.
+    /// The name in KEXINIT and in user authentication.
     pub name: &'static str,
-    /// The type name inside the key blob.
+    /// The type name inside the blob of the key or certificate.
     pub key_type: &'static str,
+    /// The name in signature blobs: that of the key's own algorithm where the key is shown in a certificate.
+    pub signs_as: &'static str,
+}
+
+impl SignatureAlgorithm {
+    /// Whether the key is shown in a certificate.
+    pub fn is_certificate(&self) -> bool {
+        self.name != self.signs_as
+    }
 }
 
 /// The cipher of this name.
@@ -267,6 +302,33 @@ pub fn kex(name: &str) -> Option<&'static KexAlgorithm> {
 /// The host key or signature algorithm of this name.
 pub fn signature(name: &str) -> Option<&'static SignatureAlgorithm> {
     find_in(SIGNATURES, legacy::SIGNATURES, |entry| entry.name == name)
+        .or_else(|| certificate_or_security_key(name))
+}
+
+fn certificate_or_security_key(name: &str) -> Option<&'static SignatureAlgorithm> {
+    CERTIFICATES
+        .iter()
+        .chain(SECURITY_KEYS)
+        .find(|entry| entry.name == name)
+}
+
+/// The algorithm by which a key that signs with `signs_as` is shown in a certificate.
+pub fn certified(signs_as: &str) -> Option<&'static SignatureAlgorithm> {
+    CERTIFICATES
+        .iter()
+        .chain(SECURITY_KEYS)
+        .find(|entry| entry.is_certificate() && entry.signs_as == signs_as)
+}
+
+/// The names of signature algorithms that are taken from users by default: those of plain keys, and those of
+/// security keys.
+pub fn user_signatures() -> Vec<&'static str> {
+    SIGNATURES
+        .iter()
+        .chain(SECURITY_KEYS)
+        .filter(|entry| !entry.is_certificate())
+        .map(|entry| entry.name)
+        .collect()
 }
 
 /// Every key exchange method of this build but those for old gear, most preferred first.
@@ -373,6 +435,59 @@ pub static SIGNATURES: &[SignatureAlgorithm] = &[
     signature_entry(name::RSA_SHA2_256, name::SSH_RSA),
 ];
 
+/// Every algorithm by which a host key is shown in a certificate, most preferred first, and at the end the one for
+/// old gear, which no default list holds.
+pub static CERTIFICATES: &[SignatureAlgorithm] = &[
+    certificate_entry(
+        name::SSH_ED25519_CERT,
+        name::SSH_ED25519_CERT,
+        name::SSH_ED25519,
+    ),
+    certificate_entry(
+        name::ECDSA_SHA2_NISTP256_CERT,
+        name::ECDSA_SHA2_NISTP256_CERT,
+        name::ECDSA_SHA2_NISTP256,
+    ),
+    certificate_entry(
+        name::ECDSA_SHA2_NISTP384_CERT,
+        name::ECDSA_SHA2_NISTP384_CERT,
+        name::ECDSA_SHA2_NISTP384,
+    ),
+    certificate_entry(
+        name::ECDSA_SHA2_NISTP521_CERT,
+        name::ECDSA_SHA2_NISTP521_CERT,
+        name::ECDSA_SHA2_NISTP521,
+    ),
+    certificate_entry(
+        name::RSA_SHA2_512_CERT,
+        name::SSH_RSA_CERT,
+        name::RSA_SHA2_512,
+    ),
+    certificate_entry(
+        name::RSA_SHA2_256_CERT,
+        name::SSH_RSA_CERT,
+        name::RSA_SHA2_256,
+    ),
+    certificate_entry(name::SSH_RSA_CERT, name::SSH_RSA_CERT, name::SSH_RSA),
+];
+
+/// Every algorithm of keys in FIDO authenticators, alone and in certificates. They are taken from users; hosts have
+/// no use for them.
+pub static SECURITY_KEYS: &[SignatureAlgorithm] = &[
+    signature_entry(name::SK_SSH_ED25519, name::SK_SSH_ED25519),
+    signature_entry(name::SK_ECDSA_SHA2_NISTP256, name::SK_ECDSA_SHA2_NISTP256),
+    certificate_entry(
+        name::SK_SSH_ED25519_CERT,
+        name::SK_SSH_ED25519_CERT,
+        name::SK_SSH_ED25519,
+    ),
+    certificate_entry(
+        name::SK_ECDSA_SHA2_NISTP256_CERT,
+        name::SK_ECDSA_SHA2_NISTP256_CERT,
+        name::SK_ECDSA_SHA2_NISTP256,
+    ),
+];
+
 const fn kex_entry(name: &'static str, hash: HashAlgorithm, method: KexMethod) -> KexAlgorithm {
     KexAlgorithm { name, hash, method }
 }
@@ -405,7 +520,19 @@ const fn mac_entry(name: &'static str, hash: HashAlgorithm, etm: bool) -> MacAlg
 }
 
 const fn signature_entry(name: &'static str, key_type: &'static str) -> SignatureAlgorithm {
-    SignatureAlgorithm { name, key_type }
+    certificate_entry(name, key_type, name)
+}
+
+const fn certificate_entry(
+    name: &'static str,
+    key_type: &'static str,
+    signs_as: &'static str,
+) -> SignatureAlgorithm {
+    SignatureAlgorithm {
+        name,
+        key_type,
+        signs_as,
+    }
 }
 
 #[cfg(test)]
@@ -427,8 +554,11 @@ mod tests {
         for entry in COMPRESSIONS {
             assert_eq!(compression(entry.name), Some(entry));
         }
-        for entry in SIGNATURES {
+        for entry in SIGNATURES.iter().chain(CERTIFICATES).chain(SECURITY_KEYS) {
             assert_eq!(signature(entry.name), Some(entry));
+            if entry.is_certificate() {
+                assert_eq!(certified(entry.signs_as), Some(entry));
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! What is wrong with them: SHA-1 signatures can be forged with much effort, 1024-bit groups can be broken by states,
 //! CBC with the MAC over the plain packet has a history of oracles, 64-bit blocks repeat.
 
+use super::algorithms::name::SSH_RSA_CERT;
 use super::algorithms::{
     name, CipherAlgorithm, DhGroupId, KexAlgorithm, KexMethod, MacAlgorithm, SignatureAlgorithm,
 };
@@ -34,6 +35,7 @@ pub static MACS: &[MacAlgorithm] = &[mac(name::HMAC_SHA1_ETM, true), mac(name::H
 pub static SIGNATURES: &[SignatureAlgorithm] = &[SignatureAlgorithm {
     name: name::SSH_RSA,
     key_type: name::SSH_RSA,
+    signs_as: name::SSH_RSA,
 }];
 
 /// Whether the name, of whatever list, is one of those above.
@@ -42,6 +44,7 @@ pub fn is_legacy(name: &str) -> bool {
         || CIPHERS.iter().any(|entry| entry.name == name)
         || MACS.iter().any(|entry| entry.name == name)
         || SIGNATURES.iter().any(|entry| entry.name == name)
+        || name == SSH_RSA_CERT
 }
 
 const fn kex(name: &'static str, method: KexMethod) -> KexAlgorithm {

@@ -1,7 +1,7 @@
 //! Lists of algorithms in order of preference: the defaults, the presets, and OpenSSH's short forms
 //! that change a list.
 
-use super::algorithms::{name, CIPHERS, COMPRESSIONS, KEXES, MACS, SIGNATURES};
+use super::algorithms::{name, CERTIFICATES, CIPHERS, COMPRESSIONS, KEXES, MACS, SIGNATURES};
 use super::legacy;
 use crate::messages::Role;
 
@@ -26,7 +26,7 @@ impl Preferences {
     pub fn default_client() -> Self {
         Preferences {
             kex: KEXES.iter().map(|entry| entry.name).collect(),
-            host_key: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            host_key: modern_host_key().collect(),
             cipher: order_ciphers(cpu_has_aes()),
             mac: MACS.iter().map(|entry| entry.name).collect(),
             compression: vec![name::NONE, name::ZLIB_OPENSSH],
@@ -88,8 +88,17 @@ pub fn known_kex() -> Vec<&'static str> {
 
 /// Every host key algorithm of this build, in order of preference.
 pub fn known_host_key() -> Vec<&'static str> {
-    let all = SIGNATURES.iter().chain(legacy::SIGNATURES);
-    all.map(|entry| entry.name).collect()
+    modern_host_key()
+        .chain([name::SSH_RSA_CERT, name::SSH_RSA])
+        .collect()
+}
+
+/// Plain keys before certificates, which are worth something only where their authority is known; known_hosts puts
+/// them in front then.
+fn modern_host_key() -> impl Iterator<Item = &'static str> {
+    let all = SIGNATURES.iter().chain(CERTIFICATES);
+    all.map(|entry| entry.name)
+        .filter(|name| !legacy::is_legacy(name))
 }
 
 /// Every cipher of this build, in order of preference on this machine.

@@ -39,7 +39,7 @@ impl Shared {
                     self.serve(|services| services.provide_signature(job.id, signature))
                 }
                 After::Verify(job) => {
-                    let good = job.key.verify(&job.algorithm, &job.data, &job.signature);
+                    let good = job.is_good();
                     self.serve(|services| services.verified(job.id, good, Instant::now()))
                 }
             };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::permitting::permit;
 use super::pool::Job;
 use super::request::{Question, Request, RequestKind};
 use super::serving::{RequestCallback, Serving};
@@ -14,10 +15,12 @@ const MAX_JOBS: usize = 4096;
 
 impl Serving {
     /// Asks the application by its callback, or lets it pull; with neither the answer is no.
-    pub(crate) fn ask(&mut self, shared: &Arc<Shared>, question: Question) {
+    pub(crate) fn ask(&mut self, shared: &Arc<Shared>, mut question: Question) {
+        let permitted = self.permissions.as_ref();
+        let refused = permitted.is_some_and(|permitted| !permit(permitted, &mut question));
         let kind = question.kind();
         let request = Request::new(Arc::clone(shared), question);
-        if self.ended.is_some() {
+        if self.ended.is_some() || refused {
             self.refuse(shared, request);
         } else if let Some(stop) = self.forwards.take_listening(request.question()) {
             self.push_job(

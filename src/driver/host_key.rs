@@ -9,7 +9,7 @@ use super::request::{Question, RequestKind};
 use super::serving::{Phase, Serving};
 use super::shared::Shared;
 use crate::error::{Error, HostKeyFault};
-use crate::keys::PublicKey;
+use crate::keys::{PublicKey, ShownKey};
 
 /// What a judge says.
 pub enum Judged {
@@ -29,11 +29,11 @@ pub trait HostKeyJudge: Send + Sync {
     /// What keeps it from knowing; the transport is not started then.
     fn order(&self, offered: &[&'static str]) -> Result<Vec<&'static str>, Error>;
 
-    /// Whether this is the server's key.
+    /// Whether this is the server's key, alone or in a certificate.
     ///
     /// # Errors
     /// What keeps it from knowing; the transport ends then.
-    fn judge(&self, key: &PublicKey) -> Result<Judged, Error>;
+    fn judge(&self, shown: &ShownKey) -> Result<Judged, Error>;
 }
 
 /// What is known about the server's host key (client).
@@ -74,7 +74,7 @@ impl HostKeyState {
 }
 
 impl Serving {
-    pub(crate) fn host_key_shown(&mut self, shared: &Arc<Shared>, key: PublicKey) {
+    pub(crate) fn host_key_shown(&mut self, shared: &Arc<Shared>, shown: ShownKey) {
         if self.host_key.is_accepted() {
             // A rekey: the transport layer has seen that it is the same key.
             return;
@@ -82,31 +82,31 @@ impl Serving {
         let expected = self.options.expected_host_key.is_some();
         if expected || self.options.insecure_accept_any_host_key {
             // An expected key was compared by the transport layer before it let this event out.
-            self.host_key = HostKeyState::Accepted(key);
+            self.host_key = HostKeyState::Accepted(shown.key);
         } else if let Some(judge) = self.options.host_key_judge.clone() {
-            self.host_key = HostKeyState::Asked(key.clone());
+            self.host_key = HostKeyState::Asked(shown.key.clone());
             let asked = Arc::clone(shared);
             let job = Box::new(move || {
-                let judged = judge.judge(&key);
-                asked.host_key_judged(key, judged);
+                let judged = judge.judge(&shown);
+                asked.host_key_judged(shown, judged);
             });
             self.push_job(shared, job);
         } else {
-            self.ask_about_host_key(shared, key, None);
+            self.ask_about_host_key(shared, shown, None);
         }
     }
 
     fn ask_about_host_key(
         &mut self,
         shared: &Arc<Shared>,
-        key: PublicKey,
+        shown: ShownKey,
         fault: Option<HostKeyFault>,
     ) {
         if self.pull || self.callbacks.contains_key(&RequestKind::HostKey) {
-            self.host_key = HostKeyState::Asked(key.clone());
-            self.ask(shared, Question::HostKey(key));
+            self.host_key = HostKeyState::Asked(shown.key.clone());
+            self.ask(shared, Question::HostKey(shown));
         } else {
-            self.host_key = HostKeyState::Shown(key, fault);
+            self.host_key = HostKeyState::Shown(shown.key, fault);
         }
     }
 
@@ -125,7 +125,7 @@ impl Serving {
 }
 
 impl Shared {
-    fn host_key_judged(self: &Arc<Self>, key: PublicKey, judged: Result<Judged, Error>) {
+    fn host_key_judged(self: &Arc<Self>, shown: ShownKey, judged: Result<Judged, Error>) {
         let fault = match judged {
             // Fails only when the transport has ended.
             Ok(Judged::Accept) => return drop(self.host_key_answered(Ok(()))),
@@ -137,7 +137,7 @@ impl Shared {
         if serving.ended.is_some() || !serving.host_key.is_asked() {
             return;
         }
-        serving.ask_about_host_key(self, key, Some(fault));
+        serving.ask_about_host_key(self, shown, Some(fault));
         if !serving.host_key.is_asked() && serving.phase == Phase::Keyed {
             serving.started();
         }

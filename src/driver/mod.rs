@@ -28,6 +28,7 @@ mod log;
 mod opening;
 mod options;
 mod packetizer;
+mod permitting;
 mod pool;
 mod receive;
 mod request;
@@ -43,6 +44,7 @@ pub mod sys;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport;
+mod user_keys;
 mod wait;
 
 pub(crate) use address::split as split_address;
@@ -67,5 +69,6 @@ pub(crate) use stream::{guarded, Progress, Socket, Waker};
 pub use stream::{ByteStream, StreamFault};
 pub use subsystem::SubsystemHandler;
 pub use transport::Transport;
-pub(crate) use wait::Deadline;
+pub use user_keys::UserKeys;
 pub use wait::Timeout;
+pub(crate) use wait::{unix_time, Deadline};

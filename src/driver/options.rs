@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::host_key::HostKeyJudge;
+use super::user_keys::UserKeys;
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
-use crate::crypto::algorithms::{name::SSH_RSA, Preferences, SIGNATURES};
+use crate::crypto::algorithms::{self, name::SSH_RSA, Preferences};
 use crate::endpoint::ServiceConfig;
 use crate::kex::Moduli;
 use crate::keys::{PrivateKey, PublicKey};
@@ -48,6 +49,8 @@ pub struct TransportOptions {
     /// Server: limits and texts of authentication. With an empty list of methods, those are offered whose
     /// callbacks are set.
     pub server_auth: ServerAuthConfig,
+    /// Server: what is revoked, and who may sign users' certificates; without authorities none lets anybody in.
+    pub user_keys: Option<Arc<UserKeys>>,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
 }
@@ -70,9 +73,10 @@ impl Default for TransportOptions {
             kex_timeout: Duration::from_secs(60),
             login_grace: Some(Duration::from_secs(120)),
             server_auth: ServerAuthConfig {
-                sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
+                sig_algs: algorithms::user_signatures(),
                 ..ServerAuthConfig::default()
             },
+            user_keys: None,
             connection: ConnectionLimits::default(),
         }
     }
@@ -97,7 +101,7 @@ impl TransportOptions {
     /// are, and SHA-1 where the application has named it for host keys.
     fn user_signatures(&self, role: Role) -> Vec<&'static str> {
         let mut names = match role {
-            Role::Client => SIGNATURES.iter().map(|entry| entry.name).collect(),
+            Role::Client => algorithms::user_signatures(),
             Role::Server => self.server_auth.sig_algs.clone(),
         };
         let asked = self

@@ -13,7 +13,7 @@ use crate::connection::{
     ChannelId, ChannelRequest, ForwardRequest, GlobalRequestId, OpenKind, OpenRefusal, RequestId,
 };
 use crate::error::{Error, HostKeyFault};
-use crate::keys::PublicKey;
+use crate::keys::{Permissions, ShownKey};
 
 /// What kind of question a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ pub enum RequestKind {
 /// The content of a question.
 pub enum Question {
     /// See [`RequestKind::HostKey`].
-    HostKey(PublicKey),
+    HostKey(ShownKey),
     /// See [`RequestKind::Prompts`].
     Prompts(Prompts),
     /// A question of authentication, with the name the user claims.
@@ -102,6 +102,8 @@ pub enum Question {
         request: ChannelRequest,
         /// Whether the peer waits for the answer.
         want_reply: bool,
+        /// What the peer asked for, where a certificate forces something else: command, subsystem, or nothing.
+        wanted: Option<Vec<u8>>,
     },
     /// See [`RequestKind::Listen`] and [`RequestKind::CancelListen`].
     Forward {
@@ -173,6 +175,7 @@ enum Answer {
     Accept,
     Refuse,
     RefuseWith(Vec<String>),
+    AcceptRestricted(Box<Permissions>),
     Methods(Vec<String>),
     Partial(Vec<String>),
     Ask(Prompts),
@@ -218,6 +221,12 @@ impl Request {
     /// Yes. For [`RequestKind::Prompts`] and [`RequestKind::AuthInteractive`] use the fitting call instead.
     pub fn accept(&self) -> Result<(), Error> {
         self.inner.answer(Answer::Accept)
+    }
+
+    /// A user's key: yes, and what the user may do is limited.
+    pub fn accept_restricted(&self, permissions: Permissions) -> Result<(), Error> {
+        self.inner
+            .answer(Answer::AcceptRestricted(Box::new(permissions)))
     }
 
     /// No.
@@ -322,6 +331,7 @@ impl Answer {
     fn into_decision(self) -> AuthDecision {
         match self {
             Answer::Accept => AuthDecision::Accept,
+            Answer::AcceptRestricted(permissions) => AuthDecision::AcceptRestricted(permissions),
             Answer::Partial(methods) => AuthDecision::Partial { methods },
             Answer::RefuseWith(methods) => AuthDecision::RefuseWith { methods },
             Answer::Methods(methods) => AuthDecision::Methods { methods },
@@ -421,6 +431,9 @@ impl Inner {
                 _ => false,
             },
             Answer::Partial(_) => credentials && kind != RequestKind::AuthKeyAsked,
+            Answer::AcceptRestricted(_) => {
+                matches!(kind, RequestKind::AuthKeyAsked | RequestKind::AuthKeyProven)
+            }
             Answer::RefuseWith(_) => credentials,
             Answer::Methods(_) => kind == RequestKind::AuthMethods,
             Answer::Ask(_) => proving,

@@ -20,6 +20,7 @@ use crate::auth::{AuthOutcome, SignJob, VerifyJob};
 use crate::connection::{ChannelId, GlobalRequestId, RequestId};
 use crate::endpoint::Services;
 use crate::error::Error;
+use crate::keys::Permissions;
 use crate::messages::Role;
 use crate::transport::HostKeyJob;
 
@@ -74,6 +75,8 @@ pub(crate) struct Serving {
     pub(crate) setup_deadline: Option<(Instant, &'static str)>,
     pub(crate) host_key: HostKeyState,
     pub(crate) attempt: Attempt,
+    /// Server: what the user's certificate permits; `None` where nothing limits them but the application.
+    pub(crate) permissions: Option<Permissions>,
     /// Completed key exchanges.
     pub(crate) key_exchanges: u64,
     pub(crate) channels: HashMap<ChannelId, ChannelEntry>,
@@ -109,6 +112,7 @@ impl Serving {
             setup_deadline: None,
             host_key: HostKeyState::Unknown,
             attempt: Attempt::default(),
+            permissions: None,
             key_exchanges: 0,
             channels: HashMap::new(),
             accepted: VecDeque::new(),

@@ -35,7 +35,7 @@ impl Serving {
     fn transport_event(&mut self, shared: &Arc<Shared>, event: TransportEvent) {
         match event {
             TransportEvent::BannerLine(line) => self.tell_banner(shared, line),
-            TransportEvent::HostKey(key) => self.host_key_shown(shared, key),
+            TransportEvent::HostKey(shown) => self.host_key_shown(shared, shown),
             TransportEvent::Keyed { first } => {
                 self.key_exchanges += 1;
                 self.begun.keyed(self.key_exchanges);
@@ -140,8 +140,19 @@ impl Serving {
                 },
             ),
             ServerAuthEvent::Verify(job) => after.push(After::Verify(job)),
-            ServerAuthEvent::Authenticated { user, method } => {
+            ServerAuthEvent::KeyRefused { user, shown, fault } => {
+                shared.log(LogLevel::Warning, || {
+                    let user = super::log::quoted(&user);
+                    format!("user {user}: {shown} refused: {fault}")
+                });
+            }
+            ServerAuthEvent::Authenticated {
+                user,
+                method,
+                permissions,
+            } => {
                 self.setup_deadline = None;
+                self.permissions = permissions;
                 shared.authenticated();
                 shared.log(LogLevel::Info, || {
                     format!(
@@ -237,6 +248,7 @@ impl Serving {
                 request_id,
                 request,
                 want_reply,
+                wanted: None,
             },
             ConnectionEvent::GlobalQuestion {
                 id,

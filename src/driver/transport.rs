@@ -16,6 +16,7 @@ use super::serving::{BannerCallback, Phase, RequestCallback};
 use super::shared::Shared;
 use super::stream::{AddressStream, ByteStream, CallbackStream, ChannelStream, Socket, Stream};
 use super::subsystem::SubsystemHandler;
+use super::user_keys::Judge;
 use super::wait::Timeout;
 use crate::crypto::random::SystemRandom;
 use crate::endpoint::{Inbound, Outbound, Services};
@@ -274,6 +275,11 @@ impl Transport {
                 serving.options.server_auth.methods = serving.answerable_methods();
             }
             serving.options.server_auth.ask_methods = serving.is_asked_for_methods();
+            if let Some(settings) = &serving.options.user_keys {
+                let peer = shared.stream.peer().map(|(host, _)| host);
+                let judge = Judge::new(Arc::clone(settings), peer);
+                serving.options.server_auth.keys = Some(Arc::new(judge));
+            }
             let config = Arc::new(serving.options.transport_config(role));
             let services = Services::new(role, serving.options.service_config());
             serving.role = role;

@@ -1,7 +1,14 @@
 //! How long a caller is willing to wait, and the cancelling of waits.
 
 use super::sync::{Condvar, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970 by the system's clock; 0 where that is set to a time before.
+pub(crate) fn unix_time() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,8 +47,8 @@ pub enum Event {
 enum Authentication {
     /// The first key exchange is not finished.
     NotKeyed,
-    Client(ClientAuth),
-    Server(ServerAuth),
+    Client(Box<ClientAuth>),
+    Server(Box<ServerAuth>),
 }
 
 /// Authentication and connection layer of one side, with the payloads they want to send.
@@ -116,15 +116,15 @@ impl Services {
     fn keyed(&mut self, transport: &TransportLayer, now: Instant) {
         let session_id = transport.session_id().unwrap_or_default();
         self.authentication = match self.role {
-            Role::Client => Authentication::Client(ClientAuth::new(
+            Role::Client => Authentication::Client(Box::new(ClientAuth::new(
                 session_id,
                 self.config.signature_algorithms.clone(),
-            )),
+            ))),
             Role::Server => {
                 let config = self.config.server_auth.clone();
                 let mut auth = ServerAuth::new(config, session_id, now);
-                auth.set_host_key(transport.local_host_key().map(|key| key.blob().to_vec()));
-                Authentication::Server(auth)
+                auth.set_host_key(transport.host_key_blob().map(<[u8]>::to_vec));
+                Authentication::Server(Box::new(auth))
             }
         };
         self.extensions(transport);
@@ -135,8 +135,9 @@ impl Services {
             (&mut self.authentication, transport.peer_extensions())
         {
             auth.set_server_sig_algs(peer.server_sig_algs.clone());
-            let host_key = transport.host_key().filter(|_| peer.publickey_hostbound);
-            auth.set_hostbound(host_key.map(|key| key.blob().to_vec()));
+            let host_key = transport.host_key_blob();
+            let host_key = host_key.filter(|_| peer.publickey_hostbound);
+            auth.set_hostbound(host_key.map(<[u8]>::to_vec));
         }
     }
 

@@ -62,6 +62,10 @@ impl Failure {
         Self::boundary(SSH_ERR_CLOSED, message)
     }
 
+    pub(crate) fn refused(message: String) -> Self {
+        Self::boundary(status::SSH_ERR_AUTH, message)
+    }
+
     pub(crate) fn state(message: &'static str) -> Self {
         Self::boundary(SSH_ERR_STATE, message)
     }

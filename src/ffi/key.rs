@@ -42,6 +42,12 @@ pub const SSH_KEY_ECDSA_P521: i32 = 4;
 /// Kind of key: RSA, signing with rsa-sha2-512 and rsa-sha2-256.
 pub const SSH_KEY_RSA: i32 = 5;
 
+/// Kind of key: sk-ssh-ed25519@openssh.com, in a FIDO authenticator; public keys only.
+pub const SSH_KEY_SK_ED25519: i32 = 6;
+
+/// Kind of key: sk-ecdsa-sha2-nistp256@openssh.com, in a FIDO authenticator; public keys only.
+pub const SSH_KEY_SK_ECDSA_P256: i32 = 7;
+
 /// File format: OpenSSH's own ("BEGIN OPENSSH PRIVATE KEY"), encrypted with aes256-ctr and bcrypt.
 pub const SSH_KEY_FORMAT_OPENSSH: i32 = 1;
 
@@ -112,6 +118,9 @@ pub unsafe extern "C" fn ssh_key_generate(
 ) -> *mut ssh_key {
     guard::value_with(std::ptr::null_mut(), error, || {
         let kind = kind_of(kind)?;
+        if kind.is_security_key() {
+            return Err(Failure::invalid("security keys are made by authenticators"));
+        }
         check_bits(kind, bits)?;
         let comment = memory::optional_text(comment)?.unwrap_or("");
         if comment.contains(['\n', '\r']) {
@@ -221,6 +230,8 @@ pub unsafe extern "C" fn ssh_key_type(key: *const ssh_key) -> *const c_char {
             KeyKind::EcdsaP384 => c"ecdsa-sha2-nistp384",
             KeyKind::EcdsaP521 => c"ecdsa-sha2-nistp521",
             KeyKind::Rsa => c"ssh-rsa",
+            KeyKind::SkEd25519 => c"sk-ssh-ed25519@openssh.com",
+            KeyKind::SkEcdsaP256 => c"sk-ecdsa-sha2-nistp256@openssh.com",
         };
         Ok(name.as_ptr())
     })
@@ -494,12 +505,14 @@ fn private_text(
     }
 }
 
-const KINDS: [(i32, KeyKind); 5] = [
+const KINDS: [(i32, KeyKind); 7] = [
     (SSH_KEY_ED25519, KeyKind::Ed25519),
     (SSH_KEY_ECDSA_P256, KeyKind::EcdsaP256),
     (SSH_KEY_ECDSA_P384, KeyKind::EcdsaP384),
     (SSH_KEY_ECDSA_P521, KeyKind::EcdsaP521),
     (SSH_KEY_RSA, KeyKind::Rsa),
+    (SSH_KEY_SK_ED25519, KeyKind::SkEd25519),
+    (SSH_KEY_SK_ECDSA_P256, KeyKind::SkEcdsaP256),
 ];
 
 fn kind_of(number: i32) -> Outcome<KeyKind> {
@@ -531,14 +544,14 @@ fn check_bits(kind: KeyKind, bits: u32) -> Outcome<()> {
     }
 }
 
-fn bounded(bytes: &[u8]) -> Outcome<&[u8]> {
+pub(crate) fn bounded(bytes: &[u8]) -> Outcome<&[u8]> {
     if bytes.len() > key_file::MAX_BYTES {
         return Err(Error::Key(KeyFault::Malformed("larger than 1 MiB")).into());
     }
     Ok(bytes)
 }
 
-fn path_of<'a>(path: *const c_char) -> Outcome<&'a Path> {
+pub(crate) fn path_of<'a>(path: *const c_char) -> Outcome<&'a Path> {
     // Paths are bytes to the system, whatever their encoding.
     match memory::optional_c_bytes(path) {
         Some([]) | None => Err(Failure::invalid("no path")),

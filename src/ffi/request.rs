@@ -632,7 +632,7 @@ fn lend(
     Ok(part(&object.lent).map_or(std::ptr::null(), |text| text.as_ptr()))
 }
 
-fn lend_bytes(
+pub(super) fn lend_bytes(
     request: *const ssh_request,
     length: *mut usize,
     part: impl FnOnce(&Lent) -> Option<&LentBytes>,

@@ -10,7 +10,7 @@ use crate::codec::Writer;
 use crate::connection::{ChannelRequest, ForwardPoint, OpenKind};
 use crate::driver::sync::Mutex;
 use crate::driver::{Question, Request};
-use crate::keys::PublicKey;
+use crate::keys::{Attendance, Certificate, PublicKey};
 
 use super::handle::Handle;
 use super::memory::LentBytes;
@@ -38,6 +38,8 @@ pub(crate) struct Lent {
     pub(crate) username: Option<CString>,
     pub(crate) password: Option<LentBytes>,
     pub(crate) key: Option<PublicKey>,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) attendance: Option<Attendance>,
     pub(crate) algorithm: Option<CString>,
     pub(crate) submethods: Option<CString>,
     pub(crate) title: Option<CString>,
@@ -48,6 +50,7 @@ pub(crate) struct Lent {
     pub(crate) destination: Option<(CString, u16)>,
     pub(crate) origin: Option<(CString, u16)>,
     pub(crate) command: Option<LentBytes>,
+    pub(crate) original_command: Option<LentBytes>,
     pub(crate) name: Option<CString>,
     pub(crate) value: Option<LentBytes>,
     pub(crate) data: Option<LentBytes>,
@@ -100,7 +103,10 @@ impl Lent {
     fn new(question: &Question) -> Result<Self, Unfit> {
         let mut lent = Lent::default();
         match question {
-            Question::HostKey(key) => lent.key = Some(key.clone()),
+            Question::HostKey(shown) => {
+                lent.key = Some(shown.key.clone());
+                lent.certificate = shown.certificate.clone();
+            }
             Question::Prompts(prompts) => {
                 lent.title = Some(shown(&prompts.name, false));
                 lent.instructions = Some(shown(&prompts.instruction, true));
@@ -118,8 +124,10 @@ impl Lent {
             Question::Channel {
                 request,
                 want_reply,
+                wanted,
                 ..
             } => {
+                lent.original_command = wanted.as_deref().map(LentBytes::new);
                 lent.wants_reply = *want_reply;
                 lent.channel(request)?;
             }
@@ -153,9 +161,22 @@ impl Lent {
         match kind {
             AuthQuestionKind::Methods | AuthQuestionKind::None => {}
             AuthQuestionKind::Password(password) => self.password = Some(LentBytes::new(password)),
-            AuthQuestionKind::KeyAsked { key, algorithm }
-            | AuthQuestionKind::KeyProven { key, algorithm } => {
+            AuthQuestionKind::KeyAsked {
+                key,
+                algorithm,
+                certificate,
+            }
+            | AuthQuestionKind::KeyProven {
+                key,
+                algorithm,
+                certificate,
+                ..
+            } => {
                 self.key = Some(key.clone());
+                self.certificate = certificate.clone();
+                if let AuthQuestionKind::KeyProven { attendance, .. } = kind {
+                    self.attendance = *attendance;
+                }
                 self.algorithm = exact(algorithm.as_str())?;
             }
             AuthQuestionKind::InteractiveStart { submethods } => {

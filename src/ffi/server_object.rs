@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::driver::sync::Mutex;
-use crate::driver::TransportOptions;
+use crate::driver::{TransportOptions, UserKeys};
 use crate::kex::Moduli;
 use crate::keys::PrivateKey;
 
@@ -39,6 +39,8 @@ pub(crate) struct ServerSettings {
     pub(crate) security: Edits,
     pub(crate) subsystems: Subsystems,
     pub(crate) moduli: Option<Arc<Moduli>>,
+    pub(crate) user_keys: Option<Arc<UserKeys>>,
+    pub(crate) touch_required: bool,
 }
 
 impl Default for ServerSettings {
@@ -53,6 +55,8 @@ impl Default for ServerSettings {
             security: Edits::default(),
             subsystems: Subsystems::new(),
             moduli: None,
+            user_keys: None,
+            touch_required: true,
         }
     }
 }
@@ -62,6 +66,11 @@ impl ServerSettings {
     pub(crate) fn add_key(&mut self, key: PrivateKey) {
         self.keys.retain(|known| known.kind() != key.kind());
         self.keys.push(key);
+    }
+
+    /// Changes what holds for users' keys and certificates, for transports that start from now on.
+    pub(crate) fn change_user_keys(&mut self, change: impl FnOnce(&mut UserKeys)) {
+        change(Arc::make_mut(self.user_keys.get_or_insert_default()));
     }
 
     /// The methods clients are told of: those that were set, or those that somebody answers for.
@@ -95,6 +104,8 @@ impl ServerSettings {
         options.server_auth.banner = self.banner.clone().map(|text| (text, String::new()));
         options.server_auth.max_failures = self.max_failures;
         options.moduli.clone_from(&self.moduli);
+        options.user_keys.clone_from(&self.user_keys);
+        options.server_auth.touch_required = self.touch_required;
         options.login_grace = (self.login_grace_ms > 0)
             .then(|| std::time::Duration::from_millis(u64::from(self.login_grace_ms)));
     }

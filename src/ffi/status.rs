@@ -161,6 +161,12 @@ pub const SSH_ERR_PASSPHRASE_WRONG: i32 = -804;
 /// Signing failed, or the signature does not verify.
 pub const SSH_ERR_SIGNATURE: i32 = -805;
 
+/// A certificate does not count: expired, for somebody else, by an authority that is not trusted, ...
+pub const SSH_ERR_CERTIFICATE: i32 = -806;
+
+/// The key or certificate is revoked.
+pub const SSH_ERR_REVOKED: i32 = -807;
+
 /// A fault of this library, never of the program or the peer. Please report it.
 pub const SSH_ERR_INTERNAL: i32 = -901;
 
@@ -201,7 +207,8 @@ names! {
     SSH_ERR_AUTH SSH_ERR_AGENT
     SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
-    SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE
+    SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE SSH_ERR_CERTIFICATE
+    SSH_ERR_REVOKED
     SSH_ERR_INTERNAL
 }
 
@@ -251,6 +258,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
             *status
         }
         Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
+        Error::Certificate(_) => SSH_ERR_CERTIFICATE,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,

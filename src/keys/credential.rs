@@ -154,30 +154,6 @@ impl Credential {
         })
     }
 
-    /// A certificate with the key that it certifies.
-    ///
-    /// # Errors
-    /// Those of [`new`](Self::new), and [`KeyFault::Malformed`] when it certifies another type of key.
-    pub fn certified(certificate: &[u8], key: PrivateKey) -> Result<Self, Error> {
-        let plain = key.public().signature_algorithms();
-        let signer: Arc<dyn ExternalSigner> = Arc::new(key.clone());
-        let made = Self::new(certificate, signer)?;
-        let own = made.algorithms();
-        if own
-            .iter()
-            .any(|own| own.name == own.signature || !plain.contains(&own.signature))
-        {
-            return Err(KeyFault::Malformed("not a certificate of this type of key").into());
-        }
-        Ok(Credential {
-            inner: Arc::new(Inner {
-                blob: certificate.to_vec(),
-                algorithms: made.inner.algorithms,
-                holder: Holder::Here(key),
-            }),
-        })
-    }
-
     /// What is named in requests.
     pub fn blob(&self) -> &[u8] {
         &self.inner.blob
@@ -226,22 +202,17 @@ impl Credential {
 
 impl From<PrivateKey> for Credential {
     fn from(key: PrivateKey) -> Self {
-        let name = key.public().key_type();
+        let shown = key.shown();
+        let name = shown.key_type();
         let known = TYPES.iter().find(|(known, _)| *known == name);
         debug_assert!(known.is_some(), "{name} is not in the table");
         Credential {
             inner: Arc::new(Inner {
-                blob: key.public().blob().to_vec(),
+                blob: shown.blob().to_vec(),
                 algorithms: known.map_or(&[], |(_, algorithms)| algorithms),
                 holder: Holder::Here(key),
             }),
         }
-    }
-}
-
-impl ExternalSigner for PrivateKey {
-    fn sign(&self, algorithm: &str, data: &[u8]) -> Result<Vec<u8>, Error> {
-        PrivateKey::sign(self, algorithm, data)
     }
 }
 
@@ -261,33 +232,6 @@ mod tests {
                 .unwrap();
             let names: Vec<_> = algorithms.iter().map(|known| known.name).collect();
             assert_eq!(names, kind.signature_algorithms());
-        }
-    }
-
-    #[test]
-    fn certificates_belong_to_their_type_of_key() {
-        let key = PrivateKey::generate(KeyKind::Ed25519, 0, &mut TestRandom).unwrap();
-        let blob = |name: &str| {
-            Writer::collect(|w| {
-                w.string(name).string("nonce");
-            })
-        };
-        let good = blob("ssh-ed25519-cert-v01@openssh.com");
-        let credential = Credential::certified(&good, key.clone()).unwrap();
-        assert_eq!(credential.blob(), good);
-        let name = credential.algorithms()[0].name;
-        let signature = credential.sign(name, b"data").unwrap();
-        assert!(key.public().verify("ssh-ed25519", b"data", &signature));
-        for name in [
-            "ssh-rsa-cert-v01@openssh.com",
-            "ssh-ed25519",
-            "sk-ssh-ed25519-cert-v01@openssh.com",
-            "unknown",
-        ] {
-            assert!(
-                Credential::certified(&blob(name), key.clone()).is_err(),
-                "{name}"
-            );
         }
     }
 

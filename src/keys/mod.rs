@@ -1,17 +1,30 @@
-//! Public and private keys, signatures over SSH data, and the formats they are stored in.
+//! Public and private keys, certificates, signatures over SSH data, and the formats they are stored in.
 //!
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
+pub mod certificate;
 mod credential;
 pub mod formats;
+mod permissions;
 mod private;
 mod public;
+pub mod revocation;
+mod security_key;
+mod shown;
 pub mod signature;
 
+pub use certificate::Certificate;
 pub use credential::{Algorithm, Credential, ExternalSigner};
+pub use permissions::{Permissions, Place};
 pub use private::PrivateKey;
 pub use public::{fingerprint, PublicKey};
+pub use revocation::RevocationList;
+#[cfg(test)]
+pub(crate) use security_key::test_support::Authenticator;
+pub use security_key::Attendance;
+pub use shown::ShownKey;
 
+use crate::crypto::algorithms::name;
 use crate::crypto::sign::ecdsa::Curve;
 
 /// The kinds of key this library can make and use.
@@ -27,10 +40,14 @@ pub enum KeyKind {
     EcdsaP521,
     /// `ssh-rsa` blobs, signed with `rsa-sha2-256/512` (RFC 8332), and with `ssh-rsa` for old gear
     Rsa,
+    /// `sk-ssh-ed25519@openssh.com`: in a security key, so that signatures are verified here and made elsewhere
+    SkEd25519,
+    /// `sk-ecdsa-sha2-nistp256@openssh.com`, likewise
+    SkEcdsaP256,
 }
 
 impl KeyKind {
-    /// Every kind.
+    /// Every kind that a private key can be of.
     pub const ALL: [KeyKind; 5] = [
         KeyKind::Ed25519,
         KeyKind::EcdsaP256,
@@ -38,6 +55,14 @@ impl KeyKind {
         KeyKind::EcdsaP521,
         KeyKind::Rsa,
     ];
+
+    /// The kinds of keys in FIDO authenticators, of which only the public halves are seen here.
+    pub const SECURITY_KEYS: [KeyKind; 2] = [KeyKind::SkEd25519, KeyKind::SkEcdsaP256];
+
+    /// Every kind that a public key can be of.
+    pub fn every() -> impl Iterator<Item = KeyKind> {
+        Self::ALL.into_iter().chain(Self::SECURITY_KEYS)
+    }
 
     /// The key type name inside the blob.
     pub fn key_type(self) -> &'static str {
@@ -47,19 +72,50 @@ impl KeyKind {
             KeyKind::EcdsaP384 => "ecdsa-sha2-nistp384",
             KeyKind::EcdsaP521 => "ecdsa-sha2-nistp521",
             KeyKind::Rsa => "ssh-rsa",
+            KeyKind::SkEd25519 => name::SK_SSH_ED25519,
+            KeyKind::SkEcdsaP256 => name::SK_ECDSA_SHA2_NISTP256,
         }
+    }
+
+    /// The key type name inside the blob of a certificate for a key of this kind (OpenSSH, PROTOCOL.certkeys).
+    pub fn certificate_type(self) -> &'static str {
+        match self {
+            KeyKind::Ed25519 => name::SSH_ED25519_CERT,
+            KeyKind::EcdsaP256 => name::ECDSA_SHA2_NISTP256_CERT,
+            KeyKind::EcdsaP384 => name::ECDSA_SHA2_NISTP384_CERT,
+            KeyKind::EcdsaP521 => name::ECDSA_SHA2_NISTP521_CERT,
+            KeyKind::Rsa => name::SSH_RSA_CERT,
+            KeyKind::SkEd25519 => name::SK_SSH_ED25519_CERT,
+            KeyKind::SkEcdsaP256 => name::SK_ECDSA_SHA2_NISTP256_CERT,
+        }
+    }
+
+    /// How many strings stand behind the name in the blob; an mpint is framed like a string.
+    fn blob_fields(self) -> usize {
+        match self {
+            KeyKind::Ed25519 => 1,
+            KeyKind::EcdsaP256
+            | KeyKind::EcdsaP384
+            | KeyKind::EcdsaP521
+            | KeyKind::Rsa
+            | KeyKind::SkEd25519 => 2,
+            KeyKind::SkEcdsaP256 => 3,
+        }
+    }
+
+    /// Whether the private half is in a FIDO authenticator.
+    pub fn is_security_key(self) -> bool {
+        Self::SECURITY_KEYS.contains(&self)
     }
 
     /// The kind of a key type name. `rsa-sha2-*` are names of signatures, not of keys (RFC 8332 §3).
     pub fn from_key_type(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.key_type() == name)
+        Self::every().find(|kind| kind.key_type() == name)
     }
 
     /// The kind whose keys make signatures of this name.
     pub fn from_signature_algorithm(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.signature_algorithms().contains(&name))
+        Self::every().find(|kind| kind.signature_algorithms().contains(&name))
     }
 
     /// Names of the signature algorithms of this kind, strongest first. Whether the weakest, `ssh-rsa`
@@ -71,6 +127,8 @@ impl KeyKind {
             KeyKind::EcdsaP384 => &["ecdsa-sha2-nistp384"],
             KeyKind::EcdsaP521 => &["ecdsa-sha2-nistp521"],
             KeyKind::Rsa => &["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"],
+            KeyKind::SkEd25519 => &[name::SK_SSH_ED25519],
+            KeyKind::SkEcdsaP256 => &[name::SK_ECDSA_SHA2_NISTP256],
         }
     }
 
@@ -80,7 +138,7 @@ impl KeyKind {
             KeyKind::EcdsaP256 => Some(Curve::P256),
             KeyKind::EcdsaP384 => Some(Curve::P384),
             KeyKind::EcdsaP521 => Some(Curve::P521),
-            KeyKind::Ed25519 | KeyKind::Rsa => None,
+            KeyKind::Ed25519 | KeyKind::Rsa | KeyKind::SkEd25519 | KeyKind::SkEcdsaP256 => None,
         }
     }
 
@@ -149,7 +207,7 @@ mod tests {
 
     #[test]
     fn names_lead_to_kinds_and_back() {
-        for kind in KeyKind::ALL {
+        for kind in KeyKind::every() {
             assert_eq!(KeyKind::from_key_type(kind.key_type()), Some(kind));
             for name in kind.signature_algorithms() {
                 assert_eq!(KeyKind::from_signature_algorithm(name), Some(kind));

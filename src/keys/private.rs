@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::formats;
 use super::public::rsa_hash;
 use super::signature::{ecdsa_to_wire, SignatureBlob};
-use super::{ExternalSigner, KeyKind, PublicKey};
+use super::{Certificate, ExternalSigner, KeyKind, PublicKey, ShownKey};
 use crate::crypto::random::Random;
 use crate::crypto::sign::{ecdsa, ed25519, rsa};
 use crate::error::{Error, KeyFault};
@@ -22,6 +22,7 @@ const DEFAULT_RSA_BITS: u32 = 3072;
 pub struct PrivateKey {
     inner: Arc<PrivateInner>,
     comment: Arc<str>,
+    certificate: Option<Certificate>,
     #[cfg(test)]
     faulty: bool,
 }
@@ -55,6 +56,11 @@ impl PrivateKey {
     /// Makes a new key. `bits` matters for RSA only (2048 to 16384; 0 means 3072). In the fast build RSA keys
     /// are limited to 8192 bits, as [`load`](Self::load) says.
     pub fn generate(kind: KeyKind, bits: u32, random: &mut dyn Random) -> Result<Self, Error> {
+        if kind.is_security_key() {
+            return Err(
+                KeyFault::Unsupported(format!("making a key of type {}", kind.key_type())).into(),
+            );
+        }
         match kind.curve() {
             Some(curve) => Self::generate_ecdsa(curve, random),
             None if kind == KeyKind::Rsa => {
@@ -170,6 +176,7 @@ impl PrivateKey {
                 signer,
             }),
             comment: "".into(),
+            certificate: None,
             #[cfg(test)]
             faulty: false,
         }
@@ -221,6 +228,33 @@ impl PrivateKey {
         PrivateKey {
             comment: comment.into(),
             ..self.clone()
+        }
+    }
+
+    /// The certificate that the key is shown in, where there is one.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    /// The same key, shown in a certificate from now on.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] when the certificate is about another key.
+    pub fn with_certificate(&self, certificate: Certificate) -> Result<Self, Error> {
+        if certificate.key() != self.public() {
+            return Err(Error::ApiMisuse("the certificate is about another key"));
+        }
+        Ok(PrivateKey {
+            certificate: Some(certificate),
+            ..self.clone()
+        })
+    }
+
+    /// The public half as peers are shown it.
+    pub fn shown(&self) -> ShownKey {
+        ShownKey {
+            key: self.public().clone(),
+            certificate: self.certificate.clone(),
         }
     }
 

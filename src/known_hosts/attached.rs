@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{Host, Judgement, KnownHosts, Verdict};
 use crate::driver::sync::Mutex;
-use crate::driver::{HostKeyJudge, Judged};
-use crate::error::Error;
-use crate::keys::PublicKey;
+use crate::driver::{unix_time, HostKeyJudge, Judged};
+use crate::error::{Error, HostKeyFault};
+use crate::keys::certificate::{CertificateCheck, CertificateKind};
+use crate::keys::ShownKey;
 
 /// Known hosts, and the one that a transport leads to.
 pub struct Attached {
@@ -26,6 +27,37 @@ impl Attached {
         }
     }
 
+    /// What follows from the certificate alone; `None` where its authority is unknown, so that the key must do.
+    fn judge_certificate(&self, shown: &ShownKey) -> Result<Option<Judged>, Error> {
+        let Some(certificate) = &shown.certificate else {
+            return Ok(None);
+        };
+        let authority = certificate.authority();
+        let judgement = self.known.judge_authority(&self.host, authority)?;
+        let judged = match judgement.verdict {
+            Verdict::Match => {
+                let wanted = CertificateCheck {
+                    kind: CertificateKind::Host,
+                    principals: &[self.host.bare_name()],
+                    now: unix_time(),
+                    address: None,
+                };
+                // Whoever is known to be the authority of a host has the last word on its keys.
+                match certificate.check(&wanted) {
+                    Ok(_) => Judged::Accept,
+                    Err(fault) => Judged::Refuse(HostKeyFault::Certificate {
+                        host: self.host.name().to_owned(),
+                        fault: Box::new(fault),
+                    }),
+                }
+            }
+            Verdict::Revoked => Judged::Refuse(judgement.fault(&self.host, authority)),
+            Verdict::Unknown | Verdict::OtherTypeKnown | Verdict::Changed => return Ok(None),
+        };
+        *self.judgement.lock() = Some(judgement);
+        Ok(Some(judged))
+    }
+
     /// What came out, once the server has shown its key.
     pub fn judgement(&self) -> Option<Judgement> {
         self.judgement.lock().clone()
@@ -37,8 +69,14 @@ impl HostKeyJudge for Attached {
         self.known.order(&self.host, offered)
     }
 
-    fn judge(&self, key: &PublicKey) -> Result<Judged, Error> {
+    fn judge(&self, shown: &ShownKey) -> Result<Judged, Error> {
+        let key = &shown.key;
         let judgement = self.known.judge(&self.host, key)?;
+        if judgement.verdict != Verdict::Revoked {
+            if let Some(judged) = self.judge_certificate(shown)? {
+                return Ok(judged);
+            }
+        }
         let fault = judgement.fault(&self.host, key);
         let judged = match judgement.verdict {
             Verdict::Match => Judged::Accept,

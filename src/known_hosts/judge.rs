@@ -136,15 +136,21 @@ pub(super) fn order<'a>(documents: &[Document], host: &Host, offered: &[&'a str]
     if let (true, Some(bare)) = (known.is_empty(), &host.bare) {
         known = under(bare);
     }
-    let leads = |name: &&str| {
-        known.iter().any(|entry| match entry.marker {
+    // An authority says more than a key that somebody once saw.
+    let rank = |name: &&str| {
+        let leads = |entry: &&Entry| match entry.marker {
             Marker::Authority => name.ends_with("-cert-v01@openssh.com"),
             _ => key_type_of(name) == entry.key.key_type(),
-        })
+        };
+        let leading = known.iter().filter(leads);
+        leading
+            .map(|entry| u8::from(entry.marker != Marker::Authority))
+            .min()
+            .unwrap_or(2)
     };
-    let (mut first, last): (Vec<_>, Vec<_>) = offered.iter().copied().partition(leads);
-    first.extend(last);
-    first
+    let mut ordered = offered.to_vec();
+    ordered.sort_by_key(rank);
+    ordered
 }
 
 /// The type of the keys that sign with an algorithm.
@@ -273,6 +279,8 @@ mod tests {
         assert_eq!(ordered(&other, 2222)[0], "ecdsa-sha2-nistp256");
         let authority = line_of("@cert-authority a", "rsa");
         assert_eq!(ordered(&authority, 22)[0], "x-cert-v01@openssh.com");
+        let both = ordered(&(authority + &line_of("a", "ed25519")), 22);
+        assert_eq!(both[..2], ["x-cert-v01@openssh.com", "ssh-ed25519"]);
         let revoked = line_of("@revoked a", "rsa");
         assert_eq!(ordered(&revoked, 22), offered);
     }

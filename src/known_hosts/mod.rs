@@ -108,6 +108,11 @@ impl Host {
         })
     }
 
+    /// The name without the port.
+    pub fn bare_name(&self) -> &str {
+        self.bare.as_deref().unwrap_or(&self.name)
+    }
+
     /// The name as files have it: `name` or `[name]:port`.
     pub fn name(&self) -> &str {
         &self.name

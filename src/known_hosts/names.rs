@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
+use crate::codec::matches_pattern;
 use crate::crypto::random::Random;
 
 /// Bytes of a salt and of a hash: one SHA-1.
@@ -103,38 +104,6 @@ fn matches_list(list: &[u8], host: &[u8]) -> bool {
         }
     }
     found
-}
-
-/// `*` stands for any characters, `?` for one. Goes back to the last `*` only, so that the time is the product of
-/// the lengths at most, whatever the pattern.
-fn matches_pattern(pattern: &[u8], host: &[u8]) -> bool {
-    if pattern.iter().filter(|byte| **byte != b'*').count() > host.len() {
-        return false;
-    }
-    let (mut pattern, mut rest) = (pattern, host);
-    let mut retry: Option<(&[u8], &[u8])> = None;
-    loop {
-        match (pattern, rest) {
-            ([b'*', after @ ..], _) => {
-                retry = Some((after, rest));
-                pattern = after;
-                continue;
-            }
-            ([], []) => return true,
-            ([wanted, after @ ..], [byte, more @ ..])
-                if *wanted == b'?' || wanted.eq_ignore_ascii_case(byte) =>
-            {
-                (pattern, rest) = (after, more);
-                continue;
-            }
-            _ => {}
-        }
-        let Some((after, [_, more @ ..])) = retry else {
-            return false;
-        };
-        retry = Some((after, more));
-        (pattern, rest) = (after, more);
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crypto::algorithms::{Preferences, SIGNATURES};
+use crate::crypto::algorithms::{self, Preferences};
 use crate::kex::Moduli;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, PublicKey, ShownKey};
 use crate::messages::Role;
 use crate::packet::RekeyLimits;
 
@@ -49,15 +49,23 @@ impl TransportConfig {
             require_strict_kex: false,
             kex_timeout: Duration::from_secs(60),
             expected_host_key: None,
-            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            signature_algorithms: algorithms::user_signatures(),
             max_idle_rekeys: 16,
         }
     }
 
-    /// The host key that signs with this algorithm.
-    pub(super) fn host_key_for(&self, algorithm: &str) -> Option<&PrivateKey> {
-        self.host_keys
-            .iter()
-            .find(|key| key.public().signature_algorithms().contains(&algorithm))
+    /// The host key for this algorithm, and how it is shown: one with a certificate may also be shown without.
+    pub(super) fn host_key_for(&self, algorithm: &str) -> Option<(&PrivateKey, ShownKey)> {
+        let entry = algorithms::signature(algorithm)?;
+        self.host_keys.iter().find_map(|key| {
+            let shown = if entry.is_certificate() {
+                key.shown()
+            } else {
+                key.public().clone().into()
+            };
+            let own = key.public().signature_algorithms();
+            let fits = shown.key_type() == entry.key_type && own.contains(&entry.signs_as);
+            fits.then_some((key, shown))
+        })
     }
 }

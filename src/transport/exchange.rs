@@ -12,7 +12,7 @@ use crate::kex::methods::{
     ClientAgreed, ClientMethod, ClientStep, ServerAgreed, ServerMethod, ServerStep,
 };
 use crate::kex::{derive_keys, negotiate, no_strict_kex, Negotiated, SharedSecret};
-use crate::keys::PublicKey;
+use crate::keys::ShownKey;
 use crate::messages::kex::{KexInit, NewKeys};
 use crate::messages::{MessageNumber, Role};
 use crate::packet::{OpenKeys, SealKeys};
@@ -60,7 +60,7 @@ pub(super) struct Outcome {
     pub(super) negotiated: Negotiated,
     pub(super) strict: bool,
     pub(super) session_id: Digest,
-    pub(super) host_key: PublicKey,
+    pub(super) host_key: ShownKey,
     pub(super) host_signature: Vec<u8>,
     pub(super) ext_info_sent: bool,
 }
@@ -295,32 +295,28 @@ impl Agreement {
         agreed: &ClientAgreed,
         hash: &Digest,
         context: &Context<'_>,
-    ) -> Result<PublicKey, Error> {
+    ) -> Result<ShownKey, Error> {
         let algorithm = self.negotiated.host_key;
-        let key =
-            PublicKey::from_blob(&agreed.host_key).map_err(|_| HostKeyFault::WrongAlgorithm)?;
-        if key.key_type() != algorithm.key_type {
-            return Err(HostKeyFault::WrongAlgorithm.into());
-        }
+        let shown =
+            ShownKey::read(algorithm, &agreed.host_key).ok_or(HostKeyFault::WrongAlgorithm)?;
         let named = crate::codec::Reader::new(&agreed.signature).string();
-        if named != Ok(algorithm.name.as_bytes()) {
+        if named != Ok(algorithm.signs_as.as_bytes()) {
             return Err(HostKeyFault::WrongAlgorithm.into());
         }
-        if !key.verify(algorithm.name, hash, &agreed.signature) {
+        if !shown
+            .key
+            .verify(algorithm.signs_as, hash, &agreed.signature)
+        {
             return Err(HostKeyFault::BadSignature.into());
         }
         match (context.session, &context.config.expected_host_key) {
-            (Some(session), _) if session.host_key.blob() != key.blob() => {
-                Err(HostKeyFault::Changed.into())
+            (Some(session), _) if session.host_key != shown => Err(HostKeyFault::Changed.into()),
+            (None, Some(expected)) if *expected != shown.key => Err(HostKeyFault::Mismatch {
+                expected: expected.fingerprint(),
+                found: shown.key.fingerprint(),
             }
-            (None, Some(expected)) if expected.blob() != key.blob() => {
-                Err(HostKeyFault::Mismatch {
-                    expected: expected.fingerprint(),
-                    found: key.fingerprint(),
-                }
-                .into())
-            }
-            _ => Ok(key),
+            .into()),
+            _ => Ok(shown),
         }
     }
 
@@ -330,12 +326,11 @@ impl Agreement {
         context: &Context<'_>,
         io: &mut Io<'_>,
     ) -> Result<Step, Error> {
-        let algorithm = self.negotiated.host_key.name;
-        let key = context
+        let algorithm = self.negotiated.host_key;
+        let (key, host_key) = context
             .config
-            .host_key_for(algorithm)
+            .host_key_for(algorithm.name)
             .ok_or(Error::Bug("a host key was offered that is not there"))?;
-        let host_key = key.public().clone();
         let hash = self.exchange_hash(context, host_key.blob(), &agreed.values, &agreed.secret);
         let state = Box::new(ExpectSignature {
             agreement: self,
@@ -346,13 +341,13 @@ impl Agreement {
         if key.signs_elsewhere() {
             io.actions.push(TransportAction::Sign(HostKeyJob {
                 key: key.clone(),
-                algorithm,
+                algorithm: algorithm.signs_as,
                 hash: state.hash.clone(),
             }));
             return Ok(Step::Wait(Exchange::ExpectSignature(state)));
         }
         // A faulty computation must not leave the machine: `sign` checks its own result.
-        let signature = key.sign(algorithm, &state.hash);
+        let signature = key.sign(algorithm.signs_as, &state.hash);
         state.signed(signature, context, io)
     }
 
@@ -361,7 +356,7 @@ impl Agreement {
         self,
         hash: Digest,
         secret: &SharedSecret,
-        (host_key, host_signature): (PublicKey, Vec<u8>),
+        (host_key, host_signature): (ShownKey, Vec<u8>),
         context: &Context<'_>,
         io: &mut Io<'_>,
     ) -> Result<Step, Error> {
@@ -416,7 +411,7 @@ pub(super) struct ExpectSignature {
     agreement: Agreement,
     agreed: ServerAgreed,
     hash: Digest,
-    host_key: PublicKey,
+    host_key: ShownKey,
 }
 
 impl ExpectSignature {

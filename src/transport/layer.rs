@@ -251,6 +251,11 @@ impl TransportLayer {
         self.session_key(Role::Server)
     }
 
+    /// The server's host key as it was shown in the first key exchange, once keyed.
+    pub fn host_key_blob(&self) -> Option<&[u8]> {
+        self.link().map(|link| link.session.host_key.blob())
+    }
+
     /// The proof of the server's host key, once keyed.
     pub fn session_proof(&self) -> Option<SessionProof> {
         let session = self.link().map(|link| &link.session)?;
@@ -275,7 +280,7 @@ impl TransportLayer {
     }
 
     fn session_key(&self, role: Role) -> Option<&PublicKey> {
-        let key = self.link().map(|link| &link.session.host_key);
+        let key = self.link().map(|link| &link.session.host_key.key);
         key.filter(|_| self.config.role == role)
     }
 

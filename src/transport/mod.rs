@@ -15,7 +15,7 @@ mod tests;
 
 use crate::crypto::hash::Digest;
 use crate::error::Error;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, ShownKey};
 use crate::packet::{OpenKeys, SealKeys};
 
 pub use config::TransportConfig;
@@ -78,7 +78,7 @@ pub enum TransportEvent {
     BannerLine(String),
     /// Client: the server's host key, whose signature over the exchange hash is good. Whether the key is the
     /// right one is still to be decided.
-    HostKey(PublicKey),
+    HostKey(ShownKey),
     /// Both directions use new keys.
     Keyed {
         /// The first key exchange, not a rekey.

@@ -6,6 +6,7 @@ use crate::crypto::algorithms::{self, name};
 use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::kex::strict_marker;
+use crate::keys::PublicKey;
 use crate::messages::kex::KexInitNames;
 use crate::messages::Role;
 
@@ -48,12 +49,13 @@ pub(super) fn kexinit(
 /// key that must be shown, which is the expected one and in a rekey the first one.
 fn host_key_algorithms(config: &TransportConfig, session: Option<&Session>) -> Vec<&'static str> {
     let must_be = session
-        .map(|session| &session.host_key)
-        .or(config.expected_host_key.as_ref());
+        .map(|session| session.host_key.key_type())
+        .or(config.expected_host_key.as_ref().map(PublicKey::key_type));
     let fits = |name: &&&'static str| match (config.role, must_be) {
         (Role::Server, _) => config.host_key_for(name).is_some(),
-        (Role::Client, Some(key)) => algorithms::signature(name)
-            .is_some_and(|algorithm| algorithm.key_type == key.key_type()),
+        (Role::Client, Some(key_type)) => {
+            algorithms::signature(name).is_some_and(|algorithm| algorithm.key_type == key_type)
+        }
         (Role::Client, None) => true,
     };
     let offered = config.preferences.host_key.iter();

@@ -3,7 +3,7 @@
 use super::extensions::ExtensionState;
 use crate::crypto::hash::Digest;
 use crate::kex::{Negotiated, Transcript};
-use crate::keys::PublicKey;
+use crate::keys::ShownKey;
 use crate::messages::Role;
 use crate::packet::Ident;
 
@@ -57,8 +57,8 @@ pub(super) struct Session {
     pub(super) id: Digest,
     /// Whether key exchange is strict, decided in the first one.
     pub(super) strict: bool,
-    /// The server's host key, proven in the first key exchange and the same ever since.
-    pub(super) host_key: PublicKey,
+    /// The server's host key, proven in the first key exchange and shown alike ever since.
+    pub(super) host_key: ShownKey,
     /// Its signature over `id`.
     pub(super) host_signature: Vec<u8>,
     /// What the last key exchange agreed on.

@@ -182,6 +182,8 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_transport *" | "ssh_channel *" => None,
             "ssh_agent *" => Some("ssh_agent_free"),
             "ssh_agent_identities *" => Some("ssh_agent_identities_free"),
+            "ssh_authorized_keys *" => Some("ssh_authorized_keys_free"),
+            "ssh_certificate *" => Some("ssh_certificate_free"),
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
@@ -190,6 +192,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_known_hosts_entry *" => Some("ssh_known_hosts_entry_free"),
             "ssh_message *" => Some("ssh_message_free"),
             "ssh_request *" => Some("ssh_request_free"),
+            "ssh_revocations *" => Some("ssh_revocations_free"),
             "ssh_security_options *" => Some("ssh_security_options_free"),
             "ssh_sftp *" => Some("ssh_sftp_free"),
             "ssh_sftp_attributes *" => Some("ssh_sftp_attributes_free"),
@@ -239,6 +242,9 @@ static ssh_sftp_operation *_Atomic sftp_operation;
 static ssh_known_hosts *known_hosts;
 static ssh_agent *agent;
 static ssh_agent_identities *agent_identities;
+static ssh_certificate *certificate;
+static ssh_revocations *revocations;
+static ssh_authorized_keys *authorized_keys;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -421,6 +427,30 @@ static ssh_message *good_ssh_message(void)
     return message = ssh_message_new_bytes("\x14 and more than a few bytes", 28);
 }
 
+static ssh_certificate *good_ssh_certificate(void)
+{
+    ssh_certificate_free(certificate);
+    ssh_key *own = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, NULL);
+    ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, own);
+    certificate = ssh_certificate_sign(draft, own, NULL, NULL);
+    CHECK(certificate != NULL);
+    ssh_certificate_free(draft);
+    ssh_key_free(own);
+    return certificate;
+}
+
+static ssh_authorized_keys *good_ssh_authorized_keys(void)
+{
+    ssh_authorized_keys_free(authorized_keys);
+    return authorized_keys = ssh_authorized_keys_load(NULL, 0, NULL);
+}
+
+static ssh_revocations *good_ssh_revocations(void)
+{
+    ssh_revocations_free(revocations);
+    return revocations = ssh_revocations_load(NULL, 0, NULL);
+}
+
 static ssh_known_hosts *good_ssh_known_hosts(void)
 {
     char path[sizeof directory + 8];
@@ -505,6 +535,9 @@ int main(void)
     ssh_event_free(event);
     ssh_error_free(error);
     ssh_key_free(key);
+    ssh_certificate_free(certificate);
+    ssh_revocations_free(revocations);
+    ssh_authorized_keys_free(authorized_keys);
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
     ssh_known_hosts_free(known_hosts);

@@ -9,6 +9,8 @@ mod agent;
 mod algorithms;
 mod audit;
 mod auth;
+mod authorized_keys;
+mod certificates;
 mod dropbear;
 mod events;
 mod exec;

@@ -241,14 +241,14 @@ impl ClientAuth {
             UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
         if ok.algorithm == algorithm.as_bytes() && ok.blob == key.blob() {
             self.sign(user, key, algorithm, events);
-        } else {
-            finish(
-                events,
-                AuthOutcome::Failure {
-                    methods: self.methods.clone(),
-                },
-            );
+            return Ok(());
         }
+        finish(
+            events,
+            AuthOutcome::Failure {
+                methods: self.methods.clone(),
+            },
+        );
         Ok(())
     }
 

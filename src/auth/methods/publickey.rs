@@ -2,9 +2,9 @@
 
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
-use crate::crypto::algorithms::name::SSH_RSA;
+use crate::crypto::algorithms::{self, name::SSH_RSA};
 use crate::error::{Error, NoCommonAlgorithm};
-use crate::keys::{Credential, KeyKind, PublicKey};
+use crate::keys::{Credential, KeyKind, ShownKey};
 use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY, METHOD_PUBLICKEY_HOSTBOUND};
 use crate::messages::MessageNumber;
 
@@ -97,21 +97,18 @@ pub(in crate::auth) fn choose_algorithm(
     })
 }
 
-/// The key in a request to the server; `None` where the algorithm is not accepted, is not one of this type
-/// of key, or the blob is no good key.
+/// The key in a request to the server, and the algorithm it signs with; `None` where that is not accepted, the blob is
+/// not what the name of the algorithm says, or is no good key.
 pub(in crate::auth) fn presented(
     algorithm: &str,
     blob: &[u8],
     accepted: &[&'static str],
-) -> Option<PublicKey> {
-    if !accepted.contains(&algorithm) {
+) -> Option<(ShownKey, &'static str)> {
+    let entry = algorithms::signature(algorithm)?;
+    if !accepted.contains(&entry.signs_as) {
         return None;
     }
-    let key = PublicKey::from_blob(blob).ok()?;
-    // The signed data hold the blob of the request. A parser that normalised it would let one key go by
-    // several names.
-    let fits = key.signature_algorithms().contains(&algorithm) && key.blob() == blob;
-    fits.then_some(key)
+    ShownKey::read(entry, blob).map(|shown| (shown, entry.signs_as))
 }
 
 /// Whether a signature blob names `algorithm` as its format (RFC 4253 §6.6). The rest of the blob is judged

@@ -12,14 +12,15 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 pub use questions::{
-    AuthDecision, AuthQuestion, AuthQuestionKind, ServerAuthConfig, ServerAuthEvent, VerifyJob,
+    AuthDecision, AuthQuestion, AuthQuestionKind, KeyJudge, ServerAuthConfig, ServerAuthEvent,
+    VerifyJob,
 };
 
 use super::methods::keyboard_interactive;
 use super::SERVICE_USERAUTH;
 use crate::codec::printable;
 use crate::error::{Error, PeerMisbehaved};
-use crate::keys::PublicKey;
+use crate::keys::{Attendance, Permissions, ShownKey};
 use crate::messages::service::{ServiceAccept, ServiceRequest};
 use crate::messages::userauth::{
     UserauthBanner, UserauthFailure, UserauthPkOk, UserauthSuccess, METHOD_KEYBOARD_INTERACTIVE,
@@ -59,11 +60,7 @@ enum State {
     /// The application's answer.
     ExpectDecision { id: u64, asked: Asked },
     /// The result of a signature's verification.
-    ExpectVerified {
-        id: u64,
-        key: PublicKey,
-        algorithm: String,
-    },
+    ExpectVerified { id: u64, proof: Box<Proof> },
     /// INFO_RESPONSE to so many prompts, or another request in its place.
     ExpectInfoResponse { prompts: usize },
     /// Nothing more.
@@ -82,8 +79,17 @@ enum Asked {
     },
     Proof {
         blob: Vec<u8>,
+        permissions: Option<Permissions>,
     },
     Interactive,
+}
+
+/// A key whose signature is being verified.
+struct Proof {
+    shown: ShownKey,
+    algorithm: &'static str,
+    permissions: Option<Permissions>,
+    attendance: Option<Attendance>,
 }
 
 /// What one user name has achieved. Another name starts from nothing (RFC 4252 §5).
@@ -96,6 +102,8 @@ struct Progress {
     follow: Option<Vec<String>>,
     /// Blobs of the keys that had a part in it: none counts twice.
     used_keys: Vec<Vec<u8>>,
+    /// What the certificates among them permit.
+    permissions: Option<Permissions>,
 }
 
 /// What the limits count.
@@ -214,7 +222,8 @@ impl ServerAuth {
         }
         self.handle_timeout(now)?;
         let sink = &mut Sink { out, events };
-        if let State::ExpectDecision { asked, .. } = self.take_state() {
+        if let State::ExpectDecision { mut asked, .. } = self.take_state() {
+            let decision = asked.restrict(decision);
             match decision {
                 _ if matches!(asked, Asked::Methods(_)) => {
                     self.begin_user(asked, decision, sink)?
@@ -233,6 +242,13 @@ impl ServerAuth {
                         prompts: prompts.prompts.len(),
                     };
                 }
+                AuthDecision::Accept | AuthDecision::Partial { .. }
+                    if !self.progress.take_over(&asked) =>
+                {
+                    self.refuse(&asked, sink)?;
+                }
+                // Turned into one of the others above.
+                AuthDecision::AcceptRestricted(_) => {}
                 AuthDecision::Accept => self.accept(asked, sink),
                 AuthDecision::Partial { methods } => self.accept_partly(asked, methods, sink),
             }
@@ -276,13 +292,20 @@ impl ServerAuth {
         }
         self.handle_timeout(now)?;
         let sink = &mut Sink { out, events };
-        if let State::ExpectVerified { key, algorithm, .. } = self.take_state() {
+        if let State::ExpectVerified { proof, .. } = self.take_state() {
             if good {
                 // Only here may a key be called proven: its own signature, under its own algorithm.
                 let asked = Asked::Proof {
-                    blob: key.blob().to_vec(),
+                    blob: proof.shown.key.blob().to_vec(),
+                    permissions: proof.permissions,
                 };
-                self.ask(asked, AuthQuestionKind::KeyProven { key, algorithm }, sink);
+                let kind = AuthQuestionKind::KeyProven {
+                    key: proof.shown.key,
+                    algorithm: proof.algorithm.to_owned(),
+                    certificate: proof.shown.certificate,
+                    attendance: proof.attendance,
+                };
+                self.ask(asked, kind, sink);
             } else {
                 self.fail(sink)?;
             }
@@ -463,13 +486,14 @@ impl ServerAuth {
         sink.events.push_back(ServerAuthEvent::Authenticated {
             user: self.progress.user.take().unwrap_or_default(),
             method: asked.method().to_owned(),
+            permissions: self.progress.permissions.take(),
         });
     }
 
     fn accept_partly(&mut self, asked: Asked, methods: Vec<String>, sink: &mut Sink<'_>) {
         match asked {
             Asked::Query { algorithm, blob } => return key_would_do(&algorithm, &blob, sink),
-            Asked::Proof { blob } => self.progress.used_keys.push(blob),
+            Asked::Proof { blob, .. } => self.progress.used_keys.push(blob),
             Asked::Methods(_) | Asked::None | Asked::Password | Asked::Interactive => {}
         }
         sink.out
@@ -478,7 +502,46 @@ impl ServerAuth {
     }
 }
 
+impl Progress {
+    /// Takes over what a proven certificate permits; false where it cannot go together with another one.
+    fn take_over(&mut self, asked: &Asked) -> bool {
+        let Asked::Proof {
+            permissions: Some(more),
+            ..
+        } = asked
+        else {
+            return true;
+        };
+        let both = match &self.permissions {
+            Some(before) => before.and(more),
+            None => Some(more.clone()),
+        };
+        let fits = both.is_some();
+        self.permissions = both.or(self.permissions.take());
+        fits
+    }
+}
+
 impl Asked {
+    /// Notes what a decision permits beside what a certificate does; the decision that is left. Where nothing is left that
+    /// both allow, that is no.
+    fn restrict(&mut self, decision: AuthDecision) -> AuthDecision {
+        let AuthDecision::AcceptRestricted(more) = decision else {
+            return decision;
+        };
+        if let Asked::Proof { permissions, .. } = self {
+            let both = match permissions.as_ref() {
+                Some(before) => before.and(&more),
+                None => Some(*more),
+            };
+            if both.is_none() {
+                return AuthDecision::Refuse;
+            }
+            *permissions = both;
+        }
+        AuthDecision::Accept
+    }
+
     fn method(&self) -> &'static str {
         match self {
             Asked::Methods(_) | Asked::None => METHOD_NONE,
@@ -522,6 +585,10 @@ fn check_decision(asked: &Asked, decision: &AuthDecision) -> Result<(), Error> {
             Asked::Methods(_),
             AuthDecision::Accept | AuthDecision::Refuse | AuthDecision::Methods { .. },
         ) => Ok(()),
+        (Asked::Query { .. } | Asked::Proof { .. }, AuthDecision::AcceptRestricted(_)) => Ok(()),
+        (_, AuthDecision::AcceptRestricted(_)) => {
+            Err(Error::ApiMisuse("restrictions belong to keys only"))
+        }
         (Asked::Methods(_), _) | (_, AuthDecision::Methods { .. }) => Err(Error::ApiMisuse(
             "methods are the answer to the question for them only",
         )),

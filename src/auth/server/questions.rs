@@ -1,15 +1,17 @@
 //! What the server's side of user authentication says to the application, and hears from it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::auth::Prompts;
-use crate::crypto::algorithms::SIGNATURES;
-use crate::keys::PublicKey;
+use crate::crypto::algorithms;
+use crate::error::CertificateFault;
+use crate::keys::{Attendance, Certificate, Permissions, PublicKey, ShownKey};
 
 /// What a server allows.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerAuthConfig {
     /// The failure after which the connection ends.
     pub max_failures: u32,
@@ -28,6 +30,21 @@ pub struct ServerAuthConfig {
     pub banner: Option<(String, String)>,
     /// The signature algorithms that are accepted; by default every one of this build.
     pub sig_algs: Vec<&'static str>,
+    /// Who judges keys before anybody is asked; without one no certificate is accepted.
+    pub keys: Option<Arc<dyn KeyJudge>>,
+    /// Whether security keys must attest that somebody has touched them, before anybody is asked.
+    pub touch_required: bool,
+}
+
+/// Decides about users' keys and certificates before the application is asked. It knows the time, where the peer is, and
+/// what is revoked.
+pub trait KeyJudge: Send + Sync {
+    /// Whether the key may be asked about; for one in a certificate also whether that holds for the user, and what it
+    /// permits.
+    ///
+    /// # Errors
+    /// Why not.
+    fn judge(&self, user: &str, shown: &ShownKey) -> Result<Option<Permissions>, CertificateFault>;
 }
 
 impl Default for ServerAuthConfig {
@@ -40,7 +57,9 @@ impl Default for ServerAuthConfig {
             methods: Vec::new(),
             ask_methods: false,
             banner: None,
-            sig_algs: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            sig_algs: algorithms::user_signatures(),
+            keys: None,
+            touch_required: true,
         }
     }
 }
@@ -69,6 +88,8 @@ pub enum AuthQuestionKind {
         key: PublicKey,
         /// The signature algorithm it would be used with.
         algorithm: String,
+        /// The certificate that it was named in, which holds for the user.
+        certificate: Option<Certificate>,
     },
     /// May the user in with this key? The client has proven that it holds it.
     KeyProven {
@@ -76,6 +97,10 @@ pub enum AuthQuestionKind {
         key: PublicKey,
         /// The signature algorithm that was used.
         algorithm: String,
+        /// The certificate that it was shown in, which holds for the user.
+        certificate: Option<Certificate>,
+        /// What the key attests, where it is a security key.
+        attendance: Option<Attendance>,
     },
     /// A keyboard-interactive dialogue begins: give prompts, or decide at once.
     InteractiveStart {
@@ -94,6 +119,8 @@ pub enum AuthDecision {
     /// Yes. For [`AuthQuestionKind::KeyAsked`] this invites a signature, for credentials it lets the user in; for
     /// [`AuthQuestionKind::Methods`] it changes nothing.
     Accept,
+    /// As [`Accept`](Self::Accept), and what the user may do is limited; for the kinds about keys.
+    AcceptRestricted(Box<Permissions>),
     /// This user may try these methods; for [`AuthQuestionKind::Methods`] only.
     Methods {
         /// The methods, possibly none.
@@ -115,8 +142,7 @@ pub enum AuthDecision {
     Prompts(Prompts),
 }
 
-/// A signature that the caller verifies, on a thread where it may take time:
-/// `key.verify(&algorithm, &data, &signature)`.
+/// A signature that the caller verifies, on a thread where it may take time: [`is_good`](Self::is_good).
 pub struct VerifyJob {
     /// Handed back with the result.
     pub id: u64,
@@ -128,6 +154,14 @@ pub struct VerifyJob {
     pub data: Vec<u8>,
     /// The signature blob.
     pub signature: Vec<u8>,
+}
+
+impl VerifyJob {
+    /// Whether the signature is good. What security keys attest was looked at before, and is part of what they sign.
+    pub fn is_good(&self) -> bool {
+        self.key
+            .verify_unattended(&self.algorithm, &self.data, &self.signature)
+    }
 }
 
 /// What happened, or is wanted from the caller.
@@ -142,5 +176,16 @@ pub enum ServerAuthEvent {
         user: String,
         /// By which method, the last one where several were needed.
         method: String,
+        /// What the certificates that were shown permit; `None` where none was shown.
+        permissions: Option<Permissions>,
+    },
+    /// A key or certificate does not count, which the client is not told the reason of.
+    KeyRefused {
+        /// Who showed it.
+        user: String,
+        /// Which.
+        shown: Box<ShownKey>,
+        /// Why.
+        fault: CertificateFault,
     },
 }

@@ -3,20 +3,27 @@
 use zeroize::Zeroizing;
 
 use super::{
-    count, service_not_available, Asked, AuthQuestionKind, Progress, ServerAuth, ServerAuthEvent,
-    Sink, State, VerifyJob,
+    count, service_not_available, Asked, AuthQuestionKind, Progress, Proof, ServerAuth,
+    ServerAuthEvent, Sink, State, VerifyJob,
 };
 use crate::auth::methods::publickey::{self, Subject};
 use crate::auth::methods::{keyboard_interactive, password};
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::DecodeError;
-use crate::error::Error;
-use crate::keys::PublicKey;
+use crate::error::{CertificateFault, Error};
+use crate::keys::{Attendance, Permissions, ShownKey};
 use crate::messages::userauth::{
     MethodFields, UserauthRequest, METHOD_KEYBOARD_INTERACTIVE, METHOD_PASSWORD, METHOD_PUBLICKEY,
     METHOD_PUBLICKEY_HOSTBOUND,
 };
 use crate::messages::MessageNumber;
+
+/// A key that may be used, if it is proven.
+struct Usable {
+    shown: ShownKey,
+    algorithm: &'static str,
+    permissions: Option<Permissions>,
+}
 
 impl ServerAuth {
     /// Takes a new request: counts it, and sees whose it is.
@@ -132,13 +139,70 @@ impl ServerAuth {
         self.refuse(&Asked::None, sink)
     }
 
-    /// The key of a request, if it may be used at all.
-    fn usable_key(&self, algorithm: &str, blob: &[u8]) -> Option<PublicKey> {
-        let used = self.progress.used_keys.iter().any(|used| used == blob);
-        if used || !self.offers(METHOD_PUBLICKEY) {
+    /// The key of a request, if it may be used at all: the algorithm it signs with, and what its certificate permits.
+    fn usable_key(&self, algorithm: &str, blob: &[u8], sink: &mut Sink<'_>) -> Option<Usable> {
+        if !self.offers(METHOD_PUBLICKEY) {
             return None;
         }
-        publickey::presented(algorithm, blob, &self.config.sig_algs)
+        let (shown, algorithm) = publickey::presented(algorithm, blob, &self.config.sig_algs)?;
+        // One key counts once, in whatever it is shown.
+        let used = &self.progress.used_keys;
+        if used.iter().any(|used| used == shown.key.blob()) {
+            return None;
+        }
+        match self.judge(&shown) {
+            Ok(permissions) => Some(Usable {
+                shown,
+                algorithm,
+                permissions,
+            }),
+            Err(fault) => {
+                self.key_refused(&shown, fault, sink);
+                None
+            }
+        }
+    }
+
+    fn judge(&self, shown: &ShownKey) -> Result<Option<Permissions>, CertificateFault> {
+        match (&self.config.keys, &shown.certificate) {
+            (Some(judge), _) => judge.judge(self.user(), shown),
+            (None, None) => Ok(None),
+            (None, Some(certificate)) => {
+                let authority = certificate.authority().fingerprint();
+                Err(CertificateFault::Authority(authority))
+            }
+        }
+    }
+
+    fn key_refused(&self, shown: &ShownKey, fault: CertificateFault, sink: &mut Sink<'_>) {
+        sink.events.push_back(ServerAuthEvent::KeyRefused {
+            user: self.user().to_owned(),
+            shown: Box::new(shown.clone()),
+            fault,
+        });
+    }
+
+    /// What a security key must attest: by default that somebody was there, and that it knows who where the certificate
+    /// says so. A plain key attests nothing, which is not enough then.
+    fn is_attended(
+        &self,
+        usable: &Usable,
+        attendance: Option<Attendance>,
+        sink: &mut Sink<'_>,
+    ) -> bool {
+        let permissions = usable.permissions.as_ref();
+        if permissions.is_some_and(|permissions| permissions.verify_required)
+            && !attendance.is_some_and(Attendance::is_verified)
+        {
+            self.key_refused(&usable.shown, CertificateFault::NotVerified, sink);
+            return false;
+        }
+        if !usable.shown.key.kind().is_security_key() {
+            return true;
+        }
+        let touch = self.config.touch_required
+            && permissions.is_none_or(|permissions| permissions.touch_required);
+        attendance.is_some_and(|seen| seen.is_present() || !touch)
     }
 
     /// A request without a signature. Refusals have a limit of their own, because clients with many keys
@@ -154,14 +218,18 @@ impl ServerAuth {
             self.config.max_key_queries,
             "key queries",
         )?;
-        match self.usable_key(algorithm, blob) {
-            Some(key) => {
-                let algorithm = algorithm.to_owned();
+        match self.usable_key(algorithm, blob, sink) {
+            Some(usable) => {
                 let asked = Asked::Query {
-                    algorithm: algorithm.clone(),
+                    algorithm: algorithm.to_owned(),
                     blob: blob.to_vec(),
                 };
-                self.ask(asked, AuthQuestionKind::KeyAsked { key, algorithm }, sink);
+                let kind = AuthQuestionKind::KeyAsked {
+                    key: usable.shown.key,
+                    algorithm: usable.algorithm.to_owned(),
+                    certificate: usable.shown.certificate,
+                };
+                self.ask(asked, kind, sink);
             }
             None => self.fail_uncounted(sink),
         }
@@ -178,20 +246,31 @@ impl ServerAuth {
         let Subject {
             algorithm, blob, ..
         } = subject;
-        let key = match self.usable_key(algorithm, blob) {
-            Some(key) if publickey::signature_is_labelled(signature, algorithm) => key,
-            _ => return self.fail(sink),
+        let Some(usable) = self.usable_key(algorithm, blob, sink) else {
+            return self.fail(sink);
         };
+        let is_security_key = usable.shown.key.kind().is_security_key();
+        let attendance = Attendance::of(signature).filter(|_| is_security_key);
+        if !publickey::signature_is_labelled(signature, usable.algorithm)
+            || !self.is_attended(&usable, attendance, sink)
+        {
+            return self.fail(sink);
+        }
         let id = self.new_id();
-        let algorithm = algorithm.to_owned();
         sink.events.push_back(ServerAuthEvent::Verify(VerifyJob {
             id,
-            key: key.clone(),
-            algorithm: algorithm.clone(),
+            key: usable.shown.key.clone(),
+            algorithm: usable.algorithm.to_owned(),
             data: subject.signed_data(&self.session_id),
             signature: signature.to_vec(),
         }));
-        self.state = State::ExpectVerified { id, key, algorithm };
+        let proof = Box::new(Proof {
+            shown: usable.shown,
+            algorithm: usable.algorithm,
+            permissions: usable.permissions,
+            attendance,
+        });
+        self.state = State::ExpectVerified { id, proof };
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Dialogues of a client and a server in memory, and each of them against scripted bytes.
 
+mod certificates;
 mod client_attacks;
 mod dialogues;
 mod hostbound;
@@ -19,7 +20,7 @@ use super::{
 use crate::codec::Writer;
 use crate::crypto::random::Random;
 use crate::error::{Error, PeerMisbehaved};
-use crate::keys::{KeyKind, PrivateKey};
+use crate::keys::{KeyKind, Permissions, PrivateKey};
 use crate::messages::userauth::{MethodFields, UserauthFailure, UserauthRequest};
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
@@ -122,10 +123,10 @@ fn describe(user: &str, kind: &AuthQuestionKind) -> String {
         AuthQuestionKind::Methods => format!("{user}: methods"),
         AuthQuestionKind::None => format!("{user}: none"),
         AuthQuestionKind::Password(password) => format!("{user}: password {}", text(password)),
-        AuthQuestionKind::KeyAsked { key, algorithm } => {
+        AuthQuestionKind::KeyAsked { key, algorithm, .. } => {
             format!("{user}: asked {algorithm} {}", key.fingerprint())
         }
-        AuthQuestionKind::KeyProven { key, algorithm } => {
+        AuthQuestionKind::KeyProven { key, algorithm, .. } => {
             format!("{user}: proven {algorithm} {}", key.fingerprint())
         }
         AuthQuestionKind::InteractiveStart { submethods } => {
@@ -187,7 +188,7 @@ impl Server {
         let Some(ServerAuthEvent::Verify(job)) = self.events.pop_front() else {
             panic!("no signature to verify");
         };
-        let good = job.key.verify(&job.algorithm, &job.data, &job.signature);
+        let good = job.is_good();
         self.auth
             .verified(job.id, good, self.now, &mut self.out, &mut self.events)
     }
@@ -249,6 +250,8 @@ struct Pair {
     /// Message numbers of the client and, marked, of the server.
     wire: Vec<String>,
     let_in: Vec<String>,
+    /// What the one who was let in may do.
+    permissions: Option<Permissions>,
 }
 
 impl Pair {
@@ -265,6 +268,7 @@ impl Pair {
             banners: Vec::new(),
             wire: Vec::new(),
             let_in: Vec::new(),
+            permissions: None,
         }
     }
 
@@ -344,7 +348,13 @@ impl Pair {
                 self.server.events.push_front(ServerAuthEvent::Verify(job));
                 self.server.verify()
             }
-            ServerAuthEvent::Authenticated { user, method } => {
+            ServerAuthEvent::KeyRefused { .. } => Ok(()),
+            ServerAuthEvent::Authenticated {
+                user,
+                method,
+                permissions,
+            } => {
+                self.permissions = permissions;
                 self.let_in.push(format!("{user} by {method}"));
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! What needs `unsafe` or a bare system call: the socket's descriptor, fork, lent buffers, memory to read into.
 
+pub mod clock;
 pub mod exit;
 pub mod file;
 pub mod fork;

@@ -23,7 +23,7 @@ use crate::auth::{
 use crate::connection::{
     ChannelId, ChannelRequest, ConnectionEvent, ExitOutcome, OpenKind, ReadOutcome, Stream,
 };
-use crate::crypto::algorithms::SIGNATURES;
+use crate::crypto::algorithms;
 use crate::crypto::random::SeededRandom;
 use crate::error::Error;
 use crate::messages::Role;
@@ -78,7 +78,7 @@ impl Side {
             Role::Server => (&plan.server, 12),
         };
         let mut services = ServiceConfig {
-            signature_algorithms: SIGNATURES.iter().map(|entry| entry.name).collect(),
+            signature_algorithms: algorithms::user_signatures(),
             ..ServiceConfig::default()
         };
         services.server_auth.methods = vec!["password".to_owned()];

@@ -114,7 +114,9 @@ impl Side {
                 }
                 TransportAction::OpenKeys(keys) => self.opener.install(*keys),
                 TransportAction::Event(TransportEvent::Keyed { first }) => self.keyed.push(first),
-                TransportAction::Event(TransportEvent::HostKey(key)) => self.host_keys.push(key),
+                TransportAction::Event(TransportEvent::HostKey(shown)) => {
+                    self.host_keys.push(shown.key)
+                }
                 TransportAction::Event(TransportEvent::Extensions) => self.extensions += 1,
                 TransportAction::Event(_) => {}
                 TransportAction::Sign(_) => panic!("no key of these tests is elsewhere"),
