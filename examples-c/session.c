@@ -579,10 +579,13 @@ static void on_channel_request(ssh_request *request, void *userdata)
         session_start_sftp(request);
     else if (kind == SSH_REQUEST_SHELL)
         session_start(session, NULL, request);
-    else if (command != NULL && strlen(command) == length)
+    else if (command != NULL && strlen(command) == length) {
         /* Without a NUL inside, which would make the shell run something else than what is written there. */
+        const char *original = ssh_request_original_command(request, &length);
+        if (length > 0)
+            add_variable(session, "SSH_ORIGINAL_COMMAND", original);
         session_start(session, command, request);
-    else if (is_granted(session, request))
+    } else if (is_granted(session, request))
         ssh_request_accept(request);
     else
         ssh_request_refuse(request);

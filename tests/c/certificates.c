@@ -220,8 +220,8 @@ static ssh_status host_as(const char *principal, ssh_error **error)
         int32_t verdict = 0;
         CHECK_STATUS(ssh_transport_known_hosts_verdict(p.client, &verdict, NULL), SSH_OK);
         CHECK(verdict == SSH_KNOWN_HOSTS_MATCH);
-        CHECK_STATUS(ssh_transport_renegotiate_keys(p.client, 20000, NULL), SSH_OK);
         status = ssh_transport_auth_password(p.client, "alice", "open sesame", 11, false, NULL, 20000, error);
+        CHECK_STATUS(ssh_transport_renegotiate_keys(p.client, 20000, NULL), SSH_OK);
     }
     ssh_event_free(started);
     ssh_memory_free(line);
