@@ -284,12 +284,17 @@
 #define SSH_ERR_AUTH -601
 
 /**
+ * There is no agent, or it broke its protocol: ssh_error_message() tells which. One that says no is SSH_ERR_DENIED.
+ */
+#define SSH_ERR_AGENT -602
+
+/**
  * The peer refused to open the channel: ssh_error_channel_reason() and ssh_error_peer_text().
  */
 #define SSH_ERR_CHANNEL -701
 
 /**
- * The peer answered the request with a failure.
+ * The peer, or the agent, answered the request with a failure.
  */
 #define SSH_ERR_DENIED -702
 
@@ -630,6 +635,22 @@
  * How a command ended: by a signal, see ssh_channel_exit_signal().
  */
 #define SSH_EXIT_SIGNAL 2
+
+/**
+ * Order of keys: as ssh has it, which is those named that the agent has, what else the agent has, the others that were
+ * named.
+ */
+#define SSH_AUTH_AGENT_FIRST 0
+
+/**
+ * Order of keys: those named, as they were named, then what else the agent has.
+ */
+#define SSH_AUTH_NAMED_FIRST 1
+
+/**
+ * Order of keys: only those named, as they were named.
+ */
+#define SSH_AUTH_NAMED_ONLY 2
 
 /**
  * All kinds at once, where a kind is set up.
@@ -1137,6 +1158,25 @@
 #define SSH_SFTP_FOLLOW_SYMLINKS 8
 
 /**
+ * A program that keeps private keys and signs with them, such as ssh-agent, gpg-agent or the one of a password manager.
+ *
+ * Any thread may ask; one question is asked at a time, and the others wait for their turn. An agent that does not answer
+ * in time, or that breaks its protocol, loses its connection; one to a socket is made anew with the next call, so that
+ * an agent that was started again is found again.
+ *
+ * Calls that wait take `timeout_ms`, for which SSH_TIMEOUT_DEFAULT is 5 s; for signatures it is 60 s, because a person
+ * may have to say yes or to touch something. They fail with SSH_ERR_AGENT when there is no agent or it breaks its
+ * protocol, with SSH_ERR_DENIED when it says no, and with SSH_ERR_TIMEOUT, SSH_ERR_CANCELLED and SSH_ERR_CLOSED.
+ */
+typedef struct ssh_agent ssh_agent;
+
+/**
+ * The keys and certificates that an agent had when it was asked, in its order. A list does not change; what is asked of
+ * it belongs to it and lives until it is freed.
+ */
+typedef struct ssh_agent_identities ssh_agent_identities;
+
+/**
  * The lines of an authorized_keys file, as sshd(8) describes them: keys with options in front. A line of which anything is
  * not understood, an unknown option above all, lets nobody in: ssh_authorized_keys_warnings(). It does not change; a new
  * file is loaded anew, best at each login.
@@ -1489,6 +1529,32 @@ typedef void (*ssh_forward_callback)(ssh_channel *channel,
                                      void *userdata);
 
 /**
+ * Makes a signature with a private key that the library does not have.
+ *
+ * Called with no lock held, on the thread that calls ssh_key_sign(), or on one of the library's pool when a session needs
+ * the signature; several may be wanted at once. It may take its time, up to the timeouts of the login or the key
+ * exchange that waits for it, and holds up nothing else. It may call any function of the library, and must not unwind or
+ * longjmp.
+ *
+ * @param algorithm  the signature algorithm, such as "rsa-sha2-512"; lives during the call
+ * @param data       what to sign: not a hash, the hash is part of the algorithm
+ * @param length     how many bytes
+ * @param signature  where to put the signature blob (RFC 4253 section 6.6): the algorithm and the signature, each as a string
+ *                   with its length in front
+ * @param capacity   how many bytes fit; at least 4096
+ * @param signature_length  receives how many there are
+ * @param userdata   as given
+ * @return SSH_OK, or a negative number for a failure: an SSH_ERR_... becomes the status of what needed the signature
+ */
+typedef ssh_status (*ssh_sign_callback)(const char *algorithm,
+                                        const void *data,
+                                        size_t length,
+                                        void *signature,
+                                        size_t capacity,
+                                        size_t *signature_length,
+                                        void *userdata);
+
+/**
  * Receives questions.
  *
  * Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
@@ -1686,7 +1752,7 @@ const char *ssh_error_message(const ssh_error *error);
 bool ssh_error_is_retryable(const ssh_error *error);
 
 /**
- * The system's error number, for SSH_ERR_IO.
+ * The system's error number, for SSH_ERR_IO, and for SSH_ERR_AGENT when there is no agent where it should be.
  *
  * @return an errno value, or 0. Any thread. Since 0.1.
  */
@@ -4670,6 +4736,326 @@ ssh_status ssh_request_serve_x11(ssh_request *request,
 ssh_status ssh_request_serve_agent(ssh_request *request,
                                    const char *socket,
                                    ssh_error **error);
+
+/**
+ * Connects to an agent that listens at a UNIX socket.
+ *
+ * @param socket      the path of the socket; NULL for the user's agent, which the variable SSH_AUTH_SOCK names
+ * @param timeout_ms  milliseconds until it must be connected; SSH_TIMEOUT_DEFAULT is 5 s
+ * @param error       receives the detail, or NULL: SSH_ERR_AGENT, SSH_ERR_TIMEOUT, SSH_ERR_INVALID_ARG
+ * @return an agent, freed with ssh_agent_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_agent *ssh_agent_new(const char *socket,
+                         int32_t timeout_ms,
+                         ssh_error **error);
+
+/**
+ * Talks to the agent at the other end of a channel. On a server whose client forwards its agent, open the channel with
+ * ssh_transport_open_channel("auth-agent@openssh.com", ...): the keys of the client's user can then be used there.
+ *
+ * @param channel  an open channel. The handle stays the caller's and may be freed at any time; nobody else should read
+ *                 or write the channel
+ * @param error    receives the detail, or NULL: SSH_ERR_BAD_HANDLE
+ * @return an agent, freed with ssh_agent_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_agent *ssh_agent_new_channel(ssh_channel *channel,
+                                 ssh_error **error);
+
+/**
+ * Talks to an agent over functions of the program's. They are called on the threads that ask the agent, with no lock
+ * held, and should keep to their timeouts: one that does not holds up the call, whose own timeout then comes late.
+ *
+ * @param read      reads, as for ssh_transport_new_stream()
+ * @param write     writes
+ * @param close     ends the stream, and calls of the others; or NULL when both keep to their timeouts
+ * @param userdata  passed to all of them
+ * @param destroy   ends userdata's life, or NULL
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG
+ * @return an agent, freed with ssh_agent_free(), or NULL; then none of the functions is ever called.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_agent *ssh_agent_new_stream(ssh_stream_read_callback read,
+                                ssh_stream_write_callback write,
+                                ssh_stream_close_callback close,
+                                void *userdata,
+                                ssh_destroy_callback destroy,
+                                ssh_error **error);
+
+/**
+ * Ends the connection and frees the handle. Calls that wait for the agent in other threads return with SSH_ERR_CLOSED.
+ *
+ * @param agent  the agent; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_agent_free(ssh_agent *agent);
+
+/**
+ * Has every call that waits for the agent return with SSH_ERR_CANCELLED.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread; does not wait. Since 0.1.
+ */
+ssh_status ssh_agent_cancel(ssh_agent *agent);
+
+/**
+ * The keys and certificates that the agent has.
+ *
+ * @param agent       the agent
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL
+ * @return a list, freed with ssh_agent_identities_free(), or NULL. It is empty when the agent has no keys, or is locked.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_agent_identities *ssh_agent_list(ssh_agent *agent,
+                                     int32_t timeout_ms,
+                                     ssh_error **error);
+
+/**
+ * Has the agent sign.
+ *
+ * @param agent             the agent
+ * @param blob              the blob of the key or certificate to sign with, as ssh_agent_identities_blob() has it
+ * @param blob_length       its length
+ * @param algorithm         the signature algorithm, such as "rsa-sha2-512", which what comes back must have; NULL for the
+ *                          strongest of the key. The name that a certificate has for it means the same
+ * @param data              what to sign
+ * @param length            how many bytes
+ * @param signature         receives the signature blob (RFC 4253 section 6.6), freed with ssh_memory_free()
+ * @param signature_length  receives its length
+ * @param timeout_ms        milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is 60 s
+ * @param error             receives the detail, or NULL: SSH_ERR_DENIED when the agent does not have the key, is locked
+ *                          or a person said no; SSH_ERR_KEY_UNSUPPORTED for an algorithm that is not of the key
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_sign(ssh_agent *agent,
+                          const void *blob,
+                          size_t blob_length,
+                          const char *algorithm,
+                          const void *data,
+                          size_t length,
+                          void **signature,
+                          size_t *signature_length,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Has the agent keep a key, with its comment.
+ *
+ * @param agent               the agent
+ * @param key                 a private key
+ * @param certificate         the blob of a certificate of the key, which is then what the agent has; or NULL. ssh-add adds
+ *                            both, the key and then the certificate
+ * @param certificate_length  its length
+ * @param lifetime_s          seconds after which the agent forgets it; 0 for never
+ * @param confirm             whether a person has to say yes to each use
+ * @param timeout_ms          milliseconds to wait for the answer
+ * @param error               receives the detail, or NULL: SSH_ERR_DENIED, also when the agent does not know such keys or
+ *                            limits; SSH_ERR_INVALID_ARG for a public key or a certificate of another key
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_add(ssh_agent *agent,
+                         const ssh_key *key,
+                         const void *certificate,
+                         size_t certificate_length,
+                         uint32_t lifetime_s,
+                         bool confirm,
+                         int32_t timeout_ms,
+                         ssh_error **error);
+
+/**
+ * Has the agent forget a key or certificate.
+ *
+ * @param agent       the agent
+ * @param blob        the blob of the key or certificate
+ * @param length      its length
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED when the agent does not have it
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_remove(ssh_agent *agent,
+                            const void *blob,
+                            size_t length,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Has the agent forget all its keys.
+ *
+ * @param agent       the agent
+ * @param timeout_ms  milliseconds to wait for the answer
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_remove_all(ssh_agent *agent, int32_t timeout_ms, ssh_error **error);
+
+/**
+ * Locks the agent: until it is unlocked with the same passphrase it lists no keys and does not sign.
+ *
+ * @param agent              the agent
+ * @param passphrase         any bytes
+ * @param passphrase_length  how many, at most 4096
+ * @param timeout_ms         milliseconds to wait for the answer
+ * @param error              receives the detail, or NULL: SSH_ERR_DENIED when it is locked already
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_lock(ssh_agent *agent,
+                          const char *passphrase,
+                          size_t passphrase_length,
+                          int32_t timeout_ms,
+                          ssh_error **error);
+
+/**
+ * Unlocks the agent. Agents make those wait who try wrong passphrases.
+ *
+ * @param agent              the agent
+ * @param passphrase         the passphrase that it was locked with
+ * @param passphrase_length  its length
+ * @param timeout_ms         milliseconds to wait for the answer
+ * @param error              receives the detail, or NULL: SSH_ERR_DENIED for another passphrase, or when it is not locked
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_agent_unlock(ssh_agent *agent,
+                            const char *passphrase,
+                            size_t passphrase_length,
+                            int32_t timeout_ms,
+                            ssh_error **error);
+
+/**
+ * Frees a list and what was asked of it.
+ *
+ * @param list  the list; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_agent_identities_free(ssh_agent_identities *list);
+
+/**
+ * How many there are.
+ *
+ * @return the number; 0 also when `list` is no list. Any thread. Since 0.1.
+ */
+size_t ssh_agent_identities_count(const ssh_agent_identities *list);
+
+/**
+ * The type of one: "ssh-ed25519", "ssh-rsa-cert-v01@openssh.com", "sk-ssh-ed25519@openssh.com" and others.
+ *
+ * @param list   the list
+ * @param index  which one, from 0
+ * @return a string of the list's, or NULL when there is none such. Any thread. Since 0.1.
+ */
+const char *ssh_agent_identities_type(const ssh_agent_identities *list,
+                                      size_t index);
+
+/**
+ * The comment of one: often the file that it came from. What is not printable is escaped.
+ *
+ * @param list   the list
+ * @param index  which one, from 0
+ * @return a string of the list's, or NULL when there is none such. Any thread. Since 0.1.
+ */
+const char *ssh_agent_identities_comment(const ssh_agent_identities *list, size_t index);
+
+/**
+ * The fingerprint of the blob of one: "SHA256:" and 43 characters. For a key it is what ssh-add -l shows.
+ *
+ * @param list   the list
+ * @param index  which one, from 0
+ * @return a string of the list's, or NULL when there is none such. Any thread. Since 0.1.
+ */
+const char *ssh_agent_identities_fingerprint(const ssh_agent_identities *list,
+                                             size_t index);
+
+/**
+ * The blob of one, by which the agent knows it.
+ *
+ * @param list    the list
+ * @param index   which one, from 0
+ * @param length  receives the length, or NULL
+ * @return bytes of the list's, or NULL when there is none such. Any thread. Since 0.1.
+ */
+const void *ssh_agent_identities_blob(const ssh_agent_identities *list,
+                                      size_t index,
+                                      size_t *length);
+
+/**
+ * The key of one, without what is secret.
+ *
+ * @param list   the list
+ * @param index  which one, from 0
+ * @return a public key, freed with ssh_key_free(); NULL when there is none such, or it is of a type that ssh_key does not
+ *         know: its blob can be used all the same. Any thread. Since 0.1.
+ */
+ssh_key *ssh_agent_identities_key(const ssh_agent_identities *list,
+                                  size_t index);
+
+/**
+ * Makes a private key whose signatures the program makes: with a hardware token, a key management service, another
+ * process. It goes wherever a private key goes, for users (ssh_transport_auth_publickey()) and hosts
+ * (ssh_server_add_key()), but cannot be written or given to an agent. Each signature is checked before it is used.
+ *
+ * @param public    the key whose signatures are made; its public half counts
+ * @param sign      makes them
+ * @param userdata  passed to it
+ * @param destroy   ends userdata's life once nothing uses the key any more, or NULL
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
+ * @return a key, freed with ssh_key_free(), or NULL; then destroy is not called. Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_new_signer(const ssh_key *public_,
+                            ssh_sign_callback sign,
+                            void *userdata,
+                            ssh_destroy_callback destroy,
+                            ssh_error **error);
+
+/**
+ * Makes a private key whose signatures an agent makes.
+ *
+ * @param agent       an agent; once it is freed, the key cannot sign any more (SSH_ERR_CLOSED)
+ * @param public      a key that the agent has, such as ssh_agent_identities_key() returns
+ * @param timeout_ms  milliseconds that each signature may take; SSH_TIMEOUT_DEFAULT is 60 s
+ * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
+ * @return a key, freed with ssh_key_free(), or NULL. Any thread; does not ask the agent. Since 0.1.
+ */
+ssh_key *ssh_key_new_agent(ssh_agent *agent,
+                           const ssh_key *public_,
+                           int32_t timeout_ms,
+                           ssh_error **error);
+
+/**
+ * Authenticates with the keys and certificates of an agent, and with others, one after the other until one is accepted.
+ * Each is tried once, and the server is asked about it before anything is signed. The agent is told which session its
+ * signatures are for, so that it can hold keys to their destinations.
+ *
+ * An agent that cannot be asked, or does not sign, is passed over: then the other keys are tried.
+ *
+ * @param transport   a client transport that was started
+ * @param username    whom to authenticate as
+ * @param agent       the agent, or NULL for none
+ * @param keys        keys to be named, the best first: a public one is tried if the agent has it, a private one also if it
+ *                    has not; may be NULL when there are none
+ * @param count       how many, at most 1024
+ * @param order       SSH_AUTH_AGENT_FIRST, SSH_AUTH_NAMED_FIRST or SSH_AUTH_NAMED_ONLY
+ * @param max_tries   how many keys to try at most; 0 for the usual 5, for servers end the session after some refusals, often
+ *                    six
+ * @param event       NULL to wait, as for ssh_transport_auth_none()
+ * @param timeout_ms  milliseconds for all of it, a person included whom the agent may ask; SSH_TIMEOUT_DEFAULT is the auth
+ *                    timeout
+ * @param error       receives the detail, or NULL
+ * @return SSH_OK when authenticated, SSH_PARTIAL when more is wanted, SSH_ERR_AUTH with the methods allowed, or when there
+ *         was no key at all; SSH_ERR_AGENT when the agent was all there was and could not be asked; SSH_ERR_HOSTKEY when
+ *         nobody has accepted the host key, or another failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_auth_agent(ssh_transport *transport,
+                                    const char *username,
+                                    ssh_agent *agent,
+                                    const ssh_key *const *keys,
+                                    size_t count,
+                                    int32_t order,
+                                    uint32_t max_tries,
+                                    ssh_event *event,
+                                    int32_t timeout_ms,
+                                    ssh_error **error);
 
 /**
  * Sets who receives the questions of one kind.

@@ -55,6 +55,9 @@ pub enum Error {
     /// The application's stream returned what it must not.
     #[error("the {0} function of the stream returned a number that cannot be")]
     StreamNonsense(&'static str),
+    /// Another function of the application's returned what it must not.
+    #[error("{0}")]
+    Callback(&'static str),
     /// The peer's identification line was refused (RFC 4253 §4.2).
     #[error("identification refused: {0}")]
     Identification(IdentificationFault),
@@ -127,6 +130,9 @@ pub enum Error {
     /// A private or public key could not be read, made or used.
     #[error("{0}")]
     Key(KeyFault),
+    /// An agent could not be reached, broke its protocol, or said no.
+    #[error("{0}")]
+    Agent(AgentFault),
     /// A certificate does not say what it would have to.
     #[error("certificate refused: {0}")]
     Certificate(Box<CertificateFault>),
@@ -366,6 +372,37 @@ pub enum KeyFault {
     /// Signing failed.
     #[error("signing failed")]
     Signing,
+    /// There is no key to log in with.
+    #[error("no key to log in with: the agent has none, and none was given")]
+    None,
+    /// The application's signer failed, with a status of its choice.
+    #[error("the signer failed with {0}")]
+    Signer(i32),
+}
+
+/// What is wrong with an agent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentFault {
+    /// Nobody has said where it is.
+    #[error("no agent: SSH_AUTH_SOCK is not set. Start one with ssh-agent, or name its socket")]
+    Nowhere,
+    /// There is none where it should be.
+    #[error("no agent at {path}: {}", std::io::Error::from_raw_os_error(*errno))]
+    Unreachable {
+        /// The socket, safe to show.
+        path: String,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// It went away.
+    #[error("the agent closed the connection")]
+    Gone,
+    /// Its answer is not what the protocol says it is.
+    #[error("the agent broke its protocol: {0}")]
+    Malformed(&'static str),
+    /// It said no.
+    #[error("the agent refused {0}")]
+    Refused(&'static str),
 }
 
 /// Why a certificate does not count.
@@ -530,6 +567,8 @@ impl Error {
             | Error::SftpStatus(_)
             | Error::Sftp(_)
             | Error::Key(_)
+            | Error::Agent(_)
+            | Error::Callback(_)
             | Error::Certificate(_)
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
@@ -552,6 +591,11 @@ impl From<KexFault> for Error {
 impl From<HostKeyFault> for Error {
     fn from(fault: HostKeyFault) -> Self {
         Error::HostKey(fault)
+    }
+}
+impl From<AgentFault> for Error {
+    fn from(fault: AgentFault) -> Self {
+        Error::Agent(fault)
     }
 }
 impl From<CertificateFault> for Error {

@@ -8,6 +8,7 @@
 //! authorized_keys  which keys let a user in, and with which restrictions
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
+//! agent        client of authentication agents
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)
@@ -40,6 +41,7 @@
     )
 )]
 
+pub mod agent;
 pub mod auth;
 pub mod authorized_keys;
 pub mod codec;

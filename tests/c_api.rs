@@ -25,6 +25,8 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "packets",
     "known_hosts",
+    "agent",
+    "signers",
     "certificates",
 ];
 

@@ -1,9 +1,11 @@
 //! Giving commands and the application's answers to the services.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::engine::Engine;
 use super::serving::After;
 use super::shared::Shared;
 use crate::auth::AuthDecision;
@@ -12,10 +14,26 @@ use crate::endpoint::Services;
 use crate::error::Error;
 
 impl Shared {
-    /// Does what must be done without locks: signatures. Then the services learn the result.
+    /// Does what must be done without locks: signatures. Then the services learn the result. Those that are made
+    /// elsewhere may take long, and are waited for on a thread of the callback pool: this one may be an I/O thread, with
+    /// the receiving lock held.
     pub(crate) fn after(self: &Arc<Self>, work: Vec<After>) {
         for item in work {
             let outcome = match item {
+                After::Sign(job) if job.key.signs_elsewhere() => {
+                    self.on_the_pool(move |shared| {
+                        let signature = job.key.sign(job.algorithm, &job.data);
+                        // Late, nobody waits for it any more.
+                        let _ =
+                            shared.serve(|services| services.provide_signature(job.id, signature));
+                    })
+                }
+                After::SignHash(job) => self.on_the_pool(move |shared| {
+                    let signature = job.sign();
+                    if let Err(error) = shared.hash_signed(signature) {
+                        shared.end(error);
+                    }
+                }),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);
                     self.serve(|services| services.provide_signature(job.id, signature))
@@ -29,6 +47,32 @@ impl Shared {
                 self.end(error);
             }
         }
+    }
+
+    /// Runs something that may take long where it holds up nobody.
+    fn on_the_pool(
+        self: &Arc<Self>,
+        run: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), Error> {
+        let shared = Arc::clone(self);
+        Engine::get()?.pool().spawn(Box::new(move || run(&shared)));
+        Ok(())
+    }
+
+    /// Goes on with a key exchange that waited for a signature.
+    fn hash_signed(self: &Arc<Self>, signature: Result<Vec<u8>, Error>) -> Result<(), Error> {
+        let now = Instant::now();
+        let mut receiving = self.receiving.lock();
+        let receiving = &mut *receiving;
+        let Some(inbound) = &mut receiving.inbound else {
+            return Err(Error::Bug("a signature before the start"));
+        };
+        if self.has_ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let outcome = inbound.provide_signature(signature, now, &mut receiving.actions);
+        self.apply(receiving, now)?;
+        outcome
     }
 
     /// Gives a command to the services, then settles and sends what it caused.

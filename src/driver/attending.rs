@@ -271,6 +271,7 @@ impl Shared {
                 let services = serving.services()?;
                 match action {
                     TransportAction::Reply(payload) => services.reply(payload)?,
+                    TransportAction::Sign(job) => after.push(After::SignHash(job)),
                     TransportAction::Event(event) => {
                         services.transport_event(event, inbound.transport(), now);
                     }

@@ -31,7 +31,7 @@ impl Transport {
         {
             let mut serving = shared.serving.lock();
             serving.alive()?;
-            Self::check_may_authenticate(&serving)?;
+            Self::check_phase(&serving)?;
             let time = match timeout {
                 Timeout::Forever => serving.options.auth_timeout,
                 Timeout::After(time) => time,
@@ -42,6 +42,7 @@ impl Transport {
             serving.attempt = Attempt {
                 running: true,
                 event: event.cloned(),
+                waited: event.is_none(),
                 outcome: None,
                 methods,
                 // A person may be typing: without a limit of the caller's there is none.
@@ -75,7 +76,15 @@ impl Transport {
         outcome.map(Some)
     }
 
-    fn check_may_authenticate(serving: &Serving) -> Result<(), Error> {
+    /// Client: whether an attempt could be made now.
+    pub fn check_may_authenticate(&self) -> Result<(), Error> {
+        self.shared.check_process()?;
+        let serving = self.shared.serving.lock();
+        serving.alive()?;
+        Self::check_phase(&serving)
+    }
+
+    fn check_phase(serving: &Serving) -> Result<(), Error> {
         if serving.phase != Phase::Keyed {
             return Err(Error::ApiMisuse("the transport is not negotiated"));
         }
@@ -90,7 +99,11 @@ impl Transport {
 
     /// How the last attempt with an event went; `None` while it runs. Handed out once.
     pub fn auth_outcome(&self) -> Option<Result<AuthOutcome, Error>> {
-        self.shared.serving.lock().attempt.outcome.take()
+        let mut serving = self.shared.serving.lock();
+        match serving.attempt.waited {
+            true => None,
+            false => serving.attempt.outcome.take(),
+        }
     }
 
     /// The methods that may continue, as the server last said.

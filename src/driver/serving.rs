@@ -22,6 +22,7 @@ use crate::endpoint::Services;
 use crate::error::Error;
 use crate::keys::Permissions;
 use crate::messages::Role;
+use crate::transport::HostKeyJob;
 
 /// Most bytes that wait to be sealed before the application's own requests are refused.
 const MAX_COMMAND_BYTES: usize = 256 * 1024;
@@ -44,6 +45,8 @@ pub(crate) enum Phase {
 pub(crate) struct Attempt {
     pub(crate) running: bool,
     pub(crate) event: Option<Event>,
+    /// The call that made it waits for the outcome, which is for nobody else.
+    pub(crate) waited: bool,
     pub(crate) outcome: Option<Result<AuthOutcome, Error>>,
     /// Methods that may continue, as last said by the server.
     pub(crate) methods: Vec<String>,
@@ -53,6 +56,7 @@ pub(crate) struct Attempt {
 /// Work that must be done without the lock.
 pub(crate) enum After {
     Sign(SignJob),
+    SignHash(HostKeyJob),
     Verify(VerifyJob),
 }
 

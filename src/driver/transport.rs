@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::kex::Negotiated;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::messages::Role;
+use crate::transport::SessionProof;
 
 /// One SSH connection. Clones are the same transport; it lives until it is closed or lost, also when all
 /// clones have gone while the I/O thread still says goodbye.
@@ -375,6 +376,12 @@ impl Transport {
             .transport()
             .session_id()
             .map(<[u8]>::to_vec)
+    }
+
+    /// The proof of the server's host key, for an agent to check.
+    pub fn session_proof(&self) -> Option<SessionProof> {
+        let receiving = self.shared.receiving.lock();
+        receiving.inbound.as_ref()?.transport().session_proof()
     }
 
     // ---- state --------------------------------------------------------------------------------------------

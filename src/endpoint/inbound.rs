@@ -169,6 +169,18 @@ impl Inbound {
         self.transport.rekey(now, self.random.as_mut(), actions)
     }
 
+    /// Server: hands in what a [`TransportAction::Sign`] has come to.
+    pub fn provide_signature(
+        &mut self,
+        signature: Result<Vec<u8>, Error>,
+        now: Instant,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        let random = self.random.as_mut();
+        self.transport
+            .provide_signature(signature, now, random, actions)
+    }
+
     /// When the transport layer wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.transport.poll_timeout()

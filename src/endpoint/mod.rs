@@ -210,6 +210,11 @@ impl Endpoint {
                 match action {
                     TransportAction::Reply(payload) => self.services.reply(payload)?,
                     TransportAction::Event(event) => self.transport_event(event, now),
+                    // In memory nobody is held up by a signature.
+                    TransportAction::Sign(job) => {
+                        let actions = &mut self.actions;
+                        self.inbound.provide_signature(job.sign(), now, actions)?;
+                    }
                     _ => return Err(Error::Bug("an action was not routed")),
                 }
             }

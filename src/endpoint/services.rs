@@ -120,11 +120,12 @@ impl Services {
                 session_id,
                 self.config.signature_algorithms.clone(),
             ))),
-            Role::Server => Authentication::Server(Box::new(ServerAuth::new(
-                self.config.server_auth.clone(),
-                session_id,
-                now,
-            ))),
+            Role::Server => {
+                let config = self.config.server_auth.clone();
+                let mut auth = ServerAuth::new(config, session_id, now);
+                auth.set_host_key(transport.host_key_blob().map(<[u8]>::to_vec));
+                Authentication::Server(Box::new(auth))
+            }
         };
         self.extensions(transport);
     }
@@ -134,6 +135,9 @@ impl Services {
             (&mut self.authentication, transport.peer_extensions())
         {
             auth.set_server_sig_algs(peer.server_sig_algs.clone());
+            let host_key = transport.host_key_blob();
+            let host_key = host_key.filter(|_| peer.publickey_hostbound);
+            auth.set_hostbound(host_key.map(<[u8]>::to_vec));
         }
     }
 

@@ -117,7 +117,7 @@ pub unsafe extern "C" fn ssh_transport_auth_publickey(
         transport_object::with(transport, |object| {
             let username = memory::text(username, "the user name")?;
             let method = ClientMethod::PublicKey {
-                key: key::private_key(key)?,
+                key: key::private_key(key)?.into(),
                 probe: false,
             };
             let event = event::optional(event)?;
@@ -265,7 +265,7 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    fn of(timeout_ms: i32) -> Outcome<Self> {
+    pub(crate) fn of(timeout_ms: i32) -> Outcome<Self> {
         if timeout_ms == SSH_TIMEOUT_DEFAULT {
             return Ok(Patience::Default);
         }
@@ -275,7 +275,7 @@ impl Patience {
         )?)))
     }
 
-    fn timeout(&self, object: &TransportObject, method: &ClientMethod) -> Timeout {
+    pub(crate) fn timeout(&self, object: &TransportObject, method: &ClientMethod) -> Timeout {
         match (self, method) {
             (Patience::Limit(limit), _) => Timeout::After(*limit),
             (Patience::Default, ClientMethod::KeyboardInteractive { .. }) => Timeout::Forever,
@@ -313,7 +313,8 @@ pub(crate) fn authenticate(
     outcome
 }
 
-fn judge(outcome: Result<AuthOutcome, Error>) -> Outcome<ssh_status> {
+/// What a call that authenticates returns.
+pub(crate) fn judge(outcome: Result<AuthOutcome, Error>) -> Outcome<ssh_status> {
     match outcome? {
         AuthOutcome::Success => Ok(SSH_OK),
         AuthOutcome::Partial { .. } => Ok(SSH_PARTIAL),

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, CString};
 use std::sync::Arc;
 
-use crate::error::{Error, HostKeyFault};
+use crate::error::{AgentFault, Error, HostKeyFault};
 
 use super::guard::{self, Cause, Failure, Outcome};
 use super::handle::{self, Handle};
@@ -71,7 +71,9 @@ fn details(error: &Error) -> Details {
     let mut d = Details::default();
     match error {
         Error::Below(cause) => return details(cause),
-        Error::Io { errno, .. } | Error::File { errno, .. } => d.errno = *errno,
+        Error::Io { errno, .. }
+        | Error::File { errno, .. }
+        | Error::Agent(AgentFault::Unreachable { errno, .. }) => d.errno = *errno,
         Error::Disconnected {
             reason,
             description,
@@ -194,7 +196,7 @@ pub unsafe extern "C" fn ssh_error_is_retryable(error: *const ssh_error) -> bool
     })
 }
 
-/// The system's error number, for SSH_ERR_IO.
+/// The system's error number, for SSH_ERR_IO, and for SSH_ERR_AGENT when there is no agent where it should be.
 ///
 /// @return an errno value, or 0. Any thread. Since 0.1.
 #[no_mangle]

@@ -459,7 +459,7 @@ impl KeyObject {
         }
     }
 
-    fn comment(&self) -> &str {
+    pub(crate) fn comment(&self) -> &str {
         match self {
             KeyObject::Private(key) => key.comment(),
             KeyObject::Public { comment, .. } => comment,
@@ -467,6 +467,7 @@ impl KeyObject {
     }
 }
 
+/// A handle of a private key.
 pub(crate) fn new_private(key: PrivateKey) -> Outcome<*mut ssh_key> {
     handle::insert(Arc::new(KeyObject::Private(key)))
 }

@@ -10,8 +10,11 @@
 // C functions take what C functions take; there are no named arguments to group them by.
 #![allow(clippy::too_many_arguments)]
 
+pub mod agent;
+pub mod agent_identities;
 pub mod answer;
 pub mod auth;
+pub mod auth_agent;
 pub mod authorized_keys;
 pub mod begin;
 pub mod callbacks;
@@ -33,6 +36,7 @@ pub(crate) mod handle;
 pub mod inspect;
 pub mod key;
 mod key_file;
+pub mod key_signer;
 pub mod known_hosts;
 pub mod known_hosts_change;
 pub mod known_hosts_entry;

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 
-use crate::error::{Error, KeyFault, PeerMisbehaved};
+use crate::error::{AgentFault, Error, KeyFault, PeerMisbehaved};
 
 /// What a call came to: 0 is success, a negative number is a failure, a positive one an ordinary
 /// outcome that is neither (end of data, nothing there yet).
@@ -133,10 +133,13 @@ pub const SSH_ERR_NEED_REKEY: i32 = -504;
 /// The credentials were refused: ssh_error_auth_methods() tells what else may be tried.
 pub const SSH_ERR_AUTH: i32 = -601;
 
+/// There is no agent, or it broke its protocol: ssh_error_message() tells which. One that says no is SSH_ERR_DENIED.
+pub const SSH_ERR_AGENT: i32 = -602;
+
 /// The peer refused to open the channel: ssh_error_channel_reason() and ssh_error_peer_text().
 pub const SSH_ERR_CHANNEL: i32 = -701;
 
-/// The peer answered the request with a failure.
+/// The peer, or the agent, answered the request with a failure.
 pub const SSH_ERR_DENIED: i32 = -702;
 
 /// The SFTP server refused the request (ssh_error_sftp_status() and ssh_error_peer_text()), broke its protocol,
@@ -201,7 +204,7 @@ names! {
     SSH_ERR_PROTOCOL SSH_ERR_VERSION SSH_ERR_MAC SSH_ERR_COMPRESSION SSH_ERR_LIMIT SSH_ERR_WINDOW
     SSH_ERR_SERVICE
     SSH_ERR_NEGOTIATION SSH_ERR_KEX SSH_ERR_HOSTKEY SSH_ERR_NEED_REKEY
-    SSH_ERR_AUTH
+    SSH_ERR_AUTH SSH_ERR_AGENT
     SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
     SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE SSH_ERR_CERTIFICATE
@@ -226,7 +229,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::ConnectionLost | Error::Below(_) => SSH_ERR_CONN_LOST,
         Error::Stream { status, .. } if class(*status) > 0 && ALL.contains(status) => *status,
         Error::Stream { .. } => SSH_ERR_IO,
-        Error::StreamNonsense(_) => SSH_ERR_CALLBACK,
+        Error::StreamNonsense(_) | Error::Callback(_) => SSH_ERR_CALLBACK,
         Error::Identification(_) => SSH_ERR_VERSION,
         Error::PeerMisbehaved(
             PeerMisbehaved::WindowExceeded
@@ -240,9 +243,10 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::KeyExchange(_) => SSH_ERR_KEX,
         Error::HostKey(_) => SSH_ERR_HOSTKEY,
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
-        Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
+        Error::AuthFailed { .. } | Error::AuthLimit(_) | Error::Key(KeyFault::None) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
-        Error::RequestDenied => SSH_ERR_DENIED,
+        Error::RequestDenied | Error::Agent(AgentFault::Refused(_)) => SSH_ERR_DENIED,
+        Error::Agent(_) => SSH_ERR_AGENT,
         Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,
@@ -250,7 +254,10 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Key(KeyFault::Unsupported(_)) => SSH_ERR_KEY_UNSUPPORTED,
         Error::Key(KeyFault::PassphraseMissing) => SSH_ERR_PASSPHRASE_MISSING,
         Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
-        Error::Key(KeyFault::Signing) => SSH_ERR_SIGNATURE,
+        Error::Key(KeyFault::Signer(status)) if class(*status) > 0 && ALL.contains(status) => {
+            *status
+        }
+        Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
         Error::Certificate(_) => SSH_ERR_CERTIFICATE,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,

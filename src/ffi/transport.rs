@@ -225,7 +225,10 @@ pub unsafe extern "C" fn ssh_transport_connect(
             let started_at = Instant::now();
             start(object, Role::Client, None, timeout_ms)?;
             let method = match (private_key, password) {
-                (Some(key), _) => ClientMethod::PublicKey { key, probe: false },
+                (Some(key), _) => ClientMethod::PublicKey {
+                    key: key.into(),
+                    probe: false,
+                },
                 (None, Some(password)) => ClientMethod::Password {
                     password: Zeroizing::new(password.to_vec()),
                     fallback: true,

@@ -1,16 +1,20 @@
 //! Doing what the peer asks for: connecting to a target, or listening for it.
 
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::group::{Group, Place};
 use super::listener::{Listener, Purpose};
 use super::reach;
 use super::relay::Relay;
 use super::x11::SetupCheck;
+use crate::agent::connect_forwarded;
 use crate::connection::{
     ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
 };
-use crate::driver::{Question, Request, RequestKind, Socket};
+use crate::driver::{Engine, Question, Request, RequestKind, Socket, Timeout};
 use crate::error::Error;
 
 /// Says yes to a request to connect or to listen, and does what is asked. Where that cannot be done the request is
@@ -50,26 +54,66 @@ pub(super) fn connect(
     target: &ForwardPoint,
     check: Option<SetupCheck>,
 ) {
-    let Some(place) = Place::take(group).filter(|_| !group.is_closed()) else {
-        let shortage = OpenRefusalReason::RESOURCE_SHORTAGE.0;
-        let _ = request.refuse_channel(shortage, String::from("too many connections"));
+    if let Some((place, request)) = admit(group, request) {
+        reach::reach(target, move |outcome| {
+            carry(place, &request, outcome, check)
+        });
+    }
+}
+
+/// How long an agent has to hear whom it is forwarded to.
+const AGENT_TIME: Duration = Duration::from_secs(5);
+
+/// Connects to an agent, tells it which session it is forwarded over, and opens the channel when that works.
+pub(super) fn connect_agent(group: &Arc<Group>, request: Request, agent: &str) {
+    let Some((place, request)) = admit(group, request) else {
         return;
     };
-    reach::reach(target, move |outcome| {
-        let socket = outcome.and_then(|socket| Socket::new(socket).map_err(|(error, _)| error));
-        let carried = match socket {
-            Ok(socket) => Relay::accept(place, socket, &request, check),
-            Err(error) => {
-                place.group().count_failure();
-                Err(error)
-            }
-        };
-        if carried.is_err() && !request.is_answered() {
-            // Fails only when the session is over.
-            let failed = OpenRefusalReason::CONNECT_FAILED.0;
-            let _ = request.refuse_channel(failed, String::from("connect failed"));
+    let agent = PathBuf::from(agent);
+    // The agent may take its time, for which an I/O thread has none. Where there is no other, the request is refused by
+    // being dropped.
+    if let Ok(engine) = Engine::get() {
+        engine.pool().spawn(Box::new(move || {
+            let proof = request.transport().session_proof();
+            let time = Timeout::After(AGENT_TIME);
+            let outcome = connect_forwarded(&agent, proof.as_ref(), time);
+            carry(place, &request, outcome, None);
+        }));
+    }
+}
+
+/// A place for the connection that is asked for, unless too many are taken.
+fn admit(group: &Arc<Group>, request: Request) -> Option<(Place, Request)> {
+    match Place::take(group).filter(|_| !group.is_closed()) {
+        Some(place) => Some((place, request)),
+        None => {
+            let shortage = OpenRefusalReason::RESOURCE_SHORTAGE.0;
+            let _ = request.refuse_channel(shortage, String::from("too many connections"));
+            None
         }
-    });
+    }
+}
+
+/// Opens the channel to what was reached, or refuses it.
+fn carry(
+    place: Place,
+    request: &Request,
+    outcome: Result<OwnedFd, Error>,
+    check: Option<SetupCheck>,
+) {
+    let socket = outcome.and_then(|socket| Socket::new(socket).map_err(|(error, _)| error));
+    let carried = match socket {
+        Ok(socket) => Relay::accept(place, socket, request, check),
+        Err(error) => {
+            place.group().count_failure();
+            Err(error)
+        }
+    };
+    if carried.is_err() && !request.is_answered() {
+        // Fails only when the session is over.
+        let failed = OpenRefusalReason::CONNECT_FAILED.0;
+        let _ = request.refuse_channel(failed, String::from("connect failed"));
+    }
 }
 
 /// Most connections at once of one place that is listened on for a peer.

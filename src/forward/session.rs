@@ -26,8 +26,10 @@ pub fn request_agent(
     let transport = channel.transport();
     let handler = agent.map(|agent| {
         let group = Group::new(transport.clone(), MAX_CONNECTIONS);
-        let handler: ForwardHandler =
-            Arc::new(move |request: Request| serve::connect(&group, request, &agent, None));
+        let handler: ForwardHandler = Arc::new(move |request: Request| match &agent {
+            ForwardPoint::Unix { path } => serve::connect_agent(&group, request, path),
+            ForwardPoint::Tcp { .. } => serve::connect(&group, request, &agent, None),
+        });
         handler
     });
     // Before the request is sent, for the first channel may come with the answer to it.

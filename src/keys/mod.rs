@@ -3,6 +3,7 @@
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
 pub mod certificate;
+mod credential;
 pub mod formats;
 mod permissions;
 mod private;
@@ -13,6 +14,7 @@ mod shown;
 pub mod signature;
 
 pub use certificate::Certificate;
+pub use credential::{Algorithm, Credential, ExternalSigner};
 pub use permissions::{Permissions, Place};
 pub use private::PrivateKey;
 pub use public::{fingerprint, PublicKey};

@@ -7,11 +7,13 @@ use zeroize::Zeroizing;
 use super::formats;
 use super::public::rsa_hash;
 use super::signature::{ecdsa_to_wire, SignatureBlob};
-use super::{Certificate, KeyKind, PublicKey, ShownKey};
+use super::{Certificate, ExternalSigner, KeyKind, PublicKey, ShownKey};
 use crate::crypto::random::Random;
 use crate::crypto::sign::{ecdsa, ed25519, rsa};
 use crate::error::{Error, KeyFault};
 
+/// Why a key cannot be written.
+pub(super) const ELSEWHERE: &str = "its private numbers are where its signatures are made";
 /// RSA bits where the caller has no wish.
 const DEFAULT_RSA_BITS: u32 = 3072;
 
@@ -39,12 +41,15 @@ pub(super) enum Secret {
     Ecdsa(ecdsa::Curve, Zeroizing<Vec<u8>>),
     /// The numbers of RFC 8017
     Rsa(Box<rsa::Components>),
+    /// Nothing: the numbers are where the signatures are made
+    Elsewhere,
 }
 
 enum Signer {
     Ed25519(ed25519::Private),
     Ecdsa(ecdsa::Curve, ecdsa::Private),
     Rsa(rsa::Private),
+    Elsewhere(Arc<dyn ExternalSigner>),
 }
 
 impl PrivateKey {
@@ -150,6 +155,17 @@ impl PrivateKey {
             Secret::Rsa(Box::new(components)),
             Signer::Rsa(signer),
         ))
+    }
+
+    /// A key whose numbers are somewhere else, where its signatures are made. It is used like any other, but cannot be
+    /// written.
+    pub fn external(public: PublicKey, signer: Arc<dyn ExternalSigner>) -> Self {
+        Self::assemble(public, Secret::Elsewhere, Signer::Elsewhere(signer))
+    }
+
+    /// Whether a signature may take long, and must not be made where others would wait.
+    pub fn signs_elsewhere(&self) -> bool {
+        matches!(self.inner.signer, Signer::Elsewhere(_))
     }
 
     fn assemble(public: PublicKey, secret: Secret, signer: Signer) -> Self {
@@ -271,14 +287,19 @@ impl PrivateKey {
             ))
             .into());
         }
-        let signature = self.sign_raw(algorithm, message).ok_or(KeyFault::Signing)?;
-        #[cfg(test)]
-        let signature = self.flip(signature);
-        let blob = SignatureBlob {
-            algorithm,
-            signature: &signature,
-        }
-        .encode();
+        let blob = match &self.inner.signer {
+            Signer::Elsewhere(signer) => signer.sign(algorithm, message)?,
+            _ => {
+                let signature = self.sign_raw(algorithm, message).ok_or(KeyFault::Signing)?;
+                #[cfg(test)]
+                let signature = self.flip(signature);
+                SignatureBlob {
+                    algorithm,
+                    signature: &signature,
+                }
+                .encode()
+            }
+        };
         if !self.public().verify(algorithm, message, &blob) {
             return Err(KeyFault::Signing.into());
         }
@@ -290,6 +311,7 @@ impl PrivateKey {
             Signer::Ed25519(key) => key.sign(message).ok().map(|signature| signature.to_vec()),
             Signer::Ecdsa(curve, key) => ecdsa_to_wire(*curve, &key.sign(message).ok()?),
             Signer::Rsa(key) => key.sign(rsa_hash(algorithm)?, message).ok(),
+            Signer::Elsewhere(_) => None,
         }
     }
 

@@ -13,6 +13,8 @@ pub const METHOD_NONE: &str = "none";
 pub const METHOD_PASSWORD: &str = "password";
 /// Method name `publickey` (RFC 4252 §7).
 pub const METHOD_PUBLICKEY: &str = "publickey";
+/// Method name `publickey-hostbound-v00@openssh.com` (OpenSSH, PROTOCOL §3.1): publickey with the server's host key in it.
+pub const METHOD_PUBLICKEY_HOSTBOUND: &str = "publickey-hostbound-v00@openssh.com";
 /// Method name `keyboard-interactive` (RFC 4256 §3.1).
 pub const METHOD_KEYBOARD_INTERACTIVE: &str = "keyboard-interactive";
 /// Method name `hostbased` (RFC 4252 §9).
@@ -50,6 +52,8 @@ pub enum MethodFields<'a> {
         algorithm: &'a str,
         /// The public key blob.
         blob: &'a [u8],
+        /// The host key that the method is bound to; there exactly in that method.
+        host_key: Option<&'a [u8]>,
         /// The signature blob; without one the request is a query.
         signature: Option<&'a [u8]>,
     },
@@ -156,13 +160,16 @@ impl<'a> MethodFields<'a> {
                     new_password,
                 }
             }
-            METHOD_PUBLICKEY => {
+            METHOD_PUBLICKEY | METHOD_PUBLICKEY_HOSTBOUND => {
                 let signed = r.bool()?;
                 let (algorithm, blob) = (r.text()?, r.string()?);
+                let bound = request.method == METHOD_PUBLICKEY_HOSTBOUND;
+                let host_key = if bound { Some(r.string()?) } else { None };
                 let signature = if signed { Some(r.string()?) } else { None };
                 MethodFields::PublicKey {
                     algorithm,
                     blob,
+                    host_key,
                     signature,
                 }
             }
@@ -192,9 +199,13 @@ impl<'a> MethodFields<'a> {
             MethodFields::PublicKey {
                 algorithm,
                 blob,
+                host_key,
                 signature,
             } => {
                 w.bool(signature.is_some()).string(algorithm).string(blob);
+                if let Some(host_key) = host_key {
+                    w.string(host_key);
+                }
                 if let Some(signature) = signature {
                     w.string(signature);
                 }
@@ -367,22 +378,20 @@ pub(super) mod tests {
             },
         );
         let (algorithm, blob) = ("ssh-ed25519", &b"blob"[..]);
-        request_round_trip(
-            "publickey",
-            MethodFields::PublicKey {
-                algorithm,
-                blob,
-                signature: None,
-            },
-        );
-        request_round_trip(
-            "publickey",
-            MethodFields::PublicKey {
-                algorithm,
-                blob,
-                signature: Some(b"sig"),
-            },
-        );
+        for (method, host_key) in [
+            (METHOD_PUBLICKEY, None),
+            (METHOD_PUBLICKEY_HOSTBOUND, Some(&b"host key"[..])),
+        ] {
+            for signature in [None, Some(&b"sig"[..])] {
+                let fields = MethodFields::PublicKey {
+                    algorithm,
+                    blob,
+                    host_key,
+                    signature,
+                };
+                request_round_trip(method, fields);
+            }
+        }
         request_round_trip(
             "keyboard-interactive",
             MethodFields::KeyboardInteractive {

@@ -3,7 +3,7 @@
 use super::extensions::server_announcement;
 use super::proposal::kexinit;
 use super::session::{Idents, Session};
-use super::{TransportAction, TransportConfig, TransportEvent};
+use super::{HostKeyJob, TransportAction, TransportConfig, TransportEvent};
 use crate::crypto::cipher::{opener, sealer};
 use crate::crypto::hash::Digest;
 use crate::crypto::random::Random;
@@ -45,6 +45,7 @@ impl Io<'_> {
 pub(super) enum Exchange {
     ExpectKexInit(ExpectKexInit),
     ExpectMethod(Box<ExpectMethod>),
+    ExpectSignature(Box<ExpectSignature>),
     ExpectNewKeys(Box<ExpectNewKeys>),
 }
 
@@ -60,6 +61,7 @@ pub(super) struct Outcome {
     pub(super) strict: bool,
     pub(super) session_id: Digest,
     pub(super) host_key: ShownKey,
+    pub(super) host_signature: Vec<u8>,
     pub(super) ext_info_sent: bool,
 }
 
@@ -82,6 +84,7 @@ impl Exchange {
         match self {
             Exchange::ExpectKexInit(_) => false,
             Exchange::ExpectMethod(state) => state.strict,
+            Exchange::ExpectSignature(state) => state.agreement.strict,
             Exchange::ExpectNewKeys(state) => state.outcome.strict,
         }
     }
@@ -97,7 +100,27 @@ impl Exchange {
         match self {
             Exchange::ExpectKexInit(state) => state.handle(payload, sequence, context, io),
             Exchange::ExpectMethod(state) => state.handle(payload, context, io),
+            // The client waits for our reply.
+            Exchange::ExpectSignature(_) => {
+                let number = MessageNumber(payload.first().copied().unwrap_or_default());
+                Err(PeerMisbehaved::UnexpectedMessage(number).into())
+            }
             Exchange::ExpectNewKeys(state) => state.handle(payload, io),
+        }
+    }
+}
+
+impl Exchange {
+    /// Takes the signature that was waited for.
+    pub(super) fn signed(
+        self,
+        signature: Result<Vec<u8>, Error>,
+        context: &Context<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<Step, Error> {
+        match self {
+            Exchange::ExpectSignature(state) => state.signed(signature, context, io),
+            _ => Err(Error::Bug("a signature that was not asked for")),
         }
     }
 }
@@ -211,7 +234,7 @@ impl ExpectMethod {
                     io.send(message);
                     Ok(agreement.wait(Side::Server(next)))
                 }
-                ServerStep::Done(agreed) => agreement.finish_server(&agreed, context, io),
+                ServerStep::Done(agreed) => agreement.finish_server(agreed, context, io),
             },
         }
     }
@@ -261,7 +284,8 @@ impl Agreement {
             let event = TransportEvent::HostKey(host_key.clone());
             io.actions.push(TransportAction::Event(event));
         }
-        self.switch(hash, &agreed.secret, host_key, context, io)
+        let proof = (host_key, agreed.signature);
+        self.switch(hash, &agreed.secret, proof, context, io)
     }
 
     /// The server's host key, if it is of the negotiated algorithm, has signed H, and is the one that it must
@@ -298,7 +322,7 @@ impl Agreement {
 
     fn finish_server(
         self,
-        agreed: &ServerAgreed,
+        agreed: ServerAgreed,
         context: &Context<'_>,
         io: &mut Io<'_>,
     ) -> Result<Step, Error> {
@@ -308,12 +332,23 @@ impl Agreement {
             .host_key_for(algorithm.name)
             .ok_or(Error::Bug("a host key was offered that is not there"))?;
         let hash = self.exchange_hash(context, host_key.blob(), &agreed.values, &agreed.secret);
+        let state = Box::new(ExpectSignature {
+            agreement: self,
+            agreed,
+            hash,
+            host_key,
+        });
+        if key.signs_elsewhere() {
+            io.actions.push(TransportAction::Sign(HostKeyJob {
+                key: key.clone(),
+                algorithm: algorithm.signs_as,
+                hash: state.hash.clone(),
+            }));
+            return Ok(Step::Wait(Exchange::ExpectSignature(state)));
+        }
         // A faulty computation must not leave the machine: `sign` checks its own result.
-        let signature = key
-            .sign(algorithm.signs_as, &hash)
-            .map_err(|_| KexFault::Signing)?;
-        io.send(agreed.reply(host_key.blob(), &signature));
-        self.switch(hash, &agreed.secret, host_key, context, io)
+        let signature = key.sign(algorithm.signs_as, &state.hash);
+        state.signed(signature, context, io)
     }
 
     /// Sends NEWKEYS, switches our direction and waits for the peer to switch its own.
@@ -321,7 +356,7 @@ impl Agreement {
         self,
         hash: Digest,
         secret: &SharedSecret,
-        host_key: ShownKey,
+        (host_key, host_signature): (ShownKey, Vec<u8>),
         context: &Context<'_>,
         io: &mut Io<'_>,
     ) -> Result<Step, Error> {
@@ -363,10 +398,38 @@ impl Agreement {
                 strict: self.strict,
                 session_id,
                 host_key,
+                host_signature,
                 ext_info_sent: ext_info,
             },
         };
         Ok(Step::Wait(Exchange::ExpectNewKeys(Box::new(state))))
+    }
+}
+
+/// Server: waits for the signature of a host key that is elsewhere. The peer sends nothing meanwhile.
+pub(super) struct ExpectSignature {
+    agreement: Agreement,
+    agreed: ServerAgreed,
+    hash: Digest,
+    host_key: ShownKey,
+}
+
+impl ExpectSignature {
+    fn signed(
+        self: Box<Self>,
+        signature: Result<Vec<u8>, Error>,
+        context: &Context<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<Step, Error> {
+        let ExpectSignature {
+            agreement,
+            agreed,
+            hash,
+            host_key,
+        } = *self;
+        let signature = signature.map_err(|_| KexFault::Signing)?;
+        io.send(agreed.reply(host_key.blob(), &signature));
+        agreement.switch(hash, &agreed.secret, (host_key, signature), context, io)
     }
 }
 

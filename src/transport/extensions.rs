@@ -6,6 +6,9 @@ use crate::messages::ext_info::ExtInfo;
 use crate::messages::{MessageNumber, Role};
 
 const SERVER_SIG_ALGS: &[u8] = b"server-sig-algs";
+const HOSTBOUND: &[u8] = b"publickey-hostbound@openssh.com";
+/// The only version of `publickey-hostbound@openssh.com`.
+const HOSTBOUND_VERSION: &[u8] = b"0";
 const PING: &[u8] = b"ping@openssh.com";
 /// The only version of `ping@openssh.com`.
 const PING_VERSION: &[u8] = b"0";
@@ -15,6 +18,8 @@ const PING_VERSION: &[u8] = b"0";
 pub struct PeerExtensions {
     /// The signature algorithms that the server takes for user authentication (RFC 8308 §3.1).
     pub server_sig_algs: Option<Vec<String>>,
+    /// The server takes requests for authentication that are bound to its host key (OpenSSH, PROTOCOL §3.1).
+    pub publickey_hostbound: bool,
     /// The peer answers SSH2_MSG_PING.
     pub ping: bool,
 }
@@ -28,6 +33,9 @@ impl PeerExtensions {
                     let list =
                         NameList::parse(value).map_err(Error::invalid(MessageNumber::EXT_INFO))?;
                     found.server_sig_algs = Some(list.to_vec());
+                }
+                HOSTBOUND if receiver == Role::Client && value == HOSTBOUND_VERSION => {
+                    found.publickey_hostbound = true;
                 }
                 PING if value == PING_VERSION => found.ping = true,
                 // RFC 8308 §2.5: unknown extensions are ignored.
@@ -44,6 +52,7 @@ pub(super) fn server_announcement(signature_algorithms: &[&'static str]) -> Vec<
     ExtInfo {
         extensions: vec![
             (SERVER_SIG_ALGS, algorithms.as_bytes()),
+            (HOSTBOUND, HOSTBOUND_VERSION),
             (PING, PING_VERSION),
         ],
     }
@@ -140,9 +149,10 @@ mod tests {
             found.server_sig_algs.unwrap(),
             ["ssh-ed25519", "rsa-sha2-512"]
         );
-        assert!(found.ping);
+        assert!(found.ping && found.publickey_hostbound);
         let found = PeerExtensions::decode(&info(), Role::Server).unwrap();
         assert_eq!(found.server_sig_algs, None);
+        assert!(!found.publickey_hostbound);
     }
 
     #[test]
@@ -189,5 +199,6 @@ mod tests {
         let empty = decode(SERVER_SIG_ALGS, b"").unwrap();
         assert_eq!(empty.server_sig_algs, Some(vec![]));
         assert!(!decode(PING, b"1").unwrap().ping);
+        assert!(!decode(HOSTBOUND, b"1").unwrap().publickey_hostbound);
     }
 }

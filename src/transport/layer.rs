@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::exchange::{Context, Exchange, ExpectKexInit, Io, Outcome, Step};
 use super::extensions::ExtensionState;
 use super::phases::{allowed, Phase, Verdict};
-use super::session::{Idents, Session};
+use super::session::{Idents, Session, SessionProof};
 use super::{Handled, PeerExtensions, TransportAction, TransportConfig, TransportEvent};
 use crate::crypto::random::Random;
 use crate::error::{Error, KexFault, PeerMisbehaved};
@@ -142,6 +142,23 @@ impl TransportLayer {
         self.keep_failure(handled)
     }
 
+    /// Server: hands in what a [`TransportAction::Sign`] has come to. A failure ends the connection.
+    pub fn provide_signature(
+        &mut self,
+        signature: Result<Vec<u8>, Error>,
+        now: Instant,
+        random: &mut dyn Random,
+        actions: &mut Vec<TransportAction>,
+    ) -> Result<(), Error> {
+        self.check_failed()?;
+        let outcome = self.advance(
+            Input::Signature(signature),
+            now,
+            &mut Io { random, actions },
+        );
+        self.keep_failure(outcome)
+    }
+
     /// Begins a rekey unless a key exchange is under way.
     pub fn rekey(
         &mut self,
@@ -232,6 +249,21 @@ impl TransportLayer {
     /// Server: our host key that is in use, once keyed.
     pub fn local_host_key(&self) -> Option<&PublicKey> {
         self.session_key(Role::Server)
+    }
+
+    /// The server's host key as it was shown in the first key exchange, once keyed.
+    pub fn host_key_blob(&self) -> Option<&[u8]> {
+        self.link().map(|link| link.session.host_key.blob())
+    }
+
+    /// The proof of the server's host key, once keyed.
+    pub fn session_proof(&self) -> Option<SessionProof> {
+        let session = self.link().map(|link| &link.session)?;
+        Some(SessionProof {
+            host_key: session.host_key.blob().to_vec(),
+            session_id: session.id.to_vec(),
+            signature: session.host_signature.clone(),
+        })
     }
 
     /// The peer's identification.
@@ -428,13 +460,18 @@ impl TransportLayer {
             self.count_idle_rekey()?;
             self.begin_rekey(now, io)?;
         }
+        self.advance(Input::Message(payload, sequence), now, io)
+    }
+
+    /// Moves the key exchange that is under way.
+    fn advance(&mut self, input: Input<'_>, now: Instant, io: &mut Io<'_>) -> Result<(), Error> {
         match std::mem::replace(&mut self.state, State::Moving) {
             State::FirstKex(state) => {
-                self.state = state.handle(&self.config, payload, sequence, now, io)?;
+                self.state = state.advance(&self.config, input, now, io)?;
                 Ok(())
             }
             State::Rekeying(mut state) => {
-                let result = state.handle(&self.config, payload, sequence, io);
+                let result = state.advance(&self.config, input, io);
                 // The connection's facts outlive an error, for the application may ask for them.
                 self.state = match &result {
                     Ok(Some(_)) => keyed(state.link, &self.config, now, false, io),
@@ -443,7 +480,7 @@ impl TransportLayer {
                 result.map(|_| ())
             }
             State::ExpectIdent | State::Keyed(_) | State::Moving => {
-                Err(Error::Bug("a message before the identification"))
+                Err(Error::Bug("nothing of a key exchange is waited for"))
             }
         }
     }
@@ -484,12 +521,33 @@ impl TransportLayer {
     }
 }
 
+/// What moves a key exchange.
+enum Input<'a> {
+    /// A payload of the peer, and the sequence number of its packet.
+    Message(&'a [u8], u32),
+    /// A signature that was waited for.
+    Signature(Result<Vec<u8>, Error>),
+}
+
+impl Input<'_> {
+    fn give(
+        self,
+        exchange: Exchange,
+        context: &Context<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<Step, Error> {
+        match self {
+            Input::Message(payload, sequence) => exchange.handle(payload, sequence, context, io),
+            Input::Signature(signature) => exchange.signed(signature, context, io),
+        }
+    }
+}
+
 impl FirstKex {
-    fn handle(
+    fn advance(
         self,
         config: &TransportConfig,
-        payload: &[u8],
-        sequence: u32,
+        input: Input<'_>,
         now: Instant,
         io: &mut Io<'_>,
     ) -> Result<State, Error> {
@@ -498,7 +556,7 @@ impl FirstKex {
             idents: &self.idents,
             session: None,
         };
-        match self.exchange.handle(payload, sequence, &context, io)? {
+        match input.give(self.exchange, &context, io)? {
             Step::Wait(exchange) => Ok(State::FirstKex(FirstKex {
                 exchange,
                 idents: self.idents,
@@ -518,11 +576,10 @@ impl Rekeying {
     }
 
     /// Whether the exchange is through.
-    fn handle(
+    fn advance(
         &mut self,
         config: &TransportConfig,
-        payload: &[u8],
-        sequence: u32,
+        input: Input<'_>,
         io: &mut Io<'_>,
     ) -> Result<Option<()>, Error> {
         let exchange = self
@@ -530,7 +587,7 @@ impl Rekeying {
             .take()
             .ok_or(Error::Bug("a key exchange that has failed"))?;
         let context = self.link.context(config);
-        match exchange.handle(payload, sequence, &context, io)? {
+        match input.give(exchange, &context, io)? {
             Step::Wait(exchange) => {
                 self.exchange = Some(exchange);
                 Ok(None)
@@ -551,6 +608,7 @@ impl Link {
                 id: outcome.session_id,
                 strict: outcome.strict,
                 host_key: outcome.host_key,
+                host_signature: outcome.host_signature,
                 negotiated: outcome.negotiated,
                 extensions: ExtensionState::new(config.role, outcome.ext_info_sent),
             },

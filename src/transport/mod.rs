@@ -13,12 +13,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::keys::ShownKey;
+use crate::crypto::hash::Digest;
+use crate::error::Error;
+use crate::keys::{PrivateKey, ShownKey};
 use crate::packet::{OpenKeys, SealKeys};
 
 pub use config::TransportConfig;
 pub use extensions::PeerExtensions;
 pub use layer::TransportLayer;
+pub use session::SessionProof;
 
 /// What becomes of a payload that was given to [`TransportLayer::handle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +49,26 @@ pub enum TransportAction {
     SealKeys(Box<SealKeys>),
     /// Install in the opener before the next packet is opened.
     OpenKeys(Box<OpenKeys>),
+    /// Server: have the exchange hash signed, on a thread where it may take time, and hand in the result with
+    /// [`TransportLayer::provide_signature`]. Only for keys whose signatures are made elsewhere; nothing else of the key
+    /// exchange happens meanwhile.
+    Sign(HostKeyJob),
     /// Something to know.
     Event(TransportEvent),
+}
+
+/// A signature with a host key that is made elsewhere.
+pub struct HostKeyJob {
+    key: PrivateKey,
+    algorithm: &'static str,
+    hash: Digest,
+}
+
+impl HostKeyJob {
+    /// Signs. May take as long as whoever has the key.
+    pub fn sign(&self) -> Result<Vec<u8>, Error> {
+        self.key.sign(self.algorithm, &self.hash)
+    }
 }
 
 /// What the transport layer has to tell.

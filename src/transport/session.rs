@@ -40,6 +40,17 @@ impl Idents {
     }
 }
 
+/// That a server has proven to own its host key in the first key exchange, for others to check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionProof {
+    /// The blob of the host key.
+    pub host_key: Vec<u8>,
+    /// The session identifier, which was signed.
+    pub session_id: Vec<u8>,
+    /// The signature blob.
+    pub signature: Vec<u8>,
+}
+
 /// A connection whose first key exchange is through. It can be made only of the outcome of one.
 pub(super) struct Session {
     /// The exchange hash of the first key exchange.
@@ -48,6 +59,8 @@ pub(super) struct Session {
     pub(super) strict: bool,
     /// The server's host key, proven in the first key exchange and shown alike ever since.
     pub(super) host_key: ShownKey,
+    /// Its signature over `id`.
+    pub(super) host_signature: Vec<u8>,
     /// What the last key exchange agreed on.
     pub(super) negotiated: Negotiated,
     /// SSH_MSG_EXT_INFO.

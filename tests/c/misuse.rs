@@ -180,6 +180,8 @@ fn null_in_turn(source: &mut String, function: &Function) {
             returns if returns.contains("const") => None,
             "char *" => Some("ssh_memory_free"),
             "ssh_transport *" | "ssh_channel *" => None,
+            "ssh_agent *" => Some("ssh_agent_free"),
+            "ssh_agent_identities *" => Some("ssh_agent_identities_free"),
             "ssh_authorized_keys *" => Some("ssh_authorized_keys_free"),
             "ssh_certificate *" => Some("ssh_certificate_free"),
             "ssh_error *" => Some("ssh_error_free"),
@@ -238,6 +240,8 @@ static ssh_message *message;
 static ssh_sftp *made_up;
 static ssh_sftp_operation *_Atomic sftp_operation;
 static ssh_known_hosts *known_hosts;
+static ssh_agent *agent;
+static ssh_agent_identities *agent_identities;
 static ssh_certificate *certificate;
 static ssh_revocations *revocations;
 static ssh_authorized_keys *authorized_keys;
@@ -457,6 +461,41 @@ static ssh_known_hosts *good_ssh_known_hosts(void)
     return known_hosts;
 }
 
+/* An agent with one key, whatever it is asked. */
+static const char identities[] = "\0\0\0\x1d\x0c\0\0\0\x01\0\0\0\x0e\0\0\0\x06ssh-edrest\0\0\0\x02me";
+static size_t identities_read;
+
+static int32_t agent_write(const void *data, size_t length, int32_t timeout_ms, void *userdata)
+{
+    (void)data, (void)timeout_ms, (void)userdata;
+    identities_read = 0;
+    return (int32_t)length;
+}
+
+static int32_t agent_read(void *buffer, size_t capacity, int32_t timeout_ms, void *userdata)
+{
+    (void)timeout_ms, (void)userdata;
+    size_t rest = sizeof identities - 1 - identities_read;
+    size_t count = rest < capacity ? rest : capacity;
+    memcpy(buffer, identities + identities_read, count);
+    identities_read += count;
+    return (int32_t)count;
+}
+
+static ssh_agent *good_ssh_agent(void)
+{
+    ssh_agent_free(agent);
+    return agent = ssh_agent_new_stream(agent_read, agent_write, NULL, NULL, NULL, NULL);
+}
+
+static ssh_agent_identities *good_ssh_agent_identities(void)
+{
+    ssh_agent_identities_free(agent_identities);
+    agent_identities = ssh_agent_list(good_ssh_agent(), SSH_TIMEOUT_DEFAULT, NULL);
+    CHECK(ssh_agent_identities_count(agent_identities) == 1);
+    return agent_identities;
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -502,6 +541,8 @@ int main(void)
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
     ssh_known_hosts_free(known_hosts);
+    ssh_agent_identities_free(agent_identities);
+    ssh_agent_free(agent);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);

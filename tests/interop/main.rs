@@ -5,6 +5,7 @@
 //! `tests/peers/setup.sh` provides the peers. One that is absent is named on standard error and its checks are left
 //! out; under `CI=true` that is a failure.
 
+mod agent;
 mod algorithms;
 mod audit;
 mod auth;
@@ -17,6 +18,7 @@ mod forward;
 mod jump;
 mod known_hosts;
 mod libssh;
+mod login;
 mod packets;
 mod paramiko;
 mod peers;

@@ -6,34 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::need;
-use crate::peers::{account, exec, fingerprint, key, peer, ssh, OurServer, Sshd};
+use crate::peers::{account, exec, fingerprint, key, peer, ssh, Agent, OurServer, Sshd};
 use crate::process::{run, Output, Running, Scratch, LIMIT};
 
-/// An agent of OpenSSH's with one key.
-struct Agent {
-    socket: PathBuf,
-    _running: Running,
-}
-
-impl Agent {
-    fn start(scratch: &Scratch) -> Self {
-        let socket = scratch.file("agent");
-        let mut command = peer("SSH_AGENT");
-        command.arg("-D").arg("-a").arg(&socket);
-        let running = Running::start(command, scratch.file("agent.log"));
-        let end = Instant::now() + LIMIT;
-        while !socket.exists() {
-            assert!(Instant::now() < end, "no agent: {}", running.log());
-            thread::sleep(Duration::from_millis(10));
-        }
-        let mut add = peer("SSH_ADD");
-        add.env("SSH_AUTH_SOCK", &socket).arg(key("user_ecdsa256"));
-        run(&mut add, b"", LIMIT).expect_code(0);
-        Agent {
-            socket,
-            _running: running,
-        }
-    }
+fn agent_with_key(scratch: &Scratch) -> Agent {
+    let agent = Agent::start(scratch);
+    agent.add("user_ecdsa256");
+    agent
 }
 
 fn expected() -> String {
@@ -44,7 +23,7 @@ fn expected() -> String {
 fn a_real_agent_with_sshd() {
     need!("SSHD", "ACCOUNT", "SSH_AGENT", "SSH_ADD", "SSH_KEYGEN");
     let (scratch, agent_scratch) = (Scratch::new(), Scratch::new());
-    let agent = Agent::start(&agent_scratch);
+    let agent = agent_with_key(&agent_scratch);
     let (user, _) = account();
     let sshd = Sshd::start(&scratch, "");
     let list = |options: &[&str]| {
@@ -70,7 +49,7 @@ fn a_real_agent_with_sshd() {
 fn a_real_agent_with_our_server() {
     need!("SSH", "SSH_AGENT", "SSH_ADD", "SSH_KEYGEN");
     let (scratch, agent_scratch) = (Scratch::new(), Scratch::new());
-    let agent = Agent::start(&agent_scratch);
+    let agent = agent_with_key(&agent_scratch);
     let server = OurServer::start(&scratch, &["--forward"]);
     // The same words, but for those that keep agents away.
     let mut theirs = peer("SSH");

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{AuthOutcome, Prompts};
 use crate::error::Error;
-use crate::keys::PrivateKey;
+use crate::keys::Credential;
 
 /// What to authenticate with.
 pub enum ClientMethod {
@@ -20,8 +20,8 @@ pub enum ClientMethod {
     },
     /// RFC 4252 §7.
     PublicKey {
-        /// The key that signs.
-        key: PrivateKey,
+        /// The key that signs, or a certificate with its key.
+        key: Credential,
         /// Whether to ask first if the key would do, which spares a signature where it would not.
         probe: bool,
     },
@@ -32,13 +32,14 @@ pub enum ClientMethod {
     },
 }
 
-/// A signature that the caller makes, on a thread where it may take time.
+/// A signature that the caller makes, on a thread where it may take time: `key.sign(algorithm, &data)`. Where
+/// [`Credential::signs_elsewhere`] it may take as long as a person does.
 pub struct SignJob {
     /// Handed back with the signature.
     pub id: u64,
     /// The key that signs.
-    pub key: PrivateKey,
-    /// The signature algorithm.
+    pub key: Credential,
+    /// The algorithm, by its name in the request.
     pub algorithm: &'static str,
     /// What is signed (RFC 4252 §7).
     pub data: Vec<u8>,

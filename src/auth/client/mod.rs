@@ -15,7 +15,7 @@ pub use events::{ClientAuthEvent, ClientMethod, SignJob};
 use super::methods::{keyboard_interactive, none, password, publickey};
 use super::{AuthOutcome, SERVICE_USERAUTH};
 use crate::error::{Error, PeerMisbehaved};
-use crate::keys::PrivateKey;
+use crate::keys::Credential;
 use crate::messages::service::ServiceRequest;
 use crate::messages::userauth::{UserauthFailure, UserauthSuccess};
 use crate::messages::MessageNumber;
@@ -26,6 +26,8 @@ pub struct ClientAuth {
     session_id: Vec<u8>,
     sig_algs_allowed: Vec<&'static str>,
     server_sig_algs: Option<Vec<String>>,
+    /// The server's host key, where its signatures are to be bound to it.
+    hostbound: Option<Vec<u8>>,
     refuse_trivial: bool,
     /// Whether a password, a signature or an answer was ever sent.
     credential_shown: bool,
@@ -52,7 +54,7 @@ enum State {
     /// The caller's signature.
     ExpectSignature {
         user: String,
-        key: PrivateKey,
+        key: Credential,
         algorithm: &'static str,
         job: u64,
     },
@@ -92,7 +94,7 @@ enum Step {
         fallback: bool,
     },
     Query {
-        key: PrivateKey,
+        key: Credential,
         algorithm: &'static str,
     },
     Signed,
@@ -139,6 +141,7 @@ impl ClientAuth {
             session_id: session_id.to_vec(),
             sig_algs_allowed,
             server_sig_algs: None,
+            hostbound: None,
             refuse_trivial: false,
             credential_shown: false,
             state: State::Fresh,
@@ -151,6 +154,12 @@ impl ClientAuth {
     /// The list of `server-sig-algs` (RFC 8308 §3.1), when EXT_INFO brought one.
     pub fn set_server_sig_algs(&mut self, names: Option<Vec<String>>) {
         self.server_sig_algs = names;
+    }
+
+    /// Binds signatures to this host key, which the server has proven to own: it has announced that it takes them
+    /// (OpenSSH, PROTOCOL §3.1). What is signed then proves to an agent, and to the server, which connection it is for.
+    pub fn set_hostbound(&mut self, host_key: Option<Vec<u8>>) {
+        self.hostbound = host_key;
     }
 
     /// Whether a SUCCESS is an error that came without any credential having been shown: to `none`, or to a
@@ -301,8 +310,7 @@ impl ClientAuth {
         {
             match signature {
                 Ok(signature) => {
-                    let (name, blob) = publickey::shown(&key, algorithm)?;
-                    out.push_vec(publickey::request(&user, name, &blob, Some(&signature)));
+                    out.push_vec(self.key_request(&user, &key, algorithm, Some(&signature)));
                     self.credential_shown = true;
                     self.state = State::ExpectReply(Attempt {
                         user,
@@ -372,13 +380,12 @@ impl ClientAuth {
             }
             ClientMethod::PublicKey { key, probe } => {
                 let list = self.server_sig_algs.as_deref();
-                let algorithm =
-                    publickey::choose_algorithm(key.public(), &self.sig_algs_allowed, list)?;
-                let (name, blob) = publickey::shown(&key, algorithm)?;
+                let algorithm = publickey::choose_algorithm(&key, &self.sig_algs_allowed, list)?;
                 if !probe {
-                    return self.sign(user, key, algorithm, events);
+                    self.sign(user, key, algorithm, events);
+                    return Ok(());
                 }
-                out.push_vec(publickey::request(&user, name, &blob, None));
+                out.push_vec(self.key_request(&user, &key, algorithm, None));
                 Step::Query { key, algorithm }
             }
             ClientMethod::KeyboardInteractive { submethods } => {
@@ -407,17 +414,38 @@ impl ClientAuth {
         }
     }
 
+    fn key_request(
+        &self,
+        user: &str,
+        key: &Credential,
+        algorithm: &str,
+        signature: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let subject = publickey::Subject {
+            user,
+            algorithm,
+            blob: key.blob(),
+            host_key: self.hostbound.as_deref(),
+        };
+        subject.request(signature)
+    }
+
     fn sign(
         &mut self,
         user: String,
-        key: PrivateKey,
+        key: Credential,
         algorithm: &'static str,
         events: &mut VecDeque<ClientAuthEvent>,
-    ) -> Result<(), Error> {
-        let (name, blob) = publickey::shown(&key, algorithm)?;
+    ) {
         let job = self.next_job;
         self.next_job += 1;
-        let data = publickey::signed_data(&self.session_id, &user, name, &blob);
+        let subject = publickey::Subject {
+            user: &user,
+            algorithm,
+            blob: key.blob(),
+            host_key: self.hostbound.as_deref(),
+        };
+        let data = subject.signed_data(&self.session_id);
         events.push_back(ClientAuthEvent::Sign(SignJob {
             id: job,
             key: key.clone(),
@@ -430,7 +458,6 @@ impl ClientAuth {
             algorithm,
             job,
         };
-        Ok(())
     }
 }
 

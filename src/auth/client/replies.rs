@@ -6,10 +6,10 @@ use super::{
     finish, unexpected, Attempt, ClientAuth, ClientAuthEvent, Dialogue, Fallback, MethodReply,
     State, Step,
 };
-use crate::auth::methods::{keyboard_interactive, publickey};
+use crate::auth::methods::keyboard_interactive;
 use crate::auth::{AuthOutcome, SERVICE_USERAUTH};
 use crate::error::{Error, PeerMisbehaved};
-use crate::keys::PrivateKey;
+use crate::keys::Credential;
 use crate::messages::service::ServiceAccept;
 use crate::messages::userauth::{
     UserauthBanner, UserauthPasswdChangereq, UserauthPkOk, METHOD_KEYBOARD_INTERACTIVE,
@@ -233,15 +233,15 @@ impl ClientAuth {
         &mut self,
         payload: &[u8],
         user: String,
-        key: PrivateKey,
+        key: Credential,
         algorithm: &'static str,
         events: &mut VecDeque<ClientAuthEvent>,
     ) -> Result<(), Error> {
         let ok =
             UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
-        let (name, blob) = publickey::shown(&key, algorithm)?;
-        if ok.algorithm == name.as_bytes() && ok.blob == blob {
-            return self.sign(user, key, algorithm, events);
+        if ok.algorithm == algorithm.as_bytes() && ok.blob == key.blob() {
+            self.sign(user, key, algorithm, events);
+            return Ok(());
         }
         finish(
             events,

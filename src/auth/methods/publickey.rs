@@ -4,43 +4,61 @@ use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
 use crate::crypto::algorithms::{self, name::SSH_RSA};
 use crate::error::{Error, NoCommonAlgorithm};
-use crate::keys::{KeyKind, PrivateKey, PublicKey, ShownKey};
-use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY};
+use crate::keys::{Credential, KeyKind, ShownKey};
+use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY, METHOD_PUBLICKEY_HOSTBOUND};
 use crate::messages::MessageNumber;
 
-/// The client's request; without a signature it asks whether the key would do.
-pub(in crate::auth) fn request(
-    user: &str,
-    algorithm: &str,
-    blob: &[u8],
-    signature: Option<&[u8]>,
-) -> Vec<u8> {
-    let length = algorithm.len() + blob.len() + signature.map_or(0, <[u8]>::len);
-    let fields = MethodFields::PublicKey {
-        algorithm,
-        blob,
-        signature,
-    };
-    super::request(user, METHOD_PUBLICKEY, &fields, length)
+/// Who is to be let in, and by what.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Subject<'a> {
+    pub(in crate::auth) user: &'a str,
+    /// The name of the algorithm in the request.
+    pub(in crate::auth) algorithm: &'a str,
+    /// The key or certificate.
+    pub(in crate::auth) blob: &'a [u8],
+    /// The host key that the signature is bound to; makes the method the one of OpenSSH, PROTOCOL §3.1.
+    pub(in crate::auth) host_key: Option<&'a [u8]>,
 }
 
-/// What is signed. It binds the signature to this connection, user, service, algorithm and key.
-pub(in crate::auth) fn signed_data(
-    session_id: &[u8],
-    user: &str,
-    algorithm: &str,
-    blob: &[u8],
-) -> Vec<u8> {
-    Writer::collect(|w| {
-        w.string(session_id)
-            .u8(MessageNumber::USERAUTH_REQUEST.0)
-            .string(user)
-            .string(SERVICE_CONNECTION)
-            .string(METHOD_PUBLICKEY)
-            .bool(true)
-            .string(algorithm)
-            .string(blob);
-    })
+impl Subject<'_> {
+    fn method(&self) -> &'static str {
+        match self.host_key {
+            Some(_) => METHOD_PUBLICKEY_HOSTBOUND,
+            None => METHOD_PUBLICKEY,
+        }
+    }
+
+    /// The client's request; without a signature it asks whether the key would do.
+    pub(in crate::auth) fn request(&self, signature: Option<&[u8]>) -> Vec<u8> {
+        let length = self.algorithm.len()
+            + self.blob.len()
+            + self.host_key.map_or(0, <[u8]>::len)
+            + signature.map_or(0, <[u8]>::len);
+        let fields = MethodFields::PublicKey {
+            algorithm: self.algorithm,
+            blob: self.blob,
+            host_key: self.host_key,
+            signature,
+        };
+        super::request(self.user, self.method(), &fields, length)
+    }
+
+    /// What is signed. It binds the signature to this connection, user, service, algorithm and key.
+    pub(in crate::auth) fn signed_data(&self, session_id: &[u8]) -> Vec<u8> {
+        Writer::collect(|w| {
+            w.string(session_id)
+                .u8(MessageNumber::USERAUTH_REQUEST.0)
+                .string(self.user)
+                .string(SERVICE_CONNECTION)
+                .string(self.method())
+                .bool(true)
+                .string(self.algorithm)
+                .string(self.blob);
+            if let Some(host_key) = self.host_key {
+                w.string(host_key);
+            }
+        })
+    }
 }
 
 /// The algorithm the client signs with.
@@ -50,49 +68,33 @@ pub(in crate::auth) fn signed_data(
 /// Where the server sent no list, our own first choice is tried (RFC 8332 §3.3), or `ssh-rsa` where it was
 /// allowed: the application named it for servers that are too old to send one.
 pub(in crate::auth) fn choose_algorithm(
-    key: &PublicKey,
+    key: &Credential,
     allowed: &[&'static str],
     server_sig_algs: Option<&[String]>,
 ) -> Result<&'static str, Error> {
-    let list = if key.kind() == KeyKind::Rsa {
-        server_sig_algs
-    } else {
-        None
-    };
+    let list = server_sig_algs.filter(|_| key.is_rsa());
+    // What this library can verify is allowed by name. Nothing is known against the others, which an agent or a token
+    // signs by.
+    let ours = |name: &str| KeyKind::from_signature_algorithm(name).is_some();
     let mut own = key
-        .signature_algorithms()
+        .algorithms()
         .iter()
-        .copied()
-        .filter(|name| allowed.contains(name));
+        .filter(|own| allowed.contains(&own.signature) || !ours(own.signature));
     let chosen = match list {
-        Some(list) => own.find(|name| list.iter().any(|offered| offered == name)),
-        None if key.kind() == KeyKind::Rsa && allowed.contains(&SSH_RSA) => Some(SSH_RSA),
+        // The list has the names of signatures, also for certificates.
+        Some(list) => own.find(|own| list.iter().any(|offered| offered == own.signature)),
+        None if key.is_rsa() && allowed.contains(&SSH_RSA) => {
+            own.find(|own| own.signature == SSH_RSA)
+        }
         None => own.next(),
     };
-    chosen.ok_or_else(|| {
+    chosen.map(|chosen| chosen.name).ok_or_else(|| {
         Error::NoCommonAlgorithm(Box::new(NoCommonAlgorithm {
             list: "public key signature",
             local: allowed.iter().map(|name| (*name).to_owned()).collect(),
             peer: list.unwrap_or_default().to_vec(),
         }))
     })
-}
-
-/// How a key of ours that signs with `algorithm` is shown: under which name, and with which blob.
-pub(in crate::auth) fn shown(
-    key: &PrivateKey,
-    algorithm: &'static str,
-) -> Result<(&'static str, Vec<u8>), Error> {
-    let shown = key.shown();
-    if shown.certificate.is_none() {
-        return Ok((algorithm, shown.blob().to_vec()));
-    }
-    let name = algorithms::certified(algorithm)
-        .ok_or(Error::Bug(
-            "an algorithm that no certificate is shown under",
-        ))?
-        .name;
-    Ok((name, shown.blob().to_vec()))
 }
 
 /// The key in a request to the server, and the algorithm it signs with; `None` where that is not accepted, the blob is
@@ -121,10 +123,23 @@ mod tests {
 
     #[test]
     fn signed_data_of_rfc_4252_section_7() {
+        let mut subject = Subject {
+            user: "u",
+            algorithm: "ssh-ed25519",
+            blob: b"B",
+            host_key: None,
+        };
         assert_eq!(
-            signed_data(b"ID", "u", "ssh-ed25519", b"B"),
+            subject.signed_data(b"ID"),
             b"\0\0\0\x02ID\x32\0\0\0\x01u\0\0\0\x0essh-connection\0\0\0\x09publickey\x01\
               \0\0\0\x0bssh-ed25519\0\0\0\x01B"
+        );
+        subject.host_key = Some(b"H");
+        assert_eq!(
+            subject.signed_data(b"ID"),
+            b"\0\0\0\x02ID\x32\0\0\0\x01u\0\0\0\x0essh-connection\
+              \0\0\0\x23publickey-hostbound-v00@openssh.com\x01\
+              \0\0\0\x0bssh-ed25519\0\0\0\x01B\0\0\0\x01H"
         );
     }
 

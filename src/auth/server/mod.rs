@@ -40,6 +40,8 @@ const MAX_NAME_SHOWN: usize = 64;
 pub struct ServerAuth {
     config: ServerAuthConfig,
     session_id: Vec<u8>,
+    /// The host key that we have proven to own, for requests that are bound to it.
+    host_key: Option<Vec<u8>>,
     deadline: Option<Instant>,
     state: State,
     progress: Progress,
@@ -127,6 +129,7 @@ impl ServerAuth {
         ServerAuth {
             config,
             session_id: session_id.to_vec(),
+            host_key: None,
             deadline,
             state: State::ExpectServiceRequest,
             progress: Progress::default(),
@@ -134,6 +137,11 @@ impl ServerAuth {
             next_id: 0,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// The host key that was used in the first key exchange. Without it requests that are bound to one are refused.
+    pub fn set_host_key(&mut self, blob: Option<Vec<u8>>) {
+        self.host_key = blob;
     }
 
     /// Whether SUCCESS was sent.

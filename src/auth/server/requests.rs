@@ -6,13 +6,15 @@ use super::{
     count, service_not_available, Asked, AuthQuestionKind, Progress, Proof, ServerAuth,
     ServerAuthEvent, Sink, State, VerifyJob,
 };
-use crate::auth::methods::{keyboard_interactive, password, publickey};
+use crate::auth::methods::publickey::{self, Subject};
+use crate::auth::methods::{keyboard_interactive, password};
 use crate::auth::SERVICE_CONNECTION;
 use crate::codec::DecodeError;
 use crate::error::{CertificateFault, Error};
 use crate::keys::{Attendance, Permissions, ShownKey};
 use crate::messages::userauth::{
     MethodFields, UserauthRequest, METHOD_KEYBOARD_INTERACTIVE, METHOD_PASSWORD, METHOD_PUBLICKEY,
+    METHOD_PUBLICKEY_HOSTBOUND,
 };
 use crate::messages::MessageNumber;
 
@@ -57,7 +59,9 @@ impl ServerAuth {
         let fields = match MethodFields::decode(&request) {
             Ok(fields) => fields,
             // Bytes after a signature prove nothing and need not end the connection.
-            Err(DecodeError::TrailingBytes) if request.method == METHOD_PUBLICKEY => {
+            Err(DecodeError::TrailingBytes)
+                if [METHOD_PUBLICKEY, METHOD_PUBLICKEY_HOSTBOUND].contains(&request.method) =>
+            {
                 return self.fail(sink);
             }
             Err(fault) => return Err(invalid(fault)),
@@ -78,16 +82,32 @@ impl ServerAuth {
                 }
                 _ => self.fail(sink),
             },
+            // Bound to another host key than ours, it was made for another server.
+            MethodFields::PublicKey {
+                host_key: Some(named),
+                ..
+            } if Some(named) != self.host_key.as_deref() => self.fail(sink),
             MethodFields::PublicKey {
                 algorithm,
                 blob,
                 signature: None,
+                ..
             } => self.key_query(algorithm, blob, sink),
             MethodFields::PublicKey {
                 algorithm,
                 blob,
+                host_key,
                 signature: Some(signature),
-            } => self.signed_request(algorithm, blob, signature, sink),
+            } => {
+                let user = self.user().to_owned();
+                let subject = Subject {
+                    user: &user,
+                    algorithm,
+                    blob,
+                    host_key,
+                };
+                self.signed_request(subject, signature, sink)
+            }
             MethodFields::KeyboardInteractive { submethods, .. } => {
                 if !self.offers(METHOD_KEYBOARD_INTERACTIVE) {
                     return self.fail(sink);
@@ -219,11 +239,13 @@ impl ServerAuth {
     /// A request with a signature: verified before anybody is asked.
     fn signed_request(
         &mut self,
-        algorithm: &str,
-        blob: &[u8],
+        subject: Subject<'_>,
         signature: &[u8],
         sink: &mut Sink<'_>,
     ) -> Result<(), Error> {
+        let Subject {
+            algorithm, blob, ..
+        } = subject;
         let Some(usable) = self.usable_key(algorithm, blob, sink) else {
             return self.fail(sink);
         };
@@ -239,7 +261,7 @@ impl ServerAuth {
             id,
             key: usable.shown.key.clone(),
             algorithm: usable.algorithm.to_owned(),
-            data: publickey::signed_data(&self.session_id, self.user(), algorithm, blob),
+            data: subject.signed_data(&self.session_id),
             signature: signature.to_vec(),
         }));
         let proof = Box::new(Proof {

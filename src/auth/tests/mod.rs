@@ -3,6 +3,7 @@
 mod certificates;
 mod client_attacks;
 mod dialogues;
+mod hostbound;
 mod publickey_attacks;
 mod server_attacks;
 
@@ -24,6 +25,7 @@ use crate::messages::userauth::{MethodFields, UserauthFailure, UserauthRequest};
 use crate::messages::MessageNumber;
 use crate::packet::PayloadQueue;
 
+const ED25519: &str = "ssh-ed25519";
 const SESSION_ID: &[u8] = b"the session identifier";
 const SIG_ALGS: [&str; 6] = [
     "ssh-ed25519",
@@ -82,6 +84,7 @@ fn password(text: &str) -> ClientMethod {
 }
 
 fn publickey(key: PrivateKey, probe: bool) -> ClientMethod {
+    let key = key.into();
     ClientMethod::PublicKey { key, probe }
 }
 
@@ -410,6 +413,7 @@ fn key_request(user: &str, algorithm: &str, blob: &[u8], signature: Option<&[u8]
     let fields = MethodFields::PublicKey {
         algorithm,
         blob,
+        host_key: None,
         signature,
     };
     request(user, "ssh-connection", "publickey", &fields)

@@ -3,8 +3,6 @@
 use super::*;
 use AuthDecision::Accept;
 
-const ED25519: &str = "ssh-ed25519";
-
 /// Feeds a signed request that must fail, at the signature if not before.
 fn must_fail(payload: &[u8], what: &str) {
     let mut server = Server::new();

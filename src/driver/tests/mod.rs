@@ -15,6 +15,7 @@ use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
 mod attendance;
+mod signers;
 mod streams;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(20));
@@ -216,7 +217,7 @@ fn wrong_password_names_the_methods_and_leaves_the_transport_usable() {
         .authenticate(
             "user",
             ClientMethod::PublicKey {
-                key: key(),
+                key: key().into(),
                 probe: true,
             },
             None,

@@ -1,6 +1,8 @@
 //! Agent and display.
 
 use super::*;
+use crate::agent::Agent;
+use crate::codec::Writer;
 
 /// A session channel of the client, accepted by the server.
 fn session_channel(session: &Session) -> Channel {
@@ -42,6 +44,9 @@ fn f4_the_agent_is_reached_by_who_was_let_and_by_nobody_else() {
     let mut program = UnixStream::connect(&there).unwrap();
     program.write_all(b"list keys").unwrap();
     let (mut stream, _) = listener.accept().unwrap();
+    // First it hears which session it is forwarded over; this one does not know of such things.
+    let bound = answer_frame(&mut stream, &[5]);
+    assert!(bound.starts_with(b"\x1b\0\0\0\x18session-bind@openssh.com"));
     let mut heard = [0; 9];
     stream.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"list keys");
@@ -63,6 +68,59 @@ fn f4_the_agent_is_reached_by_who_was_let_and_by_nobody_else() {
         Err(Error::RequestDenied)
     ));
     std::fs::remove_file(&agent).unwrap();
+}
+
+/// Reads the request of a frame and says `answer`.
+fn answer_frame(stream: &mut UnixStream, answer: &[u8]) -> Vec<u8> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut request = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    stream.read_exact(&mut request).unwrap();
+    let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&length, answer].concat()).unwrap();
+    request
+}
+
+#[test]
+fn a_server_asks_the_agent_of_its_client() {
+    let session = Session::refusing();
+    let (agent, there) = (scratch("asked"), scratch("asked-there"));
+    let listener = UnixListener::bind(&agent).unwrap();
+    let channel = session_channel(&session);
+    let path = unix(&there);
+    let serving = move |request: Request| serve_agent(&request, &path).unwrap();
+    session
+        .server
+        .set_callback(RequestKind::AgentForward, Some(Arc::new(serving)));
+    request_agent(&channel, Some(unix(&agent)), TIME).unwrap();
+    let keeper = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let bound = answer_frame(&mut stream, &[6]);
+        let key = b"\x0c\0\0\0\x01\0\0\0\x0f\0\0\0\x0bssh-ed25519\0\0\0\x02me";
+        (bound, answer_frame(&mut stream, key))
+    });
+    let opened = session.server.open_channel(OpenKind::AuthAgent, TIME);
+    let asked = Agent::over_channel(opened.unwrap());
+    let found = asked.identities(TIME).unwrap();
+    assert_eq!((found.len(), found[0].comment.as_str()), (1, "me"));
+    let (bound, request) = keeper.join().unwrap();
+    // What the agent is told is what the client knows of the session.
+    let proof = session.client.session_proof().unwrap();
+    let told = Writer::collect(|w| {
+        w.u8(27).string("session-bind@openssh.com");
+        w.string(&proof.host_key).string(&proof.session_id);
+        w.string(&proof.signature).bool(true);
+    });
+    assert_eq!((bound, request), (told, vec![11]));
+    assert_eq!(session.server.session_id().unwrap(), proof.session_id);
+    let host_key = session.client.remote_host_key().unwrap();
+    let name = host_key.signature_algorithms()[0];
+    assert!(host_key.verify(name, &proof.session_id, &proof.signature));
+    // Nobody is there any more.
+    assert!(matches!(asked.identities(TIME), Err(Error::Agent(_))));
+    for file in [agent, there] {
+        let _ = std::fs::remove_file(file);
+    }
 }
 
 /// The beginning of an X11 connection.

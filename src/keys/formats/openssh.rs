@@ -10,7 +10,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::crypto::random::Random;
 use crate::crypto::sign::{ecdsa, ed25519};
 use crate::error::{Error, KeyFault};
-use crate::keys::private::Secret;
+use crate::keys::private::{Secret, ELSEWHERE};
 use crate::keys::{curve_name, KeyKind, PrivateKey, PublicKey};
 
 const LABEL: &str = "OPENSSH PRIVATE KEY";
@@ -310,6 +310,36 @@ fn secret_part(
         .raw(&check)
         .raw(&check)
         .string(key.public().key_type());
+    write_private_fields(key, &mut writer)?;
+    writer.string(key.comment());
+    let mut number = 1;
+    while out.len() % block != 0 {
+        out.push(number);
+        number += 1;
+    }
+    Ok(out)
+}
+
+/// Writes the fields of a key behind its type, as files and agents have them.
+pub(crate) fn write_private_fields(key: &PrivateKey, w: &mut Writer<'_>) -> Result<(), Error> {
+    match key.secret() {
+        Secret::Ed25519(_) => {}
+        Secret::Ecdsa(curve, _) => {
+            let blob = key.public().blob();
+            let start = blob.len().saturating_sub(curve.point_len());
+            let point = blob.get(start..).unwrap_or_default();
+            w.string(curve_name(*curve)).string(point);
+        }
+        Secret::Rsa(numbers) => {
+            w.mpint(&numbers.n).mpint(&numbers.e);
+        }
+        Secret::Elsewhere => {}
+    }
+    write_private_numbers(key, w)
+}
+
+/// Writes those of the fields that stand in no certificate (OpenSSH, PROTOCOL.agent).
+pub(crate) fn write_private_numbers(key: &PrivateKey, w: &mut Writer<'_>) -> Result<(), Error> {
     match key.secret() {
         Secret::Ed25519(seed) => {
             let blob = key.public().blob();
@@ -320,34 +350,20 @@ fn secret_part(
             for (to, from) in pair.iter_mut().zip(seed.iter().chain(point)) {
                 *to = *from;
             }
-            writer.string(point).string(pair.as_slice());
+            w.string(point).string(pair.as_slice());
         }
-        Secret::Ecdsa(curve, scalar) => {
-            let blob = key.public().blob();
-            let start = blob.len().saturating_sub(curve.point_len());
-            let point = blob.get(start..).unwrap_or_default();
-            writer
-                .string(curve_name(*curve))
-                .string(point)
-                .mpint(scalar);
+        Secret::Ecdsa(_, scalar) => {
+            w.mpint(scalar);
         }
         Secret::Rsa(numbers) => {
-            writer
-                .mpint(&numbers.n)
-                .mpint(&numbers.e)
-                .mpint(&numbers.d)
+            w.mpint(&numbers.d)
                 .mpint(&numbers.qinv)
                 .mpint(&numbers.p)
                 .mpint(&numbers.q);
         }
+        Secret::Elsewhere => return Err(KeyFault::Unsupported(ELSEWHERE.to_owned()).into()),
     }
-    writer.string(key.comment());
-    let mut number = 1;
-    while out.len() % block != 0 {
-        out.push(number);
-        number += 1;
-    }
-    Ok(out)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{need, pem, pkcs1, sec1};
 use crate::crypto::random::Random;
 use crate::crypto::sign::{ed25519, rsa};
 use crate::error::{Error, KeyFault};
-use crate::keys::private::Secret;
+use crate::keys::private::{Secret, ELSEWHERE};
 use crate::keys::PrivateKey;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -141,6 +141,9 @@ pub(crate) fn write(
     passphrase: Option<&[u8]>,
     random: &mut dyn Random,
 ) -> Result<Zeroizing<String>, Error> {
+    if key.signs_elsewhere() {
+        return Err(KeyFault::Unsupported(ELSEWHERE.to_owned()).into());
+    }
     let der = encode(key).map_err(|_| Error::Bug("DER encoding failed"))?;
     let Some(passphrase) = passphrase.filter(|passphrase| !passphrase.is_empty()) else {
         return pem::write("PRIVATE KEY", &der);
@@ -185,6 +188,8 @@ fn encode(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, der::Error> {
             (EC, Some(sec1::oid_of(*curve)), secret)
         }
         Secret::Rsa(numbers) => (RSA, None, encode_rsa(numbers)?),
+        // Seen by `write`.
+        Secret::Elsewhere => return Err(der::ErrorKind::Failed.into()),
     };
     let parameters = match &parameters {
         Some(curve) => Some(AnyRef::from(curve)),

@@ -119,6 +119,7 @@ impl Side {
                 }
                 TransportAction::Event(TransportEvent::Extensions) => self.extensions += 1,
                 TransportAction::Event(_) => {}
+                TransportAction::Sign(_) => panic!("no key of these tests is elsewhere"),
             }
         }
         self.flush();

@@ -1,8 +1,10 @@
 //! The peers, ours and theirs: where they are and how one is started.
 
+mod agent;
 mod openssh;
 mod ours;
 mod servers;
+mod token;
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub use agent::Agent;
 pub use openssh::{openssh_sftp, options as ssh_options, ssh, ssh_with_password, Sshd};
 pub use ours::{client, exec, password_file, program, server_password_file, OurServer};
 pub use servers::{convert_key, start_on_free_port, Dropbear, ParamikoServer};
+pub use token::Token;
 
 pub const PASSPHRASE: &str = "correct horse";
 
