@@ -24,6 +24,8 @@ const HEADER_SOURCES: &[&str] = &[
     "known_hosts",
     "known_hosts_entry",
     "known_hosts_change",
+    "config",
+    "config_host",
     "daemon",
     "log",
     "auth",

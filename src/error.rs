@@ -127,6 +127,9 @@ pub enum Error {
     /// A private or public key could not be read, made or used.
     #[error("{0}")]
     Key(KeyFault),
+    /// A configuration says what makes no sense.
+    #[error("{0}")]
+    Config(Box<ConfigFault>),
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -380,6 +383,16 @@ impl fmt::Display for NoCommonAlgorithm {
     }
 }
 
+/// What makes no sense in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct ConfigFault {
+    /// `file:line`, or other words for where it is written.
+    pub place: String,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
 /// What an SFTP server said about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SftpStatus {
@@ -449,6 +462,7 @@ impl Error {
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
             | Error::File { .. }
+            | Error::Config(_)
             | Error::RekeyNeeded
             | Error::Cancelled
             | Error::Closed

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
+//! config       ssh_config files: what a user has set up for a host
 //! sftp         SFTP version 3: codec, client and server over a Channel
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
@@ -41,6 +42,7 @@
 
 pub mod auth;
 pub mod codec;
+pub mod config;
 pub mod connection;
 pub mod crypto;
 pub mod driver;

@@ -18,6 +18,8 @@ pub mod channel;
 mod channel_object;
 pub mod channel_purpose;
 pub mod channel_request;
+pub mod config;
+pub mod config_host;
 pub mod connection;
 pub mod daemon;
 mod dispatch;
