@@ -25,6 +25,7 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "packets",
     "known_hosts",
+    "config",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -159,6 +160,7 @@ fn programs_pass_under_valgrind() {
         "forward",
         "packets",
         "known_hosts",
+        "config",
         "misuse",
     ] {
         let from = if name == "misuse" {

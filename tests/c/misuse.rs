@@ -180,6 +180,8 @@ fn null_in_turn(source: &mut String, function: &Function) {
             returns if returns.contains("const") => None,
             "char *" => Some("ssh_memory_free"),
             "ssh_transport *" | "ssh_channel *" => None,
+            "ssh_config *" => Some("ssh_config_free"),
+            "ssh_config_host *" => Some("ssh_config_host_free"),
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
@@ -235,6 +237,8 @@ static ssh_message *message;
 static ssh_sftp *made_up;
 static ssh_sftp_operation *_Atomic sftp_operation;
 static ssh_known_hosts *known_hosts;
+static ssh_config *config;
+static ssh_config_host *config_host;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -427,6 +431,20 @@ static ssh_known_hosts *good_ssh_known_hosts(void)
     return known_hosts;
 }
 
+static ssh_config *good_ssh_config(void)
+{
+    ssh_config_free(config);
+    return config = ssh_config_new();
+}
+
+static ssh_config_host *good_ssh_config_host(void)
+{
+    ssh_config_host_free(config_host);
+    config_host = ssh_config_resolve(good_ssh_config(), "host", NULL);
+    CHECK(config_host != NULL);
+    return config_host;
+}
+
 "#;
 
 const MAIN: &str = r#"
@@ -469,6 +487,8 @@ int main(void)
     ssh_packetizer_free(packetizer);
     ssh_message_free(message);
     ssh_known_hosts_free(known_hosts);
+    ssh_config_host_free(config_host);
+    ssh_config_free(config);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);

@@ -8,6 +8,7 @@
 mod algorithms;
 mod audit;
 mod auth;
+mod config;
 mod dropbear;
 mod events;
 mod exec;
