@@ -39,6 +39,7 @@ const HEADER_SOURCES: &[&str] = &[
     "session_forward",
     "request",
     "answer",
+    "config_connect",
     "server",
     "subsystem",
     "sftp_server",

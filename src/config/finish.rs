@@ -125,7 +125,7 @@ fn user(walk: &mut Walk<'_>, host: &str) -> Result<(), Error> {
     let tokens = walk.tokens(host).only("Ldhijklnpu");
     let variable = |name: &str| walk.surroundings.variable(name);
     let text = tokens::expand(&value.text, Some(&tokens), Some(&variable))
-        .map_err(|text| fault(&value, text))?;
+        .map_err(|text| value.fault(text))?;
     walk.settings.replace("User", vec![Value { text, ..value }]);
     Ok(())
 }
@@ -137,14 +137,6 @@ fn by_default(text: &str) -> Value {
         place: None,
         is_user: false,
     }
-}
-
-fn fault(value: &Value, text: String) -> Error {
-    let place = value
-        .place
-        .as_ref()
-        .map_or_else(|| "a default".to_owned(), Place::to_string);
-    super::fault(place, text)
 }
 
 fn defaults(settings: &mut Settings) {
@@ -205,7 +197,7 @@ fn expand_all(walk: &mut Walk<'_>, tokens: &Tokens) -> Result<(), Error> {
                 continue;
             }
             let text =
-                expand(walk, expansion, tokens, &value.text).map_err(|text| fault(value, text))?;
+                expand(walk, expansion, tokens, &value.text).map_err(|text| value.fault(text))?;
             values.push(Value {
                 text,
                 ..value.clone()
@@ -262,7 +254,7 @@ fn expand_paths(walk: &mut Walk<'_>, tokens: &Tokens) -> Result<(), Error> {
             {
                 if let End::Path(path) = end {
                     *path = tokens::expand(path, Some(tokens), None)
-                        .map_err(|text| fault(value, text))?;
+                        .map_err(|text| value.fault(text))?;
                 }
             }
             value.text = forward.to_string();
@@ -296,10 +288,7 @@ fn refuse_loop(walk: &Walk<'_>, host: &str) -> Result<(), Error> {
         .user
         .is_none_or(|user| settings.first("User") == Some(user.as_str()));
     if hop.host == host && port == Some(hop.port.unwrap_or(22)) && same_user {
-        return Err(fault(
-            value,
-            format!("the jump host {host} is the host itself"),
-        ));
+        return Err(value.fault(format!("the jump host {host} is the host itself")));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! `line` cuts lines, `keywords` knows the keywords, `read` their values, `criteria` decides Match, `walk` goes through
 //! the files, `finish` puts defaults and values of tokens in place.
 
+pub mod connect;
 mod criteria;
 mod finish;
 mod forward;
@@ -247,7 +248,29 @@ impl Config {
         destination: &str,
         surroundings: &dyn Surroundings,
     ) -> Result<Resolved, Error> {
-        walk::resolve(self, destination, surroundings)
+        let port_of = |text: &str| port_of(text, surroundings);
+        let wanted = jump::parse_destination(destination, &port_of)
+            .filter(|hop| !hop.host.contains('\0'))
+            .ok_or(Error::ApiMisuse(
+                "a destination is [user@]host or ssh://[user@]host[:port]",
+            ))?;
+        walk::resolve(self, &wanted, surroundings)
+    }
+
+    /// The same for a jump host. The options that were given are not meant for it, only the files.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_jump(
+        &self,
+        hop: &Hop,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Resolved, Error> {
+        let files = Config {
+            options: Vec::new(),
+            sources: self.sources.clone(),
+        };
+        walk::resolve(&files, hop, surroundings)
     }
 }
 

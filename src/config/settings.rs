@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::keywords::{Keyword, Kind};
 use super::pattern;
 use super::Place;
+use crate::error::Error;
 
 /// Most values that one option may add up to; identity files, as for OpenSSH, are 100.
 const MAX_VALUES: usize = 1000;
@@ -24,6 +25,14 @@ pub struct Value {
     pub place: Option<Place>,
     /// Whether a file of the user's says so.
     pub(super) is_user: bool,
+}
+
+impl Value {
+    /// A fault with the place of this value.
+    pub(super) fn fault(&self, text: impl Into<String>) -> Error {
+        let place = self.place.as_ref();
+        super::fault(place.map_or_else(|| "a default".to_owned(), Place::to_string), text)
+    }
 }
 
 /// The values that a line gives.

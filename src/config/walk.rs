@@ -25,15 +25,9 @@ const MAX_REMARKS: usize = 1000;
 
 pub(super) fn resolve(
     config: &Config,
-    destination: &str,
+    wanted: &Hop,
     surroundings: &dyn Surroundings,
 ) -> Result<Resolved, Error> {
-    let port_of = |text: &str| super::port_of(text, surroundings);
-    let wanted = jump::parse_destination(destination, &port_of)
-        .filter(|hop| !hop.host.contains('\0'))
-        .ok_or(Error::ApiMisuse(
-            "a destination is [user@]host or ssh://[user@]host[:port]",
-        ))?;
     let local = surroundings.local()?;
     let mut walk = Walk {
         surroundings,
@@ -48,7 +42,7 @@ pub(super) fn resolve(
         bytes: 0,
     };
     walk.options(config)?;
-    walk.destination(&wanted)?;
+    walk.destination(wanted)?;
     walk.sources(config)?;
     // With canonical names asked for, ssh reads the files again as well, even where no name changes.
     let canonical = walk

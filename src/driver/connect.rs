@@ -5,7 +5,7 @@
 //! of RFC 8305). The first to answer wins.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc;
@@ -20,6 +20,7 @@ use super::engine::Engine;
 use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
+use crate::codec::printable;
 use crate::error::Error;
 
 /// How long an address is alone in the race before the next one joins.
@@ -28,13 +29,49 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Told how it ended.
 pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
 
+/// By which way a host is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Whether only IPv6 addresses are tried, or only IPv4; `None` for both.
+    pub is_v6: Option<bool>,
+    /// The address of this machine that connections come from.
+    pub from: Option<IpAddr>,
+    /// Whether the system finds out by itself when the peer is gone.
+    pub keepalive: bool,
+}
+
+impl Reach {
+    fn fits(&self, address: &SocketAddr) -> bool {
+        let fits = |is_v6: bool| address.is_ipv6() == is_v6;
+        self.is_v6.is_none_or(fits) && self.from.is_none_or(|from| fits(from.is_ipv6()))
+    }
+}
+
 /// Connects to the first address of `address` that answers. Forms: `host`, `host:port`, `[v6]`,
 /// `[v6]:port`, and a bare IPv6 address.
 pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error> {
     let (host, port) = split(address)?;
-    let deadline = timeout.deadline();
-    let found = Lookup::begin(host, port, || ())?.wait(deadline)?;
-    race_to_the_end(Race::new(found, deadline))
+    connect_by(host, port, &Reach::default(), timeout.deadline())
+}
+
+/// The same by a certain way.
+pub(crate) fn connect_by(
+    host: &str,
+    port: u16,
+    reach: &Reach,
+    deadline: Deadline,
+) -> Result<OwnedFd, Error> {
+    let mut found = Lookup::begin(host, port, || ())?.wait(deadline)?;
+    found.retain(|address| reach.fits(address));
+    if found.is_empty() {
+        return Err(Error::Resolve {
+            host: printable(host.as_bytes(), 255),
+            detail: String::from("it has no address of the kind that is wanted"),
+        });
+    }
+    let mut race = Race::new(found, deadline);
+    race.reach = reach.clone();
+    race_to_the_end(race)
 }
 
 fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
@@ -67,6 +104,7 @@ struct Race {
     next_start: Instant,
     deadline: Deadline,
     last: Error,
+    reach: Reach,
 }
 
 impl Race {
@@ -77,6 +115,7 @@ impl Race {
             next_start: Instant::now(),
             deadline,
             last: Error::Resource("the host has no address"),
+            reach: Reach::default(),
         }
     }
 
@@ -96,7 +135,7 @@ impl Race {
             let Some(address) = self.waiting.pop_front() else {
                 break;
             };
-            match start(&address) {
+            match start(&address, &self.reach) {
                 Ok((socket, true)) => return Some(Ok(socket)),
                 Ok((socket, false)) => {
                     self.running.push(socket);
@@ -142,13 +181,19 @@ fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 }
 
 /// Begins to connect; true when that is done already.
-fn start(address: &SocketAddr) -> Result<(OwnedFd, bool), Errno> {
+fn start(address: &SocketAddr, reach: &Reach) -> Result<(OwnedFd, bool), Errno> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(from) = reach.from {
+        rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+    }
+    if reach.keepalive {
+        rustix::net::sockopt::set_socket_keepalive(&socket, true)?;
+    }
     match rustix::net::connect(&socket, address) {
         Ok(()) => Ok((socket, true)),
         // A signal does not end the attempt either.

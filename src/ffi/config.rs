@@ -10,7 +10,9 @@ use crate::driver::sync::Mutex;
 use crate::error::Error;
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::config_connect::ProxyCall;
 use super::config_host::{self, ssh_config_host};
+use super::dispatch::Callbacks;
 use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
@@ -190,6 +192,9 @@ pub(crate) struct ConfigObject {
     /// Both are leaves, and held for no longer than copying takes; files are read without them.
     config: Mutex<Config>,
     machine: Mutex<ThisMachine>,
+    /// Who answers the questions of transports that are made with it, and who makes their connections. Leaves too.
+    pub(crate) callbacks: Mutex<Callbacks>,
+    pub(crate) proxy: Mutex<Option<ProxyCall>>,
 }
 
 impl ConfigObject {
@@ -203,9 +208,13 @@ impl ConfigObject {
         Ok(self.config.lock().append(more)?)
     }
 
+    /// Copies of what connecting needs.
+    pub(crate) fn parts(&self) -> (Config, ThisMachine) {
+        (self.config.lock().clone(), self.machine.lock().clone())
+    }
+
     pub(crate) fn resolve(&self, destination: &str) -> Outcome<crate::config::Resolved> {
-        let machine = self.machine.lock().clone();
-        let config = self.config.lock().clone();
+        let (config, machine) = self.parts();
         config
             .resolve(destination, &machine)
             .map_err(|error| match error {

@@ -19,6 +19,7 @@ mod channel_object;
 pub mod channel_purpose;
 pub mod channel_request;
 pub mod config;
+pub mod config_connect;
 pub mod config_host;
 pub mod connection;
 pub mod daemon;

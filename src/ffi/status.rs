@@ -236,7 +236,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::KeyExchange(_) => SSH_ERR_KEX,
         Error::HostKey(_) => SSH_ERR_HOSTKEY,
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
-        Error::AuthFailed { .. } | Error::AuthLimit(_) => SSH_ERR_AUTH,
+        Error::AuthFailed { .. } | Error::Login(_) | Error::AuthLimit(_) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied => SSH_ERR_DENIED,
         Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
