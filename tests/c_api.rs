@@ -26,6 +26,7 @@ const PROGRAMS: &[&str] = &[
     "packets",
     "known_hosts",
     "config",
+    "connect",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -161,6 +162,7 @@ fn programs_pass_under_valgrind() {
         "packets",
         "known_hosts",
         "config",
+        "connect",
         "misuse",
     ] {
         let from = if name == "misuse" {

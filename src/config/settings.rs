@@ -31,7 +31,10 @@ impl Value {
     /// A fault with the place of this value.
     pub(super) fn fault(&self, text: impl Into<String>) -> Error {
         let place = self.place.as_ref();
-        super::fault(place.map_or_else(|| "a default".to_owned(), Place::to_string), text)
+        super::fault(
+            place.map_or_else(|| "a default".to_owned(), Place::to_string),
+            text,
+        )
     }
 }
 

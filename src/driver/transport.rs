@@ -56,7 +56,9 @@ impl Transport {
         deadline: Deadline,
     ) -> Result<Self, Error> {
         let socket = Socket::new(connect_by(host, port, reach, deadline)?);
-        Ok(Self::over(Stream::Socket(socket.map_err(|(error, _)| error)?)))
+        Ok(Self::over(Stream::Socket(
+            socket.map_err(|(error, _)| error)?,
+        )))
     }
 
     /// The same without waiting: `event` is set when [`connected`](Self::connected) is known. It may be started

@@ -216,9 +216,7 @@ pub unsafe extern "C" fn ssh_request_answer_prompts(
                     .ok_or_else(|| Failure::invalid("an answer is NULL"))
             })
             .collect::<Outcome<Vec<_>>>()?;
-        if object.driver.kind().has_prompts()
-            && answers.len() != object.lent.prompts.len()
-        {
+        if object.driver.kind().has_prompts() && answers.len() != object.lent.prompts.len() {
             return Err(Failure::invalid("one answer for each prompt is wanted"));
         }
         object.driver.answer_prompts(answers)?;

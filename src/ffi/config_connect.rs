@@ -124,9 +124,11 @@ pub unsafe extern "C" fn ssh_connect_config(
             proxy: object.proxy.lock().clone(),
             made: Mutex::default(),
         };
-        connect::connect(&files, destination, &machine, &caller, timeout).map_err(|error| match error {
-            Error::ApiMisuse(text) => Failure::invalid(text),
-            error => error.into(),
+        connect::connect(&files, destination, &machine, &caller, timeout).map_err(|error| {
+            match error {
+                Error::ApiMisuse(text) => Failure::invalid(text),
+                error => error.into(),
+            }
         })?;
         caller.finish()
     })
@@ -153,7 +155,9 @@ impl Caller {
     /// Hands out the last transport, which frees the others.
     fn finish(self) -> Outcome<*mut ssh_transport> {
         let mut made = std::mem::take(&mut *self.made.lock());
-        let last = made.pop().ok_or_else(|| Failure::internal("a connection without a transport"))?;
+        let last = made
+            .pop()
+            .ok_or_else(|| Failure::internal("a connection without a transport"))?;
         let handle = last.keep();
         handle::get(handle)?.set_below(made);
         Ok(handle)

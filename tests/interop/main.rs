@@ -9,6 +9,7 @@ mod algorithms;
 mod audit;
 mod auth;
 mod config;
+mod connect;
 mod dropbear;
 mod events;
 mod exec;

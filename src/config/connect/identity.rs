@@ -37,12 +37,17 @@ pub(super) fn read(path: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     }
     // A key that others may have read is not one's own any more; ssh does not use it either.
     if about.uid() == Uid::current().as_raw() && about.mode() & 0o077 != 0 {
-        return Err(format!("{} may be read by others and is not used; run chmod 600 on it", shown(path)));
+        return Err(format!(
+            "{} may be read by others and is not used; run chmod 600 on it",
+            shown(path)
+        ));
     }
     // Room for all of it at once: growing would leave copies of the secret behind.
     let room = usize::try_from(about.len()).unwrap_or(0).saturating_add(1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(about.len()).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    file.take(about.len())
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&error))?;
     Ok(Some(bytes))
 }
 

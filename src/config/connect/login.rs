@@ -87,7 +87,8 @@ impl<'a> Login<'a> {
     fn fault(mut self) -> Error {
         if self.keys_tried > 0 {
             let s = if self.keys_tried == 1 { "" } else { "s" };
-            self.tried.insert(0, format!("publickey ({} key{s})", self.keys_tried));
+            self.tried
+                .insert(0, format!("publickey ({} key{s})", self.keys_tried));
         }
         self.tried.dedup();
         Error::Login(Box::new(LoginFault {
@@ -110,14 +111,19 @@ impl<'a> Login<'a> {
             (Some(time), None) | (None, Some(time)) => Timeout::After(time),
             (None, None) => Timeout::Forever,
         };
-        let outcome = self.transport.authenticate(self.resolved.user(), method, None, timeout)?;
+        let outcome = self
+            .transport
+            .authenticate(self.resolved.user(), method, None, timeout)?;
         let (step, methods) = match outcome {
             Some(AuthOutcome::Success) => return Ok(Step::In),
             Some(AuthOutcome::Partial { methods }) => (Step::Partial, methods),
             Some(AuthOutcome::Failure { methods }) => (Step::Refused, methods),
             None => return Err(Error::Bug("an attempt without an outcome")),
         };
-        self.methods = methods.iter().map(|method| printable(method.as_bytes(), 100)).collect();
+        self.methods = methods
+            .iter()
+            .map(|method| printable(method.as_bytes(), 100))
+            .collect();
         Ok(step)
     }
 
@@ -128,7 +134,10 @@ impl<'a> Login<'a> {
     /// One pass over the methods in the order that the user prefers.
     fn try_methods(&mut self) -> Result<Step, Error> {
         let usual = "publickey,keyboard-interactive,password";
-        let preferred = self.resolved.text("PreferredAuthentications").unwrap_or(usual);
+        let preferred = self
+            .resolved
+            .text("PreferredAuthentications")
+            .unwrap_or(usual);
         let not = |keyword: &str| self.resolved.text(keyword) == Some("no");
         let off = [
             ("publickey", not("PubkeyAuthentication")),
@@ -136,7 +145,11 @@ impl<'a> Login<'a> {
             ("password", not("PasswordAuthentication")),
         ];
         let is_on = |method: &str| !off.iter().any(|(name, is_off)| *name == method && *is_off);
-        for method in preferred.split(',').map(str::trim).filter(|method| is_on(method)) {
+        for method in preferred
+            .split(',')
+            .map(str::trim)
+            .filter(|method| is_on(method))
+        {
             if !self.allows(method) {
                 continue;
             }
@@ -183,8 +196,15 @@ impl<'a> Login<'a> {
             Ok(Some(bytes)) => bytes,
             Ok(None) if file.place.is_none() => return Ok(Ok(None)),
             Ok(None) => {
-                let place = file.place.as_ref().map(ToString::to_string).unwrap_or_default();
-                return Ok(Err(format!("{}, which {place} names, does not exist", shown(path))));
+                let place = file
+                    .place
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                return Ok(Err(format!(
+                    "{}, which {place} names, does not exist",
+                    shown(path)
+                )));
             }
             Err(note) => return Ok(Err(note)),
         };
@@ -192,21 +212,33 @@ impl<'a> Login<'a> {
         let mut tries = self.tries();
         while is_for_passphrase(&loaded) {
             if tries == 0 {
-                let why = if self.is_quiet() { "nobody may be asked for its passphrase" } else { "no passphrase fits" };
+                let why = if self.is_quiet() {
+                    "nobody may be asked for its passphrase"
+                } else {
+                    "no passphrase fits"
+                };
                 return Ok(Err(format!("{} is not used: {why}", shown(path))));
             }
             tries = tries.saturating_sub(1);
             let prompt = format!("Passphrase for key '{}': ", shown(path));
             let Some(passphrase) = self.ask(RequestKind::Passphrase, path, prompt)? else {
-                return Ok(Err(format!("{} is not used: no passphrase was given", shown(path))));
+                return Ok(Err(format!(
+                    "{} is not used: no passphrase was given",
+                    shown(path)
+                )));
             };
             // Nothing typed: on to the next key.
             if passphrase.is_empty() {
-                return Ok(Err(format!("{} is not used: no passphrase was given", shown(path))));
+                return Ok(Err(format!(
+                    "{} is not used: no passphrase was given",
+                    shown(path)
+                )));
             }
             loaded = PrivateKey::load(&bytes, Some(&passphrase));
         }
-        Ok(loaded.map(Some).map_err(|error| format!("{} is not used: {error}", shown(path))))
+        Ok(loaded
+            .map(Some)
+            .map_err(|error| format!("{} is not used: {error}", shown(path))))
     }
 
     fn is_quiet(&self) -> bool {
@@ -216,16 +248,28 @@ impl<'a> Login<'a> {
     fn tries(&self) -> u64 {
         match self.is_quiet() {
             true => 0,
-            false => self.resolved.number("NumberOfPasswordPrompts").unwrap_or(3).min(100),
+            false => self
+                .resolved
+                .number("NumberOfPasswordPrompts")
+                .unwrap_or(3)
+                .min(100),
         }
     }
 
-    fn ask(&mut self, kind: RequestKind, about: &str, text: String) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    fn ask(
+        &mut self,
+        kind: RequestKind,
+        about: &str,
+        text: String,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let prompts = Prompts {
             prompts: vec![Prompt { text, echo: false }],
             ..Prompts::default()
         };
-        let timeout = self.deadline.remaining().map_or(Timeout::Forever, Timeout::After);
+        let timeout = self
+            .deadline
+            .remaining()
+            .map_or(Timeout::Forever, Timeout::After);
         let answers = self.transport.ask_secret(kind, about, prompts, timeout)?;
         Ok(answers.and_then(|mut answers| answers.pop()))
     }
@@ -241,7 +285,10 @@ impl<'a> Login<'a> {
                 break;
             };
             self.tried.push("password".into());
-            let method = ClientMethod::Password { password, fallback: false };
+            let method = ClientMethod::Password {
+                password,
+                fallback: false,
+            };
             let step = self.attempt(method, Some(ATTEMPT))?;
             if !matches!(step, Step::Refused) || !self.allows("password") {
                 return Ok(step);
@@ -260,7 +307,9 @@ impl<'a> Login<'a> {
         }
         for _ in 0..self.tries() {
             self.tried.push("keyboard-interactive".into());
-            let method = ClientMethod::KeyboardInteractive { submethods: String::new() };
+            let method = ClientMethod::KeyboardInteractive {
+                submethods: String::new(),
+            };
             // A person may have to look for a phone or a token first.
             let step = self.attempt(method, None)?;
             if !matches!(step, Step::Refused) || !self.allows("keyboard-interactive") {
@@ -274,6 +323,8 @@ impl<'a> Login<'a> {
 fn is_for_passphrase(loaded: &Result<PrivateKey, Error>) -> bool {
     matches!(
         loaded,
-        Err(Error::Key(KeyFault::PassphraseMissing | KeyFault::PassphraseWrong))
+        Err(Error::Key(
+            KeyFault::PassphraseMissing | KeyFault::PassphraseWrong
+        ))
     )
 }

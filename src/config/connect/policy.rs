@@ -41,7 +41,8 @@ struct Judge {
 
 impl Policy {
     pub(super) fn new(resolved: &Resolved) -> Result<Self, Error> {
-        if resolved.is_yes("NoHostAuthenticationForLocalhost") && is_loopback(resolved.host_name()) {
+        if resolved.is_yes("NoHostAuthenticationForLocalhost") && is_loopback(resolved.host_name())
+        {
             return Ok(Policy(None));
         }
         let known = Arc::new(KnownHosts::default());
@@ -89,13 +90,21 @@ impl Policy {
 
     /// Whether whoever it is must not be sent a secret.
     pub(super) fn is_doubtful(&self) -> bool {
-        self.0.as_ref().is_some_and(|judge| judge.is_doubtful.load(Ordering::Relaxed))
+        self.0
+            .as_ref()
+            .is_some_and(|judge| judge.is_doubtful.load(Ordering::Relaxed))
     }
 
     /// The application has accepted the key: from now on the host is known. A note when it cannot be written down.
     pub(super) fn accepted(&self, key: Option<PublicKey>) -> Option<String> {
-        let judge = self.0.as_ref().filter(|judge| judge.strictness == Strictness::Ask)?;
-        let unknown = judge.attached.judgement().is_some_and(|found| found.verdict == Verdict::Unknown);
+        let judge = self
+            .0
+            .as_ref()
+            .filter(|judge| judge.strictness == Strictness::Ask)?;
+        let unknown = judge
+            .attached
+            .judgement()
+            .is_some_and(|found| found.verdict == Verdict::Unknown);
         judge.keep(&key.filter(|_| unknown)?)
     }
 }
@@ -110,7 +119,9 @@ impl Judge {
             hashed: self.hashes,
         };
         let written = self.keeps.then(|| self.known.add_line(&line))?;
-        written.err().map(|error| format!("the host key is not kept: {error}"))
+        written
+            .err()
+            .map(|error| format!("the host key is not kept: {error}"))
     }
 }
 

@@ -29,11 +29,24 @@ fn failed(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
 impl Proxy {
     /// Runs a command with the user's shell, or the usual one, its input and output at the other end of the socket that
     /// is returned. What it complains about goes where our own complaints go.
-    pub(super) fn run(command: &str, surroundings: &dyn Surroundings) -> Result<(OwnedFd, Self), Error> {
-        let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
-        let (ours, theirs) = pair.map_err(|errno| failed("make a socket for ProxyCommand")(errno.into()))?;
-        let input = theirs.try_clone().map_err(failed("make a socket for ProxyCommand"))?;
-        let shell = surroundings.variable("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    pub(super) fn run(
+        command: &str,
+        surroundings: &dyn Surroundings,
+    ) -> Result<(OwnedFd, Self), Error> {
+        let pair = socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let (ours, theirs) =
+            pair.map_err(|errno| failed("make a socket for ProxyCommand")(errno.into()))?;
+        let input = theirs
+            .try_clone()
+            .map_err(failed("make a socket for ProxyCommand"))?;
+        let shell = surroundings
+            .variable("SHELL")
+            .unwrap_or_else(|| "/bin/sh".into());
         let child = Command::new(shell)
             .arg("-c")
             // The shell makes way for the command, so that it is the command that is told to end.

@@ -62,11 +62,17 @@ impl<'a> Journey<'a> {
 
     /// Goes to a host and logs in. `through` are the hosts to go through where the caller knows them; otherwise its own
     /// configuration does.
-    pub(super) fn reach(&mut self, resolved: &Resolved, through: Option<Vec<Hop>>) -> Result<Transport, Error> {
+    pub(super) fn reach(
+        &mut self,
+        resolved: &Resolved,
+        through: Option<Vec<Hop>>,
+    ) -> Result<Transport, Error> {
         // Hosts that are set up to be reached through each other.
         self.hops = self.hops.saturating_add(1);
         if self.hops > MAX_HOPS.saturating_add(1) {
-            return Err(Error::Limit("the number of jump hosts; are two of them reached through each other?"));
+            return Err(Error::Limit(
+                "the number of jump hosts; are two of them reached through each other?",
+            ));
         }
         let (transport, proxy) = self.stream(resolved, through)?;
         self.made.push(transport.clone());
@@ -79,14 +85,20 @@ impl<'a> Journey<'a> {
         }
         Login::new(&transport, resolved, &policy, self.deadline).run()?;
         let interval = resolved.number("ServerAliveInterval").unwrap_or(0);
-        let most = resolved.number("ServerAliveCountMax").and_then(|most| u32::try_from(most).ok());
+        let most = resolved
+            .number("ServerAliveCountMax")
+            .and_then(|most| u32::try_from(most).ok());
         if interval > 0 {
             transport.set_keepalive(Duration::from_secs(interval), most.unwrap_or(3), None)?;
         }
         Ok(transport)
     }
 
-    fn stream(&mut self, resolved: &Resolved, through: Option<Vec<Hop>>) -> Result<(Transport, Option<Proxy>), Error> {
+    fn stream(
+        &mut self,
+        resolved: &Resolved,
+        through: Option<Vec<Hop>>,
+    ) -> Result<(Transport, Option<Proxy>), Error> {
         let mut through = match through {
             Some(through) => through,
             None => resolved.jumps(),
@@ -137,13 +149,21 @@ impl<'a> Journey<'a> {
                 outcome => return outcome,
             }
             attempt = attempt.saturating_add(1);
-            std::thread::sleep(self.deadline.remaining().map_or(BETWEEN_ATTEMPTS, |left| left.min(BETWEEN_ATTEMPTS)));
+            std::thread::sleep(
+                self.deadline
+                    .remaining()
+                    .map_or(BETWEEN_ATTEMPTS, |left| left.min(BETWEEN_ATTEMPTS)),
+            );
         }
     }
 
     /// No longer than a step may take, nor than there is time.
     fn step(&self, most: Duration) -> Timeout {
-        Timeout::After(self.deadline.remaining().map_or(most, |left| left.min(most)))
+        Timeout::After(
+            self.deadline
+                .remaining()
+                .map_or(most, |left| left.min(most)),
+        )
     }
 }
 
@@ -155,7 +175,9 @@ fn connect_time(resolved: &Resolved) -> Duration {
 }
 
 fn reach_of(resolved: &Resolved) -> Result<Reach, Error> {
-    let from = resolved.values("BindAddress").and_then(|values| values.first());
+    let from = resolved
+        .values("BindAddress")
+        .and_then(|values| values.first());
     let from = from.map(|value| match value.text.parse::<IpAddr>() {
         Ok(address) => Ok(address),
         Err(_) => Err(value.fault("BindAddress is an IP address of this machine")),
@@ -178,13 +200,18 @@ fn preferences_of(resolved: &Resolved) -> Result<Preferences, Error> {
         ("KexAlgorithms", &mut lists.kex, preferences::known_kex()),
         ("Ciphers", &mut lists.cipher, preferences::known_cipher()),
         ("MACs", &mut lists.mac, preferences::known_mac()),
-        ("HostKeyAlgorithms", &mut lists.host_key, preferences::known_host_key()),
+        (
+            "HostKeyAlgorithms",
+            &mut lists.host_key,
+            preferences::known_host_key(),
+        ),
     ];
     for (keyword, list, known) in changes {
         let Some(value) = resolved.values(keyword).and_then(|values| values.first()) else {
             continue;
         };
-        let changed = apply(list, &known, &value.text).map_err(|unknown| value.fault(unknown.to_string()))?;
+        let changed =
+            apply(list, &known, &value.text).map_err(|unknown| value.fault(unknown.to_string()))?;
         if changed.is_empty() {
             return Err(value.fault(format!("{keyword} leaves no algorithm; name one at least")));
         }
@@ -205,7 +232,11 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
         let usual = RekeyLimits::default();
         options.rekey = RekeyLimits {
             bytes: if bytes > 0 { bytes } else { usual.bytes },
-            time: if seconds > 0 { Duration::from_secs(seconds) } else { usual.time },
+            time: if seconds > 0 {
+                Duration::from_secs(seconds)
+            } else {
+                usual.time
+            },
             ..usual
         };
         options.handshake_timeout = handshake;
@@ -215,5 +246,8 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
 
 /// Whether a host is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
