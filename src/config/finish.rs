@@ -7,7 +7,7 @@ use super::resolved::Resolved;
 use super::settings::{Settings, Value, REKEY_SECONDS};
 use super::tokens::{self, Tokens};
 use super::walk::Walk;
-use super::{Place, Surroundings};
+use super::Surroundings;
 use crate::error::Error;
 
 /// How an option is expanded.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::criteria::{self, Facts};
 use super::finish;
-use super::jump::{self, Hop};
+use super::jump::Hop;
 use super::keywords::{self, Keyword, Kind, Support};
 use super::line::{self, Line};
 use super::pattern;

@@ -5,7 +5,7 @@
 //! of RFC 8305). The first to answer wins.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc;
@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::address::split;
 use super::engine::Engine;
+use super::reach::Reach;
 use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
@@ -28,24 +29,6 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Told how it ended.
 pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
-
-/// By which way a host is reached.
-#[derive(Debug, Clone, Default)]
-pub struct Reach {
-    /// Whether only IPv6 addresses are tried, or only IPv4; `None` for both.
-    pub is_v6: Option<bool>,
-    /// The address of this machine that connections come from.
-    pub from: Option<IpAddr>,
-    /// Whether the system finds out by itself when the peer is gone.
-    pub keepalive: bool,
-}
-
-impl Reach {
-    fn fits(&self, address: &SocketAddr) -> bool {
-        let fits = |is_v6: bool| address.is_ipv6() == is_v6;
-        self.is_v6.is_none_or(fits) && self.from.is_none_or(|from| fits(from.is_ipv6()))
-    }
-}
 
 /// Connects to the first address of `address` that answers. Forms: `host`, `host:port`, `[v6]`,
 /// `[v6]:port`, and a bare IPv6 address.

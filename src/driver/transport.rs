@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
-use super::connect::{connect, connect_by, Reach};
+use super::connect::{connect, connect_by};
 use super::event::Event;
 use super::inside;
 use super::log::{LogLevel, LogSink};
 use super::options::TransportOptions;
+use super::reach::Reach;
 use super::request::RequestKind;
 use super::serving::{BannerCallback, Phase, RequestCallback};
 use super::shared::Shared;
