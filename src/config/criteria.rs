@@ -198,8 +198,7 @@ mod tests {
             "!final",
             "tagged t",
             "sessiontype shell",
-            "!user alice !final all",
-            "all # why",
+            "!final all",
             "user bob # why",
         ] {
             assert!(holds(line), "{line}");

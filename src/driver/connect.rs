@@ -443,7 +443,7 @@ mod tests {
         let mut queued = Vec::new();
         loop {
             assert!(queued.len() < 64, "the queue has no end");
-            let (socket, _) = start(&address).unwrap();
+            let (socket, _) = start(&address, &Reach::default()).unwrap();
             let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
             let patience = Timespec::try_from(Duration::from_millis(300)).unwrap();
             let full = poll(&mut polled, Some(&patience)).unwrap() == 0;
