@@ -5,7 +5,7 @@ use super::jump::{self, Hop};
 use super::keywords::{self, Kind};
 use super::resolved::Resolved;
 use super::settings::{Settings, Value, REKEY_SECONDS};
-use super::tokens::{self, Tokens};
+use super::tokens::{self, Tokens, Variables};
 use super::walk::Walk;
 use super::Surroundings;
 use crate::error::Error;
@@ -233,7 +233,7 @@ fn expand(
     };
     let known = expansion.tokens.map(|letters| tokens.only(letters));
     let variable = |name: &str| walk.surroundings.variable(name);
-    let variable: Option<&dyn Fn(&str) -> Option<String>> = match expansion.variables {
+    let variable: Option<Variables<'_>> = match expansion.variables {
         true => Some(&variable),
         false => None,
     };

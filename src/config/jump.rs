@@ -114,7 +114,7 @@ fn parse_address(
     before_port: &[char],
 ) -> Option<Hop> {
     let (user, address) = match cut {
-        Some((user, _)) if user.is_empty() => return None,
+        Some(("", _)) => return None,
         Some((user, address)) => (Some(user.to_owned()), address),
         None => (None, whole),
     };

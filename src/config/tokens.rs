@@ -5,6 +5,9 @@ use sha1::{Digest, Sha1};
 /// Longest text that may come of it.
 const MAX_EXPANDED: usize = 64 << 10;
 
+/// Looks up a variable of the environment.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// The letters that options may use, and what they stand for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens(Vec<(char, String)>);
@@ -97,7 +100,7 @@ impl Tokens {
 pub(super) fn expand(
     text: &str,
     tokens: Option<&Tokens>,
-    variable: Option<&dyn Fn(&str) -> Option<String>>,
+    variable: Option<Variables<'_>>,
 ) -> Result<String, String> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;

@@ -80,7 +80,7 @@ impl Policy {
     pub(super) fn install(&self, options: &mut TransportOptions) {
         match &self.0 {
             Some(judge) => {
-                let judge: Arc<dyn HostKeyJudge> = Arc::clone(judge) as Arc<_>;
+                let judge: Arc<dyn HostKeyJudge> = judge.clone();
                 options.host_key_judge = Some(judge);
             }
             // What was asked for by NoHostAuthenticationForLocalhost.
