@@ -434,7 +434,11 @@ static ssh_known_hosts *good_ssh_known_hosts(void)
 static ssh_config *good_ssh_config(void)
 {
     ssh_config_free(config);
-    return config = ssh_config_new();
+    config = ssh_config_new();
+    /* A name would leave the system's resolver at work when the program ends. */
+    CHECK_STATUS(ssh_config_add_option(config, "HostName=127.0.0.1", NULL), SSH_OK);
+    CHECK_STATUS(ssh_config_add_option(config, "Port=1", NULL), SSH_OK);
+    return config;
 }
 
 static ssh_config_host *good_ssh_config_host(void)
