@@ -1,6 +1,8 @@
 //! The values of a line, by the kind of its keyword. Lines of hosts that are not meant are read too, so that what is
 //! wrong in them is found.
 
+use std::collections::BTreeSet;
+
 use super::forward;
 use super::jump;
 use super::keywords::{Family, Keyword, Kind};
@@ -311,7 +313,10 @@ fn algorithms(text: &str, family: Family) -> Result<Reading, String> {
     let known = known(family);
     // What is taken out need not be known.
     let is_known = |name: &str| sign == Some('-') || preferences::apply(&[], &known, name).is_ok();
-    let (good, unknown): (Vec<_>, Vec<_>) = names.split(',').partition(|name| is_known(name));
+    // What is named twice counts where it is named first.
+    let mut seen = BTreeSet::new();
+    let names = names.split(',').filter(|name| seen.insert(*name));
+    let (good, unknown): (Vec<_>, Vec<_>) = names.partition(|name| is_known(name));
     let notes: Vec<_> = unknown
         .iter()
         .map(|name| {

@@ -532,6 +532,11 @@ fn values_mean_what_the_manual_says() {
         ("ControlPersist 10m", "ControlPersist", "600"),
         ("StreamLocalBindMask 77", "StreamLocalBindMask", "077"),
         ("HostKeyAlias ABC", "HostKeyAlias", "abc"),
+        (
+            "MACs hmac-sha2-512,hmac-sha2-256,hmac-sha2-512",
+            "MACs",
+            "hmac-sha2-512,hmac-sha2-256",
+        ),
         ("HostName ::0001", "HostName", "::1"),
         (
             "ProxyCommand  =  x \"y\" # z",
