@@ -1,7 +1,7 @@
 //! `ssh_connect_config`: from a destination to a transport with a user, as ssh gets there.
 
 use std::ffi::{c_char, c_void, CString};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::config::connect::{self, Program};
@@ -31,8 +31,8 @@ use super::transport_object::{Lower, TransportObject};
 ///
 /// @param command   the command, with its tokens replaced; lives during the call
 /// @param userdata  as set
-/// @return a connected stream socket, which belongs to the transport from now on, or a negative number, which fails the
-///         call with SSH_ERR_CALLBACK
+/// @return a connected stream socket, which belongs to the transport as for ssh_transport_new(), or a negative number, which
+///         fails the call with SSH_ERR_CALLBACK
 #[allow(non_camel_case_types)]
 pub type ssh_config_proxy_callback =
     Option<unsafe extern "C" fn(command: *const c_char, userdata: *mut c_void) -> i32>;
@@ -179,7 +179,7 @@ impl Program for Caller {
         set_up().map_err(|_| Error::Resource("handles"))
     }
 
-    fn proxy(&self, command: &str) -> Option<Result<OwnedFd, Error>> {
+    fn proxy(&self, command: &str) -> Option<Result<RawFd, Error>> {
         let call = self.proxy.as_ref()?;
         let Ok(command) = CString::new(command) else {
             return Some(Err(Error::ApiMisuse("ProxyCommand has a NUL byte in it")));
@@ -190,7 +190,6 @@ impl Program for Caller {
         if descriptor < 0 {
             return Some(Err(Error::StreamNonsense("ProxyCommand")));
         }
-        // SAFETY: the program says that the descriptor is a socket that is ours from now on.
-        Some(Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+        Some(Ok(descriptor))
     }
 }

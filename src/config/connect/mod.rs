@@ -10,7 +10,7 @@ mod policy;
 mod proxy;
 mod route;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use super::{Config, Surroundings};
@@ -27,11 +27,11 @@ pub trait Program: Send + Sync {
     fn made(&self, transport: &Transport, known_hosts: Option<Arc<Attached>>) -> Result<(), Error>;
 
     /// A connected socket that ProxyCommand leads to, where the program makes it itself; `None` where the library is to
-    /// run the command with the user's shell.
+    /// run the command with the user's shell. It belongs to the transport once there is one.
     ///
     /// # Errors
     /// Why there is none.
-    fn proxy(&self, command: &str) -> Option<Result<OwnedFd, Error>>;
+    fn proxy(&self, command: &str) -> Option<Result<RawFd, Error>>;
 }
 
 /// Connects and logs in. The transport comes with those that it runs over, the first one first; they are to be released

@@ -1,7 +1,7 @@
 //! The way to a host: directly, through the channel of a jump host, or through a command.
 
 use std::net::IpAddr;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::time::Duration;
 
 use super::login::Login;
@@ -129,10 +129,13 @@ impl<'a> Journey<'a> {
 
     fn behind(&self, command: &str) -> Result<(Transport, Option<Proxy>), Error> {
         if let Some(socket) = self.program.proxy(command) {
-            return Ok((Transport::from_socket(socket?.into_raw_fd())?, None));
+            return Ok((Transport::from_socket(socket?)?, None));
         }
         let (socket, proxy) = Proxy::run(command, self.surroundings)?;
-        Ok((Transport::from_socket(socket.into_raw_fd())?, Some(proxy)))
+        let transport = Transport::from_socket(socket.as_raw_fd())?;
+        // It is the transport's from now on.
+        let _ = socket.into_raw_fd();
+        Ok((transport, Some(proxy)))
     }
 
     fn directly(&self, resolved: &Resolved) -> Result<Transport, Error> {
