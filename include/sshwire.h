@@ -1480,8 +1480,8 @@ typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
  *
  * @param command   the command, with its tokens replaced; lives during the call
  * @param userdata  as set
- * @return a connected stream socket, which belongs to the transport from now on, or a negative number, which fails the
- *         call with SSH_ERR_CALLBACK
+ * @return a connected stream socket, which belongs to the transport as for ssh_transport_new(), or a negative number, which
+ *         fails the call with SSH_ERR_CALLBACK
  */
 typedef int32_t (*ssh_config_proxy_callback)(const char *command, void *userdata);
 
