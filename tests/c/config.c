@@ -42,7 +42,7 @@ static void values(void)
                                      " Port 2222\n"
                                      " IdentityFile /keys/%r\n"
                                      " IdentityFile '/keys/with space'\n"
-                                     " Compression TRUE\n"
+                                     " Compression YES\n"
                                      " ServerAliveInterval 2m\n"
                                      " CheckHostIP yes\n"
                                      " Frobnicate on\n",
