@@ -367,6 +367,7 @@ static KEYWORDS: &[Keyword] = &[
 
 const LOG_LEVELS: &[(&str, &str)] = &[
     ("QUIET", "QUIET"),
+    ("SILENT", "QUIET"),
     ("FATAL", "FATAL"),
     ("ERROR", "ERROR"),
     ("INFO", "INFO"),

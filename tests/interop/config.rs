@@ -384,6 +384,7 @@ fn in_our_form(keyword: &str, value: &str) -> Option<String> {
             return None
         }
         "fingerprinthash" => value.to_lowercase(),
+        "loglevel" if value == "SILENT" => "QUIET".to_owned(),
         "escapechar" => value.trim_start_matches('\\').to_owned(),
         "remoteforward" => value.trim_end_matches(" [socks]:0").to_owned(),
         "proxyjump" => value.replace(['[', ']'], ""),
