@@ -335,8 +335,8 @@ static KEYWORDS: &[Keyword] = &[
     unsupported(
         "Tunnel",
         Kind::Choice(&[
-            ("yes", "yes"),
-            ("true", "yes"),
+            ("yes", "point-to-point"),
+            ("true", "point-to-point"),
             ("no", "no"),
             ("false", "no"),
             ("point-to-point", "point-to-point"),

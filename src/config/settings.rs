@@ -47,6 +47,12 @@ pub(super) struct Reading {
     pub notes: Vec<String>,
 }
 
+impl Reading {
+    fn is_none(&self) -> bool {
+        self.values.first().is_some_and(|(_, text)| text == "none")
+    }
+}
+
 /// All options that are set, by the names of the keywords.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings(BTreeMap<&'static str, Vec<Value>>);
@@ -111,12 +117,11 @@ impl Settings {
             Kind::Forward(_) => self.add(keyword.name, values, MAX_VALUES, |a, b| a.text == b.text),
             Kind::SendEnv => self.send_env(keyword.name, values),
             Kind::Rekey => Ok(self.rekey(keyword.name, values.collect())),
-            // What comes first of the two shuts the other out.
-            Kind::ProxyCommand | Kind::ProxyJump
-                if self.is_set("ProxyCommand") || self.is_set("ProxyJump") =>
-            {
+            // What comes first of the two shuts the other out, but for jump hosts that there are to be none of.
+            Kind::ProxyCommand if self.first("ProxyJump").is_some_and(|jump| jump != "none") => {
                 Ok(false)
             }
+            Kind::ProxyJump if self.is_set("ProxyCommand") && !reading.is_none() => Ok(false),
             Kind::SetEnv if !self.is_set(keyword.name) => {
                 let name = |value: &Value| value.text.split('=').next().map(str::to_owned);
                 self.add(keyword.name, values, MAX_VALUES, |a, b| name(a) == name(b))

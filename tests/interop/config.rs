@@ -41,34 +41,70 @@ impl Dice {
 
 /// Keywords with arguments that make sense. `|` separates the choices.
 const OPTIONS: &[(&str, &str)] = &[
-    ("HostName", "real.example.org|%h.example.net|Other|192.0.2.7|%%h|::1"),
+    (
+        "HostName",
+        "real.example.org|%h.example.net|Other|192.0.2.7|%%h|::1",
+    ),
     ("Port", "22|2222|65535|ssh|\"80\""),
     ("User", "dave|erin|\"two words\""),
-    ("IdentityFile", "~/.ssh/id_a|/keys/%h-%r|id_b|\"/with space/x\"|%d/%u|none|~/.ssh/id_a"),
+    (
+        "IdentityFile",
+        "~/.ssh/id_a|/keys/%h-%r|id_b|\"/with space/x\"|%d/%u|none|~/.ssh/id_a",
+    ),
     ("CertificateFile", "~/.ssh/c1|/certs/%n-%p"),
     ("IdentitiesOnly", "yes|no|true|FALSE"),
     ("IdentityAgent", "/run/agent-%u|none|SSH_AUTH_SOCK"),
-    ("UserKnownHostsFile", "~/.ssh/k1|/k/%h /k/%n|none|\"/k l/x\" /m"),
+    (
+        "UserKnownHostsFile",
+        "~/.ssh/k1|/k/%h /k/%n|none|\"/k l/x\" /m",
+    ),
     ("GlobalKnownHostsFile", "/etc/k|~/k /l"),
     ("StrictHostKeyChecking", "yes|no|ask|accept-new|off|true"),
     ("HostKeyAlias", "Alias|alias.example.org"),
-    ("ProxyJump", "gate|me@gate:2222|one,two:22,u@three|none|ssh://x@y:8|gate # to there"),
-    ("ProxyCommand", "nc %h %p|none|sh -c 'nc \"x\" y' # kept|= exec x"),
-    ("Ciphers", "aes128-ctr|aes256-gcm@openssh.com,aes128-gcm@openssh.com|aes128-ctr,aes128-ctr,aes192-ctr"),
-    ("MACs", "hmac-sha2-256|hmac-sha2-512-etm@openssh.com,hmac-sha2-256"),
-    ("KexAlgorithms", "curve25519-sha256|ecdh-sha2-nistp256,diffie-hellman-group16-sha512"),
-    ("HostKeyAlgorithms", "ssh-ed25519|rsa-sha2-512,ecdsa-sha2-nistp384"),
+    (
+        "ProxyJump",
+        "gate|me@gate:2222|one,two:22,u@three|none|ssh://x@y:8|gate # to there",
+    ),
+    (
+        "ProxyCommand",
+        "nc %h %p|none|sh -c 'nc \"x\" y' # kept|= exec x",
+    ),
+    (
+        "Ciphers",
+        "aes128-ctr|aes256-gcm@openssh.com,aes128-gcm@openssh.com|aes128-ctr,aes128-ctr,aes192-ctr",
+    ),
+    (
+        "MACs",
+        "hmac-sha2-256|hmac-sha2-512-etm@openssh.com,hmac-sha2-256",
+    ),
+    (
+        "KexAlgorithms",
+        "curve25519-sha256|ecdh-sha2-nistp256,diffie-hellman-group16-sha512",
+    ),
+    (
+        "HostKeyAlgorithms",
+        "ssh-ed25519|rsa-sha2-512,ecdsa-sha2-nistp384",
+    ),
     ("PubkeyAcceptedKeyTypes", "ssh-ed25519,rsa-sha2-256"),
     ("CASignatureAlgorithms", "ssh-ed25519"),
     ("Compression", "yes|no|YES"),
     ("ServerAliveInterval", "0|15|1m30s|none|2h"),
     ("ServerAliveCountMax", "0|5|2147483647"),
-    ("RekeyLimit", "1G|512M 1h|default none|default 10m|16|1.5G 90|0"),
+    (
+        "RekeyLimit",
+        "1G|512M 1h|default none|default 10m|16|1.5G 90|0",
+    ),
     ("ConnectTimeout", "5|1m|none"),
     ("ConnectionAttempts", "1|3"),
     ("ForwardAgent", "yes|no"),
-    ("LocalForward", "8080 localhost:80|127.0.0.1:81 h:http|[::1]:82 [::2]:83|/tmp/s-%h h:84|85 /run/x|*:86 y:87|:88 z:89"),
-    ("RemoteForward", "9090 localhost:90|0 h:91|1080|[::1]:92|/run/r /run/s"),
+    (
+        "LocalForward",
+        "8080 localhost:80|127.0.0.1:81 h:http|[::1]:82 [::2]:83|/tmp/s-%h h:84|*:86 y:87|:88 z:89",
+    ),
+    (
+        "RemoteForward",
+        "9090 localhost:90|0 h:91|1080|[::1]:92|/run/r /run/s",
+    ),
     ("DynamicForward", "1080|localhost:1081|[::1]:1082|*:1083"),
     ("ClearAllForwardings", "no"),
     ("ExitOnForwardFailure", "yes|no"),
@@ -78,7 +114,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("SendEnv", "LANG|LC_* FOO|-LC_*|BAR -F*|-L*"),
     ("SetEnv", "A=1|B=\"x y\" C=|A=2 B=3 A=4"),
     ("RequestTTY", "yes|no|force|auto"),
-    ("RemoteCommand", "uptime|echo %h %n %p %r %u %% \"q\"|none|echo %i %l %L %k"),
+    (
+        "RemoteCommand",
+        "uptime|echo %h %n %p %r %u %% \"q\"|none|echo %i %l %L %k",
+    ),
     ("SessionType", "none|subsystem|default"),
     ("StdinNull", "yes|no"),
     ("LogLevel", "QUIET|debug1|Debug2|INFO|verbose"),
@@ -195,10 +234,10 @@ fn line(dice: &mut Dice, keyword: &str, argument: &str) -> String {
     };
     let equals = dice.pick(&[" ", " ", " ", "=", " = ", "\t", "  ", " =", "= "]);
     let indent = dice.pick(&["", "", "  ", "\t"]);
-    // A command has no comments.
+    // A command has no comments, and `none` with one behind it is a jump host of that name to ssh.
     let comment = !matches!(
         keyword.to_lowercase().as_str(),
-        "proxycommand" | "remotecommand" | "localcommand"
+        "proxycommand" | "remotecommand" | "localcommand" | "proxyjump"
     );
     let end = if comment {
         dice.pick(&["", "", "", "  ", " # why", "\r"])

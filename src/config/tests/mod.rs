@@ -396,8 +396,11 @@ fn proxies() {
     );
     assert_eq!(jumps("ProxyCommand x\nProxyJump a\n"), "");
     assert_eq!(jumps("ProxyJump none\nProxyJump a\n"), "");
-    let resolved = resolve("ProxyJump none\nProxyCommand x\n", "host");
-    assert!(resolved.text("ProxyCommand").is_none() && resolved.text("ProxyJump").is_none());
+    let resolved = resolve("ProxyJump none\nProxyCommand x\nProxyJump a\n", "host");
+    assert_eq!(resolved.text("ProxyCommand"), Some("x"));
+    assert!(resolved.text("ProxyJump").is_none());
+    let resolved = resolve("ProxyJump a\nProxyCommand x\n", "host");
+    assert!(resolved.text("ProxyCommand").is_none());
     assert!(resolve("ProxyCommand none\n", "host")
         .text("ProxyCommand")
         .is_none());
