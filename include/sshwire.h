@@ -184,6 +184,11 @@
 #define SSH_ERR_CALLBACK -107
 
 /**
+ * A configuration file or an option says what makes no sense: the message names file and line, and what to do.
+ */
+#define SSH_ERR_CONFIG -110
+
+/**
  * The system refused an operation on a socket or file: ssh_error_errno().
  */
 #define SSH_ERR_IO -201
@@ -572,6 +577,21 @@
 #define SSH_KNOWN_HOSTS_MARKER_REVOKED 2
 
 /**
+ * LocalForward.
+ */
+#define SSH_CONFIG_FORWARD_LOCAL 0
+
+/**
+ * RemoteForward.
+ */
+#define SSH_CONFIG_FORWARD_REMOTE 1
+
+/**
+ * DynamicForward.
+ */
+#define SSH_CONFIG_FORWARD_DYNAMIC 2
+
+/**
  * Log level: nothing.
  */
 #define SSH_LOG_NONE 0
@@ -667,6 +687,18 @@
  * ssh_request_prompt(); answer with ssh_request_answer_prompts().
  */
 #define SSH_REQUEST_PROMPTS 2
+
+/**
+ * Client: the user's password at a server, which ssh_connect_config() needs. One hidden prompt, as for
+ * SSH_REQUEST_PROMPTS; ssh_request_name() is the user and the host.
+ */
+#define SSH_REQUEST_PASSWORD 3
+
+/**
+ * Client: the passphrase of a key file, which ssh_connect_config() needs. One hidden prompt, as for
+ * SSH_REQUEST_PROMPTS; ssh_request_name() is the file.
+ */
+#define SSH_REQUEST_PASSPHRASE 4
 
 /**
  * Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
@@ -1200,6 +1232,24 @@ typedef struct ssh_certificate ssh_certificate;
 typedef struct ssh_channel ssh_channel;
 
 /**
+ * Configuration in the form of ssh_config(5): options first, then files in the order in which they were loaded. What it
+ * says about a host, ssh_config_resolve() finds out.
+ *
+ * Everything that OpenSSH reads is read: Host and Match with patterns and negation, Include, quotation marks, tokens such
+ * as %h, variables such as ${HOME}, lists with + - and ^. What makes no sense is an error that names the file, the line
+ * and what to do. What is understood and has no effect here, and what is unknown, is listed:
+ * ssh_config_host_unsupported(). `Match` knows no `localnetwork`, `version` and `command`; host names are not made
+ * canonical.
+ */
+typedef struct ssh_config ssh_config;
+
+/**
+ * What holds for one destination: a value for every option that has one, set or by default. It does not change; the
+ * strings asked of it belong to it and live until it is freed.
+ */
+typedef struct ssh_config_host ssh_config_host;
+
+/**
  * What went wrong with one call: a code, words for a person, and the details that go with the code.
  *
  * Functions with several causes of failure take an `ssh_error **` as their last argument. It may be
@@ -1479,6 +1529,19 @@ typedef void (*ssh_keepalive_callback)(ssh_transport *transport,
                                        void *userdata);
 
 /**
+ * Runs a command of `Match exec`, usually with the user's shell.
+ *
+ * Called inside ssh_config_resolve(), on its thread, with no lock held. It may call any function of the library, and must
+ * not unwind or longjmp.
+ *
+ * @param command   the command, with its tokens replaced; lives during the call
+ * @param userdata  as set
+ * @return the exit status of the command, 0 for success; a negative number when it could not be run, which fails the call
+ *         with SSH_ERR_CONFIG
+ */
+typedef int32_t (*ssh_config_exec_callback)(const char *command, void *userdata);
+
+/**
  * Receives one line of log. No secret and no control character of the peer's is in it.
  *
  * Called on a thread of the library with no lock held; lines of one transport come one at a time and in order,
@@ -1566,6 +1629,19 @@ typedef ssh_status (*ssh_sign_callback)(const char *algorithm,
  * @param userdata  as set
  */
 typedef void (*ssh_request_callback)(ssh_request *request, void *userdata);
+
+/**
+ * Makes the connection that ProxyCommand leads to, in place of a command run by the library.
+ *
+ * Called inside ssh_connect_config(), on its thread, with no lock held. It may call any function of the library, and must
+ * not unwind or longjmp.
+ *
+ * @param command   the command, with its tokens replaced; lives during the call
+ * @param userdata  as set
+ * @return a connected stream socket, which belongs to the transport as for ssh_transport_new(), or a negative number, which
+ *         fails the call with SSH_ERR_CALLBACK
+ */
+typedef int32_t (*ssh_config_proxy_callback)(const char *command, void *userdata);
 
 /**
  * Serves one request for a subsystem, from its beginning to its end.
@@ -3426,6 +3502,240 @@ ssh_status ssh_known_hosts_hash(ssh_known_hosts *known_hosts,
                                 ssh_error **error);
 
 /**
+ * Makes a configuration without anything in it.
+ *
+ * @return a configuration, freed with ssh_config_free(), or NULL when memory is short. Any thread. Since 0.1.
+ */
+ssh_config *ssh_config_new(void);
+
+/**
+ * Frees the handle. What was resolved stays.
+ *
+ * @param config  the configuration; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_config_free(ssh_config *config);
+
+/**
+ * Reads a file as `ssh -F` does, behind those that were read before. It counts as the user's: files that it includes by
+ * relative names are looked for in `.ssh` in the home of the account. Included files are read when a host is resolved.
+ *
+ * @param config  the configuration
+ * @param path    the file
+ * @param error   receives the detail, or NULL: SSH_ERR_IO when it is not there, cannot be read or has more than 4 MiB
+ * @return SSH_OK or a failure. Any thread; reads the file. Since 0.1.
+ */
+ssh_status ssh_config_load_file(ssh_config *config,
+                                const char *path,
+                                ssh_error **error);
+
+/**
+ * Reads the files that ssh reads without -F: `.ssh/config` in the home of the account, which must belong to the user or to
+ * root and be writable by nobody else, and then `/etc/ssh/ssh_config`. Either may be absent.
+ *
+ * @param config  the configuration
+ * @param error   receives the detail, or NULL: SSH_ERR_IO when one cannot be read, SSH_ERR_CONFIG when others may write
+ *                the user's, SSH_ERR_RESOURCE when the account has no entry
+ * @return SSH_OK or a failure. Any thread; reads the files. Since 0.1.
+ */
+ssh_status ssh_config_load_defaults(ssh_config *config,
+                                    ssh_error **error);
+
+/**
+ * Adds an option as `ssh -o` takes it. Options go before all files, and the first of two that say different things holds.
+ *
+ * @param config  the configuration
+ * @param option  such as "Port=2222" or "Port 2222"; copied. What is wrong with it, ssh_config_resolve() tells.
+ * @param error   receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_LIMIT for more than 4096 of them
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_add_option(ssh_config *config,
+                                 const char *option,
+                                 ssh_error **error);
+
+/**
+ * Sets who runs the commands of `Match exec`. Without anybody a block with such a criterion does not apply, and
+ * ssh_config_host_unsupported() says so.
+ *
+ * @param config    the configuration
+ * @param callback  runs a command, or NULL for nobody
+ * @param userdata  passed to the callback
+ * @param destroy   ends userdata's life once it is replaced or the configuration is gone, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE, and then destroy is not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_set_exec_callback(ssh_config *config,
+                                        ssh_config_exec_callback callback,
+                                        void *userdata,
+                                        ssh_destroy_callback destroy);
+
+/**
+ * Finds out what holds for a destination.
+ *
+ * @param config       the configuration
+ * @param destination  `[user@]host` or `ssh://[user@]host[:port]`, where host is a name, an address or an alias. A user
+ *                     and a port given here go before all files, and behind the options.
+ * @param error        receives the detail, or NULL: SSH_ERR_CONFIG with file, line and what to do, SSH_ERR_IO,
+ *                     SSH_ERR_INVALID_ARG for what is no destination
+ * @return what holds, freed with ssh_config_host_free(), or NULL. Any thread; reads the files that are included, and the
+ *         user database. Since 0.1.
+ */
+ssh_config_host *ssh_config_resolve(const ssh_config *config,
+                                    const char *destination,
+                                    ssh_error **error);
+
+/**
+ * Frees what was resolved, and the strings asked of it.
+ *
+ * @param host  what was resolved; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_config_host_free(ssh_config_host *host);
+
+/**
+ * A value of an option, in the form of the manual of ssh_config: words as it writes them (`yes` also for `true`), times in
+ * seconds, sizes in bytes, with tokens, variables and `~` replaced. RekeyLimit is bytes and seconds, a forwarding is
+ * `[address]:port [host]:port`, ProxyJump `user@host:port,...`. Lists of algorithms are as they were written, without the
+ * names that are not supported; ssh_security_options_set_ciphers() and its kin take them. Options without a value and
+ * without a default, and those set to `none`, have none.
+ *
+ * @param host     what was resolved
+ * @param keyword  the option, in any case
+ * @param index    which of its values, from 0; most have one
+ * @return a string of the host's, or NULL when there are no more. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_get(const ssh_config_host *host,
+                                const char *keyword,
+                                size_t index);
+
+/**
+ * The same value as it was written.
+ *
+ * @param host     what was resolved
+ * @param keyword  the option, in any case
+ * @param index    which of its values, from 0
+ * @return a string of the host's, or NULL when there are no more. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_get_written(const ssh_config_host *host,
+                                        const char *keyword,
+                                        size_t index);
+
+/**
+ * Where the value is set, for messages: `file:line`, "the options given:1" or "the destination".
+ *
+ * @param host     what was resolved
+ * @param keyword  the option, in any case
+ * @param index    which of its values, from 0
+ * @return a string of the host's, or NULL for a default and when there are no more. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_get_place(const ssh_config_host *host,
+                                      const char *keyword,
+                                      size_t index);
+
+/**
+ * The options that have a value, one after the other, in the order of their names.
+ *
+ * @param host   what was resolved
+ * @param index  which of them, from 0
+ * @return a string of the host's, such as "HostName", or NULL when there are no more. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_keyword(const ssh_config_host *host,
+                                    size_t index);
+
+/**
+ * The name or address to connect to: HostName or, without it, the host that was given.
+ *
+ * @return a string of the host's, or NULL when `host` is none. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_name(const ssh_config_host *host);
+
+/**
+ * The port to connect to.
+ *
+ * @return the port, or 0 when `host` is none. Any thread. Since 0.1.
+ */
+uint16_t ssh_config_host_port(const ssh_config_host *host);
+
+/**
+ * Whom to log in as: User or, without it, the name of the account that runs the program.
+ *
+ * @return a string of the host's, or NULL when `host` is none. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_user(const ssh_config_host *host);
+
+/**
+ * Whether an option is `yes`.
+ *
+ * @param host     what was resolved
+ * @param keyword  the option, in any case
+ * @return false also for what is no option. Any thread. Since 0.1.
+ */
+bool ssh_config_host_is_yes(const ssh_config_host *host, const char *keyword);
+
+/**
+ * An option that is a number, or a time in seconds.
+ *
+ * @param host       what was resolved
+ * @param keyword    the option, in any case
+ * @param otherwise  returned when it is not set, or no number
+ * @return the number. Any thread. Since 0.1.
+ */
+uint64_t ssh_config_host_number(const ssh_config_host *host,
+                                const char *keyword,
+                                uint64_t otherwise);
+
+/**
+ * A host of ProxyJump, the first one to connect to first. It is a destination itself: an alias may be set up in the same
+ * configuration.
+ *
+ * @param host   what was resolved
+ * @param index  which of the hosts, from 0
+ * @param user   receives a string of the host's, or NULL where no user is named; may be NULL
+ * @param name   receives a string of the host's; may be NULL
+ * @param port   receives the port, 0 where none is named; may be NULL
+ * @return SSH_OK, SSH_EOF when there are no more, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_host_jump(const ssh_config_host *host,
+                                size_t index,
+                                const char **user,
+                                const char **name,
+                                uint16_t *port);
+
+/**
+ * A forwarding. Each end is a host and a port or, with port 0 and a host that begins with `/`, a UNIX socket.
+ *
+ * @param host          what was resolved
+ * @param kind          SSH_CONFIG_FORWARD_LOCAL, ...
+ * @param index         which of them, from 0
+ * @param listen_host   receives where to listen, a string of the host's; NULL where GatewayPorts decides; "" and "*" are all
+ *                      interfaces; may be NULL
+ * @param listen_port   receives the port to listen on, 0 for a remote one that is given a port; may be NULL
+ * @param connect_host  receives where to connect to, a string of the host's, or NULL where SOCKS tells; may be NULL
+ * @param connect_port  receives the port to connect to; may be NULL
+ * @return SSH_OK, SSH_EOF when there are no more, SSH_ERR_BAD_HANDLE, SSH_ERR_INVALID_ARG for another kind. Any thread.
+ *         Since 0.1.
+ */
+ssh_status ssh_config_host_forward(const ssh_config_host *host,
+                                   int32_t kind,
+                                   size_t index,
+                                   const char **listen_host,
+                                   uint16_t *listen_port,
+                                   const char **connect_host,
+                                   uint16_t *connect_port);
+
+/**
+ * What the files say and has no effect here: unknown keywords, options that nothing does anything about, algorithms that
+ * are not supported. Programs show it when they are asked to be talkative.
+ *
+ * @param host   what was resolved
+ * @param index  which of them, from 0
+ * @return `file:line: keyword: why`, a string of the host's, or NULL when there are no more. Any thread. Since 0.1.
+ */
+const char *ssh_config_host_unsupported(const ssh_config_host *host,
+                                        size_t index);
+
+/**
  * Sets whether the process may exit while the transport is alive. It may at first. With false, exit() and the return
  * from main() wait until the transport has ended, whether its handle is freed or not; a transport whose peer never
  * ends it keeps the process for ever, unless another thread closes it. _exit() and signals do not wait.
@@ -5269,7 +5579,7 @@ const char *ssh_request_origin(const ssh_request *request,
 const char *ssh_request_command(const ssh_request *request, size_t *length);
 
 /**
- * The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
+ * The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, or of the
  * request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
@@ -5432,7 +5742,7 @@ ssh_status ssh_request_ask(ssh_request *request,
                            size_t count);
 
 /**
- * Answers the server's prompts, for SSH_REQUEST_PROMPTS.
+ * Answers prompts, for SSH_REQUEST_PROMPTS, SSH_REQUEST_PASSWORD and SSH_REQUEST_PASSPHRASE.
  *
  * @param request  a request that has no answer yet
  * @param answers  `count` C strings, copied; the copies are wiped after use
@@ -5444,7 +5754,7 @@ ssh_status ssh_request_answer_prompts(ssh_request *request,
                                       size_t count);
 
 /**
- * Notes the answer to one prompt, for SSH_REQUEST_PROMPTS; ssh_request_accept() then sends them all. Prompts
+ * Notes the answer to one prompt, for the kinds of ssh_request_answer_prompts(); ssh_request_accept() then sends them all. Prompts
  * without a note are answered with nothing.
  *
  * @param request  a request that has no answer yet
@@ -5499,6 +5809,64 @@ ssh_status ssh_request_accept_with_data(ssh_request *request, const void *data, 
  */
 ssh_status ssh_request_accept_port(ssh_request *request,
                                    uint16_t port);
+
+/**
+ * Sets who answers the questions of transports that ssh_connect_config() makes, jump hosts included: SSH_REQUEST_HOST_KEY
+ * for the key of a host that is not known, when StrictHostKeyChecking is `ask`; SSH_REQUEST_PASSPHRASE,
+ * SSH_REQUEST_PASSWORD and SSH_REQUEST_PROMPTS. One function may do for all of the last three, for all of them have
+ * prompts. With BatchMode nobody is asked, and without a callback the answer is no. The callbacks stay with the transports.
+ *
+ * @param config    the configuration
+ * @param kind      which kind, or SSH_REQUEST_ANY for all that have none of their own
+ * @param callback  answers, as for ssh_transport_set_callback(), or NULL for nobody
+ * @param userdata  passed to the callback
+ * @param destroy   ends userdata's life once it is replaced and configuration and transports are gone, or NULL
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE, and then destroy is not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_set_callback(ssh_config *config,
+                                   int32_t kind,
+                                   ssh_request_callback callback,
+                                   void *userdata,
+                                   ssh_destroy_callback destroy);
+
+/**
+ * Sets who makes the connections that ProxyCommand leads to. Without anybody ssh_connect_config() runs the command with
+ * the shell that the environment variable SHELL names, as ssh does, its complaints on the program's standard error.
+ *
+ * @param config    the configuration
+ * @param callback  makes a connection, or NULL for nobody
+ * @param userdata  passed to the callback
+ * @param destroy   ends userdata's life once it is replaced or the configuration is gone, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE, and then destroy is not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_set_proxy_callback(ssh_config *config,
+                                         ssh_config_proxy_callback callback,
+                                         void *userdata,
+                                         ssh_destroy_callback destroy);
+
+/**
+ * Connects to a destination and logs in, as ssh does with the same configuration: through the jump hosts of ProxyJump, each
+ * a session within the one before, or through ProxyCommand; with its algorithms, Compression, RekeyLimit, ServerAlive...,
+ * AddressFamily, BindAddress, ConnectTimeout and ConnectionAttempts; with its known hosts and StrictHostKeyChecking, where
+ * a new key is written to the first file of UserKnownHostsFile once it is accepted; and with the keys of IdentityFile, then
+ * passwords and prompts, in the order of PreferredAuthentications. What is to be done on the connection
+ * (RemoteCommand, LocalForward, SendEnv, ...) is the program's matter: ssh_config_resolve() tells. Keys of an agent and
+ * certificates are not used yet.
+ *
+ * @param config       the configuration
+ * @param destination  as for ssh_config_resolve()
+ * @param timeout_ms   milliseconds for all of it, questions to a person included; SSH_TIMEOUT_DEFAULT gives each step its
+ *                     own timeout and a person all the time they need
+ * @param error        receives the detail, or NULL: SSH_ERR_CONFIG, SSH_ERR_RESOLVE, SSH_ERR_IO, SSH_ERR_TIMEOUT,
+ *                     SSH_ERR_HOSTKEY, SSH_ERR_AUTH with what was tried and what was not and why, SSH_ERR_CHANNEL when a
+ *                     jump host cannot reach the next, SSH_ERR_LIMIT for more than 16 jump hosts, ...
+ * @return a transport with a user, freed with ssh_transport_free(), which ends those below it too, or NULL. Any thread, but
+ *         not inside a callback of a transport that it goes through. Since 0.1.
+ */
+ssh_transport *ssh_connect_config(const ssh_config *config,
+                                  const char *destination,
+                                  int32_t timeout_ms,
+                                  ssh_error **error);
 
 /**
  * Makes a server that refuses everything.

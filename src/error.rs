@@ -101,6 +101,9 @@ pub enum Error {
         /// The methods the server says may continue.
         methods: Vec<String>,
     },
+    /// Nothing of what a configuration names, and of what was asked for, has let the user in.
+    #[error("{0}")]
+    Login(Box<LoginFault>),
     /// The peer asked for more attempts or time than it is given.
     #[error("no more authentication attempts: {0}")]
     AuthLimit(&'static str),
@@ -136,6 +139,9 @@ pub enum Error {
     /// A certificate does not say what it would have to.
     #[error("certificate refused: {0}")]
     Certificate(Box<CertificateFault>),
+    /// A configuration says what makes no sense.
+    #[error("{0}")]
+    Config(Box<ConfigFault>),
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -490,6 +496,44 @@ impl fmt::Display for NoCommonAlgorithm {
     }
 }
 
+/// What was tried to log in, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginFault {
+    /// The user and the host, safe to show.
+    pub who: String,
+    /// What was tried, such as "publickey (2 keys)".
+    pub tried: Vec<String>,
+    /// The methods that the server allows.
+    pub methods: Vec<String>,
+    /// What was not tried, why not, and what to do about it.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for LoginFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tried = match self.tried.as_slice() {
+            [] => "there was nothing to log in with".to_owned(),
+            tried => format!("refused {}", tried.join(", ")),
+        };
+        let methods = match self.methods.as_slice() {
+            [] => "nothing more".to_owned(),
+            methods => methods.join(", "),
+        };
+        write!(f, "{}: {tried}; the server allows {methods}", self.who)?;
+        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
+    }
+}
+
+/// What makes no sense in a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct ConfigFault {
+    /// `file:line`, or other words for where it is written.
+    pub place: String,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
 /// What an SFTP server said about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SftpStatus {
@@ -552,13 +596,14 @@ impl Error {
                 Some(DisconnectReason::KEY_EXCHANGE_FAILED)
             }
             Error::HostKey(_) => Some(DisconnectReason::HOST_KEY_NOT_VERIFIABLE),
-            Error::AuthFailed { .. } | Error::AuthLimit(_) => {
+            Error::AuthFailed { .. } | Error::Login(_) | Error::AuthLimit(_) => {
                 Some(DisconnectReason::NO_MORE_AUTH_METHODS_AVAILABLE)
             }
             Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
             | Error::File { .. }
+            | Error::Config(_)
             | Error::RekeyNeeded
             | Error::Cancelled
             | Error::Closed

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! ffi          handles, panic guard, callbacks, errors: the C face
+//! config       ssh_config files: what a user has set up for a host
 //! sftp         SFTP version 3: codec, client and server over a Channel
 //! authorized_keys  which keys let a user in, and with which restrictions
 //! known_hosts  which keys a host is known to have; the files they stand in
@@ -45,6 +46,7 @@ pub mod agent;
 pub mod auth;
 pub mod authorized_keys;
 pub mod codec;
+pub mod config;
 pub mod connection;
 pub mod crypto;
 pub mod driver;

@@ -28,6 +28,8 @@ const PROGRAMS: &[&str] = &[
     "agent",
     "signers",
     "certificates",
+    "config",
+    "connect",
 ];
 
 fn root(path: &str) -> PathBuf {
@@ -162,6 +164,8 @@ fn programs_pass_under_valgrind() {
         "forward",
         "packets",
         "known_hosts",
+        "config",
+        "connect",
         "misuse",
     ] {
         let from = if name == "misuse" {

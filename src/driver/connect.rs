@@ -17,9 +17,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::address::split;
 use super::engine::Engine;
+use super::reach::Reach;
 use super::sync::Mutex;
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
+use crate::codec::printable;
 use crate::error::Error;
 
 /// How long an address is alone in the race before the next one joins.
@@ -32,9 +34,27 @@ pub(crate) type Done = Box<dyn FnOnce(Result<OwnedFd, Error>) + Send>;
 /// `[v6]:port`, and a bare IPv6 address.
 pub(crate) fn connect(address: &str, timeout: Timeout) -> Result<OwnedFd, Error> {
     let (host, port) = split(address)?;
-    let deadline = timeout.deadline();
-    let found = Lookup::begin(host, port, || ())?.wait(deadline)?;
-    race_to_the_end(Race::new(found, deadline))
+    connect_by(host, port, &Reach::default(), timeout.deadline())
+}
+
+/// The same by a certain way.
+pub(crate) fn connect_by(
+    host: &str,
+    port: u16,
+    reach: &Reach,
+    deadline: Deadline,
+) -> Result<OwnedFd, Error> {
+    let mut found = Lookup::begin(host, port, || ())?.wait(deadline)?;
+    found.retain(|address| reach.fits(address));
+    if found.is_empty() {
+        return Err(Error::Resolve {
+            host: printable(host.as_bytes(), 255),
+            detail: String::from("it has no address of the kind that is wanted"),
+        });
+    }
+    let mut race = Race::new(found, deadline);
+    race.reach = reach.clone();
+    race_to_the_end(race)
 }
 
 fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
@@ -67,6 +87,7 @@ struct Race {
     next_start: Instant,
     deadline: Deadline,
     last: Error,
+    reach: Reach,
 }
 
 impl Race {
@@ -77,6 +98,7 @@ impl Race {
             next_start: Instant::now(),
             deadline,
             last: Error::Resource("the host has no address"),
+            reach: Reach::default(),
         }
     }
 
@@ -96,7 +118,7 @@ impl Race {
             let Some(address) = self.waiting.pop_front() else {
                 break;
             };
-            match start(&address) {
+            match start(&address, &self.reach) {
                 Ok((socket, true)) => return Some(Ok(socket)),
                 Ok((socket, false)) => {
                     self.running.push(socket);
@@ -142,13 +164,19 @@ fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 }
 
 /// Begins to connect; true when that is done already.
-fn start(address: &SocketAddr) -> Result<(OwnedFd, bool), Errno> {
+fn start(address: &SocketAddr, reach: &Reach) -> Result<(OwnedFd, bool), Errno> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(from) = reach.from {
+        rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+    }
+    if reach.keepalive {
+        rustix::net::sockopt::set_socket_keepalive(&socket, true)?;
+    }
     match rustix::net::connect(&socket, address) {
         Ok(()) => Ok((socket, true)),
         // A signal does not end the attempt either.
@@ -415,7 +443,7 @@ mod tests {
         let mut queued = Vec::new();
         loop {
             assert!(queued.len() < 64, "the queue has no end");
-            let (socket, _) = start(&address).unwrap();
+            let (socket, _) = start(&address, &Reach::default()).unwrap();
             let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
             let patience = Timespec::try_from(Duration::from_millis(300)).unwrap();
             let full = poll(&mut polled, Some(&patience)).unwrap() == 0;

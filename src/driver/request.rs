@@ -6,6 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::channel::Channel;
+use super::person::Reply;
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
@@ -22,6 +23,10 @@ pub enum RequestKind {
     HostKey,
     /// Client: answer these prompts of keyboard-interactive.
     Prompts,
+    /// Client: the user's password at the server.
+    Password,
+    /// Client: the passphrase of a key file.
+    Passphrase,
     /// Server: has this user, named for the first time, authentication methods of their own?
     AuthMethods,
     /// Server: may this user in without credentials?
@@ -70,12 +75,33 @@ pub enum RequestKind {
     GlobalRequest,
 }
 
+impl RequestKind {
+    /// Whether it is answered with one text for each prompt.
+    pub fn has_prompts(self) -> bool {
+        matches!(
+            self,
+            RequestKind::Prompts | RequestKind::Password | RequestKind::Passphrase
+        )
+    }
+}
+
 /// The content of a question.
 pub enum Question {
     /// See [`RequestKind::HostKey`].
     HostKey(ShownKey),
     /// See [`RequestKind::Prompts`].
     Prompts(Prompts),
+    /// See [`RequestKind::Password`] and [`RequestKind::Passphrase`]: a question of this side's own.
+    Secret {
+        /// Which of the two.
+        kind: RequestKind,
+        /// The key file, or the user and the host.
+        about: String,
+        /// What a person is shown.
+        prompts: Prompts,
+        /// Where the answer goes.
+        reply: Arc<Reply>,
+    },
     /// A question of authentication, with the name the user claims.
     Auth {
         /// Number for the answer.
@@ -133,6 +159,7 @@ impl Question {
         match self {
             Question::HostKey(_) => RequestKind::HostKey,
             Question::Prompts(_) => RequestKind::Prompts,
+            Question::Secret { kind, .. } => *kind,
             Question::Auth { kind, .. } => match kind {
                 AuthQuestionKind::Methods => RequestKind::AuthMethods,
                 AuthQuestionKind::None => RequestKind::AuthNone,
@@ -365,6 +392,14 @@ impl Inner {
                 };
                 shared.serve(|services| services.answer_prompts(answers))
             }
+            Question::Secret { reply, .. } => {
+                reply.give(match answer {
+                    Answer::Answers(answers) => Some(answers),
+                    _ => None,
+                });
+                shared.tell_reply();
+                Ok(())
+            }
             Question::Auth { id, .. } => shared.answer_auth(*id, answer.into_decision()),
             Question::ChannelOpen { id, .. } => {
                 let decision = match answer {
@@ -422,7 +457,7 @@ impl Inner {
         let fits = match answer {
             Answer::Refuse => true,
             Answer::Accept => match &self.question {
-                Question::Prompts(_) => false,
+                Question::Prompts(_) | Question::Secret { .. } => false,
                 Question::Forward { request, .. } => !request.wants_port(),
                 _ => true,
             },
@@ -437,9 +472,11 @@ impl Inner {
             Answer::RefuseWith(_) => credentials,
             Answer::Methods(_) => kind == RequestKind::AuthMethods,
             Answer::Ask(_) => proving,
-            Answer::Answers(answers) => {
-                matches!(&self.question, Question::Prompts(asked) if asked.prompts.len() == answers.len())
-            }
+            Answer::Answers(answers) => matches!(
+                &self.question,
+                Question::Prompts(asked) | Question::Secret { prompts: asked, .. }
+                    if asked.prompts.len() == answers.len()
+            ),
             Answer::Data(_) => matches!(self.question, Question::Global { .. }),
         };
         if fits {

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
-use super::connect::connect;
+use super::connect::{connect, connect_by};
 use super::event::Event;
 use super::inside;
 use super::log::{LogLevel, LogSink};
 use super::options::TransportOptions;
+use super::reach::Reach;
 use super::request::RequestKind;
 use super::serving::{BannerCallback, Phase, RequestCallback};
 use super::shared::Shared;
 use super::stream::{AddressStream, ByteStream, CallbackStream, ChannelStream, Socket, Stream};
 use super::subsystem::SubsystemHandler;
 use super::user_keys::Judge;
-use super::wait::Timeout;
+use super::wait::{Deadline, Timeout};
 use crate::crypto::random::SystemRandom;
 use crate::endpoint::{Inbound, Outbound, Services};
 use crate::error::Error;
@@ -48,6 +49,19 @@ impl Transport {
         let descriptor = connect(address, timeout)?;
         let socket = Socket::new(descriptor).map_err(|(error, _)| error)?;
         Ok(Self::over(Stream::Socket(socket)))
+    }
+
+    /// The same to one port of a host, by a certain way.
+    pub(crate) fn from_host(
+        host: &str,
+        port: u16,
+        reach: &Reach,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let socket = Socket::new(connect_by(host, port, reach, deadline)?);
+        Ok(Self::over(Stream::Socket(
+            socket.map_err(|(error, _)| error)?,
+        )))
     }
 
     /// The same without waiting: `event` is set when [`connected`](Self::connected) is known. It may be started

@@ -29,7 +29,7 @@ use super::text;
 pub unsafe extern "C" fn ssh_request_accept(request: *mut ssh_request) -> ssh_status {
     guard::status(|| {
         let object = handle::get(request)?;
-        if object.driver.kind() == RequestKind::Prompts {
+        if object.driver.kind().has_prompts() {
             let answers = std::mem::take(&mut *object.notes.lock());
             object.driver.answer_prompts(answers)?;
         } else if object.driver.kind() == RequestKind::AuthInteractive {
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn ssh_request_ask(
     })
 }
 
-/// Answers the server's prompts, for SSH_REQUEST_PROMPTS.
+/// Answers prompts, for SSH_REQUEST_PROMPTS, SSH_REQUEST_PASSWORD and SSH_REQUEST_PASSPHRASE.
 ///
 /// @param request  a request that has no answer yet
 /// @param answers  `count` C strings, copied; the copies are wiped after use
@@ -216,9 +216,7 @@ pub unsafe extern "C" fn ssh_request_answer_prompts(
                     .ok_or_else(|| Failure::invalid("an answer is NULL"))
             })
             .collect::<Outcome<Vec<_>>>()?;
-        if object.driver.kind() == RequestKind::Prompts
-            && answers.len() != object.lent.prompts.len()
-        {
+        if object.driver.kind().has_prompts() && answers.len() != object.lent.prompts.len() {
             return Err(Failure::invalid("one answer for each prompt is wanted"));
         }
         object.driver.answer_prompts(answers)?;
@@ -226,7 +224,7 @@ pub unsafe extern "C" fn ssh_request_answer_prompts(
     })
 }
 
-/// Notes the answer to one prompt, for SSH_REQUEST_PROMPTS; ssh_request_accept() then sends them all. Prompts
+/// Notes the answer to one prompt, for the kinds of ssh_request_answer_prompts(); ssh_request_accept() then sends them all. Prompts
 /// without a note are answered with nothing.
 ///
 /// @param request  a request that has no answer yet

@@ -17,6 +17,8 @@ use super::transport_object::TransportObject;
 pub(crate) const KINDS: &[(i32, RequestKind)] = &[
     (request::SSH_REQUEST_HOST_KEY, RequestKind::HostKey),
     (request::SSH_REQUEST_PROMPTS, RequestKind::Prompts),
+    (request::SSH_REQUEST_PASSWORD, RequestKind::Password),
+    (request::SSH_REQUEST_PASSPHRASE, RequestKind::Passphrase),
     (request::SSH_REQUEST_AUTH_METHODS, RequestKind::AuthMethods),
     (request::SSH_REQUEST_AUTH_NONE, RequestKind::AuthNone),
     (

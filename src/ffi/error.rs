@@ -98,6 +98,7 @@ fn details(error: &Error) -> Details {
             d.peer_algorithms = Some(c_string(&lists.peer.join(",")));
         }
         Error::AuthFailed { methods } => d.auth_methods = Some(c_string(&methods.join(","))),
+        Error::Login(fault) => d.auth_methods = Some(c_string(&fault.methods.join(","))),
         Error::HostKey(HostKeyFault::Mismatch { expected, found }) => {
             d.expected = Some(c_string(expected));
             d.found = Some(c_string(found));

@@ -43,6 +43,14 @@ pub const SSH_REQUEST_HOST_KEY: i32 = 1;
 /// ssh_request_prompt(); answer with ssh_request_answer_prompts().
 pub const SSH_REQUEST_PROMPTS: i32 = 2;
 
+/// Client: the user's password at a server, which ssh_connect_config() needs. One hidden prompt, as for
+/// SSH_REQUEST_PROMPTS; ssh_request_name() is the user and the host.
+pub const SSH_REQUEST_PASSWORD: i32 = 3;
+
+/// Client: the passphrase of a key file, which ssh_connect_config() needs. One hidden prompt, as for
+/// SSH_REQUEST_PROMPTS; ssh_request_name() is the file.
+pub const SSH_REQUEST_PASSPHRASE: i32 = 4;
+
 /// Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
 /// ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
 /// for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with
@@ -504,7 +512,7 @@ pub unsafe extern "C" fn ssh_request_command(
     })
 }
 
-/// The name in question: of the subsystem, the environment variable, the signal (without SIG), or of the
+/// The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, or of the
 /// request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
 ///
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use zeroize::Zeroizing;
 
-use crate::auth::AuthQuestionKind;
+use crate::auth::{AuthQuestionKind, Prompts};
 use crate::codec::Writer;
 use crate::connection::{ChannelRequest, ForwardPoint, OpenKind};
 use crate::driver::sync::Mutex;
@@ -107,14 +107,10 @@ impl Lent {
                 lent.key = Some(shown.key.clone());
                 lent.certificate = shown.certificate.clone();
             }
-            Question::Prompts(prompts) => {
-                lent.title = Some(shown(&prompts.name, false));
-                lent.instructions = Some(shown(&prompts.instruction, true));
-                lent.prompts = prompts
-                    .prompts
-                    .iter()
-                    .map(|prompt| (shown(&prompt.text, false), prompt.echo))
-                    .collect();
+            Question::Prompts(prompts) => lent.prompts(prompts),
+            Question::Secret { about, prompts, .. } => {
+                lent.name = exact(about.as_str())?;
+                lent.prompts(prompts);
             }
             Question::Auth { user, kind, .. } => {
                 lent.username = exact(user.as_str())?;
@@ -155,6 +151,16 @@ impl Lent {
             }
         }
         Ok(lent)
+    }
+
+    fn prompts(&mut self, prompts: &Prompts) {
+        self.title = Some(shown(&prompts.name, false));
+        self.instructions = Some(shown(&prompts.instruction, true));
+        self.prompts = prompts
+            .prompts
+            .iter()
+            .map(|prompt| (shown(&prompt.text, false), prompt.echo))
+            .collect();
     }
 
     fn auth(&mut self, kind: &AuthQuestionKind) -> Result<(), Unfit> {
@@ -276,7 +282,7 @@ impl Lent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Prompt, Prompts};
+    use crate::auth::Prompt;
 
     #[test]
     fn names_with_nul_are_refused_and_commands_are_not() {

@@ -73,6 +73,9 @@ pub const SSH_ERR_UNSUPPORTED: i32 = -106;
 /// A callback of the program returned what it must not, such as a count larger than its buffer.
 pub const SSH_ERR_CALLBACK: i32 = -107;
 
+/// A configuration file or an option says what makes no sense: the message names file and line, and what to do.
+pub const SSH_ERR_CONFIG: i32 = -110;
+
 /// The system refused an operation on a socket or file: ssh_error_errno().
 pub const SSH_ERR_IO: i32 = -201;
 
@@ -198,7 +201,7 @@ macro_rules! names {
 names! {
     SSH_OK SSH_EOF SSH_AGAIN SSH_PARTIAL
     SSH_ERR_INVALID_ARG SSH_ERR_BAD_HANDLE SSH_ERR_STATE SSH_ERR_WOULD_DEADLOCK SSH_ERR_FORKED
-    SSH_ERR_UNSUPPORTED SSH_ERR_CALLBACK
+    SSH_ERR_UNSUPPORTED SSH_ERR_CALLBACK SSH_ERR_CONFIG
     SSH_ERR_IO SSH_ERR_RESOLVE SSH_ERR_RESOURCE
     SSH_ERR_TIMEOUT SSH_ERR_CANCELLED SSH_ERR_CLOSED SSH_ERR_CONN_LOST SSH_ERR_DISCONNECTED
     SSH_ERR_PROTOCOL SSH_ERR_VERSION SSH_ERR_MAC SSH_ERR_COMPRESSION SSH_ERR_LIMIT SSH_ERR_WINDOW
@@ -243,7 +246,10 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::KeyExchange(_) => SSH_ERR_KEX,
         Error::HostKey(_) => SSH_ERR_HOSTKEY,
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
-        Error::AuthFailed { .. } | Error::AuthLimit(_) | Error::Key(KeyFault::None) => SSH_ERR_AUTH,
+        Error::AuthFailed { .. }
+        | Error::Login(_)
+        | Error::AuthLimit(_)
+        | Error::Key(KeyFault::None) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied | Error::Agent(AgentFault::Refused(_)) => SSH_ERR_DENIED,
         Error::Agent(_) => SSH_ERR_AGENT,
@@ -259,6 +265,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         }
         Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
         Error::Certificate(_) => SSH_ERR_CERTIFICATE,
+        Error::Config(_) => SSH_ERR_CONFIG,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,

@@ -55,6 +55,33 @@ pub(crate) struct TransportObject {
     pub(crate) auth_ms: AtomicI32,
     pub(crate) channel_ms: AtomicI32,
     pub(crate) begun: Mutex<Begun>,
+    /// Those that it runs over and that nobody else frees, the first one first.
+    below: Mutex<Vec<Lower>>,
+}
+
+/// A transport that the library has a handle of. Dropped, it ends and the handle is freed.
+pub(crate) struct Lower(*mut ssh_transport);
+
+// SAFETY: a handle is a number that any thread may use.
+unsafe impl Send for Lower {}
+
+impl Lower {
+    pub(crate) fn new(handle: *mut ssh_transport) -> Self {
+        Lower(handle)
+    }
+
+    /// The handle, which is somebody else's from now on.
+    pub(crate) fn keep(self) -> *mut ssh_transport {
+        std::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Lower {
+    fn drop(&mut self) {
+        if let Ok(object) = handle::take(self.0) {
+            object.freed();
+        }
+    }
 }
 
 /// What was begun and has not been told the end of.
@@ -100,6 +127,7 @@ impl TransportObject {
             auth_ms: AtomicI32::new(DEFAULT_AUTH_MS),
             channel_ms: AtomicI32::new(DEFAULT_CHANNEL_MS),
             begun: Mutex::default(),
+            below: Mutex::default(),
         });
         let handle = handle::insert::<ssh_transport>(Arc::clone(&object))?;
         object.handle.store(handle.addr(), Ordering::Release);
@@ -109,6 +137,12 @@ impl TransportObject {
     /// The handle the program made; NULL once it is freed.
     pub(crate) fn handle(&self) -> *mut ssh_transport {
         std::ptr::without_provenance_mut(self.handle.load(Ordering::Acquire))
+    }
+
+    /// Has transports end when this one is freed.
+    pub(crate) fn set_below(&self, below: Vec<Lower>) {
+        let before = std::mem::replace(&mut *self.below.lock(), below);
+        drop(before);
     }
 
     /// The timeout of calls on channels.
@@ -249,6 +283,9 @@ impl TransportObject {
             let handle = std::ptr::without_provenance_mut::<ssh_channel>(known.handle);
             drop(handle::take(handle));
         }
+        let mut below = std::mem::take(&mut *self.below.lock());
+        // From the inside out.
+        while below.pop().is_some() {}
     }
 
     fn let_go(&self) {

@@ -184,6 +184,8 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_agent_identities *" => Some("ssh_agent_identities_free"),
             "ssh_authorized_keys *" => Some("ssh_authorized_keys_free"),
             "ssh_certificate *" => Some("ssh_certificate_free"),
+            "ssh_config *" => Some("ssh_config_free"),
+            "ssh_config_host *" => Some("ssh_config_host_free"),
             "ssh_error *" => Some("ssh_error_free"),
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
@@ -245,6 +247,8 @@ static ssh_agent_identities *agent_identities;
 static ssh_certificate *certificate;
 static ssh_revocations *revocations;
 static ssh_authorized_keys *authorized_keys;
+static ssh_config *config;
+static ssh_config_host *config_host;
 
 /* Makes what the last call may have used up, and puts the scratch memory in order. */
 static void renew(void)
@@ -494,6 +498,22 @@ static ssh_agent_identities *good_ssh_agent_identities(void)
     agent_identities = ssh_agent_list(good_ssh_agent(), SSH_TIMEOUT_DEFAULT, NULL);
     CHECK(ssh_agent_identities_count(agent_identities) == 1);
     return agent_identities;
+static ssh_config *good_ssh_config(void)
+{
+    ssh_config_free(config);
+    config = ssh_config_new();
+    /* A name would leave the system's resolver at work when the program ends. */
+    CHECK_STATUS(ssh_config_add_option(config, "HostName=127.0.0.1", NULL), SSH_OK);
+    CHECK_STATUS(ssh_config_add_option(config, "Port=1", NULL), SSH_OK);
+    return config;
+}
+
+static ssh_config_host *good_ssh_config_host(void)
+{
+    ssh_config_host_free(config_host);
+    config_host = ssh_config_resolve(good_ssh_config(), "host", NULL);
+    CHECK(config_host != NULL);
+    return config_host;
 }
 
 "#;
@@ -543,6 +563,8 @@ int main(void)
     ssh_known_hosts_free(known_hosts);
     ssh_agent_identities_free(agent_identities);
     ssh_agent_free(agent);
+    ssh_config_host_free(config_host);
+    ssh_config_free(config);
     pair_free(&live);
     ssh_sftp_server_free(sftp_server);
     ssh_sftp_attributes_free(sftp_attributes);

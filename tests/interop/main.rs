@@ -11,6 +11,8 @@ mod audit;
 mod auth;
 mod authorized_keys;
 mod certificates;
+mod config;
+mod connect;
 mod dropbear;
 mod events;
 mod exec;

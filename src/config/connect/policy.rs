@@ -1,0 +1,150 @@
+//! StrictHostKeyChecking: what is made of what known hosts say.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use super::route::is_loopback;
+use crate::config::Resolved;
+use crate::driver::{HostKeyJudge, Judged, TransportOptions};
+use crate::error::Error;
+use crate::keys::{PublicKey, ShownKey};
+use crate::known_hosts::{Attached, Host, KnownHosts, Marker, NewLine, Verdict};
+
+/// How strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// Nothing new, nothing changed.
+    Yes,
+    /// The application says what becomes of a new key.
+    Ask,
+    /// A new key is kept.
+    AcceptNew,
+    /// That, and a changed one is let pass, but nothing secret is sent.
+    No,
+}
+
+/// The judge of one transport's host key.
+pub(super) struct Policy(Option<Arc<Judge>>);
+
+struct Judge {
+    attached: Arc<Attached>,
+    known: Arc<KnownHosts>,
+    host: Host,
+    strictness: Strictness,
+    /// Whether new keys are written, and with a hashed name.
+    keeps: bool,
+    hashes: bool,
+    /// Whether a key was let pass that is not the known one.
+    is_doubtful: AtomicBool,
+}
+
+impl Policy {
+    pub(super) fn new(resolved: &Resolved) -> Result<Self, Error> {
+        if resolved.is_yes("NoHostAuthenticationForLocalhost") && is_loopback(resolved.host_name())
+        {
+            return Ok(Policy(None));
+        }
+        let known = Arc::new(KnownHosts::default());
+        for keyword in ["UserKnownHostsFile", "GlobalKnownHostsFile"] {
+            for file in resolved.texts(keyword) {
+                known.add_file(Path::new(file))?;
+            }
+        }
+        let host = match resolved.text("HostKeyAlias") {
+            Some(alias) => Host::new(alias, 0),
+            None => Host::new(resolved.host_name(), resolved.port()),
+        }?;
+        let strictness = match resolved.text("StrictHostKeyChecking") {
+            Some("no") => Strictness::No,
+            Some("accept-new") => Strictness::AcceptNew,
+            Some("ask") if !resolved.is_yes("BatchMode") => Strictness::Ask,
+            _ => Strictness::Yes,
+        };
+        Ok(Policy(Some(Arc::new(Judge {
+            attached: Arc::new(Attached::new(Arc::clone(&known), host.clone())),
+            known,
+            host,
+            strictness,
+            // What the system knows is not for users to add to.
+            keeps: resolved.texts("UserKnownHostsFile").next().is_some(),
+            hashes: resolved.is_yes("HashKnownHosts"),
+            is_doubtful: AtomicBool::new(false),
+        }))))
+    }
+
+    pub(super) fn attached(&self) -> Option<Arc<Attached>> {
+        self.0.as_ref().map(|judge| Arc::clone(&judge.attached))
+    }
+
+    pub(super) fn install(&self, options: &mut TransportOptions) {
+        match &self.0 {
+            Some(judge) => {
+                let judge: Arc<dyn HostKeyJudge> = judge.clone();
+                options.host_key_judge = Some(judge);
+            }
+            // What was asked for by NoHostAuthenticationForLocalhost.
+            None => options.insecure_accept_any_host_key = true,
+        }
+    }
+
+    /// Whether whoever it is must not be sent a secret.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|judge| judge.is_doubtful.load(Ordering::Relaxed))
+    }
+
+    /// The application has accepted the key: from now on the host is known. A note when it cannot be written down.
+    pub(super) fn accepted(&self, key: Option<PublicKey>) -> Option<String> {
+        let judge = self
+            .0
+            .as_ref()
+            .filter(|judge| judge.strictness == Strictness::Ask)?;
+        let unknown = judge
+            .attached
+            .judgement()
+            .is_some_and(|found| found.verdict == Verdict::Unknown);
+        judge.keep(&key.filter(|_| unknown)?)
+    }
+}
+
+impl Judge {
+    fn keep(&self, key: &PublicKey) -> Option<String> {
+        let line = NewLine {
+            marker: Marker::None,
+            names: self.host.name(),
+            key,
+            comment: "",
+            hashed: self.hashes,
+        };
+        let written = self.keeps.then(|| self.known.add_line(&line))?;
+        written
+            .err()
+            .map(|error| format!("the host key is not kept: {error}"))
+    }
+}
+
+impl HostKeyJudge for Judge {
+    fn order(&self, offered: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+        self.attached.order(offered)
+    }
+
+    fn judge(&self, shown: &ShownKey) -> Result<Judged, Error> {
+        let judged = self.attached.judge(shown)?;
+        let verdict = self.attached.judgement().map(|judgement| judgement.verdict);
+        Ok(match (judged, self.strictness) {
+            (Judged::Ask(fault), Strictness::Yes) => Judged::Refuse(fault),
+            (Judged::Ask(_), Strictness::AcceptNew | Strictness::No) => {
+                // A file that cannot be written is no reason not to connect, for ssh neither.
+                let _ = self.keep(&shown.key);
+                Judged::Accept
+            }
+            (Judged::Refuse(_), Strictness::No) if verdict == Some(Verdict::Changed) => {
+                self.is_doubtful.store(true, Ordering::Relaxed);
+                Judged::Accept
+            }
+            (judged, _) => judged,
+        })
+    }
+}
