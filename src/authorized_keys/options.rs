@@ -56,7 +56,7 @@ impl KeyOptions {
         for _ in 0..MAX_OPTIONS {
             rest = options.read(rest)?;
             if rest.is_empty() {
-                return Ok(options);
+                return options.consistent();
             }
             rest = rest.strip_prefix(',').ok_or("no comma between options")?;
             if rest.is_empty() {
@@ -64,6 +64,14 @@ impl KeyOptions {
             }
         }
         Err("too many options")
+    }
+
+    /// Who has written principals meant an authority, and not to let the key in by itself.
+    fn consistent(self) -> Result<Self, &'static str> {
+        if self.principals.is_some() && !self.is_authority {
+            return Err("principals without cert-authority");
+        }
+        Ok(self)
     }
 
     /// Reads one option, and returns what stands behind it.
@@ -253,7 +261,7 @@ mod tests {
     #[test]
     fn values_and_quotes() {
         let options = KeyOptions::parse(
-            r#"command="echo \"a, b\" \\ \n",from="10.*,!10.1.*",principals="a,b",tunnel="0""#,
+            r#"command="echo \"a, b\" \\ \n",from="10.*,!10.1.*",cert-authority,principals="a,b",tunnel="0""#,
         )
         .unwrap();
         let command = options.permissions.forced_command.unwrap();
@@ -306,6 +314,7 @@ mod tests {
             "environment=\"=x\"",
             "environment=\"A B=x\"",
             "tunnel=\"x\"",
+            "principals=\"x\"",
             "unknown=\"x\"",
             "pty pty",
         ] {

@@ -133,7 +133,7 @@ fn time_and_place() {
         ("from=\"*,!127.0.0.1\"", false),
         ("expiry-time=\"20500101\"", true),
         ("expiry-time=\"20200101\"", false),
-        ("principals=\"other\"", true),
+        ("principals=\"other\"", false),
         ("verify-required", false),
         ("cert-authority", false),
     ] {

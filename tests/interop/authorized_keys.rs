@@ -8,7 +8,7 @@ use crate::peers::{account, key, peer, OurServer, Sshd};
 use crate::process::{run, Output, Scratch, LIMIT};
 
 /// What stands in front of the key of a user. Where sshd and we part on purpose is in `docs/internals/certificates.md`.
-const OPTIONS: [&str; 36] = [
+const OPTIONS: [&str; 34] = [
     "",
     "restrict",
     "ReStrict,PTY",
@@ -39,8 +39,6 @@ const OPTIONS: [&str; 36] = [
     "unknown",
     "unknown=\"x\"",
     "no-restrict",
-    "pty,",
-    ",pty",
     "pty pty",
     "environment=\"A=b\",tunnel=\"0\",no-touch-required",
     "principals=\"x\"",
