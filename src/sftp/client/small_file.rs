@@ -265,3 +265,215 @@ impl SmallFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sized(size: u64) -> Attributes {
+        Attributes {
+            size: Some(size),
+            permissions: Some(0o100_640),
+            ..Attributes::new()
+        }
+    }
+
+    fn refusal(code: StatusCode) -> Answer {
+        Answer::Refused(code, String::from("said"))
+    }
+
+    /// The steps that come next, as sent.
+    fn next(file: &mut SmallFile) -> Vec<Step> {
+        let steps: Vec<Step> = file.next().into_iter().flatten().collect();
+        for step in &steps {
+            let _ = file.request(*step);
+            file.asked(*step);
+        }
+        steps
+    }
+
+    fn opened(mut file: SmallFile) -> SmallFile {
+        assert_eq!(next(&mut file), [Step::Open]);
+        let answer = Answer::Handle(b"h".to_vec());
+        assert_eq!(file.take(Step::Open, answer), Ok(News::Opened));
+        file
+    }
+
+    fn up(data: &[u8], preserve: bool) -> SmallFile {
+        SmallFile::up(b"/u".to_vec(), sized(9), data.to_vec(), preserve)
+    }
+
+    fn down(size: u64) -> SmallFile {
+        opened(SmallFile::down(b"/d".to_vec(), sized(size), 1000))
+    }
+
+    fn read(offset: u64, length: u32) -> Step {
+        Step::Read { offset, length }
+    }
+
+    #[test]
+    fn an_upload_goes_step_by_step() {
+        for (data, preserve, steps) in [
+            (&b"data"[..], false, &[Step::Write, Step::Close][..]),
+            (b"data", true, &[Step::Write, Step::Setstat, Step::Close]),
+            (b"", false, &[Step::Close]),
+            (b"", true, &[Step::Setstat, Step::Close]),
+        ] {
+            let mut file = opened(up(data, preserve));
+            for step in steps {
+                assert_eq!(next(&mut file), [*step]);
+                assert_eq!(file.take(*step, Answer::Ok), Ok(News::None));
+            }
+            assert_eq!(next(&mut file), []);
+            assert_eq!(file.done(), data.len() as u64);
+            assert_eq!(file.take_handle(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_says_what_is_wanted() {
+        let file = up(b"data", true);
+        let Request::Open {
+            flags, attributes, ..
+        } = file.request(Step::Open)
+        else {
+            panic!("OPEN is wanted")
+        };
+        assert!(flags.contains(OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE));
+        assert_eq!(
+            (attributes.size, attributes.permissions.is_some()),
+            (None, true)
+        );
+        let Request::Fsetstat { attributes, .. } = file.request(Step::Setstat) else {
+            panic!("FSETSTAT is wanted")
+        };
+        // A size would cut what has just been written if the file has grown.
+        assert_eq!(
+            (attributes.size, attributes.permissions),
+            (None, Some(0o100_640))
+        );
+        let file = SmallFile::down(b"/d".to_vec(), sized(1), 1000);
+        assert!(matches!(
+            file.request(Step::Open),
+            Request::Open { flags, .. } if flags == OpenFlags::READ
+        ));
+    }
+
+    /// Takes bytes at an offset and says whether they count.
+    fn take(file: &mut SmallFile, step: Step, count: usize) -> bool {
+        match file.take(step, Answer::Data(vec![7; count])).unwrap() {
+            News::Bytes(data) => {
+                assert_eq!(data.len(), count);
+                true
+            }
+            other => {
+                assert_eq!(other, News::None);
+                false
+            }
+        }
+    }
+
+    fn end(file: &mut SmallFile, step: Step) {
+        let outcome = file.take(step, refusal(StatusCode::EOF));
+        assert_eq!(outcome, Ok(News::None));
+    }
+
+    #[test]
+    fn a_download_asks_for_the_end_along_with_the_bytes() {
+        let mut file = down(300);
+        assert_eq!(next(&mut file), [read(0, 300), read(300, 1000)]);
+        assert!(take(&mut file, read(0, 300), 300));
+        end(&mut file, read(300, 1000));
+        assert_eq!(next(&mut file), []);
+        assert_eq!(file.done(), 300);
+        assert_eq!(file.take_handle(), Some(b"h".to_vec()));
+        assert_eq!(file.take_handle(), None);
+
+        let mut empty = down(0);
+        assert_eq!(next(&mut empty), [read(0, 1000)]);
+        end(&mut empty, read(0, 1000));
+        assert_eq!(next(&mut empty), []);
+    }
+
+    #[test]
+    fn short_replies_leave_no_hole() {
+        let mut file = down(300);
+        assert_eq!(next(&mut file), [read(0, 300), read(300, 1000)]);
+        assert!(take(&mut file, read(0, 300), 100));
+        // Bytes from behind the gap, and the end behind it, say nothing.
+        assert!(!take(&mut file, read(300, 1000), 5));
+        assert_eq!(next(&mut file), [read(100, 200), read(300, 1000)]);
+        assert!(take(&mut file, read(100, 200), 1));
+        end(&mut file, read(300, 1000));
+        assert_eq!(next(&mut file), [read(101, 199), read(300, 1000)]);
+        assert!(take(&mut file, read(101, 199), 199));
+        end(&mut file, read(300, 1000));
+        assert_eq!(next(&mut file), []);
+    }
+
+    #[test]
+    fn files_that_grow_and_shrink_are_copied_as_they_are_read() {
+        let mut grown = down(300);
+        assert_eq!(next(&mut grown), [read(0, 300), read(300, 1000)]);
+        assert!(take(&mut grown, read(0, 300), 300));
+        assert!(take(&mut grown, read(300, 1000), 40));
+        assert_eq!(next(&mut grown), [read(340, 1000)]);
+        assert!(take(&mut grown, read(340, 1000), 60));
+        assert_eq!(next(&mut grown), [read(400, 1000)]);
+        end(&mut grown, read(400, 1000));
+        assert_eq!((next(&mut grown), grown.done()), (vec![], 400));
+
+        let mut shrunk = down(300);
+        assert_eq!(next(&mut shrunk), [read(0, 300), read(300, 1000)]);
+        end(&mut shrunk, read(0, 300));
+        end(&mut shrunk, read(300, 1000));
+        assert_eq!((next(&mut shrunk), shrunk.done()), (vec![], 0));
+    }
+
+    #[test]
+    fn refusals_say_what_and_which() {
+        let denied = || refusal(StatusCode::PERMISSION_DENIED);
+        let failed = |outcome: Result<News, Error>, wanted: &str| match outcome {
+            Err(Error::SftpStatus(status)) => {
+                assert_eq!((status.operation, &*status.path), (wanted, "/u"));
+            }
+            other => panic!("{other:?}"),
+        };
+        failed(up(b"x", false).take(Step::Open, denied()), "open");
+        let mut file = opened(up(b"x", true));
+        for (step, name) in [
+            (Step::Write, "write"),
+            (Step::Setstat, "fsetstat"),
+            (Step::Close, "close"),
+        ] {
+            assert_eq!(next(&mut file), [step]);
+            failed(file.take(step, denied()), name);
+        }
+        let mut file = down(5);
+        let outcome = file.take(read(0, 5), refusal(StatusCode::FAILURE));
+        assert!(matches!(outcome, Err(Error::SftpStatus(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_opened_can_be_asked_for_again() {
+        let mut file = up(b"x", false);
+        for _ in 0..2 {
+            assert_eq!(next(&mut file), [Step::Open]);
+            let outcome = file.take(Step::Open, refusal(StatusCode::FAILURE));
+            assert!(matches!(outcome, Ok(News::NotOpened(_))), "{outcome:?}");
+            assert!(!file.is_open());
+        }
+        let mut file = opened(file);
+        assert_eq!(next(&mut file), [Step::Write]);
+        assert!(file.is_open());
+    }
+
+    #[test]
+    fn nobody_closes_twice() {
+        let mut file = opened(up(b"", false));
+        assert_eq!(next(&mut file), [Step::Close]);
+        // Asked for and not answered yet.
+        assert!(file.is_open());
+        assert_eq!(file.take_handle(), None);
+    }
+}

@@ -67,7 +67,11 @@ impl<'s> SmallFiles<'s> {
         let known = sftp.limits().open_handles > 0;
         SmallFiles {
             sftp,
-            width: if known { allowed.clamp(1, WIDTH) } else { WIDTH },
+            width: if known {
+                allowed.clamp(1, WIDTH)
+            } else {
+                WIDTH
+            },
             narrow: !known || allowed < WIDTH,
             jobs: VecDeque::new(),
             again: VecDeque::new(),
@@ -243,11 +247,7 @@ fn ask(sftp: &Sftp, job: &mut Job, meter: &Meter<'_, '_>) -> Result<(), Error> {
 }
 
 /// Waits for the answers to a file's requests and does what they say. Gives the refusal of one that could not be opened.
-fn take_answers(
-    sftp: &Sftp,
-    job: &mut Job,
-    meter: &Meter<'_, '_>,
-) -> Result<Option<Error>, Error> {
+fn take_answers(sftp: &Sftp, job: &mut Job, meter: &Meter<'_, '_>) -> Result<Option<Error>, Error> {
     while let Some((id, step)) = job.asked.front().copied() {
         let answer = wait(sftp, id, meter)?;
         job.asked.pop_front();
