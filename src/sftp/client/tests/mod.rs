@@ -19,6 +19,7 @@ mod endings;
 mod files;
 mod hostile;
 mod trees;
+mod world;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(60));
 /// For what must not come: long enough to come if it did.
