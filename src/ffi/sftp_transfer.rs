@@ -33,6 +33,9 @@ pub const SSH_SFTP_FOLLOW_SYMLINKS: u32 = 8;
 
 /// Is told how far a transfer has come, after each piece of at most 256 KiB.
 ///
+/// Of the small files of a directory, which are under way side by side, it is told when each is done: its beginning, then
+/// its end, so that no other file comes in between.
+///
 /// It runs in the thread that called, with no lock held, and may call any function of the library. The path lives
 /// until it returns; it is of any bytes, so make it safe before a terminal gets it. It must not unwind or longjmp.
 ///
@@ -94,7 +97,8 @@ pub type ssh_sftp_source_callback = Option<
 /// holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, download to another name and rename. A file
 /// that grows or shrinks meanwhile is copied as far as reading it goes. Of a directory nothing is written outside the
 /// local one, whatever names the server sends: names that are no file names end the transfer, and local symbolic links
-/// below it are not followed.
+/// below it are not followed. Up to 64 of its files of at most 32 KiB are under way at once, fewer where the server cannot
+/// have so many open; after a failure those are empty, begun or whole.
 ///
 /// @param sftp        the session
 /// @param remote      what to download
@@ -217,7 +221,8 @@ pub unsafe extern "C" fn ssh_sftp_get_callback(
 ///
 /// The remote file is written in place from its beginning: after a failure it holds the first part of the local one, without
 /// holes, and SSH_SFTP_RESUME goes on from there. To replace a file at once, upload to another name and use
-/// ssh_sftp_posix_rename(). A file that grows or shrinks meanwhile is copied as far as reading it goes.
+/// ssh_sftp_posix_rename(). A file that grows or shrinks meanwhile is copied as far as reading it goes. Of a directory's
+/// files of at most 32 KiB up to 64 are under way at once, as for ssh_sftp_get().
 ///
 /// @param sftp        the session
 /// @param local       the local path of what to upload

@@ -187,6 +187,59 @@ fn trees_with_sshd() {
     assert_eq!(listed, (0..MANY).collect::<Vec<_>>());
 }
 
+/// More small files there and back than are under way at once, with larger ones among them.
+fn crowd(port: u16, user: &str, scratch: &Scratch) {
+    let far = open_directory(scratch, "far");
+    let (tree, there, back) = (scratch.file("tree"), far.join("tree"), scratch.file("back"));
+    let path = |top: &Path, number: usize| top.join(format!("{}/{number}", number % 3));
+    let content = |number: usize| vec![b'a' + (number % 26) as u8; number * 4231 % 70_000];
+    for number in 0..500 {
+        fs::create_dir_all(tree.join((number % 3).to_string())).expect("directory");
+        fs::write(path(&tree, number), content(number)).expect("file");
+    }
+    for words in [
+        [&"put" as &dyn AsRef<OsStr>, &tree, &there],
+        [&"get", &there, &back],
+        // Over what is there.
+        [&"put", &back, &there],
+    ] {
+        does(sftp(port, user).args(["-r", "-P"]), &words).expect_code(0);
+    }
+    for number in 0..500 {
+        for top in [&there, &back] {
+            let copy = fs::read(path(top, number)).expect("file");
+            assert!(copy == content(number), "{number}");
+        }
+    }
+}
+
+#[test]
+fn a_crowd_of_files_with_sshd() {
+    need!("SSHD", "ACCOUNT");
+    let scratch = Scratch::new();
+    let (server, user) = sshd(&scratch);
+    crowd(server.port, &user, &scratch);
+}
+
+#[test]
+fn a_crowd_of_files_with_paramiko() {
+    need!("PYTHON", "SSH_KEYGEN");
+    let scratch = Scratch::new();
+    let server = ParamikoServer::start(&scratch, &password_file(&scratch, "none"));
+    crowd(server.port, "tester", &scratch);
+}
+
+/// OpenSSH says how many files it may have open, and here that is few.
+#[test]
+fn a_crowd_of_files_with_an_sftp_server_of_few_handles() {
+    need!("SSHD", "ACCOUNT");
+    let scratch = Scratch::new();
+    let (user, _) = account();
+    let subsystem = "Subsystem sftp ulimit -n 12; exec /usr/lib/openssh/sftp-server";
+    let server = Sshd::start(&scratch, subsystem);
+    crowd(server.port, &user, &scratch);
+}
+
 #[test]
 fn refusals_say_what_the_server_said() {
     need!("SSHD", "ACCOUNT");

@@ -9,6 +9,8 @@ mod file_write;
 mod operations;
 mod read_ahead;
 mod session;
+mod small_file;
+mod small_files;
 mod table;
 #[cfg(test)]
 mod tests;

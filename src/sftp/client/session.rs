@@ -22,6 +22,10 @@ const MAX_READ_BYTES: usize = 256 * 1024;
 const READS_PER_TURN: usize = 8;
 /// Queued bytes above which a new request waits until some have left.
 const MAX_QUEUED_BYTES: usize = 512 * 1024;
+/// Requests and bytes that leave together where the caller has many: enough to make little of the system calls, few enough to
+/// have the server at work meanwhile.
+const SENT_TOGETHER: usize = 16;
+const TOGETHER_BYTES: usize = 32 * 1024;
 
 pub(super) struct Session {
     channel: Channel,
@@ -39,6 +43,8 @@ struct State {
     /// Packets on their way; those before `sent` have left.
     queue: Vec<u8>,
     sent: usize,
+    /// Requests queued since it was last tried to send them.
+    held: usize,
     /// A thread sleeps on the event.
     sleeping: bool,
     /// Why the session has ended.
@@ -73,6 +79,7 @@ impl Session {
                 read_bytes: FIRST_READ_BYTES,
                 queue: Vec::new(),
                 sent: 0,
+                held: 0,
                 sleeping: false,
                 ended: None,
             }),
@@ -150,15 +157,30 @@ impl Session {
         request: &Request<'_>,
         patience: Patience<'_>,
     ) -> Result<u32, Error> {
-        self.submit_with(expect, patience, |id, w| request.encode(id, w))
+        let (mut state, id) = self.begin(expect, request, patience)?;
+        self.send(&mut state)?;
+        Ok(id)
     }
 
-    fn submit_with(
+    /// The same for a caller with many requests: it leaves together with others, at the latest when one waits for a reply.
+    pub(super) fn queue(
         &self,
         expect: Expect,
+        request: &Request<'_>,
         patience: Patience<'_>,
-        fill: impl FnOnce(u32, &mut Writer<'_>),
     ) -> Result<u32, Error> {
+        let (mut state, id) = self.begin(expect, request, patience)?;
+        self.send_some(&mut state)?;
+        Ok(id)
+    }
+
+    /// Queues a request as soon as there is room for it.
+    fn begin(
+        &self,
+        expect: Expect,
+        request: &Request<'_>,
+        patience: Patience<'_>,
+    ) -> Result<(MutexGuard<'_, State>, u32), Error> {
         self.channel.check_process()?;
         let mut state = self.state.lock();
         loop {
@@ -171,26 +193,37 @@ impl Session {
             self.turn(&mut state, patience, "sftp request")?;
         }
         let id = state.table.begin(expect);
-        FrameWriter::write(&mut state.queue, |w| fill(id, w));
-        self.send(&mut state)?;
-        Ok(id)
+        FrameWriter::write(&mut state.queue, |w| request.encode(id, w));
+        Ok((state, id))
     }
 
     /// Sends a request whose reply nobody will wait for, without waiting for anything.
     pub(super) fn submit_unwatched(&self, expect: Expect, request: &Request<'_>) {
-        if self.channel.check_process().is_err() {
-            return;
-        }
+        // An error is kept for the next call.
+        let _ = self.begin_unwatched(expect, request, Self::send);
+    }
+
+    /// The same, with others as in [`queue`](Self::queue).
+    pub(super) fn queue_unwatched(&self, expect: Expect, request: &Request<'_>) {
+        let _ = self.begin_unwatched(expect, request, Self::send_some);
+    }
+
+    fn begin_unwatched(
+        &self,
+        expect: Expect,
+        request: &Request<'_>,
+        send: impl FnOnce(&Self, &mut State) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.channel.check_process()?;
         let mut state = self.state.lock();
         // Callers hold a handle each, so that the bound on handles bounds this.
         if state.ended.is_some() {
-            return;
+            return Ok(());
         }
         let id = state.table.begin(expect);
         FrameWriter::write(&mut state.queue, |w| request.encode(id, w));
         state.table.abandon(id);
-        // An error is kept for the next call.
-        let _ = self.send(&mut state);
+        send(self, &mut state)
     }
 
     /// Waits for what comes of a request. When it fails the request is abandoned.
@@ -304,8 +337,18 @@ impl Session {
         self.changed.notify_all();
     }
 
+    /// Sends what is queued when it is worth it.
+    fn send_some(&self, state: &mut State) -> Result<(), Error> {
+        state.held = state.held.saturating_add(1);
+        if state.held < SENT_TOGETHER && state.queue.len() - state.sent < TOGETHER_BYTES {
+            return Ok(());
+        }
+        self.send(state)
+    }
+
     /// Sends what is queued, as much as goes.
     fn send(&self, state: &mut State) -> Result<(), Error> {
+        state.held = 0;
         while state.sent < state.queue.len() {
             let rest = state.queue.get(state.sent..).unwrap_or_default();
             match self.channel.write_some(Stream::Data, rest, Timeout::NOW) {

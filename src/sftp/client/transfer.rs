@@ -292,6 +292,11 @@ impl Sftp {
         let file = self.open_to_write(remote, start, &initial, meter)?;
         upload(&file, remote, (start, size), from, meter)?;
         if meter.options.preserve {
+            let attributes = Attributes {
+                // It has the size that was read.
+                size: None,
+                ..attributes
+            };
             file.setstat(&attributes, meter.left())?;
         }
         file.close(meter.left())
@@ -409,11 +414,12 @@ pub(super) fn local(operation: &'static str) -> impl Fn(std::io::Error) -> Error
     }
 }
 
-fn local_attributes(metadata: &fs::Metadata) -> Attributes {
+pub(super) fn local_attributes(metadata: &fs::Metadata) -> Attributes {
     use std::os::unix::fs::MetadataExt;
     // Version 3 has unsigned seconds of 32 bits.
     let seconds = |time: i64| u32::try_from(time.max(0)).unwrap_or(u32::MAX);
     Attributes {
+        size: metadata.is_file().then_some(metadata.len()),
         permissions: Some(metadata.mode() & PERMISSIONS),
         times: Some((seconds(metadata.atime()), seconds(metadata.mtime()))),
         ..Attributes::new()

@@ -6,13 +6,15 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, CWD};
 use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::operations::Sftp;
-use super::transfer::{local, preserve_locally, Meter, TransferOptions};
+use super::small_files::SmallFiles;
+use super::transfer::{local, local_attributes, preserve_locally, Meter, TransferOptions};
 use crate::driver::Timeout;
 use crate::error::Error;
 use crate::sftp::{Attributes, Name, OpenFlags, StatusCode};
@@ -25,7 +27,7 @@ const TOO_DEEP: Error = Error::Limit("directories nested too deeply");
 struct GetLevel {
     directory: Directory,
     path: Vec<u8>,
-    to: OwnedFd,
+    to: Rc<OwnedFd>,
     attributes: Attributes,
 }
 
@@ -55,13 +57,16 @@ impl Sftp {
         let mut levels = vec![GetLevel {
             directory: self.open_directory(remote, meter.left())?,
             path: remote.to_vec(),
-            to: fd,
+            to: Rc::new(fd),
             attributes,
         }];
+        let mut small = SmallFiles::new(self);
         while let Some(level) = levels.last() {
             meter.check()?;
             let Some(name) = level.directory.next(meter.left())? else {
                 if meter.options.preserve {
+                    // What is made in a directory changes its time.
+                    small.finish(&mut meter)?;
                     preserve_locally(&level.to, &level.attributes)?;
                 }
                 levels.pop();
@@ -70,14 +75,14 @@ impl Sftp {
             if name.file_name == b"." || name.file_name == b".." {
                 continue;
             }
-            if let Some(below) = self.get_entry(level, name, &mut meter)? {
+            if let Some(below) = self.get_entry(level, name, &mut small, &mut meter)? {
                 if levels.len() == MAX_DEPTH {
                     return Err(TOO_DEEP);
                 }
                 levels.push(below);
             }
         }
-        Ok(())
+        small.finish(&mut meter)
     }
 
     /// Downloads a file, or begins a directory.
@@ -85,6 +90,7 @@ impl Sftp {
         &self,
         level: &GetLevel,
         name: Name,
+        small: &mut SmallFiles<'_>,
         meter: &mut Meter<'_, '_>,
     ) -> Result<Option<GetLevel>, Error> {
         if !is_single_name(&name.file_name) {
@@ -107,10 +113,11 @@ impl Sftp {
             let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let to = rustix::fs::openat(&level.to, local_name, flags, Mode::empty())
                 .map_err(system("open"))?;
+            small.make_room(meter)?;
             return Ok(Some(GetLevel {
                 directory: self.open_directory(&path, meter.left())?,
                 path,
-                to,
+                to: Rc::new(to),
                 attributes,
             }));
         }
@@ -118,6 +125,10 @@ impl Sftp {
             meter.skipped += 1;
             return Ok(None);
         }
+        if small.get(&path, &attributes, (&level.to, local_name), meter)? {
+            return Ok(None);
+        }
+        small.make_room(meter)?;
         let file = self.open_file(&path, OpenFlags::READ, &Attributes::new(), meter.left())?;
         let mut to = create_file(&level.to, local_name, meter.options.resume)?;
         self.get_open(&file, &path, &attributes, &mut to, meter)?;
@@ -137,35 +148,40 @@ impl Sftp {
         let mut meter = Meter::new(self, options, timeout);
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, from, flags, Mode::empty()).map_err(system("open"))?;
+        let mut small = SmallFiles::new(self);
         let mut levels = vec![self.begin_put(fd, remote.to_vec(), &meter)?];
         while let Some(level) = levels.last_mut() {
             meter.check()?;
             let Some(entry) = level.directory.read() else {
                 if meter.options.preserve {
+                    small.finish(&mut meter)?;
                     self.setstat(&level.path, &level.attributes, meter.left())?;
                 }
                 levels.pop();
                 continue;
             };
             let entry = entry.map_err(system("readdir"))?;
-            let name = entry.file_name().to_bytes().to_vec();
+            let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
             }
-            if let Some(below) = self.put_entry(level, &name, &mut meter)? {
+            let known = (name, entry.file_type());
+            if let Some(below) = self.put_entry(level, known, &mut small, &mut meter)? {
                 if levels.len() == MAX_DEPTH {
                     return Err(TOO_DEEP);
                 }
                 levels.push(below);
             }
         }
-        Ok(())
+        small.finish(&mut meter)
     }
 
+    /// Uploads a file, or begins a directory. The directory may have said what it is.
     fn put_entry(
         &self,
         level: &PutLevel,
-        name: &[u8],
+        (name, kind): (&[u8], FileType),
+        small: &mut SmallFiles<'_>,
         meter: &mut Meter<'_, '_>,
     ) -> Result<Option<PutLevel>, Error> {
         let path = join(&level.path, name);
@@ -175,11 +191,14 @@ impl Sftp {
         } else {
             (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW)
         };
-        let kind = match rustix::fs::statat(&level.from, name, look) {
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-            // A link to nothing.
-            Err(Errno::NOENT) if follow => FileType::Symlink,
-            Err(errno) => return Err(system("stat")(errno)),
+        let kind = match kind {
+            FileType::RegularFile | FileType::Directory => kind,
+            _ => match rustix::fs::statat(&level.from, name, look) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                // A link to nothing.
+                Err(Errno::NOENT) if follow => FileType::Symlink,
+                Err(errno) => return Err(system("stat")(errno)),
+            },
         };
         let flags = nofollow | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let open = |flags| {
@@ -192,6 +211,14 @@ impl Sftp {
             }
             FileType::RegularFile => {
                 let mut from = fs::File::from(open(flags)?);
+                let metadata = from.metadata().map_err(local("local stat"))?;
+                // What was said to be a file may have become something else.
+                if metadata.is_file()
+                    && small.put(&path, &local_attributes(&metadata), &mut from, meter)?
+                {
+                    return Ok(None);
+                }
+                small.make_room(meter)?;
                 self.put_open(&mut from, &path, meter)?;
                 meter.files += 1;
                 Ok(None)
@@ -271,7 +298,7 @@ fn make_directory(at: impl AsFd, name: impl rustix::path::Arg) -> Result<(), Err
 }
 
 /// A file to write: a new one, or a regular one that lies there itself.
-fn create_file(at: impl AsFd, name: &[u8], resume: bool) -> Result<fs::File, Error> {
+pub(super) fn create_file(at: impl AsFd, name: &[u8], resume: bool) -> Result<fs::File, Error> {
     let flags = OFlags::WRONLY
         | OFlags::CREATE
         | OFlags::NOFOLLOW
@@ -284,7 +311,7 @@ fn create_file(at: impl AsFd, name: &[u8], resume: bool) -> Result<fs::File, Err
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(system("open")(Errno::EXIST));
     }
-    if !resume {
+    if !resume && stat.st_size != 0 {
         rustix::fs::ftruncate(&file, 0).map_err(system("truncate"))?;
     }
     Ok(fs::File::from(file))

@@ -11,6 +11,9 @@ use crate::sftp::{
 /// Most bytes of a READ that are answered at once. The rest of a packet is room for its head, as in OpenSSH.
 pub const MAX_READ_BYTES: u32 = 255 * 1024;
 
+/// Requests whose answers leave together: enough to make little of sending, few enough to have the client at work meanwhile.
+const SERVED_TOGETHER: usize = 16;
+
 /// Carries out the requests of one session.
 pub trait Backend: Send {
     /// The extensions it knows, with their versions.
@@ -89,6 +92,8 @@ pub struct Dialogue<B> {
     pub replies: Replies,
     backend: B,
     begun: bool,
+    /// There may be requests that have come and were not looked at.
+    behind: bool,
 }
 
 impl<B: Backend> Dialogue<B> {
@@ -99,6 +104,7 @@ impl<B: Backend> Dialogue<B> {
             replies: Replies::default(),
             backend,
             begun: false,
+            behind: false,
         }
     }
 
@@ -112,9 +118,9 @@ impl<B: Backend> Dialogue<B> {
         self.reader.filled(count);
     }
 
-    /// Whether bytes should be read from the client now.
+    /// Whether bytes should be read from the client now: not before those that have come are used up.
     pub fn wants_bytes(&self) -> bool {
-        !self.replies.is_full() && self.backend.is_ready()
+        !self.behind && !self.replies.is_full() && self.backend.is_ready()
     }
 
     /// Whether nothing is under way: no answer is owed and none waits.
@@ -122,14 +128,22 @@ impl<B: Backend> Dialogue<B> {
         self.backend.outstanding() == 0 && self.replies.waiting().is_empty()
     }
 
-    /// Serves what has come. True when there is more to do without waiting for anything.
+    /// Serves what has come, or some of it, so that the client has answers to work on. True when there is more to do
+    /// without waiting for anything.
     ///
     /// # Errors
     /// When the session cannot go on. Replies to what came before are kept.
     pub fn work(&mut self) -> Result<bool, Fault> {
         let mut again = self.backend.advance(&mut self.replies);
+        self.behind = true;
+        let mut served = 0;
         while !self.replies.is_full() && self.backend.is_ready() {
+            if served == SERVED_TOGETHER {
+                return Ok(true);
+            }
+            served += 1;
             let Some(packet) = self.reader.next()? else {
+                self.behind = false;
                 return Ok(again);
             };
             if self.begun {

@@ -11,12 +11,15 @@ use crate::driver::tests::{connected, open};
 use crate::driver::{Channel, Read, Timeout, Transport};
 use crate::error::Error;
 use crate::sftp::{
-    Attributes, FrameReader, FrameWriter, Name, OpenFlags, Reply, Request, StatusCode, Version,
+    Attributes, Extension, FrameReader, FrameWriter, Name, OpenFlags, Reply, Request, StatusCode,
+    Version,
 };
 
 mod endings;
 mod files;
 mod hostile;
+mod trees;
+mod world;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(60));
 /// For what must not come: long enough to come if it did.
@@ -48,8 +51,12 @@ impl Line {
         let _ = self.channel.write_all(Stream::Data, bytes, TIME);
     }
 
-    /// Has `script` answer every request on a thread that ends with the channel.
-    fn serve(&self, mut script: impl FnMut(&Channel, u32, &Request<'_>) + Send + 'static) {
+    /// Says `greeting`, and has `script` answer every request on a thread that ends with the channel.
+    fn serve(
+        &self,
+        greeting: Vec<u8>,
+        mut script: impl FnMut(&Channel, u32, &Request<'_>) + Send + 'static,
+    ) {
         let channel = self.channel.clone();
         thread::spawn(move || {
             let mut frames = FrameReader::new();
@@ -62,7 +69,7 @@ impl Line {
                         let (id, request) = Request::decode(packet).unwrap();
                         script(&channel, id, &request);
                     } else {
-                        let _ = channel.write_all(Stream::Data, &version(3), TIME);
+                        let _ = channel.write_all(Stream::Data, &greeting, TIME);
                     }
                 }
             }
@@ -73,14 +80,18 @@ impl Line {
 /// A session with a server that follows `script`.
 fn session(script: impl FnMut(&Channel, u32, &Request<'_>) + Send + 'static) -> (Sftp, Line) {
     let (ours, line) = Line::new();
-    line.serve(script);
+    line.serve(version(3), script);
     (Sftp::over(ours, TIME).unwrap(), line)
 }
 
 fn version(version: u32) -> Vec<u8> {
+    version_with(version, Vec::new())
+}
+
+fn version_with(version: u32, extensions: Vec<Extension>) -> Vec<u8> {
     let version = Version {
         version,
-        extensions: Vec::new(),
+        extensions,
     };
     let mut out = Vec::new();
     FrameWriter::write(&mut out, |w| version.encode(w));

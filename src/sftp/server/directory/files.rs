@@ -72,6 +72,27 @@ impl OpenFile {
         if cut && !writable {
             return Err(Failure::denied("a file open for reading is not cut"));
         }
+        let mode = new_mode(attributes, 0o666, umask);
+        let opened = |file| OpenFile {
+            file: Arc::new(file),
+            readable,
+            writable,
+        };
+        let how = |options: &mut OpenOptions| {
+            // The system makes files only when they are opened for writing.
+            options.read(readable).write(writable || create);
+            options.append(append);
+            options.mode(mode);
+        };
+        if create {
+            // What this makes is regular and empty and need not be looked at. It fails where there is anything.
+            let mut options = OpenOptions::new();
+            how(&mut options);
+            options.create_new(true);
+            if let Ok(file) = tree.root().open_with(as_path(path.relative()), &options) {
+                return Ok(opened(file.into_std()));
+            }
+        }
         match tree.stat(path) {
             Ok(stat) if is_directory(&stat) => return Err(Failure::other("is a directory")),
             Ok(stat) if !is_regular(&stat) => return Err(Failure::other("not a regular file")),
@@ -80,21 +101,14 @@ impl OpenFile {
             Err(_) => {}
         }
         let file = open_regular(tree, path, |options| {
-            // The system makes files only when they are opened for writing.
-            options.read(readable).write(writable || create);
-            options.append(append);
+            how(options);
             options.create(create);
             options.create_new(create && has(OpenFlags::EXCLUSIVE));
-            options.mode(new_mode(attributes, 0o666, umask));
         })?;
         if cut {
             fs::ftruncate(&file, 0)?;
         }
-        Ok(OpenFile {
-            file: Arc::new(file),
-            readable,
-            writable,
-        })
+        Ok(opened(file))
     }
 
     /// READ: appends at most `length` bytes. 0 is the end of the file.
