@@ -393,7 +393,11 @@ impl Run {
         });
         let mut left = self.worker.left.lock();
         left.append(&mut keys);
-        self.quiet_looks = if left.is_empty() { self.quiet_looks + 1 } else { 0 };
+        self.quiet_looks = if left.is_empty() {
+            self.quiet_looks + 1
+        } else {
+            0
+        };
         if self.quiet_looks < QUIET_LOOKS {
             self.next_look = Some(now + LOOK_AFTER);
         } else {

@@ -181,10 +181,13 @@ impl<'a> Login<'a> {
                 }
             };
             self.keys_tried = self.keys_tried.saturating_add(1);
-            let step = self.attempt(ClientMethod::PublicKey {
-                key: key.into(),
-                probe: true,
-            }, Some(ATTEMPT))?;
+            let step = self.attempt(
+                ClientMethod::PublicKey {
+                    key: key.into(),
+                    probe: true,
+                },
+                Some(ATTEMPT),
+            )?;
             if !matches!(step, Step::Refused) {
                 return Ok(step);
             }

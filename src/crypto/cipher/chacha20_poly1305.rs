@@ -260,8 +260,7 @@ pub(super) mod fast {
     use aws_lc_rs::aead::chacha20_poly1305_openssh::{OpeningKey, SealingKey};
 
     use super::{
-        portable, CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN,
-        TAG_LEN,
+        portable, CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN, TAG_LEN,
     };
 
     /// The outgoing half.
@@ -372,7 +371,10 @@ mod tests {
     fn providers_agree() {
         use aws_lc_rs::aead::chacha20_poly1305_openssh::{OpeningKey, SealingKey};
         let key: Vec<u8> = (0..64).map(|byte| byte ^ 0x5a).collect();
-        let mut portable = (portable::sealer(&key).unwrap(), portable::opener(&key).unwrap());
+        let mut portable = (
+            portable::sealer(&key).unwrap(),
+            portable::opener(&key).unwrap(),
+        );
         let mut fast = (
             super::Sealer::<SealingKey>::boxed(&key).unwrap(),
             super::Opener::<OpeningKey>::boxed(&key).unwrap(),

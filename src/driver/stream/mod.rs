@@ -55,12 +55,7 @@ impl Stream {
 
     /// Sleeps until the socket is readable or writable, as wanted, `seat` is set, or time is over. The descriptor must not be
     /// closed meanwhile.
-    pub(crate) fn wait(
-        &self,
-        seat: &Event,
-        wanted: (bool, bool),
-        time: Option<Duration>,
-    ) -> Ready {
+    pub(crate) fn wait(&self, seat: &Event, wanted: (bool, bool), time: Option<Duration>) -> Ready {
         match (self.socket(), seat.descriptor_made()) {
             (Some(socket), Some(wake)) => {
                 let (readable, writable) = socket.wait(wake, wanted, time);

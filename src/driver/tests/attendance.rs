@@ -26,7 +26,10 @@ fn what_comes_after_a_caller_has_left_is_seen_to() {
         ours.set_event(&event, interest).unwrap();
         theirs.write(Stream::Data, b"x", TIME).unwrap();
         assert!(event.wait(TIME));
-        assert_eq!(ours.read(Stream::Data, &mut byte, Timeout::NOW), Ok(Read::Data(1)));
+        assert_eq!(
+            ours.read(Stream::Data, &mut byte, Timeout::NOW),
+            Ok(Read::Data(1))
+        );
         ours.set_event(&event, ChannelInterest::default()).unwrap();
     }
 }
@@ -44,11 +47,16 @@ fn two_callers_on_one_transport_both_get_what_is_theirs() {
                     let mut turn = [0; 4];
                     for round in 0..ROUNDS {
                         if begins {
-                            channel.write(Stream::Data, &round.to_be_bytes(), TIME).unwrap();
+                            channel
+                                .write(Stream::Data, &round.to_be_bytes(), TIME)
+                                .unwrap();
                         }
                         let mut filled = 0;
                         while filled < turn.len() {
-                            match channel.read(Stream::Data, &mut turn[filled..], TIME).unwrap() {
+                            match channel
+                                .read(Stream::Data, &mut turn[filled..], TIME)
+                                .unwrap()
+                            {
                                 Read::Data(count) => filled += count,
                                 Read::Eof => panic!("the end"),
                             }
