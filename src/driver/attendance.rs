@@ -207,7 +207,8 @@ impl Shared {
             return;
         }
         let mut scratch = engine.buffers().take();
-        let outcome = self.work(ready, &mut scratch, false);
+        // Once: what comes fits into the buffer that the caller has lent, and the rest would only wait in a queue.
+        let outcome = self.work(ready, &mut scratch, false, 1);
         engine.buffers().give(scratch);
         let outcome = outcome.inspect(|_| {
             self.pause_or_resume();

@@ -13,6 +13,8 @@ use crate::endpoint::Outbound;
 use crate::error::Error;
 use crate::transport::TransportAction;
 
+/// Most reads for one transport before the others have their turn.
+const READS_PER_TURN: usize = 4;
 /// Sealed bytes and replies that wait before reading from the peer stops.
 const PAUSE_READING_BYTES: usize = 512 * 1024;
 
@@ -42,7 +44,7 @@ impl Shared {
             return self.linger(ready, scratch);
         }
         let broken = self.sending.lock().broken;
-        match self.work(ready, scratch, broken) {
+        match self.work(ready, scratch, broken, READS_PER_TURN) {
             Ok((_, deadline)) => {
                 self.flush();
                 if self.has_ended.load(Ordering::Acquire) {
@@ -72,12 +74,13 @@ impl Shared {
         ready: Ready,
         scratch: &mut Vec<u8>,
         broken: bool,
+        reads: usize,
     ) -> Result<(usize, Option<Instant>), Error> {
         if ready.writable {
             self.flush();
         }
         let received = if ready.readable || broken {
-            self.receive(scratch, broken)?
+            self.receive(scratch, broken, reads)?
         } else {
             0
         };

@@ -18,8 +18,6 @@ use crate::packet::{OpenedPacket, PayloadPlace};
 
 /// Most bytes read with one system call.
 const READ_BYTES: usize = 256 * 1024;
-/// Most reads for one transport before the others have their turn.
-const READS_PER_TURN: usize = 4;
 
 /// A payload for the services that has been opened and not handed out.
 struct Waiting {
@@ -30,17 +28,18 @@ struct Waiting {
 }
 
 impl Shared {
-    /// Reads what there is, opens it and hands it out; says how many bytes there were. `scratch` is the thread's buffer,
+    /// Reads what there is, but no more than so many times, opens it and hands it out; says how many bytes there were. `scratch` is the thread's buffer,
     /// so that an idle transport has none. What is to be said to it is sealed or queued, and the caller flushes it.
     pub(crate) fn receive(
         self: &Arc<Self>,
         scratch: &mut Vec<u8>,
         broken: bool,
+        reads: usize,
     ) -> Result<usize, Error> {
         let mut total = 0_usize;
         let mut receiving = self.receiving.lock();
         let receiving = &mut *receiving;
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..reads {
             let kept = receiving.unopened.len();
             if scratch.len() < kept.saturating_add(READ_BYTES) {
                 scratch.resize(kept.saturating_add(READ_BYTES), 0);

@@ -218,7 +218,9 @@ impl Serving {
             }
             ConnectionEvent::GlobalReply { id, answer } => {
                 if let Some(told) = self.keepalive.answered(id, Instant::now()) {
-                    self.push_job(shared, told);
+                    if let Some(told) = told {
+                        self.push_job(shared, told);
+                    }
                 } else if let Some(reply) = self.global_replies.get_mut(&id) {
                     *reply = Some(answer);
                     self.begun.answered(id);
