@@ -1232,7 +1232,7 @@ typedef struct ssh_certificate ssh_certificate;
 typedef struct ssh_channel ssh_channel;
 
 /**
- * Configuration in the form of the manual page of ssh_config: options first, then files in the order in which they were loaded. What it
+ * Configuration in the form of `ssh`'s files: options first, then files in the order in which they were loaded. What it
  * says about a host, ssh_config_resolve() finds out.
  *
  * Everything that OpenSSH reads is read: Host and Match with patterns and negation, Include, quotation marks, tokens such

@@ -19,7 +19,7 @@ use super::handle::{self, Handle};
 use super::memory;
 use super::status::{ssh_status, SSH_OK};
 
-/// Configuration in the form of the manual page of ssh_config: options first, then files in the order in which they were loaded. What it
+/// Configuration in the form of `ssh`'s files: options first, then files in the order in which they were loaded. What it
 /// says about a host, ssh_config_resolve() finds out.
 ///
 /// Everything that OpenSSH reads is read: Host and Match with patterns and negation, Include, quotation marks, tokens such
