@@ -109,11 +109,17 @@ static void on_log(int32_t level, const char *name, const char *text, void *user
     pthread_mutex_unlock(&telling);
 }
 
+/* The line is on its way while the refusal is, too. */
 static bool was_told(const char *text)
 {
-    pthread_mutex_lock(&telling);
-    bool found = strstr(told, text) != NULL;
-    pthread_mutex_unlock(&telling);
+    bool found = false;
+    for (int i = 0; i < 2000 && !found; i++) {
+        if (i > 0)
+            usleep(10000);
+        pthread_mutex_lock(&telling);
+        found = strstr(told, text) != NULL;
+        pthread_mutex_unlock(&telling);
+    }
     return found;
 }
 

@@ -498,6 +498,8 @@ static ssh_agent_identities *good_ssh_agent_identities(void)
     agent_identities = ssh_agent_list(good_ssh_agent(), SSH_TIMEOUT_DEFAULT, NULL);
     CHECK(ssh_agent_identities_count(agent_identities) == 1);
     return agent_identities;
+}
+
 static ssh_config *good_ssh_config(void)
 {
     ssh_config_free(config);
