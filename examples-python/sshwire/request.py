@@ -18,6 +18,8 @@ class Kind(enum.IntEnum):
     ANY = 0
     HOST_KEY = 1
     PROMPTS = 2
+    PASSWORD = 3
+    PASSPHRASE = 4
     AUTH_METHODS = 9
     AUTH_NONE = 10
     AUTH_PASSWORD = 11

@@ -43,6 +43,12 @@ _LEFT_OUT = {
     "Known hosts line by line, and certificates.":
         "ssh_known_hosts_entry_* ssh_known_hosts_find ssh_known_hosts_hash ssh_known_hosts_order "
         "ssh_known_hosts_replace ssh_known_hosts_check_authority",
+    "Agents, certificates, authorized keys and configuration, which the package does not have yet.":
+        "ssh_agent_* ssh_certificate_* ssh_revocations_* ssh_authorized_keys_* ssh_config_* ssh_connect_config "
+        "ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate "
+        "ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags "
+        "ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required "
+        "ssh_server_set_user_principals ssh_transport_auth_agent",
     "X11, and forwarded channels by hand.":
         "ssh_*x11* ssh_transport_open_forwarded_tcpip_channel",
     "Files: what has a form by path or position is there in that form only.":

@@ -407,10 +407,18 @@ module SSHWire
       ],
       "they save a copy that Ruby makes in any case" => %w[
         ssh_sftp_operation_buffer ssh_sftp_operation_accept_buffer
+      ],
+      "agents, certificates, authorized keys and configuration, which the library does not have yet" => %w[
+        ssh_connect_config ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate
+        ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags
+        ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required
+        ssh_server_set_user_principals ssh_transport_auth_agent
       ]
     }.freeze
 
-    # Families that are left out on purpose: the packet layer by itself is for programs in C.
-    NOT_BOUND_FAMILIES = %w[ssh_message_ ssh_packetizer_].freeze
+    # Families that are left out on purpose: the packet layer by itself is for programs in C, the others are not there yet.
+    NOT_BOUND_FAMILIES = %w[
+      ssh_message_ ssh_packetizer_ ssh_agent_ ssh_certificate_ ssh_revocations_ ssh_authorized_keys_ ssh_config_
+    ].freeze
   end
 end
