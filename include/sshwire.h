@@ -2427,12 +2427,12 @@ ssh_status ssh_certificate_blob(const ssh_certificate *certificate, void **blob,
  * @param key   the key it is about; its public half is enough
  * @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
  *
- *     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
- *     ssh_certificate_set_key_id(draft, "alice, laptop");
- *     ssh_certificate_add_principal(draft, "alice");
- *     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
- *     ssh_certificate_set_extension(draft, "permit-pty", NULL);
- *     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+ *   ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+ *   ssh_certificate_set_key_id(draft, "alice, laptop");
+ *   ssh_certificate_add_principal(draft, "alice");
+ *   ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+ *   ssh_certificate_set_extension(draft, "permit-pty", NULL);
+ *   ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
  */
 ssh_certificate *ssh_certificate_new(int32_t kind,
                                      const ssh_key *key);
