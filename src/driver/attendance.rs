@@ -260,19 +260,19 @@ impl Shared {
     }
 
     fn leave_seat(&self, seat: &Event) {
-        let (look_after, over) = {
+        let (look_after, attend) = {
             let mut interest = self.interest.lock();
             interest.visits = interest.visits.wrapping_add(1);
             if interest.over || interest.sleepers > 0 {
                 interest.shy = SHY_WAITS;
                 interest.watcher = Watcher::Worker;
                 self.tell_poller(&interest);
-                (false, interest.over)
+                // What the caller has left undone is the I/O thread's now, and closing may have waited for this.
+                let undone = interest.unsaid || interest.wants_turn || interest.paused;
+                (false, interest.over || undone)
             } else {
                 interest.watcher = Watcher::Nobody;
-                let first = !interest.looked_after;
-                interest.looked_after = true;
-                (first, false)
+                (!std::mem::replace(&mut interest.looked_after, true), false)
             }
         };
         if let Ok(engine) = Engine::get() {
@@ -282,8 +282,7 @@ impl Shared {
             if look_after {
                 worker.look_after(self.key);
             }
-            if over {
-                // Closing may have waited for this.
+            if attend {
                 worker.attend(self.key);
             }
         }
@@ -330,13 +329,23 @@ impl Shared {
         interest.wants_turn = false;
     }
 
-    /// From now on no caller waits at the socket; one that is there is being sent away by other means.
+    /// From now on no caller waits at the socket; one that is there is sent away.
     pub(crate) fn end_visits(&self) {
-        let mut interest = self.interest.lock();
-        interest.over = true;
-        if matches!(interest.watcher, Watcher::Nobody) {
-            interest.watcher = Watcher::Worker;
-            self.tell_poller(&interest);
+        let visitor = {
+            let mut interest = self.interest.lock();
+            interest.over = true;
+            match &interest.watcher {
+                Watcher::Caller(seat) => Some(seat.clone()),
+                Watcher::Nobody => {
+                    interest.watcher = Watcher::Worker;
+                    self.tell_poller(&interest);
+                    None
+                }
+                Watcher::Worker => None,
+            }
+        };
+        if let Some(seat) = visitor {
+            seat.set();
         }
     }
 
@@ -428,6 +437,11 @@ impl Seats {
     }
 
     pub(super) fn take(&self) -> Option<Event> {
+        self.take_with(|seat| seat.descriptor().is_ok())
+    }
+
+    /// `equip` says whether a new one could be given its descriptor.
+    pub(super) fn take_with(&self, equip: impl FnOnce(&Event) -> bool) -> Option<Event> {
         if let Some(seat) = self.free.lock().pop() {
             return Some(seat);
         }
@@ -436,8 +450,12 @@ impl Seats {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
             .ok()?;
         let seat = Event::new();
-        // Without a descriptor there is no more use in trying than in sleeping.
-        seat.descriptor().ok().map(|_| seat)
+        if equip(&seat) {
+            return Some(seat);
+        }
+        // There may be descriptors again the next time.
+        self.left.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     pub(super) fn give(&self, seat: Event) {

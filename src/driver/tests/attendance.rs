@@ -7,6 +7,8 @@ use crate::driver::attendance::Seats;
 
 /// Until a thread has surely gone to sleep. Nothing depends on it but what is tested.
 const MOMENT: Duration = Duration::from_millis(30);
+/// A thousand times what it takes, and less than until some timer would happen to bring it about.
+const SOON: Timeout = Timeout::After(Duration::from_secs(8));
 
 #[test]
 fn what_comes_after_a_caller_has_left_is_seen_to() {
@@ -167,6 +169,38 @@ fn a_patient_reply_leaves_in_the_end() {
     theirs.close().unwrap();
     waiting.join().unwrap().unwrap();
     assert_eq!(theirs.wait_closed(TIME), Ok(()));
+}
+
+/// Nor may it stay behind when the I/O thread takes over because another caller sleeps.
+#[test]
+fn a_patient_reply_leaves_when_two_callers_have_met() {
+    for _ in 0..5 {
+        let (client, server) = connected();
+        let (idle, _idle_there) = open(&client, &server);
+        let (ours, theirs) = open(&client, &server);
+        let waiting = {
+            let ours = ours.clone();
+            std::thread::spawn(move || ours.wait_closed(TIME))
+        };
+        std::thread::sleep(MOMENT);
+        let sleeping =
+            std::thread::spawn(move || idle.read(Stream::Data, &mut [0; 4], Timeout::Forever));
+        std::thread::sleep(MOMENT);
+        theirs.close().unwrap();
+        waiting.join().unwrap().unwrap();
+        assert_eq!(theirs.wait_closed(SOON), Ok(()));
+        client.cancel();
+        assert_eq!(sleeping.join().unwrap(), Err(Error::Cancelled));
+    }
+}
+
+#[test]
+fn a_seat_without_a_descriptor_is_not_used_up() {
+    let seats = Seats::with_at_most(1);
+    for _ in 0..3 {
+        assert!(seats.take_with(|_| false).is_none());
+    }
+    assert!(seats.take().is_some());
 }
 
 #[test]
