@@ -140,11 +140,99 @@ impl HostKeyJudge for Judge {
                 let _ = self.keep(&shown.key);
                 Judged::Accept
             }
-            (Judged::Refuse(_), Strictness::No) if verdict == Some(Verdict::Changed) => {
+            // Another key than the known one, and nothing worse: neither a revoked one nor a bad certificate.
+            (Judged::Refuse(_), Strictness::No)
+                if matches!(verdict, Some(Verdict::Changed | Verdict::OtherTypeKnown)) =>
+            {
                 self.is_doubtful.store(true, Ordering::Relaxed);
                 Judged::Accept
             }
             (judged, _) => judged,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+    use crate::keys::certificate::{CertificateDraft, CertificateKind};
+    use crate::keys::{KeyKind, PrivateKey};
+
+    fn key(kind: KeyKind) -> PrivateKey {
+        PrivateKey::generate(kind, 0, &mut SystemRandom).unwrap()
+    }
+
+    fn judge(known_hosts: &str, strictness: Strictness) -> Judge {
+        let known = Arc::new(KnownHosts::default());
+        known.add_text(known_hosts.as_bytes()).unwrap();
+        let host = Host::new("host", 22).unwrap();
+        Judge {
+            attached: Arc::new(Attached::new(Arc::clone(&known), host.clone())),
+            known,
+            host,
+            strictness,
+            keeps: false,
+            hashes: false,
+            is_doubtful: AtomicBool::new(false),
+        }
+    }
+
+    fn bare(key: &PrivateKey) -> ShownKey {
+        ShownKey {
+            key: key.public().clone(),
+            certificate: None,
+        }
+    }
+
+    /// A certificate for another host.
+    fn misused(key: &PrivateKey, authority: &PrivateKey) -> ShownKey {
+        let mut draft = CertificateDraft::new(CertificateKind::Host, key.public().clone());
+        draft.add_principal("another").unwrap();
+        let certificate = draft.sign(authority, None, &mut SystemRandom).unwrap();
+        ShownKey {
+            key: key.public().clone(),
+            certificate: Some(certificate),
+        }
+    }
+
+    #[test]
+    fn not_strict_is_no_licence() {
+        let (known, shown, other) = (
+            key(KeyKind::Ed25519),
+            key(KeyKind::Ed25519),
+            key(KeyKind::EcdsaP256),
+        );
+        let line = known.public().to_line("");
+        let host = format!("host {line}\n");
+        // (what is known, what is shown, whether it passes, whether nothing secret is sent then)
+        for (text, shown, passes, doubtful) in [
+            (host.clone(), bare(&known), true, false),
+            (String::new(), bare(&shown), true, false),
+            (host.clone(), bare(&shown), true, true),
+            (host, bare(&other), true, true),
+            (
+                format!("@revoked host {line}\n"),
+                bare(&known),
+                false,
+                false,
+            ),
+            (
+                format!("@cert-authority host {line}\n"),
+                misused(&shown, &known),
+                false,
+                false,
+            ),
+        ] {
+            let judge = judge(&text, Strictness::No);
+            let judged = judge.judge(&shown).unwrap();
+            assert_eq!(matches!(judged, Judged::Accept), passes, "{text}");
+            assert!(passes || matches!(judged, Judged::Refuse(_)), "{text}");
+            assert_eq!(
+                judge.is_doubtful.load(Ordering::Relaxed),
+                doubtful,
+                "{text}"
+            );
+        }
     }
 }
