@@ -8,7 +8,7 @@ mod reader;
 mod writer;
 
 pub use name_list::NameList;
-pub use pattern::matches_pattern;
+pub use pattern::{matches_pattern, matches_pattern_exactly};
 pub use reader::{DecodeError, Reader};
 pub use writer::Writer;
 

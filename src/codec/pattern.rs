@@ -1,9 +1,19 @@
 //! Patterns with `*` and `?`, as OpenSSH's files have them.
 
 /// Whether `text` fits a pattern, in which `*` stands for any characters and `?` for one; letters fit in either case.
-///
-/// Goes back to the last `*` only, so that the time is the product of the lengths at most, whatever the pattern.
 pub fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
+    fits(pattern, text, |wanted, byte| {
+        wanted.eq_ignore_ascii_case(&byte)
+    })
+}
+
+/// The same where case counts.
+pub fn matches_pattern_exactly(pattern: &[u8], text: &[u8]) -> bool {
+    fits(pattern, text, |wanted, byte| wanted == byte)
+}
+
+/// Goes back to the last `*` only, so that the time is the product of the lengths at most, whatever the pattern.
+fn fits(pattern: &[u8], text: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
     if pattern.iter().filter(|byte| **byte != b'*').count() > text.len() {
         return false;
     }
@@ -18,7 +28,7 @@ pub fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
             }
             ([], []) => return true,
             ([wanted, after @ ..], [byte, more @ ..])
-                if *wanted == b'?' || wanted.eq_ignore_ascii_case(byte) =>
+                if *wanted == b'?' || same(*wanted, *byte) =>
             {
                 (pattern, rest) = (after, more);
                 continue;
@@ -52,5 +62,8 @@ mod tests {
             let found = matches_pattern(pattern.as_bytes(), text.as_bytes());
             assert_eq!(found, expected, "{pattern} {text}");
         }
+        assert!(matches_pattern(b"*A", b"xa"));
+        assert!(!matches_pattern_exactly(b"*A", b"xa"));
+        assert!(matches_pattern_exactly(b"*?A", b"xxA"));
     }
 }

@@ -1,33 +1,13 @@
 //! Patterns of names: `*` stands for any characters, `?` for one.
 
+use crate::codec::matches_pattern_exactly;
+
 /// As for OpenSSH, a list with a longer pattern matches nothing.
 const MAX_PATTERN: usize = 1022;
 
-/// Whether `text` fits the pattern. Goes back to the last `*` only, so that the time is the product of the lengths at
-/// most, whatever the pattern.
+/// Whether `text` fits the pattern; case counts.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut rest) = (pattern.as_bytes(), text.as_bytes());
-    let mut retry: Option<(&[u8], &[u8])> = None;
-    loop {
-        match (pattern, rest) {
-            ([b'*', after @ ..], _) => {
-                retry = Some((after, rest));
-                pattern = after;
-                continue;
-            }
-            ([], []) => return true,
-            ([wanted, after @ ..], [byte, more @ ..]) if *wanted == b'?' || wanted == byte => {
-                (pattern, rest) = (after, more);
-                continue;
-            }
-            _ => {}
-        }
-        let Some((after, [_, more @ ..])) = retry else {
-            return false;
-        };
-        retry = Some((after, more));
-        (pattern, rest) = (after, more);
-    }
+    matches_pattern_exactly(pattern.as_bytes(), text.as_bytes())
 }
 
 /// Whether `text` fits a list of patterns separated by commas. One with `!` in front that fits says no, whatever the
