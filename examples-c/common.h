@@ -22,7 +22,10 @@
 /* The name that messages begin with; set first thing in main(). */
 extern const char *program_name;
 
-/* A line on standard error. */
+/* Takes each line that say() and its kin make. At first it goes to standard error, behind the program's name. */
+extern void (*say_line)(const char *line);
+
+/* A line for a person. */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The same, and the end of the program with EXIT_TROUBLE. */

@@ -65,7 +65,7 @@ static void forward_display(ssh_channel *channel)
         fail("DISPLAY is not set");
     const char *dot = strrchr(display, '.');
     uint32_t screen = dot != NULL && strchr(dot, ':') == NULL ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
-    size_t length = read_cookie(display, cookie, sizeof cookie);
+    size_t length = read_cookie("xauth", display, cookie, sizeof cookie);
     if (ssh_channel_request_x11(channel, display, cookie, length, screen, false, SSH_TIMEOUT_DEFAULT, NULL, &error) !=
         SSH_OK)
         fail_error("display", error);
