@@ -9,6 +9,7 @@
 #include "../terminal.h"
 #include "forwards.h"
 #include "logging.h"
+#include "session.h"
 
 #define SUSPEND 26 /* ^Z */
 
@@ -66,9 +67,7 @@ static bool obey(struct escapes *escapes, char character)
     switch (character) {
     case '.':
         note(LEVEL_FATAL, "%c.", escapes->character);
-        terminal_restore();
-        ssh_transport_close(escapes->transport);
-        exit(EXIT_TROUBLE);
+        session_end(EXIT_TROUBLE);
     case '?': show_help(escapes->character); return true;
     case '#':
         note(LEVEL_FATAL, "The following connections are open:");

@@ -158,6 +158,9 @@ static void tell_of_key(const ssh_config_host *host, ssh_transport *transport)
 {
     int32_t verdict = 0;
     const char *file, *alias = ssh_config_host_get(host, "HostKeyAlias", 0), *name = ssh_config_host_name(host);
+    uint16_t port = alias != NULL ? 22 : ssh_config_host_port(host);
+    char shown[512];
+    snprintf(shown, sizeof shown, port == 22 ? "%s" : "[%s]:%u", alias != NULL ? alias : name, port);
     if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
         return;
     if (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
@@ -168,11 +171,9 @@ static void tell_of_key(const ssh_config_host *host, ssh_transport *transport)
     ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
     for (size_t i = 0; (file = ssh_config_host_get(host, "UserKnownHostsFile", i)) != NULL; i++)
         ssh_known_hosts_add_file(known, file, NULL);
-    ssh_known_hosts_check(known, alias != NULL ? alias : name, alias != NULL ? 0 : ssh_config_host_port(host), key,
-                          &verdict, NULL, NULL);
+    ssh_known_hosts_check(known, alias != NULL ? alias : name, port, key, &verdict, NULL, NULL);
     if (verdict == SSH_KNOWN_HOSTS_MATCH)
-        note(LEVEL_INFO, "Warning: Permanently added '%s' (%s) to the list of known hosts.", alias != NULL ? alias : name,
-             key_name(key));
+        note(LEVEL_INFO, "Warning: Permanently added '%s' (%s) to the list of known hosts.", shown, key_name(key));
     else if ((file = ssh_config_host_get(host, "UserKnownHostsFile", 0)) != NULL)
         note(LEVEL_INFO, "Failed to add the host to the list of known hosts (%s).", file);
     ssh_key_free(key);

@@ -118,6 +118,15 @@ static _Noreturn void refuse(const char *what, const char *why)
     fail("%s: %s", what, why);
 }
 
+/* An option whose value is the rest of the line, in which quotation marks mean nothing. */
+static void set_rest(struct options *options, const char *keyword, const char *value)
+{
+    char *setting = NULL;
+    if (asprintf(&setting, "%s %s", keyword, value) < 0)
+        setting = NULL;
+    add(options, setting);
+}
+
 /* Options that are a keyword with a value of their own. */
 static const struct {
     char letter;
@@ -126,10 +135,10 @@ static const struct {
     {'4', "AddressFamily", "inet"},    {'6', "AddressFamily", "inet6"}, {'A', "ForwardAgent", "yes"},
     {'a', "ForwardAgent", "no"},       {'b', "BindAddress", NULL},      {'C', "Compression", "yes"},
     {'c', "Ciphers", NULL},            {'e', "EscapeChar", NULL},       {'g', "GatewayPorts", "yes"},
-    {'J', "ProxyJump", NULL},          {'l', "User", NULL},             {'m', "MACs", NULL},
-    {'N', "SessionType", "none"},      {'n', "StdinNull", "yes"},       {'P', "Tag", NULL},
-    {'p', "Port", NULL},               {'s', "SessionType", "subsystem"}, {'T', "RequestTTY", "no"},
-    {'X', "ForwardX11", "yes"},        {'x', "ForwardX11", "no"},
+    {'l', "User", NULL},               {'m', "MACs", NULL},             {'N', "SessionType", "none"},
+    {'n', "StdinNull", "yes"},         {'P', "Tag", NULL},              {'p', "Port", NULL},
+    {'s', "SessionType", "subsystem"}, {'T', "RequestTTY", "no"},       {'X', "ForwardX11", "yes"},
+    {'x', "ForwardX11", "no"},
 };
 
 static bool take_plain(struct options *options, int letter, const char *value)
@@ -167,6 +176,7 @@ static void take(struct options *options, struct counts *counts, int letter, cha
     case 'G': options->prints = true; break;
     case 'I': refuse("-I", "keys on PKCS#11 tokens are used through an agent: ssh-add -s LIBRARY");
     case 'i': add_identity(options, value); break;
+    case 'J': set_rest(options, "ProxyJump", value); break;
     case 'K': refuse("-K", "GSSAPI is not supported");
     case 'M': refuse("-M", "connections are not shared with other programs");
     case 'O': refuse("-O", "connections are not shared with other programs, so there is nobody to command");

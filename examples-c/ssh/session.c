@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,25 @@ static struct {
     ssh_transport *transport;
     bool is_idle;
 } signals;
+
+/* Somebody else ends the program, and what comes of that is no news. */
+static atomic_bool is_ending;
+
+void session_end(int code)
+{
+    atomic_store(&is_ending, true);
+    terminal_restore();
+    ssh_transport_close(signals.transport);
+    exit(code);
+}
+
+/* What ended the connection; and nothing if that was this program itself. */
+static void say_end(ssh_transport *transport)
+{
+    while (atomic_load(&is_ending))
+        pause();
+    say_error("the connection is gone", ssh_transport_error(transport));
+}
 
 /* The channel with a terminal that follows ours. */
 static pthread_mutex_t follower_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,10 +75,8 @@ static void *handle_signals(void *userdata)
             follow_size();
             continue;
         }
-        terminal_restore();
         note(LEVEL_VERBOSE, "Killed by signal %d.", number);
-        ssh_transport_close(signals.transport);
-        exit(signals.is_idle && number == SIGTERM ? 0 : EXIT_TROUBLE);
+        session_end(signals.is_idle && number == SIGTERM ? 0 : EXIT_TROUBLE);
     }
     return NULL;
 }
@@ -221,7 +239,7 @@ static int exit_code(ssh_transport *transport, ssh_channel *channel)
              ssh_channel_exit_core_dumped(channel) ? " (core dumped)" : "");
         ssh_memory_free(name);
     } else if (!ssh_transport_is_active(transport)) {
-        say_error("the connection is gone", ssh_transport_error(transport));
+        say_end(transport);
     } else {
         note(LEVEL_VERBOSE, "the server did not say how the command ended");
     }
@@ -308,7 +326,7 @@ int session_connect(const struct options *options, ssh_transport *transport, con
     ssh_event_free(closed);
     ssh_channel_free(channel);
     if (!ssh_transport_is_active(transport)) {
-        say_error("the connection is gone", ssh_transport_error(transport));
+        say_end(transport);
         return EXIT_TROUBLE;
     }
     return 0;
@@ -317,6 +335,6 @@ int session_connect(const struct options *options, ssh_transport *transport, con
 int session_idle(ssh_transport *transport)
 {
     ssh_transport_join(transport, SSH_TIMEOUT_FOREVER);
-    say_error("the connection is gone", ssh_transport_error(transport));
+    say_end(transport);
     return EXIT_TROUBLE;
 }

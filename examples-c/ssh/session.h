@@ -26,6 +26,9 @@ int session_connect(const struct options *options, ssh_transport *transport, con
 /* Waits for the end of the connection. */
 int session_idle(ssh_transport *transport);
 
+/* Ends the program from another thread than the main one: the terminal is as it was, the connection is closed. */
+_Noreturn void session_end(int code);
+
 /* From here on signals end the program in an orderly way. `is_idle`: there is no session, so that being told to end is no
  * failure. */
 void session_take_signals(ssh_transport *transport, bool is_idle);

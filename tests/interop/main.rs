@@ -33,4 +33,5 @@ mod sftp_client;
 mod sftp_clients;
 mod sftp_hostile;
 mod sftp_server;
+mod ssh_program;
 mod virtual_files;
