@@ -123,7 +123,10 @@ static bool is_meant(const char *host, const ssh_key *key)
     while (!yes && !no) {
         char *answer = ask_person(prompt, true);
         yes = answer != NULL && (strcasecmp(answer, "yes") == 0 || strcmp(answer, fingerprint) == 0);
-        no = answer == NULL || *answer == '\0' || strcasecmp(answer, "no") == 0;
+        no = answer == NULL || strcasecmp(answer, "no") == 0;
+        if (answer == NULL)
+            say("nobody can be asked whether %s %s is the key of %s: there is no terminal", key_name(key), fingerprint,
+                host);
         free(answer);
         snprintf(prompt, sizeof prompt, "Please type 'yes', 'no' or the fingerprint: ");
     }
@@ -195,7 +198,7 @@ static void answer_prompts(ssh_request *request, struct asking *asking)
     free(answers);
 }
 
-static void answer(ssh_request *request, void *userdata)
+void asking_answer(ssh_request *request, void *userdata)
 {
     if (ssh_request_kind(request) == SSH_REQUEST_HOST_KEY)
         answer_host_key(request, userdata);
@@ -207,8 +210,5 @@ static void answer(ssh_request *request, void *userdata)
 
 void asking_install(ssh_config *config, struct asking *asking)
 {
-    ssh_config_set_callback(config, SSH_REQUEST_HOST_KEY, answer, asking, NULL);
-    ssh_config_set_callback(config, SSH_REQUEST_PASSPHRASE, answer, asking, NULL);
-    ssh_config_set_callback(config, SSH_REQUEST_PASSWORD, answer, asking, NULL);
-    ssh_config_set_callback(config, SSH_REQUEST_PROMPTS, answer, asking, NULL);
+    ssh_config_set_callback(config, SSH_REQUEST_ANY, asking_answer, asking, NULL);
 }

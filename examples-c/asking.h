@@ -21,7 +21,10 @@ struct asking {
     ssh_transport *greeted;    /* whose banner was shown last */
 };
 
-/* Has the questions of ssh_connect_config() answered. */
+/* Answers a question of ssh_connect_config(), and frees it. An ssh_request_callback with a struct asking as userdata. */
+void asking_answer(ssh_request *request, void *asking);
+
+/* Has all its questions answered so. */
 void asking_install(ssh_config *config, struct asking *asking);
 
 /* Shows the server's banner, unless it was. */

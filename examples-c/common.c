@@ -285,9 +285,8 @@ static void set_list(list_setter *set, ssh_security_options *options, const char
         fail_error(what, error);
 }
 
-void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *transport)
+void shape_algorithms(const struct algorithm_options *chosen, ssh_security_options *options)
 {
-    ssh_security_options *options = ssh_transport_security_options(transport);
     ssh_error *error = NULL;
     if (chosen->preset != NULL) {
         int32_t preset = strcmp(chosen->preset, "modern") == 0       ? SSH_PRESET_MODERN
@@ -312,6 +311,12 @@ void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *tra
     set_list(ssh_security_options_set_ciphers, options, chosen->ciphers, "--ciphers");
     set_list(ssh_security_options_set_digests, options, chosen->macs, "--macs");
     set_list(ssh_security_options_set_compression, options, chosen->compression, "--compression");
+}
+
+void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *transport)
+{
+    ssh_security_options *options = ssh_transport_security_options(transport);
+    shape_algorithms(chosen, options);
     ssh_security_options_free(options);
 }
 

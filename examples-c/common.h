@@ -100,6 +100,9 @@ enum {
 bool algorithm_option(struct algorithm_options *options, int option, const char *value);
 void apply_algorithms(const struct algorithm_options *options, ssh_transport *transport);
 
+/* The same for lists that are not yet a transport's. Ends the program when something is wrong with a choice. */
+void shape_algorithms(const struct algorithm_options *chosen, ssh_security_options *options);
+
 /* Sends the library's log to standard error; more with each level of verbosity. */
 void log_to_stderr(int verbosity);
 

@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "alias.h"
 #include "process.h"
 #include "terminal.h"
 
 static const char help[] =
     "usage: shell [OPTION...] [USER@]HOST\n"
     "Opens a shell on HOST. It ends when the shell does, with the shell's exit status.\n"
-    "\n" CLIENT_HELP;
+    "\n" CLIENT_HELP ALIAS_HELP;
 
 /* The terminal's new size goes to the other side. The signal is blocked in all threads, and taken here. */
 static void *follow_size(void *userdata)
@@ -76,17 +76,18 @@ static void open_shell(ssh_channel *channel)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {CLIENT_LONG_OPTIONS, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {CLIENT_LONG_OPTIONS, ALIAS_LONG_OPTIONS, {NULL, 0, NULL, 0}};
     struct client_options client;
+    struct alias_options alias = {.file = NULL};
     int option;
 
     program_name = "shell";
     client_defaults(&client);
-    while ((option = getopt_long(argc, argv, CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
-        } else if (!client_option(&client, option, optarg)) {
+        } else if (!client_option(&client, option, optarg) && !alias_option(&alias, option, optarg)) {
             fprintf(stderr, "shell: try --help\n");
             return EXIT_TROUBLE;
         }
@@ -102,7 +103,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &resized, NULL);
 
     ssh_error *error = NULL;
-    ssh_transport *transport = client_connect(&client);
+    ssh_transport *transport = alias_connect(&alias, &client);
     ssh_channel *channel = ssh_transport_open_session(transport, SSH_TIMEOUT_DEFAULT, &error);
     if (channel == NULL)
         fail_error("session", error);

@@ -212,10 +212,24 @@ static void print_lists(const ssh_config_host *host)
     }
 }
 
-int print_config(const ssh_config_host *host, const char *original)
+/* The host as it was given, without what stands around it in a destination. */
+static void print_given(const char *destination)
+{
+    bool is_uri = strncasecmp(destination, "ssh://", 6) == 0;
+    const char *from = is_uri ? destination + 6 : destination, *at = strrchr(from, '@');
+    from = at != NULL ? at + 1 : from;
+    size_t length = is_uri ? strcspn(from, ":/") : strlen(from);
+    if (is_uri && *from == '[') {
+        from++;
+        length = strcspn(from, "]");
+    }
+    printf("host %.*s\n", (int)length, from);
+}
+
+int print_config(const ssh_config_host *host, const char *destination)
 {
     const char *keyword;
-    printf("host %s\n", original);
+    print_given(destination);
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
         print_option(host, first[i]);
     for (size_t i = 0; (keyword = ssh_config_host_keyword(host, i)) != NULL; i++)

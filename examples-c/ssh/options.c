@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../command.h"
+#include "../settings.h"
 #include "child.h"
 #include "listing.h"
 #include "logging.h"
@@ -42,39 +43,9 @@ static void add(struct options *options, char *setting)
     options->settings[options->setting_count++] = setting;
 }
 
-/* Writes some bytes as one word, whatever is in them; returns where it ends. */
-static char *quote(char *to, const char *from, size_t length)
-{
-    *to++ = '"';
-    for (; length > 0; length--, from++) {
-        if (*from == '"' || *from == '\\')
-            *to++ = '\\';
-        *to++ = *from;
-    }
-    *to++ = '"';
-    *to = '\0';
-    return to;
-}
-
-/* An option with one word; or two of them, where `rest` is where the second one begins in the value, behind a colon. */
-static void set_words(struct options *options, const char *keyword, const char *value, const char *rest)
-{
-    char *setting = malloc(strlen(keyword) + 2 * strlen(value) + 8);
-    if (setting != NULL) {
-        char *to = setting + sprintf(setting, "%s ", keyword);
-        to = quote(to, value, rest != NULL ? (size_t)(rest - 1 - value) : strlen(value));
-        *to++ = ' ';
-        if (rest != NULL)
-            quote(to, rest, strlen(rest));
-        else
-            to[-1] = '\0';
-    }
-    add(options, setting);
-}
-
 static void set(struct options *options, const char *keyword, const char *value)
 {
-    set_words(options, keyword, value, NULL);
+    add(options, setting_of(keyword, value, NULL));
 }
 
 static void add_identity(struct options *options, const char *path)
@@ -110,7 +81,8 @@ static void add_forward(struct options *options, char kind, const char *text)
     const char *target = kind == 'D' ? NULL : forward_target(text);
     if (kind == 'L' && target == NULL)
         fail("Bad local forwarding specification '%s'", text);
-    set_words(options, kind == 'L' ? "LocalForward" : kind == 'R' ? "RemoteForward" : "DynamicForward", text, target);
+    const char *keyword = kind == 'L' ? "LocalForward" : kind == 'R' ? "RemoteForward" : "DynamicForward";
+    add(options, setting_of(keyword, text, target));
 }
 
 static _Noreturn void refuse(const char *what, const char *why)

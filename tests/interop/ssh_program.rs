@@ -1,112 +1,12 @@
 //! `examples-c/ssh` where other programs expect OpenSSH's: git, rsync, scp, sftp, and `ssh` itself.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::exec::commands_work;
 use crate::need;
-use crate::peers::{account, key, peer, program, OurServer, Sshd};
-use crate::process::{file_hash, noise_file, run, Output, Scratch, LIMIT};
-
-/// A server, and a configuration that knows it as `rig`.
-struct Rig<S> {
-    server: S,
-    scratch: Scratch,
-    config: PathBuf,
-}
-
-impl Rig<Sshd> {
-    fn sshd(extra: &str) -> Self {
-        let scratch = Scratch::new();
-        let server = Sshd::start(&scratch, extra);
-        Rig::new(server, scratch, |server| server.port, &account().0)
-    }
-}
-
-impl Rig<OurServer> {
-    fn ours(options: &[&str]) -> Self {
-        let scratch = Scratch::new();
-        let server = OurServer::start(&scratch, options);
-        Rig::new(server, scratch, |server| server.port, "tester")
-    }
-}
-
-impl<S> Rig<S> {
-    fn new(server: S, scratch: Scratch, port: impl Fn(&S) -> u16, user: &str) -> Self {
-        let text = format!(
-            "Host rig\n HostName 127.0.0.1\n Port {}\n User {user}\n\
-             Host *\n IdentityFile {}\n IdentitiesOnly yes\n IdentityAgent none\n UserKnownHostsFile {}\n\
-             \x20GlobalKnownHostsFile none\n StrictHostKeyChecking accept-new\n LogLevel ERROR\n",
-            port(&server),
-            key("user_ed25519").display(),
-            scratch.file("known").display(),
-        );
-        let config = scratch.write("config", &text);
-        Rig {
-            server,
-            scratch,
-            config,
-        }
-    }
-
-    /// Our program, with options.
-    fn ssh(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(program("ssh"));
-        command.arg("-F").arg(&self.config).args(options);
-        command
-    }
-
-    /// Our program as a shell writes it, for programs that are told so.
-    fn line(&self) -> String {
-        format!("{} -F {}", program("ssh").display(), self.config.display())
-    }
-
-    fn run(&self, options: &[&str]) -> Output {
-        run(&mut self.ssh(options), b"", LIMIT)
-    }
-
-    /// An empty directory of the user's over there, gone with the returned value.
-    fn directory(&self) -> Directory<'_, S> {
-        let path = self.run(&["rig", "mktemp -d"]).expect_code(0).text();
-        Directory {
-            rig: self,
-            path: path.trim().to_owned(),
-        }
-    }
-
-    /// A program that is told to use ours as its `ssh` by this option, with the file of the configuration.
-    fn with(&self, name: &str) -> Command {
-        let mut command = peer(name);
-        command
-            .arg("-S")
-            .arg(program("ssh"))
-            .arg("-F")
-            .arg(&self.config);
-        command
-    }
-}
-
-struct Directory<'a, S> {
-    rig: &'a Rig<S>,
-    path: String,
-}
-
-impl<S> Directory<'_, S> {
-    /// A file in it, as copying programs name it.
-    fn remote(&self, name: &str) -> String {
-        format!("rig:{}/{name}", self.path)
-    }
-}
-
-impl<S> Drop for Directory<'_, S> {
-    fn drop(&mut self) {
-        let _ = self
-            .rig
-            .ssh(&["rig", &format!("rm -rf {}", self.path)])
-            .status();
-    }
-}
+use crate::peers::{account, path, peer, Rig};
+use crate::process::{file_hash, noise_file, run, LIMIT};
 
 #[test]
 fn commands_with_sshd() {
@@ -156,10 +56,6 @@ fn git_clones_and_pushes<S>(rig: &Rig<S>) {
         file_hash(&Path::new(copy).join("noise"))
     );
     git(rig, &["-C", copy, "fetch", "-q"]);
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 #[test]
