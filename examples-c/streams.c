@@ -31,12 +31,13 @@ static void *send_input(void *userdata)
         fail("out of memory");
     for (;;) {
         ssize_t count = read_some(stream->fd, block, BLOCK);
-        size_t length = count > 0 ? (size_t)count : 0;
-        if (count <= 0 || (stream->filter != NULL && !stream->filter(stream->userdata, block, &length))) {
-            if (count <= 0)
-                ssh_channel_send_eof(stream->channel);
+        if (count <= 0) {
+            ssh_channel_send_eof(stream->channel);
             break;
         }
+        size_t length = (size_t)count;
+        if (stream->filter != NULL)
+            length = stream->filter(stream->userdata, block, length);
         /* A command may end without reading all that we have for it. */
         if (ssh_channel_write_all(stream->channel, block, length, NULL, SSH_TIMEOUT_FOREVER) != SSH_OK)
             break;
@@ -66,7 +67,7 @@ static void *receive_output(void *userdata)
             reader_is_gone = true;
             if (stream->signals_pipe)
                 ssh_channel_signal(stream->channel, "PIPE");
-            else
+            else if (!stream->is_stderr)
                 ssh_channel_request(stream->channel, "eow@openssh.com", NULL, 0, false, SSH_TIMEOUT_DEFAULT, NULL);
         }
     }

@@ -11,18 +11,18 @@
 
 #include <sshwire.h>
 
-/* What becomes of bytes that were read, before they are sent. It may take some out, and put in up to STREAMS_EXTRA more
- * than there were; `length` is how many there are afterwards. False ends the input, without EOF for the other side. */
-typedef bool (*input_filter)(void *userdata, char *bytes, size_t *length);
-#define STREAMS_EXTRA 1024
+/* What becomes of bytes that were read, before they are sent: it may take some out, and leave up to STREAMS_EXTRA more than
+ * there were. Returns how many there are then. */
+typedef size_t (*input_filter)(void *userdata, char *bytes, size_t length);
+#define STREAMS_EXTRA 1
 
 /* A direction. */
 struct stream {
     ssh_channel *channel;
     int fd;
     bool is_stderr;
-    /* Sent to the command when nobody reads its output any more: the signal PIPE, or the channel request
-     * "eow@openssh.com", which ends only what writes on. */
+    /* What the other side is told when nobody reads the output any more: the signal PIPE for the command, or by the channel
+     * request "eow@openssh.com", that no more is wanted, which ends only what writes on. */
     bool signals_pipe;
     input_filter filter; /* of input; or NULL */
     void *userdata;

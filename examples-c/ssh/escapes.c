@@ -95,16 +95,16 @@ static bool obey(struct escapes *escapes, char character)
     }
 }
 
-bool escapes_filter(void *userdata, char *bytes, size_t *length)
+size_t escapes_filter(void *userdata, char *bytes, size_t length)
 {
     struct escapes *escapes = userdata;
-    /* One byte may be left from before. */
-    char *typed = malloc(*length);
-    size_t count = *length, kept = 0;
+    /* The character from before may come back in front, so what was typed is read from elsewhere. */
+    char *typed = malloc(length);
+    size_t kept = 0;
     if (typed == NULL)
         fail("out of memory");
-    memcpy(typed, bytes, count);
-    for (size_t i = 0; i < count; i++) {
+    memcpy(typed, bytes, length);
+    for (size_t i = 0; i < length; i++) {
         char character = typed[i];
         if (escapes->is_pending) {
             escapes->is_pending = false;
@@ -124,6 +124,5 @@ bool escapes_filter(void *userdata, char *bytes, size_t *length)
         bytes[kept++] = character;
     }
     free(typed);
-    *length = kept;
-    return true;
+    return kept;
 }

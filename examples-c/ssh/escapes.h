@@ -20,6 +20,6 @@ struct escapes {
 bool escapes_begin(struct escapes *escapes, const char *written, ssh_transport *transport, ssh_channel *channel);
 
 /* An input_filter of streams.h, with the escapes as userdata. */
-bool escapes_filter(void *userdata, char *bytes, size_t *length);
+size_t escapes_filter(void *userdata, char *bytes, size_t length);
 
 #endif

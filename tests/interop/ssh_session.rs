@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::need;
-use crate::peers::{path, peer, Rig};
-use crate::process::{run, Running, LIMIT};
+use crate::peers::{path, peer, Agent, Rig};
+use crate::process::{run, Running, Scratch, LIMIT};
 use crate::pty::{drive, TALK};
 
 #[test]
@@ -172,6 +172,28 @@ fn forwardings() {
     drop(holder);
 }
 
+/// The agent that ForwardAgent names can be used over there, and none without it.
+#[test]
+fn the_agent_is_handed_on() {
+    need!("SSHD", "ACCOUNT", "SSH_AGENT", "SSH_ADD");
+    let rig = Rig::sshd("");
+    let scratch = Scratch::new();
+    let agent = Agent::start(&scratch);
+    agent.add("user_ecdsa256");
+    let lines = agent.lines("-l");
+    let forward = format!("ForwardAgent={}", agent.socket.display());
+    let output = rig
+        .run(&["-o", &forward, "rig", "ssh-add -l"])
+        .expect_code(0);
+    assert_eq!(output.text().lines().collect::<Vec<_>>(), lines);
+    let options = ["-o", "IdentityAgent=SSH_AUTH_SOCK", "-A"];
+    let mut command = rig.ssh(&options);
+    command.env("SSH_AUTH_SOCK", &agent.socket);
+    run(command.args(["rig", "ssh-add -l"]), b"", LIMIT).expect_code(0);
+    let output = rig.run(&["rig", "echo x$SSH_AUTH_SOCK"]).expect_code(0);
+    assert_eq!(output.text(), "x\n");
+}
+
 /// Into the background with everything that was asked for, and only once it is there.
 #[test]
 fn into_the_background() {
@@ -197,7 +219,7 @@ fn into_the_background() {
 #[test]
 fn the_same_configuration_is_printed() {
     need!("SSH");
-    let scratch = crate::process::Scratch::new();
+    let scratch = Scratch::new();
     let text = "Host alias\n HostName %h.example.org\n Port 2222\n User someone\n ProxyJump gate,me@other:22\n\
                 \x20IdentityFile ~/.ssh/mine\n ForwardAgent yes\n LocalForward 8080 inside:80\n DynamicForward 1080\n\
                 \x20SendEnv LANG LC_*\n SetEnv A=1 B=2\n RequestTTY yes\n ServerAliveInterval 15\n\
