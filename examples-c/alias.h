@@ -19,8 +19,9 @@ struct alias_options {
 #define ALIAS_LONG_OPTIONS {"config", required_argument, NULL, 'F'}, {"option", required_argument, NULL, 'o'}
 #define ALIAS_HELP                                                                              \
     "\n"                                                                                        \
-    "HOST may be an alias of ssh's configuration files. They also say which keys the host has and what is used to log\n" \
-    "in, unless --host-key, --fingerprint, --known-hosts or --insecure-accept-any-host-key does: then no file is read.\n" \
+    "HOST may be an alias of ssh's configuration files. They also say which keys the host has and what is used\n" \
+    "to log in, unless --host-key, --fingerprint, --known-hosts or --insecure-accept-any-host-key does: then no\n" \
+    "file is read.\n"                                                                           \
     "  -F, --config FILE          read this file instead; \"none\" for no file\n"                 \
     "  -o, --option OPTION        a line of such a file, such as Port=2222; several times\n"
 

@@ -173,7 +173,8 @@ int main(int argc, char **argv)
     char kinds[MOST_FORWARDS], *places[MOST_FORWARDS];
     size_t count = 0;
     int option;
-    while ((option = getopt_long(argc, argv, "L:R:D:" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, long_options, NULL)) != -1) {
+    static const char letters[] = "L:R:D:" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS;
+    while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
         switch (option) {
         case 'h': fputs(help, stdout); return 0;
         case 'L':

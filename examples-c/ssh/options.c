@@ -198,6 +198,7 @@ static void finish(struct options *options, const struct counts *counts)
 
 void options_parse(struct options *options, int argc, char **argv)
 {
+    static const char letters[] = "+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy";
     struct counts counts = {0};
     bool ended = false;
     memset(options, 0, sizeof *options);
@@ -206,11 +207,10 @@ void options_parse(struct options *options, int argc, char **argv)
         int letter;
         optind = 0;
         opterr = 0;
-        while ((letter = getopt(argc, argv, "+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy")) != -1) {
+        while ((letter = getopt(argc, argv, letters)) != -1) {
             if (letter == '?') {
                 fprintf(stderr, "ssh: %s -- %c\n",
-                        strchr("bceiklmopBDEFIJLOPQRSwW", optopt) != NULL ? "option requires an argument" : "unknown option",
-                        optopt);
+                        strchr(letters, optopt) != NULL ? "option requires an argument" : "unknown option", optopt);
                 complain();
             }
             take(options, &counts, letter, optarg);
