@@ -117,7 +117,7 @@ fn host_keys() {
     attempt(&rig, &["-o", "StrictHostKeyChecking=yes"], None).expect_code(0);
     // Another key than the known one.
     let known = rig.scratch.file("known");
-    let line = fs::read_to_string(key("user_ecdsa256").with_extension("pub")).expect("a key");
+    let line = fs::read_to_string(key("user_stranger").with_extension("pub")).expect("a key");
     let line = format!("[127.0.0.1]:{} {line}", rig.server.port);
     fs::write(&known, line).expect("known hosts");
     for strict in ["ask", "yes", "accept-new"] {

@@ -198,7 +198,7 @@ fn the_command_line() {
     assert!(log.contains("Authenticated to 127.0.0.1"), "{log}");
     for (arguments, complaint) in [
         (&["-o", "Sense=no", "rig"][..], "Bad configuration option"),
-        (&["-o", "Port=none", "rig"], "Port"),
+        (&["-o", "Port=none", "rig"], "is not a port"),
         (&["-w", "0", "rig"], "tunnel devices are not supported"),
         (&["-o", "Tunnel=yes", "rig"], "tunnel devices"),
         (&["-O", "check", "rig"], "not shared"),

@@ -149,9 +149,8 @@ fn forwardings() {
     assert_eq!(running.wait(LIMIT).code(), Some(0), "{}", running.log());
 
     // A place that is taken: a complaint, and with the option the end.
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    let taken = taken.local_addr().expect("address").port();
-    let holder = TcpListener::bind(("127.0.0.1", taken)).expect("loopback");
+    let holder = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
+    let taken = holder.local_addr().expect("address").port();
     let place = format!("{taken}:127.0.0.1:{target}");
     let output = rig.run(&["-L", &place, "rig", "echo on"]).expect_code(0);
     assert_eq!(output.text(), "on\n");
