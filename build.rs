@@ -16,6 +16,7 @@ const HEADER_SOURCES: &[&str] = &[
     "callbacks",
     "event",
     "key",
+    "key_fingerprint",
     "security",
     "transport",
     "stream",

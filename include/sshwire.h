@@ -365,6 +365,21 @@
 #define SSH_KEY_FORMAT_PKCS8 2
 
 /**
+ * Hash: SHA-256, which everybody shows today.
+ */
+#define SSH_HASH_SHA256 1
+
+/**
+ * Hash: MD5, only to compare with what was written down long ago. Other keys with the same MD5 can be made.
+ */
+#define SSH_HASH_MD5 2
+
+/**
+ * Hash: SHA-1, in SSHFP records only.
+ */
+#define SSH_HASH_SHA1 3
+
+/**
  * Preset: nothing that ssh-audit fails or warns of. For both ends under your control.
  */
 #define SSH_PRESET_MODERN 1
@@ -1961,6 +1976,49 @@ ssh_status ssh_key_verify(const ssh_key *key,
                           size_t length,
                           const void *signature,
                           size_t signature_length);
+
+/**
+ * The fingerprint with the hash of your choice: "SHA256:" and base64, as ssh_key_fingerprint() has it, or "MD5:" and 16
+ * bytes in hexadecimal with colons.
+ *
+ * @param key   the key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_MD5
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_fingerprint_with(const ssh_key *key,
+                               int32_t hash);
+
+/**
+ * A drawing of the fingerprint, easier to compare at a glance than letters: what `ssh-keygen -lv` shows.
+ *
+ * @param key   the key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_MD5
+ * @return eleven lines with newlines between them, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_randomart(const ssh_key *key,
+                        int32_t hash);
+
+/**
+ * The data of the SSHFP record (RFC 4255) that DNS may have of a host key, as `ssh-keygen -r` prints them: the numbers of
+ * algorithm and hash, and the hash in hexadecimal.
+ *
+ * @param key   the host key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_SHA1
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_sshfp(const ssh_key *key,
+                    int32_t hash);
+
+/**
+ * Whether an SSHFP record is of this key. The record proves only as much as the way it came: the program looks it up, and
+ * must see to it that the answer was secured with DNSSEC.
+ *
+ * @param key     the host key
+ * @param record  the data of the record as text, as ssh_key_sshfp() returns them; the hash may have blanks in it
+ * @return false also when `key` is no key or the record has numbers that are not known. Any thread. Since 0.1.
+ */
+bool ssh_key_matches_sshfp(const ssh_key *key,
+                           const char *record);
 
 /**
  * Makes a set of options with the defaults.

@@ -29,6 +29,7 @@ pub(crate) mod handle;
 pub mod inspect;
 pub mod key;
 mod key_file;
+pub mod key_fingerprint;
 pub mod known_hosts;
 pub mod known_hosts_change;
 pub mod known_hosts_entry;

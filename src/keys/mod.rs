@@ -2,13 +2,15 @@
 //!
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
+mod fingerprint;
 pub mod formats;
 mod private;
 mod public;
 pub mod signature;
 
+pub use fingerprint::{fingerprint, is_sshfp_of, randomart, sshfp, FingerprintHash, SshfpHash};
 pub use private::PrivateKey;
-pub use public::{fingerprint, PublicKey};
+pub use public::PublicKey;
 
 use crate::crypto::sign::ecdsa::Curve;
 

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64ct::{Base64Unpadded, Encoding};
-use sha2::{Digest, Sha256};
-
+use super::fingerprint::{fingerprint, FingerprintHash};
 use super::formats::public_line;
 use super::signature::{ecdsa_from_wire, SignatureBlob};
 use super::{curve_name, KeyKind};
@@ -215,7 +213,7 @@ impl PublicKey {
 
     /// `SHA256:` and the unpadded base64 of the blob's hash.
     pub fn fingerprint(&self) -> String {
-        fingerprint(self.blob())
+        fingerprint(self.blob(), FingerprintHash::Sha256)
     }
 
     /// `type base64 comment`, without a newline. Line breaks and NUL in the comment become spaces.
@@ -233,12 +231,6 @@ impl PublicKey {
     pub fn load(bytes: &[u8]) -> Result<(Self, String), Error> {
         public_line::load(bytes)
     }
-}
-
-/// The fingerprint of a blob, as [`PublicKey::fingerprint`], of a type that this library may not know.
-pub fn fingerprint(blob: &[u8]) -> String {
-    let hash = Sha256::digest(blob);
-    format!("SHA256:{}", Base64Unpadded::encode_string(&hash))
 }
 
 /// The hash that a signature algorithm of RSA keys names (RFC 8332 §3, RFC 4253 §6.6).
@@ -275,8 +267,9 @@ impl fmt::Debug for PublicKey {
 mod tests {
     use super::*;
     use crate::keys::test_support::{fixture, quickest, text};
-    use base64ct::Base64;
+    use base64ct::{Base64, Encoding};
     use der::Decode;
+    use sha2::Digest;
     use std::time::Duration;
 
     const KINDS: [&str; 5] = ["ed25519", "p256", "p384", "p521", "rsa"];

@@ -81,6 +81,32 @@ static void key_round_trip(int32_t kind, uint32_t bits, int32_t format, const ch
     ssh_key_free(key);
 }
 
+static void fingerprints(void)
+{
+    ssh_key *key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, NULL), *other = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, NULL);
+    char *usual = ssh_key_fingerprint(key), *old = ssh_key_fingerprint_with(key, SSH_HASH_MD5);
+    CHECK(takes(ssh_key_fingerprint_with(key, SSH_HASH_SHA256), usual));
+    CHECK(strlen(old) == 4 + 47 && strncmp(old, "MD5:", 4) == 0);
+    CHECK(ssh_key_fingerprint_with(key, SSH_HASH_SHA1) == NULL && ssh_key_fingerprint_with(key, 0) == NULL);
+    char *art = ssh_key_randomart(key, SSH_HASH_SHA256);
+    CHECK(strlen(art) == 11 * 20 - 1 && strncmp(art, "+--[ED25519 256]--+\n|", 21) == 0);
+    CHECK(ssh_key_randomart(key, 9) == NULL);
+    for (int32_t i = 0; i < 2; i++) {
+        char *record = ssh_key_sshfp(key, i == 0 ? SSH_HASH_SHA256 : SSH_HASH_SHA1);
+        CHECK(strncmp(record, i == 0 ? "4 2 " : "4 1 ", 4) == 0);
+        CHECK(ssh_key_matches_sshfp(key, record) && !ssh_key_matches_sshfp(other, record));
+        record[strlen(record) - 1] = '\0';
+        CHECK(!ssh_key_matches_sshfp(key, record));
+        ssh_memory_free(record);
+    }
+    CHECK(ssh_key_sshfp(key, SSH_HASH_MD5) == NULL && !ssh_key_matches_sshfp(key, "") && !ssh_key_matches_sshfp(NULL, "4"));
+    ssh_memory_free(usual);
+    ssh_memory_free(old);
+    ssh_memory_free(art);
+    ssh_key_free(key);
+    ssh_key_free(other);
+}
+
 static void key_files(void)
 {
     char folder[] = "/tmp/sshwire-keys-XXXXXX", path[64];
@@ -192,6 +218,7 @@ int main(void)
         key_round_trip(kind, bits, SSH_KEY_FORMAT_OPENSSH, kind == SSH_KEY_ED25519 ? "secret" : NULL);
         key_round_trip(kind, bits, SSH_KEY_FORMAT_PKCS8, kind == SSH_KEY_ECDSA_P256 ? "secret" : NULL);
     }
+    fingerprints();
     key_files();
     events();
     algorithms();
