@@ -127,6 +127,14 @@ pub enum Error {
     /// A private or public key could not be read, made or used.
     #[error("{0}")]
     Key(KeyFault),
+    /// The same of a key in a file that has a name.
+    #[error("{path}: {fault}")]
+    KeyFile {
+        /// The file, safe to show.
+        path: String,
+        /// What is wrong with the key in it.
+        fault: KeyFault,
+    },
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -352,9 +360,26 @@ pub enum KeyFault {
     /// The passphrase does not fit.
     #[error("wrong passphrase")]
     PassphraseWrong,
+    /// The file of a private key is open to others than its owner.
+    #[error("others than its owner may read this private key (mode {mode:04o}); \"chmod 600\" puts that right")]
+    Exposed {
+        /// The permissions of the file.
+        mode: u32,
+    },
     /// Signing failed.
     #[error("signing failed")]
     Signing,
+    /// A signature over a file or a message does not hold.
+    #[error("bad signature: {0}")]
+    BadSignature(&'static str),
+    /// A line of the file of allowed signers makes no sense.
+    #[error("line {line} of the allowed signers: {fault}")]
+    AllowedSigners {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
 }
 
 /// The lists of both sides for the algorithm that could not be agreed on.
@@ -457,6 +482,7 @@ impl Error {
             | Error::SftpStatus(_)
             | Error::Sftp(_)
             | Error::Key(_)
+            | Error::KeyFile { .. }
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
             | Error::Resource(_)

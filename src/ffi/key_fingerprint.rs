@@ -18,6 +18,9 @@ pub const SSH_HASH_MD5: i32 = 2;
 /// Hash: SHA-1, in SSHFP records only.
 pub const SSH_HASH_SHA1: i32 = 3;
 
+/// Hash: SHA-512, in signatures over messages only: ssh_sshsig_sign().
+pub const SSH_HASH_SHA512: i32 = 4;
+
 /// The fingerprint with the hash of your choice: "SHA256:" and base64, as ssh_key_fingerprint() has it, or "MD5:" and 16
 /// bytes in hexadecimal with colons.
 ///

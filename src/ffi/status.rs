@@ -158,6 +158,9 @@ pub const SSH_ERR_PASSPHRASE_WRONG: i32 = -804;
 /// Signing failed, or the signature does not verify.
 pub const SSH_ERR_SIGNATURE: i32 = -805;
 
+/// Others than its owner may read the file of a private key, and it was not loaded for that.
+pub const SSH_ERR_KEY_EXPOSED: i32 = -806;
+
 /// A fault of this library, never of the program or the peer. Please report it.
 pub const SSH_ERR_INTERNAL: i32 = -901;
 
@@ -198,7 +201,7 @@ names! {
     SSH_ERR_AUTH
     SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
-    SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE
+    SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE SSH_ERR_KEY_EXPOSED
     SSH_ERR_INTERNAL
 }
 
@@ -239,11 +242,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,
-        Error::Key(KeyFault::Malformed(_)) => SSH_ERR_KEY_MALFORMED,
-        Error::Key(KeyFault::Unsupported(_)) => SSH_ERR_KEY_UNSUPPORTED,
-        Error::Key(KeyFault::PassphraseMissing) => SSH_ERR_PASSPHRASE_MISSING,
-        Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
-        Error::Key(KeyFault::Signing) => SSH_ERR_SIGNATURE,
+        Error::Key(fault) | Error::KeyFile { fault, .. } => of_key(fault),
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,
@@ -253,6 +252,17 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Forked => SSH_ERR_FORKED,
         Error::Resource(_) => SSH_ERR_RESOURCE,
         Error::Bug(_) => SSH_ERR_INTERNAL,
+    }
+}
+
+fn of_key(fault: &KeyFault) -> ssh_status {
+    match fault {
+        KeyFault::Malformed(_) | KeyFault::AllowedSigners { .. } => SSH_ERR_KEY_MALFORMED,
+        KeyFault::Unsupported(_) => SSH_ERR_KEY_UNSUPPORTED,
+        KeyFault::PassphraseMissing => SSH_ERR_PASSPHRASE_MISSING,
+        KeyFault::PassphraseWrong => SSH_ERR_PASSPHRASE_WRONG,
+        KeyFault::Exposed { .. } => SSH_ERR_KEY_EXPOSED,
+        KeyFault::Signing | KeyFault::BadSignature(_) => SSH_ERR_SIGNATURE,
     }
 }
 

@@ -2,13 +2,17 @@
 //!
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
+pub mod allowed_signers;
 mod fingerprint;
 pub mod formats;
+mod info;
 mod private;
 mod public;
 pub mod signature;
+pub mod sshsig;
 
 pub use fingerprint::{fingerprint, is_sshfp_of, randomart, sshfp, FingerprintHash, SshfpHash};
+pub use info::{KeyFormat, KeyInfo};
 pub use private::PrivateKey;
 pub use public::PublicKey;
 

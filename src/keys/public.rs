@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fingerprint::{fingerprint, FingerprintHash};
-use super::formats::public_line;
+use super::formats::{public_line, public_pem, rfc4716};
 use super::signature::{ecdsa_from_wire, SignatureBlob};
-use super::{curve_name, KeyKind};
+use super::{curve_name, KeyFormat, KeyInfo, KeyKind};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::crypto::sign::{ecdsa, ed25519, rsa};
 use crate::error::{Error, KeyFault};
@@ -224,6 +224,24 @@ impl PublicKey {
     /// Parses `type base64 [comment]`.
     pub fn from_line(line: &str) -> Result<(Self, String), Error> {
         public_line::read(line)
+    }
+
+    /// Reads the public half of whatever key a file holds: a public key in any format, a private one in the clear, or one
+    /// whose encryption leaves the public half readable.
+    pub fn load_any(bytes: &[u8]) -> Result<(Self, String), Error> {
+        KeyInfo::of(bytes)?.into_public()
+    }
+
+    /// Writes a public key file in one of the formats for them: the line, RFC 4716, PKCS#8 (`PUBLIC KEY`) or, for RSA,
+    /// PKCS#1 (`RSA PUBLIC KEY`).
+    pub fn to_text(&self, format: KeyFormat, comment: &str) -> Result<String, Error> {
+        match format {
+            KeyFormat::Line => Ok(self.to_line(comment) + "\n"),
+            KeyFormat::Rfc4716 => Ok(rfc4716::write(self, comment)),
+            KeyFormat::Pkcs8 => public_pem::write(self, public_pem::Form::Spki),
+            KeyFormat::Pkcs1 => public_pem::write(self, public_pem::Form::Pkcs1),
+            _ => Err(KeyFault::Unsupported("a format of private keys".into()).into()),
+        }
     }
 
     /// Reads the content of a public key file: one line as [`from_line`](Self::from_line) takes it, and
