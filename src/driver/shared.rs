@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) room_missed: AtomicBool,
     pub(crate) wants_flush: AtomicBool,
     pub(crate) is_authenticated: AtomicBool,
+    /// Bytes of the handshake have come, and nothing has been sent since.
+    pub(crate) unacknowledged: AtomicBool,
     pub(crate) has_ended: AtomicBool,
     /// The exit of the process does not wait for it.
     pub(crate) daemon: AtomicBool,
@@ -137,6 +139,7 @@ impl Shared {
             room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
+            unacknowledged: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
@@ -195,8 +198,16 @@ impl Shared {
     pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(self.clone());
-        self.stream.attach(worker, self.key)
+        if self.stream.has_socket() {
+            // The peer's first bytes wake the I/O thread, and for deadlines a few milliseconds do not matter.
+            worker.register_later(self.clone());
+            self.stream.attach(worker, self.key)?;
+            self.attend_later();
+            Ok(())
+        } else {
+            worker.register(self.clone());
+            self.stream.attach(worker, self.key)
+        }
     }
 
     pub(crate) fn attend_now(&self) {
