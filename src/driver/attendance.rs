@@ -311,6 +311,11 @@ impl Shared {
         interest.looked_after
     }
 
+    /// Before the poller knows the socket: a caller is on its way there.
+    pub(crate) fn await_caller(&self) {
+        self.interest.lock().watcher = Watcher::Nobody;
+    }
+
     /// Has the I/O thread attend to the time in a few milliseconds, which costs less than waking it.
     pub(crate) fn attend_later(&self) {
         let first = {

@@ -195,18 +195,22 @@ impl Shared {
         self.is_authenticated.store(true, Ordering::Release);
     }
 
-    pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
+    /// Gives the transport to an I/O thread. `visited` says that a caller is going to wait at the socket at once.
+    pub(crate) fn register(self: &Arc<Self>, visited: bool) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
         if self.stream.has_socket() {
             // The peer's first bytes wake the I/O thread, and for deadlines a few milliseconds do not matter.
             worker.register_later(self.clone());
-            self.stream.attach(worker, self.key)?;
+            if visited {
+                self.await_caller();
+            }
+            self.stream.attach(worker, self.key, !visited)?;
             self.attend_later();
             Ok(())
         } else {
             worker.register(self.clone());
-            self.stream.attach(worker, self.key)
+            self.stream.attach(worker, self.key, true)
         }
     }
 
