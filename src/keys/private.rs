@@ -182,12 +182,21 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a private key, detecting OpenSSH, PKCS#1, SEC1 and PKCS#8, encrypted or not.
+    /// Reads a private key, detecting OpenSSH, PKCS#1, SEC1, PKCS#8 and PuTTY's formats, encrypted or not.
     ///
     /// An empty passphrase counts as none. In the fast build, where private RSA keys are used through
     /// aws-lc-rs alone, those above 8192 bits are unsupported.
     pub fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
         formats::load(bytes, passphrase)
+    }
+
+    /// Reads a private key as [`load`](Self::load) does, and asks for its passphrase when it has one: at most three
+    /// times, with the number of the try. Nothing, or an empty passphrase, means that there is none to be had.
+    pub fn load_asking(
+        bytes: &[u8],
+        ask: &mut dyn FnMut(u32) -> Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, Error> {
+        formats::load_asking(bytes, ask)
     }
 
     /// Writes the OpenSSH format, encrypted (aes256-ctr, bcrypt) when a passphrase is given.
@@ -275,9 +284,9 @@ impl PrivateKey {
 
     /// Signs `message` with the named signature algorithm; the result is a signature blob.
     ///
-    /// Each signature is verified before it is returned, so that a faulty computation leaks nothing: one bad
-    /// RSA signature made by CRT gives the primes away, and a deterministic Ed25519 or ECDSA nonce under a
-    /// fault gives the key away.
+    /// A faulty computation leaks nothing: one bad RSA signature made by CRT gives the primes away, and so every signature
+    /// is verified before it is returned. Ed25519 has no random numbers in it, so that one made again must be the same,
+    /// which is three times as fast to see; a bad and a good one of the same message would give the key away.
     pub fn sign(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
         if !self.public().signature_algorithms().contains(&algorithm) {
             return Err(KeyFault::Unsupported(format!(
@@ -300,10 +309,12 @@ impl PrivateKey {
                 .encode()
             }
         };
-        if !self.public().verify(algorithm, message, &blob) {
-            return Err(KeyFault::Signing.into());
+        match &self.inner.signer {
+            Signer::Ed25519(key) => key.sign(message).is_ok_and(|again| blob.ends_with(&again)),
+            _ => self.public().verify(algorithm, message, &blob),
         }
-        Ok(blob)
+        .then_some(blob)
+        .ok_or_else(|| KeyFault::Signing.into())
     }
 
     fn sign_raw(&self, algorithm: &str, message: &[u8]) -> Option<Vec<u8>> {

@@ -19,6 +19,7 @@ mod events;
 mod exec;
 mod forward;
 mod jump;
+mod keys;
 mod known_hosts;
 mod libssh;
 mod login;

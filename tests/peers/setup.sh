@@ -34,7 +34,7 @@ package_present() {
         rclone) have rclone ;;
         git) have git ;;
         rsync) have rsync ;;
-        putty-tools) have psftp ;;
+        putty-tools) have psftp && have puttygen ;;
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
@@ -145,7 +145,7 @@ fi
 
 {
     for name in sshd ssh sftp scp git rsync ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey \
-        dbclient psftp lftp rclone valgrind; do
+        dbclient psftp puttygen lftp rclone valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done
