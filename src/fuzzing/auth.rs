@@ -162,7 +162,7 @@ impl Server {
         );
         if matches!(outcome, Err(crate::Error::ApiMisuse(_))) {
             // It does not fit the question, which stays.
-            self.questions.push_front(question);
+            self.questions.push_back(question);
         }
         outcome
     }

@@ -73,7 +73,7 @@ impl Asked {
         now: Instant,
     ) -> Result<(), Error> {
         let choice: u8 = number(input);
-        let id = ChannelId(u32::from(number::<u8>(input)) % 12);
+        let id = ChannelId(u32::from(number::<u8>(input)) % 32);
         match choice % 16 {
             0 => layer.open(kind(number(input)), out).map(drop),
             1 => self.answer_open(layer, number(input), out),
@@ -292,7 +292,7 @@ fn run(role: Role, data: &[u8]) {
         bounded(&layer, &mut out);
     }
     layer.connection_lost();
-    for id in 0..64 {
+    for id in 0..MAX_STEPS as u32 {
         layer.release(ChannelId(id), &mut out);
     }
     assert_eq!(
@@ -304,7 +304,7 @@ fn run(role: Role, data: &[u8]) {
 
 fn bounded(layer: &ConnectionLayer, out: &mut PayloadQueue) {
     assert!(layer.channel_count() <= MAX_CHANNELS);
-    for id in 0..u32::try_from(2 * MAX_CHANNELS).unwrap() {
+    for id in 0..64 {
         let id = ChannelId(id);
         let both = layer.buffered(id, Stream::Data) + layer.buffered(id, Stream::Stderr);
         assert!(

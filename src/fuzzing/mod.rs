@@ -53,7 +53,8 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: usize) -> Target {
     Target { name, run, memory }
 }
 
-/// All targets.
+/// All targets, one in a line, as the scripts of `fuzz/` read it.
+#[rustfmt::skip]
 pub static TARGETS: &[Target] = &[
     target("ident", packet::ident, 64 * KIB),
     target("packet_plain", packet::plain, MIB),
@@ -88,16 +89,8 @@ pub static TARGETS: &[Target] = &[
     target("connection_server", connection::server, MIB),
     target("endpoint_client_bytes", session::client_bytes, 4 * MIB),
     target("endpoint_server_bytes", session::server_bytes, 4 * MIB),
-    target(
-        "endpoint_client_messages",
-        session::client_messages,
-        4 * MIB,
-    ),
-    target(
-        "endpoint_server_messages",
-        session::server_messages,
-        4 * MIB,
-    ),
+    target("endpoint_client_messages", session::client_messages, 4 * MIB),
+    target("endpoint_server_messages", session::server_messages, 4 * MIB),
     target("sftp_messages", sftp::messages, MIB),
     target("sftp_client", sftp::client, MIB),
     target("sftp_server", sftp::server, 4 * MIB),

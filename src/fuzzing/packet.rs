@@ -31,7 +31,7 @@ pub(super) fn ident(data: &[u8]) {
     assert!(consumed <= bytes.len());
     assert!(text.len() <= 1024 && (text.is_empty() || role == Role::Client));
     if let Ok(Some(ident)) = outcome {
-        assert!(ident.bytes.len() <= 253 && ident.bytes.starts_with(b"SSH-"));
+        assert!(ident.bytes.len() <= 254 && ident.bytes.starts_with(b"SSH-"));
         assert_eq!(Ident::parse(&ident.bytes, role), Ok(ident));
     }
 }

@@ -123,13 +123,18 @@ impl Peer {
                 Event::Connection(event) => self.asked.hear(event),
             }
         }
-        for (id, decision) in std::mem::take(&mut self.questions) {
+        let questions = std::mem::take(&mut self.questions);
+        if questions.is_empty() {
+            return self.check();
+        }
+        for (id, decision) in questions {
             let outcome = self
                 .endpoint
                 .command(now, |services| services.answer_auth(id, decision, now));
             self.settle(outcome);
         }
-        self.drive_queue();
+        // What comes of the answers.
+        self.drive(now);
     }
 
     /// An error of a command is the application's, unless the endpoint is dead by it.
@@ -139,7 +144,7 @@ impl Peer {
         }
     }
 
-    fn drive_queue(&mut self) {
+    fn check(&mut self) {
         let user = self.endpoint.services().is_authenticated();
         assert!(!user || self.keyed, "somebody is in before there are keys");
         assert!(

@@ -55,7 +55,7 @@ fn over(peer: &mut Peer, now: Instant) {
     let crate::endpoint::Services {
         connection, out, ..
     } = services;
-    for id in 0..64 {
+    for id in 0..1024 {
         connection.release(crate::connection::ChannelId(id), out);
     }
     assert_eq!(connection.channel_count(), 0);

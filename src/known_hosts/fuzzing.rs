@@ -105,17 +105,15 @@ fn changed(data: &[u8], host: &Host, key: &PublicKey) {
             hashed,
         };
         let mut random = SeededRandom::new(5);
-        for outcome in [
-            edit::add(data, &line, &mut random),
-            edit::replace(data, &line, &mut random),
-        ] {
-            let Ok(new) = outcome else { continue };
+        for change in [edit::add, edit::replace] {
+            let Ok(new) = change(data, &line, &mut random) else {
+                continue;
+            };
             let new = new.unwrap_or_else(|| data.to_vec());
             let verdict = judge::judge(&[document(&new)], host, key).verdict;
             assert!(matches!(verdict, Verdict::Match | Verdict::Revoked));
             // Once more changes nothing.
-            assert_eq!(edit::add(&new, &line, &mut random), Ok(None));
-            assert_eq!(edit::replace(&new, &line, &mut random), Ok(None));
+            assert_eq!(change(&new, &line, &mut random), Ok(None));
         }
     }
 }
