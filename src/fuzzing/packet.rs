@@ -162,7 +162,7 @@ fn make(input: &mut Unstructured<'_>, sealer: &mut dyn SealPacket, sequence: u32
         let place = place % rest.len();
         rest[place] ^= number::<u8>(input);
     }
-    if kind % 4 != 0 || payload.is_empty() {
+    if !kind.is_multiple_of(4) || payload.is_empty() {
         wire.spoiled = true;
     } else if !wire.spoiled {
         wire.honest.push(payload.to_vec());

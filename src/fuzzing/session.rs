@@ -71,7 +71,7 @@ pub(super) fn server_messages(data: &[u8]) {
 
 /// How far honest sides get before the first hostile message: not at all, keyed, logged in, a channel is open.
 fn advance(pair: &mut Pair, stage: u8) {
-    if stage % 4 == 0 {
+    if stage.is_multiple_of(4) {
         return;
     }
     pair.carry();
