@@ -2,7 +2,7 @@
 # Writes fuzz_targets/ and the list in Cargo.toml anew from the table in ../src/fuzzing/mod.rs.
 set -eu
 cd "$(dirname "$0")"
-names=$(sed -n 's/^    target("\([a-z0-9_]*\)",.*/\1/p' ../src/fuzzing/mod.rs)
+names=$(./names.sh)
 
 bin() { # NAME
     printf '\n[[bin]]\nname = "%s"\npath = "fuzz_targets/%s.rs"\ntest = false\ndoc = false\nbench = false\n' "$1" "$1" \
