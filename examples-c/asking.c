@@ -3,20 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "common.h"
 
 #define USUAL_ASKER "/usr/bin/ssh-askpass"
-
-extern char **environ;
 
 /*
  * Who is asked
@@ -27,9 +23,7 @@ static char *ask_program(const char *program, const char *prompt)
 {
     int output[2];
     pid_t child;
-    sigset_t signals;
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     char *arguments[] = {(char *)program, (char *)prompt, NULL}, *answer = calloc(1, 4096);
     if (answer == NULL || pipe2(output, O_CLOEXEC) != 0) {
         free(answer);
@@ -37,16 +31,8 @@ static char *ask_program(const char *program, const char *prompt)
     }
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    /* Threads of the library ask, and those have all signals blocked. */
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes, &signals);
-    sigaddset(&signals, SIGPIPE);
-    posix_spawnattr_setsigdefault(&attributes, &signals);
-    int cause = posix_spawnp(&child, program, &actions, &attributes, arguments, environ);
+    int cause = child_start(&child, program, arguments, &actions);
     posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
     close(output[1]);
     if (cause != 0) {
         say("%s, which SSH_ASKPASS names, cannot be run: %s", program, strerror(cause));
@@ -59,10 +45,7 @@ static char *ask_program(const char *program, const char *prompt)
     while ((count = read(output[0], answer + length, 4095 - length)) > 0 || (count < 0 && errno == EINTR))
         length += count > 0 ? (size_t)count : 0;
     close(output[0]);
-    int status = -1;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    if (child_wait(child) != 0) {
         forget(answer);
         return NULL;
     }
@@ -170,10 +153,14 @@ static void say_if_again(ssh_request *request, struct asking *asking)
     snprintf(asking->last, sizeof asking->last, "%s", who);
 }
 
+static char *answer_of_person(void *nobody, const char *prompt, bool echo)
+{
+    (void)nobody;
+    return ask_person(prompt, echo);
+}
+
 static void answer_prompts(ssh_request *request, struct asking *asking)
 {
-    size_t count = ssh_request_prompt_count(request), answered = 0;
-    char **answers = calloc(count + 1, sizeof *answers);
     const char *title = ssh_request_title(request), *instructions = ssh_request_instructions(request);
     asking_banner(asking, ssh_request_transport(request));
     say_if_again(request, asking);
@@ -181,21 +168,7 @@ static void answer_prompts(ssh_request *request, struct asking *asking)
         fprintf(stderr, "%s\n", title);
     if (instructions != NULL && *instructions != '\0')
         fprintf(stderr, "%s\n", instructions);
-    while (answers != NULL && answered < count) {
-        bool echo = false;
-        const char *prompt = ssh_request_prompt(request, answered, &echo);
-        answers[answered] = ask_person(prompt, echo);
-        if (answers[answered] == NULL)
-            break;
-        answered++;
-    }
-    if (answers != NULL && answered == count)
-        ssh_request_answer_prompts(request, (const char *const *)answers, count);
-    else
-        ssh_request_refuse(request);
-    while (answers != NULL && answered > 0)
-        forget(answers[--answered]);
-    free(answers);
+    answer_each_prompt(request, answer_of_person, NULL);
 }
 
 void asking_answer(ssh_request *request, void *userdata)

@@ -222,8 +222,9 @@ static char *password_for(const struct client_options *options, const char *prom
 }
 
 /* Answers one prompt of the server's: from the file, with the password if it is hidden, or by asking. */
-static char *answer_for(struct login *login, const char *prompt, bool echo)
+static char *answer_for(void *userdata, const char *prompt, bool echo)
 {
+    struct login *login = userdata;
     if (login->next_answer != NULL && *login->next_answer != '\0') {
         char *line = login->next_answer;
         size_t length = strcspn(line, "\n");
@@ -238,29 +239,12 @@ static char *answer_for(struct login *login, const char *prompt, bool echo)
 
 static void answer_prompts(ssh_request *request, void *userdata)
 {
-    struct login *login = userdata;
-    size_t count = ssh_request_prompt_count(request), answered = 0;
-    char **answers = calloc(count + 1, sizeof *answers);
     const char *title = ssh_request_title(request), *instructions = ssh_request_instructions(request);
     if (title != NULL && *title != '\0')
         say("%s", title);
     if (instructions != NULL && *instructions != '\0')
         say("%s", instructions);
-    while (answers != NULL && answered < count) {
-        bool echo = false;
-        const char *prompt = ssh_request_prompt(request, answered, &echo);
-        answers[answered] = answer_for(login, prompt, echo);
-        if (answers[answered] == NULL)
-            break;
-        answered++;
-    }
-    if (answers != NULL && answered == count)
-        ssh_request_answer_prompts(request, (const char *const *)answers, count);
-    else
-        ssh_request_refuse(request);
-    while (answers != NULL && answered > 0)
-        forget(answers[--answered]);
-    free(answers);
+    answer_each_prompt(request, answer_for, userdata);
     ssh_request_free(request);
 }
 

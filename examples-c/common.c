@@ -205,6 +205,28 @@ void expect_public_keys(const char *path)
         fail("%s: there is no public key in it, so nobody could log in", path);
 }
 
+void answer_each_prompt(ssh_request *request, char *(*answer)(void *userdata, const char *prompt, bool echo),
+                        void *userdata)
+{
+    size_t count = ssh_request_prompt_count(request), answered = 0;
+    char **answers = calloc(count + 1, sizeof *answers);
+    while (answers != NULL && answered < count) {
+        bool echo = false;
+        const char *prompt = ssh_request_prompt(request, answered, &echo);
+        answers[answered] = answer(userdata, prompt, echo);
+        if (answers[answered] == NULL)
+            break;
+        answered++;
+    }
+    if (answers != NULL && answered == count)
+        ssh_request_answer_prompts(request, (const char *const *)answers, count);
+    else
+        ssh_request_refuse(request);
+    while (answers != NULL && answered > 0)
+        forget(answers[--answered]);
+    free(answers);
+}
+
 uint64_t parse_number(const char *text, uint64_t low, uint64_t high, const char *what)
 {
     char *end;

@@ -50,6 +50,11 @@ void forget(char *secret);
 /* Asks on the terminal. NULL when there is none, or nothing was typed; the caller wipes it with forget(). */
 char *ask(const char *prompt, bool echo);
 
+/* Answers a question that has prompts, with what `answer` returns for each, which is wiped with forget(). One NULL refuses
+ * all. The request is the caller's as before. */
+void answer_each_prompt(ssh_request *request, char *(*answer)(void *userdata, const char *prompt, bool echo),
+                        void *userdata);
+
 /* A number within bounds, or the end of the program with a word about `what`. */
 uint64_t parse_number(const char *text, uint64_t low, uint64_t high, const char *what);
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "../asking.h"
-#include "child.h"
+#include "../child.h"
 #include "forwards.h"
 #include "listing.h"
 #include "logging.h"

@@ -1,19 +1,16 @@
-#define _GNU_SOURCE /* getopt, strdup, posix_spawn */
+#define _GNU_SOURCE /* getopt, strdup */
 #include "options.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../child.h"
 #include "../command.h"
 #include "../settings.h"
-#include "child.h"
 #include "listing.h"
 #include "logging.h"
 

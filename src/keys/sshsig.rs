@@ -6,6 +6,7 @@
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256, Sha512};
 
+use super::formats::base64_lines;
 use super::{KeyKind, PrivateKey, PublicKey};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::error::{Error, KeyFault};
@@ -89,17 +90,7 @@ pub fn sign(
 }
 
 fn armour(blob: &[u8]) -> String {
-    let mut text = String::from(BEGIN);
-    for (at, letter) in Base64::encode_string(blob).char_indices() {
-        if at % LINE == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
-    }
-    text.push('\n');
-    text.push_str(END);
-    text.push('\n');
-    text
+    format!("{BEGIN}\n{}{END}\n", base64_lines(blob, LINE))
 }
 
 /// A signature as it was read. That it is good is for [`verify`](Self::verify) to say.

@@ -13,6 +13,7 @@ pub(crate) mod public_pem;
 pub(crate) mod rfc4716;
 pub(crate) mod sec1;
 
+use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::PrivateKey;
@@ -87,6 +88,19 @@ mod bare {
 }
 #[cfg(any(test, fuzzing))]
 pub(crate) use bare::{read_pkcs1, read_pkcs8, read_sec1};
+
+/// Base64 in lines of so many letters, each with its newline.
+pub(in crate::keys) fn base64_lines(bytes: &[u8], letters: usize) -> String {
+    let mut text = String::new();
+    for (at, letter) in Base64::encode_string(bytes).char_indices() {
+        if at > 0 && at % letters == 0 {
+            text.push('\n');
+        }
+        text.push(letter);
+    }
+    text.push('\n');
+    text
+}
 
 /// The passphrase, or the error that asks for one.
 fn need(passphrase: Option<&[u8]>) -> Result<&[u8], KeyFault> {

@@ -2,6 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
+use super::base64_lines;
 use crate::error::KeyFault;
 use crate::keys::public::MAX_PUBLIC_BLOB;
 use crate::keys::PublicKey;
@@ -88,14 +89,7 @@ pub(crate) fn write(key: &PublicKey, comment: &str) -> String {
     if !comment.is_empty() {
         write_comment(&mut text, comment);
     }
-    let encoded = Base64::encode_string(key.blob());
-    for (at, letter) in encoded.char_indices() {
-        if at > 0 && at % BASE64_LINE == 0 {
-            text.push('\n');
-        }
-        text.push(letter);
-    }
-    text.push('\n');
+    text.push_str(&base64_lines(key.blob(), BASE64_LINE));
     text.push_str(END);
     text.push('\n');
     text
