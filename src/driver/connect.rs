@@ -426,20 +426,19 @@ mod tests {
         Timeout::After(Duration::from_secs(20)).deadline()
     }
 
-    /// An address of loopback where nobody listens.
-    fn refusing() -> SocketAddr {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.local_addr().unwrap()
+    /// An address of loopback where nobody listens as long as its socket is held.
+    fn refusing() -> (SocketAddr, OwnedFd) {
+        let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        rustix::net::bind(&held, &any).unwrap();
+        let address = rustix::net::getsockname(&held).unwrap();
+        (SocketAddr::try_from(address).unwrap(), held)
     }
 
     /// An address of loopback that does not answer: its queue of connections is full.
     fn silent() -> (SocketAddr, OwnedFd, Vec<OwnedFd>) {
-        let listener = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        rustix::net::bind(&listener, &any).unwrap();
+        let (address, listener) = refusing();
         rustix::net::listen(&listener, 0).unwrap();
-        let address = rustix::net::getsockname(&listener).unwrap();
-        let address = SocketAddr::try_from(address).unwrap();
         let mut queued = Vec::new();
         loop {
             assert!(queued.len() < 64, "the queue has no end");
@@ -458,14 +457,16 @@ mod tests {
     fn a_refusing_address_and_a_silent_one_are_passed_over() {
         let (silent, _listener, _queued) = silent();
         let good = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let addresses = vec![refusing(), silent, good.local_addr().unwrap()];
+        let (refusing, _held) = refusing();
+        let addresses = vec![refusing, silent, good.local_addr().unwrap()];
         let socket = TcpStream::from(race_to_the_end(Race::new(addresses, soon())).unwrap());
         assert_eq!(socket.peer_addr().unwrap(), good.local_addr().unwrap());
     }
 
     #[test]
     fn the_last_failure_and_the_deadline_are_told() {
-        let error = race_to_the_end(Race::new(vec![refusing(), refusing()], soon())).unwrap_err();
+        let (refusing, _held) = refusing();
+        let error = race_to_the_end(Race::new(vec![refusing; 2], soon())).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -567,6 +568,7 @@ mod tests {
     #[test]
     fn a_panic_ends_no_connection_but_its_own() {
         let (tell, told) = mpsc::channel();
+        let (refusing, _held) = refusing();
         for round in 0..2 {
             let tell = tell.clone();
             let done = Box::new(move |_: Result<OwnedFd, Error>| {
@@ -574,7 +576,7 @@ mod tests {
                 tell.send(()).unwrap();
             });
             begin(
-                &refusing().to_string(),
+                &refusing.to_string(),
                 Timeout::After(Duration::from_secs(60)),
                 done,
             )

@@ -1,13 +1,15 @@
 //! Forwardings between a client and a server of this library. Real peers are in `tests/interop`.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::IntoRawFd;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
 
 use super::*;
 use crate::auth::ClientMethod;
@@ -93,10 +95,32 @@ fn port_of(point: &ForwardPoint) -> u16 {
 }
 
 fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connect_to("127.0.0.1", port)
+}
+
+fn connect_to(host: &str, port: u16) -> TcpStream {
+    let stream = TcpStream::connect((host, port)).unwrap();
     stream.set_read_timeout(Some(HANG)).unwrap();
     stream.set_write_timeout(Some(HANG)).unwrap();
     stream
+}
+
+/// A port that refuses connections for as long as its socket is held. One that was only free a moment ago may be given to
+/// the next listener, of this test or of another.
+fn refusing() -> (u16, OwnedFd) {
+    let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&held, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let bound = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap();
+    (bound.port(), held)
+}
+
+/// An address of loopback that no other test listens at, for tests that want to see their port free again.
+fn apart(test: u8) -> String {
+    format!("127.77.0.{test}")
+}
+
+fn is_refused(host: &str, port: u16) -> bool {
+    TcpStream::connect((host, port)).is_err()
 }
 
 /// Sends back what it gets, and its end after that.
@@ -244,12 +268,13 @@ fn a_connection_that_stands_still_holds_up_no_other() {
 #[test]
 fn a_reset_is_passed_on_and_a_lost_session_is_no_end_of_file() {
     let session = Session::new();
+    let here = apart(1);
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let target = listener.local_addr().unwrap().port();
-    let forward = Forward::local(&session.client, &local(0), local(target)).unwrap();
+    let forward = Forward::local(&session.client, &tcp(&here, 0), local(target)).unwrap();
     let port = port_of(forward.bound());
 
-    let near = connect(port);
+    let near = connect_to(&here, port);
     let (mut far, _) = listener.accept().unwrap();
     far.write_all(b"x").unwrap();
     until("it is carried", || forward.counts().received == 1);
@@ -262,7 +287,7 @@ fn a_reset_is_passed_on_and_a_lost_session_is_no_end_of_file() {
     assert!(!matches!(far.read(&mut [0; 9]), Ok(1..)));
     until("it is over", || forward.counts().active == 0);
 
-    let mut near = connect(port);
+    let mut near = connect_to(&here, port);
     let (mut far, _) = listener.accept().unwrap();
     far.write_all(b"half of the").unwrap();
     let mut buffer = [0; 11];
@@ -271,17 +296,13 @@ fn a_reset_is_passed_on_and_a_lost_session_is_no_end_of_file() {
     let cause = near.read(&mut buffer).unwrap_err();
     assert_eq!(cause.kind(), std::io::ErrorKind::ConnectionReset);
     until("nobody listens", || !forward.is_listening());
-    until("the port is free", || {
-        TcpStream::connect(("127.0.0.1", port)).is_err()
-    });
+    until("the port is free", || is_refused(&here, port));
 }
 
 #[test]
 fn a_target_that_cannot_be_reached_ends_the_connection() {
     let session = Session::new();
-    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let nobody = free.local_addr().unwrap().port();
-    drop(free);
+    let (nobody, _held) = refusing();
     let forwards = [
         Forward::local(&session.client, &local(0), local(nobody)).unwrap(),
         Forward::remote(&session.client, local(0), local(nobody), TIME).unwrap(),
@@ -391,21 +412,20 @@ fn connections_are_bounded_and_wait_for_their_turn() {
 #[test]
 fn stopping_leaves_connections_and_closing_does_not() {
     let session = Session::new();
+    let here = apart(2);
     let target = echo_server();
     for remote in [false, true] {
         let forward = if remote {
-            Forward::remote(&session.client, local(0), local(target), TIME).unwrap()
+            Forward::remote(&session.client, tcp(&here, 0), local(target), TIME).unwrap()
         } else {
-            Forward::local(&session.client, &local(0), local(target)).unwrap()
+            Forward::local(&session.client, &tcp(&here, 0), local(target)).unwrap()
         };
         let port = port_of(forward.bound());
-        let (one, mut two) = (connect(port), connect(port));
+        let (one, mut two) = (connect_to(&here, port), connect_to(&here, port));
         until("both are carried", || forward.counts().connections == 2);
         forward.stop();
         assert!(!forward.is_listening());
-        until("nobody listens", || {
-            TcpStream::connect(("127.0.0.1", port)).is_err()
-        });
+        until("nobody listens", || is_refused(&here, port));
         echo(one, 1, 100_000);
         drop(forward);
         assert!(!matches!(two.read(&mut [0; 9]), Ok(1..)));
@@ -424,6 +444,7 @@ fn read_all(channel: &Channel) -> Vec<u8> {
 #[test]
 fn channels_go_to_the_handler_of_their_place_or_to_the_accept_queue() {
     let session = Session::new();
+    let here = apart(3);
     let (tell, told) = std::sync::mpsc::channel();
     let handler = move |request: Request| {
         let Question::ChannelOpen { kind, .. } = request.question() else {
@@ -435,19 +456,19 @@ fn channels_go_to_the_handler_of_their_place_or_to_the_accept_queue() {
     };
     let client = &session.client;
     let first = client
-        .request_forward(local(0), Some(Arc::new(handler)), TIME)
+        .request_forward(tcp(&here, 0), Some(Arc::new(handler)), TIME)
         .unwrap();
     let second = client
         .request_forward(tcp("localhost", 0), None, TIME)
         .unwrap();
-    let mut near = connect(port_of(&first));
+    let mut near = connect_to(&here, port_of(&first));
     near.write_all(b"first").unwrap();
     drop(near);
     let (channel, kind) = told.recv_timeout(HANG).unwrap();
     assert!(matches!(
         kind,
         OpenKind::ForwardedTcpip { host, port, .. }
-            if host == "127.0.0.1" && port == u32::from(port_of(&first))
+            if host == here && port == u32::from(port_of(&first))
     ));
     assert_eq!(read_all(&channel), b"first");
     let mut near = connect(port_of(&second));
@@ -458,9 +479,7 @@ fn channels_go_to_the_handler_of_their_place_or_to_the_accept_queue() {
     client.cancel_forward(&first, TIME).unwrap();
     let again = client.cancel_forward(&first, TIME);
     assert!(matches!(again, Err(Error::ApiMisuse(_))));
-    until("nobody listens", || {
-        TcpStream::connect(("127.0.0.1", port_of(&first))).is_err()
-    });
+    until("nobody listens", || is_refused(&here, port_of(&first)));
     let mut near = connect(port_of(&second));
     near.write_all(b"third").unwrap();
     drop(near);
