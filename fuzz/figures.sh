@@ -13,7 +13,8 @@ trap 'rm -f "$table"' EXIT
         awk '{
             found = $14
             for (i = 15; i <= NF; i++) found = found " " $i
-            printf "| `%s` | %d | %d | %d | %d | %d KiB | %s |\n", $1, $2, $4, $6, $8, $12, found
+            memory = $12 > 0 ? $12 " KiB" : "-"
+            printf "| `%s` | %d | %d | %d | %d | %s | %s |\n", $1, $2, $4, $6, $8, memory, found
         }' "results/$target"
     done
 } >"$table"

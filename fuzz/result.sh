@@ -4,6 +4,8 @@
 set -eu
 awk -v target="$1" -v seconds="$2" -v status="$3" '
     / cov: [0-9]+ ft: [0-9]+ corp: / {
+        # The last word of a run that is ended from outside.
+        runs = substr($1, 2)
         for (i = 1; i < NF; i++) {
             if ($i == "cov:") cov = $(i + 1)
             if ($i == "ft:") ft = $(i + 1)
