@@ -6,12 +6,16 @@ page=../docs/internals/fuzzing.md
 table=$(mktemp)
 trap 'rm -f "$table"' EXIT
 {
-    echo '| target | seconds | executions | edges | features | found |'
-    echo '|---|---:|---:|---:|---:|---|'
+    echo '| target | seconds | executions | edges | features | most memory of an input | found |'
+    echo '|---|---:|---:|---:|---:|---:|---|'
     for target in "$@"; do
         test -f "results/$target" || continue
-        sed -E 's/^(\S+) +([0-9]+) s +([0-9]+) runs +([0-9]+) edges +([0-9]+) features +[0-9]+ inputs +(.*)$/| `\1` | \2 | \3 | \4 | \5 | \6 |/' \
-            "results/$target"
+        awk '{
+            found = $14
+            for (i = 15; i <= NF; i++) found = found " " $i
+            memory = $12 > 0 ? $12 " KiB" : "-"
+            printf "| `%s` | %d | %d | %d | %d | %s | %s |\n", $1, $2, $4, $6, $8, memory, found
+        }' "results/$target"
     done
 } >"$table"
 awk -v table="$table" '

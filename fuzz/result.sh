@@ -1,17 +1,26 @@
 #!/bin/sh
-# result.sh TARGET SECONDS STATUS <LOG: one line: target, seconds, executions, edges, features, inputs kept, outcome.
+# result.sh TARGET SECONDS STATUS <LOG: one line: target, seconds, executions, edges, features, inputs kept, most memory
+# of an input in KiB, what was found.
 set -eu
 awk -v target="$1" -v seconds="$2" -v status="$3" '
     / cov: [0-9]+ ft: [0-9]+ corp: / {
+        # The last word of a run that is ended from outside.
+        runs = substr($1, 2)
         for (i = 1; i < NF; i++) {
             if ($i == "cov:") cov = $(i + 1)
             if ($i == "ft:") ft = $(i + 1)
             if ($i == "corp:") { corp = $(i + 1); sub("/.*", "", corp) }
         }
     }
+    /^memory: / { memory = int(($2 + 1023) / 1024) }
     /^stat::number_of_executed_units:/ { runs = $2 }
-    /SUMMARY|panicked at|ERROR: libFuzzer/ && !found { found = $0 }
+    /SUMMARY|panicked at|ERROR: libFuzzer/ && !found {
+        found = $0
+        sub(".*panicked at ", "panicked at ", found)
+        sub("[^ ]*/src/", "src/", found)
+    }
     END {
         if (status == 0) found = "nothing"
-        printf "%-26s %6d s %12d runs %6d edges %7d features %6d inputs  %s\n", target, seconds, runs, cov, ft, corp, found
+        printf "%-26s %6d s %12d runs %6d edges %7d features %6d inputs %7d KiB  %s\n", \
+            target, seconds, runs, cov, ft, corp, memory, found
     }'

@@ -11,7 +11,7 @@ one() { # TARGET
     local target=$1 log=results/$1.log status
     mkdir -p "corpus/$target" "artifacts/$target"
     # Longer inputs cost time and find nothing that shorter ones do not.
-    FUZZ_TARGET=$target nice -n "${NICE:-10}" "$program" "corpus/$target" -max_total_time="$seconds" -max_len="${MAX_LEN:-8192}" \
+    FUZZ_MEMORY=1 FUZZ_TARGET=$target nice -n "${NICE:-10}" "$program" "corpus/$target" -max_total_time="$seconds" -max_len="${MAX_LEN:-8192}" \
         -timeout=30 -rss_limit_mb=2048 -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
         >"$log" 2>&1
     status=$?

@@ -4,6 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 use sshwire::fuzzing::{Target, PER_BYTE};
 
@@ -53,6 +54,17 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The most memory that an input has taken so far. `FUZZ_MEMORY` has it told whenever it grows.
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+fn tell(used: usize) {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    let wanted = WANTED.get_or_init(|| std::env::var_os("FUZZ_MEMORY").is_some());
+    if MOST.fetch_max(used, Relaxed) < used && *wanted {
+        eprintln!("memory: {used}");
+    }
+}
+
 /// Runs a target over one input, and ends the process where that took more memory than it may.
 pub fn run(target: &Target, data: &[u8]) {
     let before = LIVE.load(Relaxed);
@@ -60,7 +72,11 @@ pub fn run(target: &Target, data: &[u8]) {
     (target.run)(data);
     let used = PEAK.load(Relaxed).saturating_sub(before);
     let allowed = target.memory + PER_BYTE * data.len();
-    if RUNS.fetch_add(1, Relaxed) >= WARM_UP && used > allowed {
+    if RUNS.fetch_add(1, Relaxed) < WARM_UP {
+        return;
+    }
+    tell(used);
+    if used > allowed {
         panic!(
             "{}: {used} bytes of memory for an input of {}, and {allowed} are allowed",
             target.name,

@@ -6,7 +6,7 @@ use arbitrary::Unstructured;
 
 use super::{number, piece};
 use crate::codec::join_names;
-use crate::crypto::algorithms::{apply, name, KexAlgorithm, Preferences, KEXES};
+use crate::crypto::algorithms::{apply, name, KexAlgorithm, KexMethod, Preferences, KEXES};
 use crate::crypto::preferences;
 use crate::crypto::random::SeededRandom;
 use crate::kex::methods::{ClientMethod, ClientStep, ServerMethod, ServerStep};
@@ -72,11 +72,21 @@ pub(super) fn kexinit(data: &[u8]) {
     }
 }
 
-/// The method that a byte chooses. The groups above 2048 bits share all their code with the first, and take long.
-fn method(choice: u8) -> &'static KexAlgorithm {
-    let slow = [name::DH_GROUP16_SHA512, name::DH_GROUP18_SHA512];
-    let mut quick = KEXES.iter().filter(|kex| !slow.contains(&kex.name)).cycle();
-    quick.nth(usize::from(choice) % KEXES.len()).unwrap()
+/// The method that a byte chooses: mostly one of those that take no time. The groups above 2048 bits share all their code
+/// with the first, and are left out.
+pub(super) fn method(choice: u8) -> &'static KexAlgorithm {
+    const LEFT_OUT: [&str; 2] = [name::DH_GROUP16_SHA512, name::DH_GROUP18_SHA512];
+    let is_slow = |kex: &KexAlgorithm| {
+        matches!(
+            kex.method,
+            KexMethod::DhGroup(_) | KexMethod::DhGex | KexMethod::Sntrup761X25519
+        )
+    };
+    let of_speed: Vec<_> = KEXES
+        .iter()
+        .filter(|kex| !LEFT_OUT.contains(&kex.name) && is_slow(kex) == (choice < 4))
+        .collect();
+    of_speed[usize::from(choice) % of_speed.len()]
 }
 
 /// A client, and what a server says to it. The first byte is the method; each message has its length in front.

@@ -164,9 +164,8 @@ impl Pair {
     }
 }
 
-fn messages(role: Role, data: &[u8]) {
-    let mut input = Unstructured::new(data);
-    let settings: u8 = number(&mut input);
+/// Both sides at the stage of the settings, and compressed where these say so.
+fn begun(role: Role, settings: u8) -> Pair {
     let compressed = settings & 8 != 0;
     let now = Instant::now();
     let mut pair = Pair {
@@ -175,6 +174,26 @@ fn messages(role: Role, data: &[u8]) {
         now,
     };
     advance(&mut pair, settings);
+    pair
+}
+
+/// How far the victim gets at a stage: keyed, logged in, open channels.
+#[cfg(test)]
+pub(super) fn reached(role: Role, settings: u8) -> (bool, bool, usize) {
+    let mut victim = begun(role, settings).victim;
+    assert_eq!(victim.failed, None);
+    let connection = &victim.endpoint.services().connection;
+    let is_open = |id: &u32| {
+        let status = connection.status(crate::connection::ChannelId(*id));
+        status.is_some_and(|status| status.open)
+    };
+    let open = (0..8).filter(is_open).count();
+    (victim.keyed, victim.authenticated, open)
+}
+
+fn messages(role: Role, data: &[u8]) {
+    let mut input = Unstructured::new(data);
+    let mut pair = begun(role, number(&mut input));
     for _ in 0..MAX_STEPS {
         if input.is_empty() || pair.victim.failed.is_some() {
             break;

@@ -142,6 +142,25 @@ fn recorded_sessions_log_in() {
     }
 }
 
+/// Hostile messages begin where they are said to begin.
+#[test]
+fn stages_of_a_session() {
+    use crate::messages::Role;
+    for role in [Role::Client, Role::Server] {
+        for compressed in [0, 8] {
+            let stages =
+                [0, 1, 2, 3].map(|stage| super::session::reached(role, stage + compressed));
+            let expected = [
+                (false, false, 0),
+                (true, false, 0),
+                (true, true, 0),
+                (true, true, 1),
+            ];
+            assert_eq!(stages, expected, "{role:?}");
+        }
+    }
+}
+
 /// Not a test: makes the seeds anew.
 #[test]
 #[ignore = "writes into the tree; make -C fuzz seeds"]

@@ -10,7 +10,7 @@ use crate::crypto::random::SeededRandom;
 use crate::keys::PublicKey;
 
 /// Most entries of one run that are asked about.
-const MAX_ENTRIES: usize = 8;
+const MAX_ENTRIES: usize = 3;
 
 fn document(bytes: &[u8]) -> Document {
     Document {
