@@ -52,6 +52,8 @@ pub enum Family {
     Mac,
     /// HostKeyAlgorithms and other lists of signature algorithms.
     Signature,
+    /// PubkeyAcceptedAlgorithms, where security keys count too.
+    UserSignature,
 }
 
 /// Whether a keyword does what it says.
@@ -166,7 +168,7 @@ static KEYWORDS: &[Keyword] = &[
     unset("HostKeyAlgorithms", Kind::Algorithms(Family::Signature)),
     unset(
         "PubkeyAcceptedAlgorithms",
-        Kind::Algorithms(Family::Signature),
+        Kind::Algorithms(Family::UserSignature),
     ),
     unset("CASignatureAlgorithms", Kind::Algorithms(Family::Signature)),
     of("RequiredRSASize", Kind::Number, "1024"),

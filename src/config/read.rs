@@ -350,5 +350,6 @@ fn known(family: Family) -> Vec<&'static str> {
         Family::Cipher => preferences::known_cipher(),
         Family::Mac => preferences::known_mac(),
         Family::Signature => preferences::known_host_key(),
+        Family::UserSignature => preferences::known_user_key(),
     }
 }
