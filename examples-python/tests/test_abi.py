@@ -7,7 +7,7 @@ import re
 import unittest
 
 from pair import environment
-from sshwire import _abi, errors
+from sshwire import _abi, errors, key
 from sshwire.known_hosts import Verdict
 from sshwire.request import Kind
 
@@ -29,7 +29,7 @@ _LEFT_OUT = {
         "ssh_transport_accept_host_key ssh_transport_security_options ssh_transport_use_compression ssh_channel_*_ready "
         "ssh_channel_write ssh_channel_write_stderr ssh_channel_*_timeout ssh_transport_set_timeout "
         "ssh_request_answer_prompts ssh_server_pull_requests ssh_sftp_attributes_type ssh_sftp_dir_close "
-        "ssh_sftp_new_channel",
+        "ssh_sftp_new_channel ssh_key_info_is_encrypted ssh_key_load_asking ssh_key_load_file_asking",
     "The interpreter ends sessions when it ends.":
         "ssh_transport_*_daemon",
     "The log of the process is enough, with a name for each transport.":
@@ -102,6 +102,10 @@ class Abi(unittest.TestCase):
         self.assertEqual(idle, set())
 
     def test_constants(self):
+        formats = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_KEY_FORMAT_")}
+        self.assertEqual({name: getattr(key, name.removeprefix("SSH_KEY_FORMAT_")) for name in formats}, formats)
+        hashes = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_HASH_")}
+        self.assertEqual({name: getattr(key, name.removeprefix("SSH_HASH_")) for name in hashes}, hashes)
         kinds = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_REQUEST_")}
         self.assertEqual({"SSH_REQUEST_" + kind.name: kind for kind in Kind}, kinds)
         verdicts = {name: int(value) for name, value in self.constants.items()
@@ -109,7 +113,8 @@ class Abi(unittest.TestCase):
         self.assertEqual({"SSH_KNOWN_HOSTS_" + verdict.name: verdict for verdict in Verdict}, verdicts)
         numbers = {int(value) for name, value in self.constants.items() if name.startswith("SSH_ERR_")}
         self.assertLessEqual(errors._CLASSES.keys(), numbers)
-        for name in "BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE".split():
+        for name in ("BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE PASSPHRASE_MISSING "
+                     "PASSPHRASE_WRONG").split():
             self.assertEqual(int(self.constants["SSH_ERR_" + name]), getattr(errors, name))
 
 

@@ -18,6 +18,7 @@ mod events;
 mod exec;
 mod forward;
 mod jump;
+mod keys;
 mod known_hosts;
 mod libssh;
 mod login;

@@ -64,6 +64,28 @@ module SSHWire
       wait status ssh_key_save_file(handle, text, i32, text, error)
       status ssh_key_sign(handle, text, bytes, size, out, out, error)
       status ssh_key_verify(handle, text, bytes, size, bytes, size)
+      handle ssh_key_load_public(bytes, size, error)
+      handle ssh_key_load_public_file(text, error)
+      memory ssh_key_public_text(handle, i32, text, error)
+      status ssh_key_save_public_file(handle, text, i32, text, error)
+      memory ssh_key_fingerprint_with(handle, i32)
+      memory ssh_key_randomart(handle, i32)
+      memory ssh_key_sshfp(handle, i32)
+      bool ssh_key_matches_sshfp(handle, text)
+      handle ssh_key_inspect(bytes, size, error)
+      handle ssh_key_inspect_file(text, error)
+      void ssh_key_info_free(handle)
+      i32 ssh_key_info_format(handle)
+      bool ssh_key_info_is_private(handle)
+      memory ssh_key_info_encryption(handle)
+      memory ssh_key_info_type(handle)
+      u32 ssh_key_info_bits(handle)
+      memory ssh_key_info_comment(handle)
+      handle ssh_key_info_public(handle)
+      memory ssh_sshsig_sign(handle, text, i32, bytes, size, error)
+      handle ssh_sshsig_verify(bytes, size, text, bytes, size, error)
+      status ssh_sshsig_check_signer(handle, bytes, size, text, text, u64, error)
+      memory ssh_sshsig_find_principals(handle, bytes, size, u64, error)
 
       handle ssh_security_options_new()
       void ssh_security_options_free(handle)
@@ -404,6 +426,9 @@ module SSHWire
       ],
       "made of calls that are bound: SSHWire.connect, Request#answer, SFTP::File#readpartial and #write" => %w[
         ssh_transport_connect ssh_request_answer_prompts ssh_sftp_get_callback ssh_sftp_put_callback
+      ],
+      "asking is done in Ruby: Key.load_file with a block; what is encrypted has an encryption" => %w[
+        ssh_key_load_asking ssh_key_load_file_asking ssh_key_info_is_encrypted
       ],
       "they save a copy that Ruby makes in any case" => %w[
         ssh_sftp_operation_buffer ssh_sftp_operation_accept_buffer
