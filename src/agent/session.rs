@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::Agent;
+use super::message::Constraints;
 use crate::driver::{Deadline, Timeout, Transport};
 use crate::error::Error;
-use crate::keys::Credential;
+use crate::keys::{Credential, PrivateKey};
 
 /// How long the agent has for what it need not ask anybody about.
 const QUICK: Duration = Duration::from_secs(5);
@@ -91,9 +92,9 @@ impl AgentSession {
         Ok(usable.collect())
     }
 
-    /// The agent.
-    pub(crate) fn agent(&self) -> &Agent {
-        &self.agent
+    /// Has it keep a key.
+    pub(crate) fn add(&self, key: &PrivateKey, constraints: Constraints) -> Result<(), Error> {
+        self.agent.add(key, None, constraints, quick(self.deadline))
     }
 }
 

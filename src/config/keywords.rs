@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Persist,
     /// An octal number.
     Mask,
+    /// `yes`, `no`, `ask`, or `confirm` and seconds, either of which may be left out.
+    AddKeys,
     Refuse,
     /// Kept as it is, for nothing here acts on it.
     Anything,
@@ -212,6 +214,7 @@ static KEYWORDS: &[Keyword] = &[
     of("IdentitiesOnly", FLAG, "no"),
     unset("IdentityAgent", Kind::Agent),
     of("ForwardAgent", Kind::ForwardAgent, "no"),
+    of("AddKeysToAgent", Kind::AddKeys, "no"),
     of("BatchMode", FLAG, "no"),
     of("NumberOfPasswordPrompts", Kind::Number, "3"),
     unset("PreferredAuthentications", Kind::Text),
@@ -275,7 +278,6 @@ static KEYWORDS: &[Keyword] = &[
     unset("LocalCommand", Kind::Command),
     of("PermitLocalCommand", FLAG, "no"),
     // What nothing here does.
-    unsupported("AddKeysToAgent", Kind::Anything, NO),
     unsupported("BindInterface", Kind::Text, &[]),
     unsupported("CanonicalDomains", Kind::Anything, NONE),
     unsupported("CanonicalizeFallbackLocal", FLAG, &["yes", "no"]),

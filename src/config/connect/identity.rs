@@ -14,7 +14,7 @@ use crate::codec::printable;
 use crate::config::Value;
 use crate::error::{Error, KeyFault};
 use crate::keys::certificate::CertificateKind;
-use crate::keys::{Certificate, PrivateKey, PublicKey};
+use crate::keys::{Certificate, KeyInfo, PrivateKey, PublicKey};
 
 /// No key of any kind comes near this.
 const MAX_KEY: u64 = 1 << 20;
@@ -52,7 +52,7 @@ impl Identity {
             PublicKey::load(&bytes).ok().map(|(key, _)| key)
         };
         let (public, secret) = match read(path) {
-            Ok(Some(file)) => private(path, file, beside, asker),
+            Ok(Some(file)) => halves(path, file, beside, asker),
             Ok(None) => (beside(), Secret::Absent(missing(value))),
             Err(note) => (beside(), Secret::Absent(Some(note))),
         };
@@ -82,48 +82,38 @@ fn missing(value: &Value) -> Option<String> {
     ))
 }
 
-/// What a file with a private key, or with a public key alone, holds.
-fn private(
+/// What a file of a key holds: a private one, or a public one alone. `beside` finds what is not said there.
+fn halves(
     path: &str,
     file: File,
     beside: impl FnOnce() -> Option<PublicKey>,
     asker: Box<dyn Asker>,
 ) -> (Option<PublicKey>, Secret) {
     let absent = |why: String| Secret::Absent(Some(format!("{} is not used: {why}", shown(path))));
-    if let Ok((public, _)) = PublicKey::load(&file.bytes) {
+    let info = match KeyInfo::of(&file.bytes) {
+        Ok(info) => info,
+        Err(error) => return (beside(), absent(error.to_string())),
+    };
+    let public = info.public.or_else(beside);
+    if !info.is_private {
         let why = "it holds a public key, and no agent has the private one; add that with ssh-add";
-        return (Some(public), absent(why.to_owned()));
+        return (public, absent(why.to_owned()));
     }
-    let loaded = PrivateKey::load(&file.bytes, None);
-    let is_sealed = matches!(
-        loaded,
-        Err(Error::Key(
-            KeyFault::PassphraseMissing | KeyFault::PassphraseWrong
-        ))
-    );
     // A key that others may have read is not one's own any more; ssh does not use it either.
-    if file.is_open && (is_sealed || loaded.is_ok()) {
-        let why = format!(
-            "{} may be read by others and is not used; run chmod 600 on it",
-            shown(path)
+    if file.is_open {
+        return (
+            public,
+            absent("others may read it; run chmod 600 on it".to_owned()),
         );
-        let public = loaded.ok().map(|key| key.public().clone());
-        return (public.or_else(beside), Secret::Absent(Some(why)));
     }
-    match loaded {
+    match PrivateKey::load(&file.bytes, None) {
         Ok(key) => (Some(key.public().clone()), Secret::Here(key)),
-        Err(_) if is_sealed => {
-            let public = public_of_sealed(&file.bytes).or_else(beside);
+        Err(Error::Key(KeyFault::PassphraseMissing | KeyFault::PassphraseWrong)) => {
             let sealed = Sealed::new(path, file.bytes, public.clone(), asker);
             (public, Secret::Sealed(Arc::new(sealed)))
         }
-        Err(error) => (beside(), absent(error.to_string())),
+        Err(error) => (public, absent(error.to_string())),
     }
-}
-
-/// The public half that an encrypted file shows to everybody, where its format has one.
-fn public_of_sealed(_bytes: &[u8]) -> Option<PublicKey> {
-    None
 }
 
 /// A certificate of a user; `None` where there is no such file.

@@ -6,7 +6,8 @@ use super::identity::{self, shown, Identity};
 use super::login::{Login, Step, ATTEMPT};
 use super::offers::{not_allowed, Material, Offer, Offered};
 use super::place::{self, AgentPlace};
-use crate::agent::{concerns_the_key, AgentSession};
+use super::sealed::Sealed;
+use crate::agent::{concerns_the_key, AgentSession, Constraints};
 use crate::auth::ClientMethod;
 use crate::codec::printable;
 use crate::config::Resolved;
@@ -35,6 +36,16 @@ pub(super) fn accepted(resolved: &Resolved) -> Result<Vec<&'static str>, Error> 
     };
     let known = preferences::known_user_key();
     apply(&usual, &known, &value.text).map_err(|unknown| value.fault(unknown.to_string()))
+}
+
+/// What AddKeysToAgent says about the use of keys that are added.
+fn constraints(text: &str) -> Constraints {
+    let mut words = text.split(' ').peekable();
+    let confirm = words.next_if_eq(&"confirm").is_some();
+    Constraints {
+        lifetime_s: words.next().and_then(|time| time.parse().ok()).unwrap_or(0),
+        confirm,
+    }
 }
 
 impl Login<'_> {
@@ -68,18 +79,46 @@ impl Login<'_> {
         let method = ClientMethod::PublicKey { key, probe: true };
         match self.attempt(method, most) {
             Err(error) if concerns_the_key(&error) && self.transport.cause().is_none() => {
-                let lost = offer.sealed.as_ref().and_then(|sealed| sealed.lost());
+                let lost = offer.sealed().and_then(Sealed::lost);
                 let why = lost.unwrap_or_else(|| error.to_string());
                 self.note(format!("{} is not used: {why}", offer.label));
                 Ok(Step::Refused)
+            }
+            Ok(step @ (Step::In | Step::Partial)) => {
+                self.keep(offer)?;
+                Ok(step)
             }
             outcome => outcome,
         }
     }
 
+    /// AddKeysToAgent: a key of a file that was good here is good in the agent. It is no reason to fail that it does not
+    /// get there.
+    fn keep(&self, offer: &Offer) -> Result<(), Error> {
+        let text = self.resolved.text("AddKeysToAgent").unwrap_or("no");
+        let agent = self.keys.as_ref().and_then(|keys| keys.agent.as_ref());
+        let (Some(agent), Some(key)) = (agent, offer.opened()) else {
+            return Ok(());
+        };
+        let question = || format!("Add key {} to the agent? (yes/no) ", offer.label);
+        let wanted = match text {
+            "no" => false,
+            "ask" => self.person.agrees(&offer.label, question())?,
+            _ => true,
+        };
+        if wanted {
+            let key = match key.comment() {
+                "" => key.with_comment(&offer.label),
+                _ => key,
+            };
+            let _ = agent.add(&key, constraints(text));
+        }
+        Ok(())
+    }
+
     /// What is shown to the server. The passphrase comes first only where nothing else tells what that is.
     fn credential(&mut self, offer: &Offer) -> Result<Option<Credential>, Error> {
-        let sealed = match (&offer.key, &offer.sealed) {
+        let sealed = match (&offer.key, offer.sealed()) {
             (Offered::Known(credential), _) => return Ok(Some(credential.clone())),
             (Offered::Hidden, Some(sealed)) => sealed,
             (Offered::Hidden, None) => return Err(Error::Bug("a hidden key of no file")),
@@ -184,6 +223,28 @@ impl Login<'_> {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_constrained() {
+        for (text, lifetime_s, confirm) in [
+            ("yes", 0, false),
+            ("ask", 0, false),
+            ("confirm", 0, true),
+            ("300", 300, false),
+            ("confirm 60", 60, true),
+        ] {
+            let expected = Constraints {
+                lifetime_s,
+                confirm,
+            };
+            assert_eq!(constraints(text), expected, "{text}");
         }
     }
 }

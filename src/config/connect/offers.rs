@@ -29,10 +29,14 @@ pub(super) struct Offer {
     /// Which it is, in words.
     pub(super) label: String,
     pub(super) key: Offered,
-    /// The file that its signature needs the passphrase of.
-    pub(super) sealed: Option<Arc<Sealed>>,
-    /// Whether its private half comes from a file, and no agent has it.
-    pub(super) from_file: bool,
+    /// The private half, where that is a file's and no agent has it.
+    pub(super) file: Option<OfFile>,
+}
+
+/// The private half of a key, from a file.
+pub(super) enum OfFile {
+    Open(PrivateKey),
+    Sealed(Arc<Sealed>),
 }
 
 pub(super) enum Offered {
@@ -139,14 +143,13 @@ fn of_agent(credential: Credential) -> Offer {
     Offer {
         label: String::new(),
         key: Offered::Known(credential),
-        sealed: None,
-        from_file: false,
+        file: None,
     }
 }
 
 fn of_key(key: PrivateKey) -> Offer {
     Offer {
-        from_file: true,
+        file: Some(OfFile::Open(key.clone())),
         ..of_agent(key.into())
     }
 }
@@ -159,8 +162,7 @@ fn of_sealed(sealed: &Arc<Sealed>) -> Offer {
     Offer {
         label: String::new(),
         key: known.map_or(Offered::Hidden, Offered::Known),
-        sealed: Some(Arc::clone(sealed)),
-        from_file: true,
+        file: Some(OfFile::Sealed(Arc::clone(sealed))),
     }
 }
 
@@ -171,7 +173,7 @@ fn of_signer(
 ) -> Option<Offer> {
     let credential = Credential::new(certificate.blob(), signer).ok()?;
     Some(Offer {
-        sealed: sealed.cloned(),
+        file: sealed.cloned().map(OfFile::Sealed),
         ..of_agent(credential)
     })
 }
@@ -181,6 +183,23 @@ fn of_comment(comment: &str) -> String {
 }
 
 impl Offer {
+    /// The file that its signature needs the passphrase of.
+    pub(super) fn sealed(&self) -> Option<&Sealed> {
+        match &self.file {
+            Some(OfFile::Sealed(sealed)) => Some(sealed),
+            Some(OfFile::Open(_)) | None => None,
+        }
+    }
+
+    /// The private half, if it is a file's and has been opened.
+    pub(super) fn opened(&self) -> Option<PrivateKey> {
+        match &self.file {
+            Some(OfFile::Open(key)) => Some(key.clone()),
+            Some(OfFile::Sealed(sealed)) => sealed.opened(),
+            None => None,
+        }
+    }
+
     fn labelled(mut self, label: &str) -> Self {
         self.label = shown(label);
         self
@@ -429,7 +448,7 @@ mod tests {
         assert!(matches!(offers[2].key, Offered::Hidden));
         assert_eq!(told.asked(), 0);
         for offer in &offers[..2] {
-            assert!(known(offer).signs_elsewhere() && offer.sealed.is_some());
+            assert!(known(offer).signs_elsewhere() && offer.sealed().is_some());
             let name = known(offer).algorithms()[0].name;
             let signature = known(offer).sign(name, b"data").unwrap();
             assert!(public.verify("ssh-ed25519", b"data", &signature));

@@ -28,10 +28,6 @@ impl Person {
         }
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
     /// How often one thing is asked for.
     pub(super) fn tries(&self) -> u64 {
         match self.is_quiet {
@@ -40,7 +36,20 @@ impl Person {
         }
     }
 
-    /// What they say; `None` where they say nothing, or nobody is there.
+    /// Whether they agree; not where nobody is there.
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask).
+    pub(super) fn agrees(&self, about: &str, text: String) -> Result<bool, Error> {
+        if self.is_quiet {
+            return Ok(false);
+        }
+        let said = self.say(RequestKind::Prompts, about, text, true)?;
+        let yes = |said: &[u8]| said.trim_ascii().eq_ignore_ascii_case(b"yes");
+        Ok(said.is_some_and(|said| yes(&said)))
+    }
+
+    /// A secret of theirs; `None` where they tell none, or nobody is there.
     ///
     /// # Errors
     /// That there is no more time, or that the session is over.
@@ -50,8 +59,18 @@ impl Person {
         about: &str,
         text: String,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.say(kind, about, text, false)
+    }
+
+    fn say(
+        &self,
+        kind: RequestKind,
+        about: &str,
+        text: String,
+        echo: bool,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let prompts = Prompts {
-            prompts: vec![Prompt { text, echo: false }],
+            prompts: vec![Prompt { text, echo }],
             ..Prompts::default()
         };
         let left = self.deadline.remaining();

@@ -67,10 +67,6 @@ impl Sealed {
         }
     }
 
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
     pub(super) fn public(&self) -> Option<&PublicKey> {
         self.public.as_ref()
     }

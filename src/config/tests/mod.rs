@@ -9,8 +9,10 @@ mod hostile;
 
 /// A machine with these files, variables and commands.
 #[derive(Default)]
-struct MadeUp {
+pub(super) struct MadeUp {
     files: BTreeMap<String, Vec<u8>>,
+    /// Beside SOCKET.
+    pub(super) variables: Vec<(&'static str, &'static str)>,
     commands: Option<Vec<&'static str>>,
     reads: AtomicUsize,
 }
@@ -48,7 +50,9 @@ impl Surroundings for MadeUp {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        (name == "SOCKET").then(|| "/run/socket".to_owned())
+        let mut all = self.variables.iter().chain(&[("SOCKET", "/run/socket")]);
+        let found = all.find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
     }
 
     fn home_of(&self, user: &str) -> Option<String> {
