@@ -71,9 +71,7 @@ impl Login<'_> {
         let Some(key) = self.credential(offer)? else {
             return Ok(Step::Refused);
         };
-        if let Some(keys) = &mut self.keys {
-            keys.tried = keys.tried.saturating_add(1);
-        }
+        self.count(|tried| tried.saturating_add(1));
         // Who signs elsewhere may be a person, who has all the time there is.
         let most = (!key.signs_elsewhere()).then_some(ATTEMPT);
         let method = ClientMethod::PublicKey { key, probe: true };
@@ -82,6 +80,8 @@ impl Login<'_> {
                 let lost = offer.sealed().and_then(Sealed::lost);
                 let why = lost.unwrap_or_else(|| error.to_string());
                 self.note(format!("{} is not used: {why}", offer.label));
+                // The server has not refused it.
+                self.count(|tried| tried.saturating_sub(1));
                 Ok(Step::Refused)
             }
             Ok(step @ (Step::In | Step::Partial)) => {
@@ -89,6 +89,12 @@ impl Login<'_> {
                 Ok(step)
             }
             outcome => outcome,
+        }
+    }
+
+    fn count(&mut self, change: impl FnOnce(usize) -> usize) {
+        if let Some(keys) = &mut self.keys {
+            keys.tried = change(keys.tried);
         }
     }
 

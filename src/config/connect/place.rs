@@ -112,10 +112,7 @@ mod tests {
             (&set[..], "IdentityAgent $EMPTY", AgentPlace::None, None),
             (&set[..], "IdentityAgent $NOT_SET", AgentPlace::None, None),
         ] {
-            let made = MadeUp {
-                variables: variables.to_vec(),
-                ..MadeUp::default()
-            };
+            let made = MadeUp::with_variables(variables);
             let mut config = Config::default();
             config.load_text("text", text.as_bytes()).unwrap();
             let resolved = config.resolve("host", &made).unwrap();

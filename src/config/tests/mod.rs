@@ -12,12 +12,19 @@ mod hostile;
 pub(super) struct MadeUp {
     files: BTreeMap<String, Vec<u8>>,
     /// Beside SOCKET.
-    pub(super) variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, &'static str)>,
     commands: Option<Vec<&'static str>>,
     reads: AtomicUsize,
 }
 
 impl MadeUp {
+    pub(super) fn with_variables(variables: &[(&'static str, &'static str)]) -> Self {
+        MadeUp {
+            variables: variables.to_vec(),
+            ..MadeUp::default()
+        }
+    }
+
     fn with(files: &[(&str, &str)]) -> Self {
         let files = files
             .iter()
