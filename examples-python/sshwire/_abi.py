@@ -205,7 +205,7 @@ FUNCTIONS = {
     "ssh_config_free": "handle -> void",
     "ssh_config_load_file": "handle text error* -> status",
     "ssh_config_load_defaults": "handle error* -> status",
-    "ssh_config_add_option": "handle text -> status",
+    "ssh_config_add_option": "handle text error* -> status",
     "ssh_config_set_exec_callback": "handle exec_cb memory destroy -> status",
     "ssh_config_set_callback": "handle i32 request_cb memory destroy -> status",
     "ssh_config_set_proxy_callback": "handle proxy_cb memory destroy -> status",

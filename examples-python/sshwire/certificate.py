@@ -91,7 +91,7 @@ class Certificate(Handle):
 
     @property
     def critical_options(self):
-        """What must be obeyed, with its texts; "" for what has none."""
+        """What must be obeyed, with its texts; None for what has none."""
         return self._options(lib.ssh_certificate_critical_option_count, lib.ssh_certificate_critical_option_name,
                              lib.ssh_certificate_critical_option)
 

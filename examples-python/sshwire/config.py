@@ -50,7 +50,7 @@ class Config(Answering, Handle):
             call(lib.ssh_config_load_defaults, self._handle)
         options = [f"{name}={value}" for name, value in options.items()] if isinstance(options, dict) else options
         for option in options:
-            check(lib.ssh_config_add_option(self._handle, encode(option)))
+            call(lib.ssh_config_add_option, self._handle, encode(option))
 
     def on_exec(self, run):
         """``run(command)`` gives the exit status of a command of ``Match exec``. Without it such blocks do not apply."""
