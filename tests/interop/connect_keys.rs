@@ -48,13 +48,6 @@ impl Place {
         path
     }
 
-    /// The same with its public half beside it.
-    fn pair(&self, name: &str) -> PathBuf {
-        let path = self.copy(name);
-        fs::copy(key(name).with_extension("pub"), path.with_extension("pub")).expect("a key");
-        path
-    }
-
     /// A new key that sshd does not know.
     fn stranger(&self, name: &str) -> PathBuf {
         let path = self.scratch.file(name);
