@@ -50,6 +50,7 @@ impl Shared {
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
+                self.acknowledge();
                 let again = if self.pause_or_resume() {
                     Some(Instant::now() + LOOK_AGAIN)
                 } else {

@@ -323,7 +323,7 @@ impl Transport {
         }
         let outcome = shared
             .apply(receiving, now)
-            .and_then(|()| shared.register());
+            .and_then(|()| shared.register(role == Role::Client && event.is_none()));
         if let Err(error) = &outcome {
             shared.end(error.clone());
         }
