@@ -719,8 +719,8 @@
 #define SSH_EXIT_SIGNAL 2
 
 /**
- * Order of keys: as ssh has it, which is those named that the agent has, what else the agent has, the others that were
- * named.
+ * Order of keys: as ssh has it, which is those named that the agent has, in its order, what else it has, the others that
+ * were named.
  */
 #define SSH_AUTH_AGENT_FIRST 0
 
@@ -745,7 +745,8 @@
 #define SSH_REQUEST_HOST_KEY 1
 
 /**
- * Client: the server's prompts for keyboard-interactive. ssh_request_title(), ssh_request_instructions(),
+ * Client: the server's prompts for keyboard-interactive. With ssh_connect_config() also whether to add a key to the agent,
+ * where AddKeysToAgent is `ask`; then ssh_request_name() is the key. ssh_request_title(), ssh_request_instructions(),
  * ssh_request_prompt(); answer with ssh_request_answer_prompts().
  */
 #define SSH_REQUEST_PROMPTS 2

@@ -189,3 +189,30 @@ impl Serving {
         .min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_an_attempt_stands_while_somebody_signs() {
+        let now = Instant::now();
+        let mut attempt = Attempt {
+            deadline: Some(now),
+            servers_time: Some(Duration::from_secs(60)),
+            ..Attempt::default()
+        };
+        attempt.pause();
+        assert_eq!(attempt.deadline, None);
+        attempt.resume();
+        assert!(attempt.deadline > Some(now));
+        // A limit of the caller's holds for all of it.
+        let mut attempt = Attempt {
+            deadline: Some(now),
+            ..Attempt::default()
+        };
+        attempt.pause();
+        attempt.resume();
+        assert_eq!(attempt.deadline, Some(now));
+    }
+}
