@@ -101,10 +101,9 @@ fn halves(
     }
     // A key that others may have read is not one's own any more; ssh does not use it either.
     if file.is_open {
-        return (
-            public,
-            absent("others may read it; run chmod 600 on it".to_owned()),
-        );
+        let why = "may be read by others and is not used; run chmod 600 on it";
+        let why = format!("{} {why}", shown(path));
+        return (public, Secret::Absent(Some(why)));
     }
     match PrivateKey::load(&file.bytes, None) {
         Ok(key) => (Some(key.public().clone()), Secret::Here(key)),
