@@ -245,7 +245,7 @@ class ConfigTest < Case
       assert_predicate ssh, :authenticated?
       assert_equal "out", ssh.run("talk").stdout
     end
-    assert_equal [[:host_key, nil], [:password, "alice@there"], true], [asked.pop, asked.pop, asked.empty?]
+    assert_equal [[:host_key, "there"], [:password, "alice@there"], true], [asked.pop, asked.pop, asked.empty?]
     assert_equal "to there 22", way.commands.pop
     assert_match(/^there /, File.read(way.known_hosts))
     error = assert_raises(SSHWire::AuthenticationError) { way.config.connect("there", timeout: LIMIT) }
