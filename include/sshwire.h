@@ -719,8 +719,8 @@
 #define SSH_EXIT_SIGNAL 2
 
 /**
- * Order of keys: as ssh has it, which is those named that the agent has, what else the agent has, the others that were
- * named.
+ * Order of keys: as ssh has it, which is those named that the agent has, in its order, what else it has, the others that
+ * were named.
  */
 #define SSH_AUTH_AGENT_FIRST 0
 
@@ -745,7 +745,8 @@
 #define SSH_REQUEST_HOST_KEY 1
 
 /**
- * Client: the server's prompts for keyboard-interactive. ssh_request_title(), ssh_request_instructions(),
+ * Client: the server's prompts for keyboard-interactive. With ssh_connect_config() also whether to add a key to the agent,
+ * where AddKeysToAgent is `ask`; then ssh_request_name() is the key. ssh_request_title(), ssh_request_instructions(),
  * ssh_request_prompt(); answer with ssh_request_answer_prompts().
  */
 #define SSH_REQUEST_PROMPTS 2
@@ -6261,10 +6262,17 @@ ssh_status ssh_config_set_proxy_callback(ssh_config *config,
  * Connects to a destination and logs in, as ssh does with the same configuration: through the jump hosts of ProxyJump, each
  * a session within the one before, or through ProxyCommand; with its algorithms, Compression, RekeyLimit, ServerAlive...,
  * AddressFamily, BindAddress, ConnectTimeout and ConnectionAttempts; with its known hosts and StrictHostKeyChecking, where
- * a new key is written to the first file of UserKnownHostsFile once it is accepted; and with the keys of IdentityFile, then
- * passwords and prompts, in the order of PreferredAuthentications. What is to be done on the connection
- * (RemoteCommand, LocalForward, SendEnv, ...) is the program's matter: ssh_config_resolve() tells. Keys of an agent and
- * certificates are not used yet.
+ * a new key is written to the first file of UserKnownHostsFile once it is accepted; and with keys, prompts and passwords, in
+ * the order of PreferredAuthentications. What is to be done on the connection (RemoteCommand, LocalForward, SendEnv, ...)
+ * is the program's matter: ssh_config_resolve() tells, and ssh_config_host_request_agent_forward() does what ForwardAgent
+ * says.
+ *
+ * Keys are tried as by ssh, each once, under the names that PubkeyAcceptedAlgorithms leaves: certificates of
+ * CertificateFile; the keys of the agent (IdentityAgent, or SSH_AUTH_SOCK), those that IdentityFile names before the others,
+ * and those alone with IdentitiesOnly; then the keys of files, each followed by the certificate beside it. A file with a
+ * public key names one of the agent's. The passphrase of a file is asked for when the server accepts its key, where the key
+ * can be shown without; AddKeysToAgent then gives it to the agent, and with `ask` the program is asked before by a request
+ * of kind SSH_REQUEST_PROMPTS, which the answer "yes" agrees to.
  *
  * @param config       the configuration
  * @param destination  as for ssh_config_resolve()
@@ -6280,6 +6288,23 @@ ssh_transport *ssh_connect_config(const ssh_config *config,
                                   const char *destination,
                                   int32_t timeout_ms,
                                   ssh_error **error);
+
+/**
+ * Does for a session what ForwardAgent says: asks the server to let its programs use the user's agent, as
+ * ssh_channel_request_agent_forward() does. Like ssh, it asks nothing and succeeds where nothing is to be lent: ForwardAgent
+ * is `no`, no agent answers at the socket, or a changed host key was let pass because StrictHostKeyChecking is `no`.
+ *
+ * @param host        what was resolved for the destination
+ * @param channel     a session channel of the transport, before its shell or command is started
+ * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED when the server refuses, after which the session can be
+ *                    used all the same, SSH_ERR_TIMEOUT, ...
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_config_host_request_agent_forward(const ssh_config_host *host,
+                                                 ssh_channel *channel,
+                                                 int32_t timeout_ms,
+                                                 ssh_error **error);
 
 /**
  * Makes a server that refuses everything.

@@ -530,6 +530,8 @@ pub struct LoginFault {
     pub tried: Vec<String>,
     /// The methods that the server allows.
     pub methods: Vec<String>,
+    /// What the server has said when it ended the session instead of refusing, safe to show.
+    pub ended: Option<String>,
     /// What was not tried, why not, and what to do about it.
     pub notes: Vec<String>,
 }
@@ -540,11 +542,12 @@ impl fmt::Display for LoginFault {
             [] => "there was nothing to log in with".to_owned(),
             tried => format!("refused {}", tried.join(", ")),
         };
-        let methods = match self.methods.as_slice() {
-            [] => "nothing more".to_owned(),
-            methods => methods.join(", "),
-        };
-        write!(f, "{}: {tried}; the server allows {methods}", self.who)?;
+        write!(f, "{}: {tried}; the server ", self.who)?;
+        match (&self.ended, self.methods.as_slice()) {
+            (Some(text), _) => write!(f, "ended the session ({text})")?,
+            (None, []) => f.write_str("allows nothing more")?,
+            (None, methods) => write!(f, "allows {}", methods.join(", "))?,
+        }
         self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }

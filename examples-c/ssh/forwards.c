@@ -120,27 +120,13 @@ bool forwards_begin(ssh_transport *transport, const ssh_config_host *host)
  * The agent and the display
  */
 
-/* The agent to hand on: what ForwardAgent names, or the one that is in use. NULL without one. */
-static const char *agent_socket(const ssh_config_host *host)
-{
-    const char *forwarded = ssh_config_host_get(host, "ForwardAgent", 0);
-    const char *used = ssh_config_host_get(host, "IdentityAgent", 0);
-    if (forwarded == NULL || strcmp(forwarded, "no") == 0)
-        return NULL;
-    if (strcmp(forwarded, "yes") != 0)
-        return forwarded;
-    if (used == NULL && ssh_config_host_get_written(host, "IdentityAgent", 0) != NULL)
-        return NULL;
-    return used != NULL && strcmp(used, "SSH_AUTH_SOCK") != 0 ? used : getenv("SSH_AUTH_SOCK");
-}
-
 static void offer_agent(ssh_channel *channel, const ssh_config_host *host)
 {
     ssh_error *error = NULL;
-    const char *socket = agent_socket(host);
-    if (socket == NULL || access(socket, F_OK) != 0)
+    const char *forwarded = ssh_config_host_get(host, "ForwardAgent", 0);
+    if (forwarded == NULL || strcmp(forwarded, "no") == 0)
         return;
-    if (ssh_channel_request_agent_forward(channel, socket, SSH_TIMEOUT_DEFAULT, &error) == SSH_OK)
+    if (ssh_config_host_request_agent_forward(host, channel, SSH_TIMEOUT_DEFAULT, &error) == SSH_OK)
         offers = true;
     else
         note(LEVEL_VERBOSE, "the agent is not forwarded: %s", ssh_error_message(error));

@@ -3,6 +3,9 @@
     with sshwire.connect("example.org", "user", password="secret", host_key=key) as transport:
         print(transport.run("uname -a").stdout.decode())
 
+    with sshwire.connect_config("alias", answer=ask_a_person) as transport:  # where ssh would go
+        ...
+
 Every object may be used from any thread. Timeouts are seconds; None waits for ever. Ctrl-C ends a call that waits. Objects
 are freed at the end of a ``with``, by free(), or when they are collected, in any order; a forked process makes its own.
 Text is str, taken and given as UTF-8; what may hold any byte, such as data, passwords and signatures, is bytes.
@@ -16,9 +19,12 @@ When the interpreter ends, so do all sessions. It waits two seconds for function
 
 from . import _process
 from ._abi import lib as _lib
+from .agent import Agent, Identity
 from .algorithms import Algorithms, Preset
+from .certificate import Certificate, Holder, Revocations
 from .channel import Channel, Condition, Exit
 from .command import Completed
+from .config import Config, Host, connect_config
 from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, Denied, Error, Forked, Freed,
                      HostKeyRejected, KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
 from .event import Event
@@ -33,8 +39,9 @@ from .transport import Agreed, Statistics, Transport, connect
 
 __version__ = _lib.ssh_version_string().decode()
 
-__all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed",
-           "Completed", "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked",
-           "Forward", "Freed", "HostKeyRejected", "Key", "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile",
-           "PermissionDenied", "Preset", "Request", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile",
-           "Statistics", "SystemFailure", "Timeout", "Transfer", "Transport", "Verdict", "connect", "set_log"]
+__all__ = ["Agent", "Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Certificate",
+           "Channel", "Closed", "Completed", "Condition", "Config", "ConnectionLost", "Counters", "Denied", "Error",
+           "Event", "Exit", "Forked", "Forward", "Freed", "Holder", "Host", "HostKeyRejected", "Identity", "Key",
+           "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile", "PermissionDenied", "Preset", "Request",
+           "Revocations", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure",
+           "Timeout", "Transfer", "Transport", "Verdict", "connect", "connect_config", "set_log"]

@@ -62,6 +62,12 @@ def address(function, handle):
     return None if host is None else (decode(host), port.value)
 
 
+def handles(objects):
+    """The handles of objects, as an array."""
+    objects = list(objects)
+    return (ctypes.c_void_p * len(objects))(*(each._handle for each in objects))
+
+
 def place(where):
     """(host, port), or the path of a UNIX socket, as two arguments."""
     return (encode_path(where), 0) if isinstance(where, (str, bytes, os.PathLike)) else (encode(where[0]), where[1])

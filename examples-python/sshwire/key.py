@@ -1,12 +1,14 @@
 """Public and private keys."""
 
+import ctypes
 from typing import NamedTuple, Optional
 
+from . import _abi, _callbacks
 from ._abi import lib
 from ._calls import call, check
 from ._handle import Handle
-from ._values import Memory, encode, encode_path, take_text, to_bytes
-from .errors import PASSPHRASE_MISSING, PASSPHRASE_WRONG, SIGNATURE, Error
+from ._values import Memory, decode, encode, encode_path, take_text, to_bytes
+from .errors import CALLBACK, PASSPHRASE_MISSING, PASSPHRASE_WRONG, SIGNATURE, Error
 
 ED25519, ECDSA_P256, ECDSA_P384, ECDSA_P521, RSA = 1, 2, 3, 4, 5
 OPENSSH, PKCS8, PKCS1, SEC1, PPK2, PPK3, LINE, RFC4716 = range(1, 9)
@@ -99,6 +101,28 @@ class Key(Handle):
     def from_blob(cls, blob):
         """A public key from its form on the wire."""
         return cls(call(lib.ssh_key_from_blob, to_bytes(blob), len(blob)))
+
+    @classmethod
+    def from_signer(cls, public, sign):
+        """A private key whose signatures are made by ``sign(algorithm, data)``, in a token or on another machine: it gives
+        a signature blob of RFC 4253, as sign() does. Each is checked before it is used."""
+        number = _callbacks.register(sign)
+        try:
+            return cls(call(lib.ssh_key_new_signer, public._handle, _on_sign, number, _callbacks.destroy))
+        except BaseException:
+            _callbacks.unregister(number)
+            raise
+
+    def with_certificate(self, certificate):
+        """The same private key, shown in a certificate from now on: to log in, or as a host key."""
+        return Key(call(lib.ssh_key_with_certificate, self._handle, certificate._handle))
+
+    @property
+    def certificate(self):
+        """The certificate that it is shown in, if there is one."""
+        from .certificate import Certificate
+        handle = lib.ssh_key_certificate(self._handle)
+        return Certificate(handle) if handle else None
 
     @property
     def public(self):
@@ -221,3 +245,14 @@ def _take_info(handle):
                        Key(public) if public else None)
     finally:
         lib.ssh_key_info_free(handle)
+
+
+@_abi.SIGN_CALLBACK
+@_callbacks.shielded(CALLBACK)
+def _on_sign(algorithm, data, length, signature, capacity, signature_length, number):
+    made = _callbacks.registered(number)(decode(algorithm), ctypes.string_at(data, length))
+    if len(made) > capacity:
+        raise ValueError("the signature is too long")
+    ctypes.memmove(signature, bytes(made), len(made))
+    signature_length[0] = len(made)
+    return 0

@@ -103,6 +103,18 @@ class Request(Handle):
         return Key(handle) if handle else None
 
     @property
+    def certificate(self):
+        """The certificate that a key was shown in. For users it holds; for HOST_KEY nobody has looked at it."""
+        from .certificate import Certificate
+        handle = lib.ssh_request_certificate(self._handle)
+        return Certificate(handle) if handle else None
+
+    # What a security key attests: 1 somebody touched it, 4 and told who they are.
+    security_key_flags = property(lambda self: lib.ssh_request_security_key_flags(self._handle))
+    # What the client asked for, where a certificate forces a command.
+    original_command = property(lambda self: borrowed(lib.ssh_request_original_command, self._handle))
+
+    @property
     def terminal_size(self):
         """(columns, rows), as the peer tells it."""
         columns, rows = ctypes.c_uint32(), ctypes.c_uint32()
@@ -202,10 +214,10 @@ def on_request(handle, number):
         raise
 
 
-class Questions:
-    """What transports and servers have in common: functions that answer."""
+class Answering:
+    """What has questions, and functions that answer."""
 
-    _set_callback = _set_subsystem = None
+    _set_callback = None
 
     def on(self, kind, answer=None):
         """Has a function answer the questions of a kind; also as a decorator.
@@ -218,6 +230,12 @@ class Questions:
         if answer is None:
             return lambda function: self.on(kind, function) or function
         _callbacks.give(answer, self, getattr(lib, self._set_callback), self._handle, kind, on_request)
+
+
+class Questions(Answering):
+    """What transports and servers have in common."""
+
+    _set_subsystem = None
 
     def on_subsystem(self, name, serve=None):
         """Has a function serve a subsystem, on a thread of its own: it gets the channel and the name, and gives the exit

@@ -1,5 +1,7 @@
 """What the transports of a server share: host keys, and who answers their questions."""
 
+import ctypes
+
 from ._abi import lib
 from ._calls import call, check
 from ._handle import Handle
@@ -34,6 +36,25 @@ class Server(Questions, Handle):
 
     def set_algorithms(self, algorithms):
         check(lib.ssh_server_set_security_options(self._handle, algorithms._handle))
+
+    def add_user_authority(self, key):
+        """Lets the users in that certificates of this key name. What they do not permit is refused without asking."""
+        check(lib.ssh_server_add_user_authority(self._handle, key._handle))
+
+    def set_user_principals(self, user, principals):
+        """Which names a certificate for this user has; otherwise that is the user's."""
+        names = [encode(name) for name in principals]
+        texts = (ctypes.c_char_p * len(names))(*names)
+        check(lib.ssh_server_set_user_principals(self._handle, encode(user), texts, len(names)))
+
+    def set_revocations(self, revocations):
+        """Refuses keys and certificates of a Revocations; None for none."""
+        handle = None if revocations is None else revocations._handle
+        check(lib.ssh_server_set_revocations(self._handle, handle))
+
+    def set_touch_required(self, required):
+        """Whether security keys must attest a touch, as at first; else who answers looks at security_key_flags."""
+        check(lib.ssh_server_set_touch_required(self._handle, required))
 
     def load_moduli(self, path):
         """The groups for Diffie-Hellman group exchange, from a file as moduli(5) has it."""

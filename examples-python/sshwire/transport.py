@@ -7,7 +7,8 @@ from . import _abi, _callbacks, stream as _stream
 from ._abi import lib
 from ._calls import ask, call, check, sliced, sliced_call
 from ._handle import Handle
-from ._values import Memory, decode, encode, milliseconds, place, take_text, to_bytes
+from ._values import Memory, decode, encode, handles, milliseconds, place, take_text, to_bytes
+from .agent import AGENT_FIRST
 from .channel import Channel
 from .command import finish
 from .errors import AGAIN, AUTH, PARTIAL, TIMEOUT, AuthenticationFailed, Error, failure, take_error
@@ -148,6 +149,14 @@ class Transport(Questions, Handle):
 
     def auth_publickey(self, username, key, timeout=...):
         return self._auth(lib.ssh_transport_auth_publickey, encode(username), key._handle, timeout=timeout)
+
+    def auth_agent(self, username, agent=None, keys=(), order=AGENT_FIRST, max_tries=0, timeout=...):
+        """With the keys of an Agent and others, each once, until one is accepted. Public ``keys`` are tried if the agent has
+        them, private ones in any case. 0 tries are five."""
+        named = handles(keys)
+        handle = None if agent is None else agent._handle
+        return self._auth(lib.ssh_transport_auth_agent, encode(username), handle, named, len(named), order, max_tries,
+                          timeout=timeout)
 
     def auth_interactive(self, username, answer, submethods=None, timeout=...):
         """``answer(request)`` gets each round of prompts: see Request.prompts and Request.answer()."""

@@ -7,7 +7,8 @@ import re
 import unittest
 
 from pair import environment
-from sshwire import _abi, errors, key
+from sshwire import _abi, agent, config, errors, key
+from sshwire.certificate import Holder
 from sshwire.known_hosts import Verdict
 from sshwire.request import Kind
 
@@ -43,12 +44,10 @@ _LEFT_OUT = {
     "Known hosts line by line, and certificates.":
         "ssh_known_hosts_entry_* ssh_known_hosts_find ssh_known_hosts_hash ssh_known_hosts_order "
         "ssh_known_hosts_replace ssh_known_hosts_check_authority",
-    "Agents, certificates, authorized keys and configuration, which the package does not have yet.":
-        "ssh_agent_* ssh_certificate_* ssh_revocations_* ssh_authorized_keys_* ssh_config_* ssh_connect_config "
-        "ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate "
-        "ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags "
-        "ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required "
-        "ssh_server_set_user_principals ssh_transport_auth_agent",
+    "Authorized keys, which the package does not have yet.":
+        "ssh_authorized_keys_*",
+    "An agent at a socket or a channel is enough.":
+        "ssh_agent_new_stream",
     "X11, and forwarded channels by hand.":
         "ssh_*x11* ssh_transport_open_forwarded_tcpip_channel",
     "Files: what has a form by path or position is there in that form only.":
@@ -111,10 +110,17 @@ class Abi(unittest.TestCase):
         verdicts = {name: int(value) for name, value in self.constants.items()
                     if name.startswith("SSH_KNOWN_HOSTS_") and "MARKER" not in name}
         self.assertEqual({"SSH_KNOWN_HOSTS_" + verdict.name: verdict for verdict in Verdict}, verdicts)
+        self.assertEqual({"SSH_CERTIFICATE_" + holder.name: holder for holder in Holder},
+                         {name: int(value) for name, value in self.constants.items()
+                          if re.fullmatch("SSH_CERTIFICATE_(USER|HOST)", name)})
+        for name in ("AGENT_FIRST", "NAMED_FIRST", "NAMED_ONLY"):
+            self.assertEqual(int(self.constants["SSH_AUTH_" + name]), getattr(agent, name))
+        for name in ("LOCAL", "REMOTE", "DYNAMIC"):
+            self.assertEqual(int(self.constants["SSH_CONFIG_FORWARD_" + name]), getattr(config, name))
         numbers = {int(value) for name, value in self.constants.items() if name.startswith("SSH_ERR_")}
         self.assertLessEqual(errors._CLASSES.keys(), numbers)
         for name in ("BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE PASSPHRASE_MISSING "
-                     "PASSPHRASE_WRONG").split():
+                     "PASSPHRASE_WRONG REVOKED").split():
             self.assertEqual(int(self.constants["SSH_ERR_" + name]), getattr(errors, name))
 
 

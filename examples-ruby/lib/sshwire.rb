@@ -28,6 +28,8 @@ require_relative "sshwire/callback"
 require_relative "sshwire/event"
 require_relative "sshwire/log"
 require_relative "sshwire/key"
+require_relative "sshwire/certificate"
+require_relative "sshwire/agent"
 require_relative "sshwire/known_hosts"
 require_relative "sshwire/security_options"
 require_relative "sshwire/stream"
@@ -37,6 +39,7 @@ require_relative "sshwire/request"
 require_relative "sshwire/server"
 require_relative "sshwire/sftp"
 require_relative "sshwire/transport"
+require_relative "sshwire/config"
 
 # What does not belong to an object.
 module SSHWire
@@ -64,6 +67,18 @@ module SSHWire
       raise
     end
     block ? transport.use(&block) : transport
+  end
+
+  # A session ready for use, as ssh would make it: `SSHWire.connect_config("alias") { |ssh| ... }`.
+  #
+  # config::  a Config; without one the files of ssh hold
+  # ask::     called with whatever a person has to be asked (Request): about the key of a host that is not known,
+  #           passphrases and passwords
+  #
+  # With a block, as connect.
+  def self.connect_config(destination, config: Config.default, ask: nil, timeout: :default, &block)
+    config.on(:any, &ask) if ask
+    config.connect(destination, timeout: timeout, &block)
   end
 
   # The version of the library that was loaded, such as "0.1.0"; as a number 0xMMmmpp, to compare.

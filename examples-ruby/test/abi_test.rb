@@ -10,7 +10,7 @@ class ABITest < Case
                  ssh_channel_wait_exit ssh_transport_next_request ssh_transport_accept ssh_transport_set_timeout].freeze
   # Calls that take long without one.
   LONG = %w[ssh_known_hosts_add ssh_known_hosts_replace ssh_known_hosts_remove ssh_known_hosts_hash ssh_key_load ssh_key_load_file ssh_key_generate ssh_key_private_text ssh_key_save_file
-            ssh_transport_close].freeze
+            ssh_transport_close ssh_config_resolve].freeze
 
   def self.prototypes
     text = File.read(HEADER).gsub(%r{/\*.*?\*/}m, "").gsub(/^\s*#.*$/, "").gsub(/typedef[^;]*;/, "")
@@ -69,6 +69,10 @@ class ABITest < Case
       "KEY_FORMAT" => SSHWire::Key::FORMATS, "HASH" => SSHWire::Key::HASHES }.each do |family, ours|
       defined = File.read(HEADER).scan(/^#define SSH_#{family}_(\w+) (\d+)$/).to_h { |name, value| [name.downcase, value.to_i] }
       assert_equal defined, ours.transform_keys(&:to_s), family
+    end
+    { "CERTIFICATE" => SSHWire::Certificate::KINDS, "AUTH" => SSHWire::Agent::ORDERS,
+      "CONFIG_FORWARD" => SSHWire::Config::Host::FORWARDS }.each do |family, ours|
+      ours.each { |name, value| assert_match(/^#define SSH_#{family}_#{name.upcase} #{value}$/, File.read(HEADER)) }
     end
     statistics = File.read(HEADER).scan(/^#define SSH_STATISTIC_(\w+) \d+$/).flatten - ["COUNT"]
     assert_equal statistics, SSHWire::Transport::STATISTICS.map { |name| name.to_s.upcase }

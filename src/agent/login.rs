@@ -1,10 +1,9 @@
 //! Logging in with the keys of an agent and others, one after the other.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::client::Agent;
+use super::session::{concerns_the_key, left, AgentSession};
 use crate::auth::{AuthOutcome, ClientMethod};
 use crate::driver::{Deadline, Timeout, Transport};
 use crate::error::{Error, KeyFault};
@@ -13,13 +12,11 @@ use crate::messages::userauth::METHOD_PUBLICKEY;
 
 /// Keys that are tried at most where the caller has no wish: sshd ends the connection with the sixth that it refuses.
 pub const DEFAULT_TRIES: u32 = 5;
-/// How long the agent has for what it need not ask anybody about.
-const QUICK: Duration = Duration::from_secs(5);
 
 /// In which order keys are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// As `ssh` does: those named that the agent has, what else the agent has, the others that were named.
+    /// As `ssh` does: those named that the agent has, in the agent's order, what else it has, the others that were named.
     AgentFirst,
     /// All that were named, as they were named, then what else the agent has.
     NamedFirst,
@@ -66,46 +63,33 @@ impl Login {
     /// What ended the session or the time; and where not a single key could be tried, why.
     pub fn run(&self, transport: &Transport, timeout: Timeout) -> Result<AuthOutcome, Error> {
         let deadline = timeout.deadline();
-        let agent = self
+        // Ends with the login.
+        let session = self
             .agent
             .as_ref()
-            .map(|agent| bound(agent, transport, deadline));
-        let outcome = self.run_with(transport, agent.as_ref(), deadline);
-        if let Some(Ok((agent, true))) = &agent {
-            // Ends what may still be asked of it. It was made for this login.
-            agent.close();
-        }
-        outcome
+            .map(|agent| AgentSession::beside(agent, transport, deadline));
+        let held = match &session {
+            Some(Ok(session)) => session.held(),
+            Some(Err(error)) => Err(error.clone()),
+            None => Ok(Vec::new()),
+        };
+        let (held, trouble): (Vec<_>, _) = match held {
+            Ok(held) => (held.into_iter().map(|held| held.credential).collect(), None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        self.run_with(transport, &held, trouble, deadline)
     }
 
     fn run_with(
         &self,
         transport: &Transport,
-        agent: Option<&Result<(Agent, bool), Error>>,
+        held: &[Credential],
+        mut trouble: Option<Error>,
         deadline: Deadline,
     ) -> Result<AuthOutcome, Error> {
-        let mut trouble = None;
-        let mut held = Vec::new();
-        match agent {
-            Some(Ok((agent, _))) => match agent.identities(quick(deadline)) {
-                Ok(found) => {
-                    held = found
-                        .into_iter()
-                        .filter_map(|identity| {
-                            // The signature may take as long as the login.
-                            let signer = agent.signer(&identity.blob, left(deadline));
-                            Credential::new(&identity.blob, Arc::new(signer)).ok()
-                        })
-                        .collect();
-                }
-                Err(error) => trouble = Some(error),
-            },
-            Some(Err(error)) => trouble = Some(error.clone()),
-            None => {}
-        }
         let mut last = None;
         let mut tried = 0;
-        for key in self.candidates(&held) {
+        for key in self.candidates(held) {
             if tried >= self.tries {
                 break;
             }
@@ -151,9 +135,11 @@ impl Login {
     fn candidates(&self, held: &[Credential]) -> Vec<Credential> {
         let of_agent = |blob: &[u8]| held.iter().find(|held| held.blob() == blob).cloned();
         let named_held = || {
-            self.named
-                .iter()
-                .filter_map(|named| of_agent(named.public().blob()))
+            let is_named = |held: &&Credential| {
+                let mut named = self.named.iter();
+                named.any(|named| named.public().blob() == held.blob())
+            };
+            held.iter().filter(is_named).cloned()
         };
         let named_here = || {
             self.named.iter().filter_map(|named| match named {
@@ -184,46 +170,12 @@ impl Login {
     }
 }
 
-/// Whether an error means that this key cannot be used, and another might.
-fn concerns_the_key(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Agent(_) | Error::Key(_) | Error::Callback(_) | Error::NoCommonAlgorithm(_)
-    )
-}
-
-/// A connection to the agent that knows which session it is for, and whether it was made here. Agents that do not
-/// know of that, or will not hear of it, are used as they are.
-fn bound(agent: &Agent, transport: &Transport, deadline: Deadline) -> Result<(Agent, bool), Error> {
-    let (own, made) = match agent.connect_again(quick(deadline))? {
-        Some(own) => (own, true),
-        None => (agent.clone(), false),
-    };
-    if let Some(proof) = transport.session_proof() {
-        match own.bind(&proof, quick(deadline)) {
-            Ok(()) | Err(Error::Agent(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((own, made))
-}
-
-fn left(deadline: Deadline) -> Timeout {
-    deadline
-        .remaining()
-        .map_or(Timeout::Forever, Timeout::After)
-}
-
-fn quick(deadline: Deadline) -> Timeout {
-    let left = deadline.remaining().unwrap_or(QUICK);
-    Timeout::After(left.min(QUICK))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::test_support::TestRandom;
     use crate::keys::{ExternalSigner, KeyKind};
+    use std::sync::Arc;
 
     struct Nobody;
     impl ExternalSigner for Nobody {
@@ -272,7 +224,7 @@ mod tests {
             assert!(!elsewhere.contains(&3));
             found.iter().map(number).collect::<Vec<_>>()
         };
-        assert_eq!(order(Order::AgentFirst), [2, 1, 0, 3]);
+        assert_eq!(order(Order::AgentFirst), [1, 2, 0, 3]);
         assert_eq!(order(Order::NamedFirst), [3, 2, 1, 0]);
         assert_eq!(order(Order::NamedOnly), [3, 2, 1]);
     }

@@ -12,9 +12,12 @@ mod frame;
 pub(crate) mod fuzzing;
 mod login;
 mod message;
+mod session;
 mod stream;
 
 pub use client::{Agent, AgentSigner};
 pub use exchange::connect_forwarded;
 pub use login::{Login, Named, Order, DEFAULT_TRIES};
 pub use message::{Constraints, Identity};
+pub(crate) use session::concerns_the_key;
+pub use session::{AgentSession, Held};

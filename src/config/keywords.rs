@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Persist,
     /// An octal number.
     Mask,
+    /// `yes`, `no`, `ask`, or `confirm` and seconds, either of which may be left out.
+    AddKeys,
     Refuse,
     /// Kept as it is, for nothing here acts on it.
     Anything,
@@ -52,6 +54,8 @@ pub enum Family {
     Mac,
     /// HostKeyAlgorithms and other lists of signature algorithms.
     Signature,
+    /// PubkeyAcceptedAlgorithms, where security keys count too.
+    UserSignature,
 }
 
 /// Whether a keyword does what it says.
@@ -166,7 +170,7 @@ static KEYWORDS: &[Keyword] = &[
     unset("HostKeyAlgorithms", Kind::Algorithms(Family::Signature)),
     unset(
         "PubkeyAcceptedAlgorithms",
-        Kind::Algorithms(Family::Signature),
+        Kind::Algorithms(Family::UserSignature),
     ),
     unset("CASignatureAlgorithms", Kind::Algorithms(Family::Signature)),
     of("RequiredRSASize", Kind::Number, "1024"),
@@ -210,6 +214,7 @@ static KEYWORDS: &[Keyword] = &[
     of("IdentitiesOnly", FLAG, "no"),
     unset("IdentityAgent", Kind::Agent),
     of("ForwardAgent", Kind::ForwardAgent, "no"),
+    of("AddKeysToAgent", Kind::AddKeys, "no"),
     of("BatchMode", FLAG, "no"),
     of("NumberOfPasswordPrompts", Kind::Number, "3"),
     unset("PreferredAuthentications", Kind::Text),
@@ -273,7 +278,6 @@ static KEYWORDS: &[Keyword] = &[
     unset("LocalCommand", Kind::Command),
     of("PermitLocalCommand", FLAG, "no"),
     // What nothing here does.
-    unsupported("AddKeysToAgent", Kind::Anything, NO),
     unsupported("BindInterface", Kind::Text, &[]),
     unsupported("CanonicalDomains", Kind::Anything, NONE),
     unsupported("CanonicalizeFallbackLocal", FLAG, &["yes", "no"]),

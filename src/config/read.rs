@@ -51,6 +51,7 @@ pub(super) fn read(
         Kind::ForwardAgent => one(forward_agent(arguments.next()?, surroundings)?),
         Kind::Persist => one(persist(arguments.next()?)?),
         Kind::Mask => one(mask(arguments.next()?)?),
+        Kind::AddKeys => one(add_keys(&mut arguments)?),
         Kind::Anything => return Ok(one(same(&line.arguments.join(" ")))),
     };
     match arguments.rest.next() {
@@ -288,6 +289,30 @@ fn persist(text: &str) -> Result<Written, String> {
     Ok((text.to_owned(), meant))
 }
 
+/// A word, a time, or `confirm` and a time.
+fn add_keys(arguments: &mut Arguments<'_>) -> Result<Written, String> {
+    const CHOICES: &[(&str, &str)] = &[
+        ("yes", "yes"),
+        ("true", "yes"),
+        ("no", "no"),
+        ("false", "no"),
+        ("ask", "ask"),
+        ("confirm", "confirm"),
+    ];
+    let text = arguments.next()?;
+    let meant = match choice(text, CHOICES) {
+        Ok((_, meant)) => meant,
+        Err(_) => time(text)?,
+    };
+    match arguments.rest.clone().next().filter(|_| meant == "confirm") {
+        Some(more) => {
+            arguments.rest.next();
+            Ok((format!("{text} {more}"), format!("{meant} {}", time(more)?)))
+        }
+        None => Ok((text.to_owned(), meant)),
+    }
+}
+
 fn mask(text: &str) -> Result<Written, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mask) if mask <= 0o777 => Ok((text.to_owned(), format!("0{mask:o}"))),
@@ -350,5 +375,6 @@ fn known(family: Family) -> Vec<&'static str> {
         Family::Cipher => preferences::known_cipher(),
         Family::Mac => preferences::known_mac(),
         Family::Signature => preferences::known_host_key(),
+        Family::UserSignature => preferences::known_user_key(),
     }
 }

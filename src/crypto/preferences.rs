@@ -1,7 +1,9 @@
 //! Lists of algorithms in order of preference: the defaults, the presets, and OpenSSH's short forms
 //! that change a list.
 
-use super::algorithms::{name, CERTIFICATES, CIPHERS, COMPRESSIONS, KEXES, MACS, SIGNATURES};
+use super::algorithms::{
+    name, CERTIFICATES, CIPHERS, COMPRESSIONS, KEXES, MACS, SECURITY_KEYS, SIGNATURES,
+};
 use super::legacy;
 use crate::messages::Role;
 
@@ -99,6 +101,20 @@ fn modern_host_key() -> impl Iterator<Item = &'static str> {
     let all = SIGNATURES.iter().chain(CERTIFICATES);
     all.map(|entry| entry.name)
         .filter(|name| !legacy::is_legacy(name))
+}
+
+/// Every algorithm that a user's key or certificate may be shown under, the best of each kind of key first.
+pub fn known_user_key() -> Vec<&'static str> {
+    let mut names = default_user_key();
+    names.extend([name::SSH_RSA_CERT, name::SSH_RSA]);
+    names
+}
+
+/// Those of them that a client uses unless told otherwise.
+pub fn default_user_key() -> Vec<&'static str> {
+    modern_host_key()
+        .chain(SECURITY_KEYS.iter().map(|entry| entry.name))
+        .collect()
 }
 
 /// Every cipher of this build, in order of preference on this machine.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::channel::Channel;
 use super::engine::Engine;
-use super::serving::After;
+use super::serving::{After, Serving};
 use super::shared::Shared;
 use crate::auth::AuthDecision;
 use crate::connection::{ChannelId, GlobalRequestId, OpenRefusal, RequestId};
@@ -24,8 +24,13 @@ impl Shared {
                     self.on_the_pool(move |shared| {
                         let signature = job.key.sign(job.algorithm, &job.data);
                         // Late, nobody waits for it any more.
-                        let _ =
-                            shared.serve(|services| services.provide_signature(job.id, signature));
+                        let _ = shared.serve_all(|serving| {
+                            let services = serving.services()?;
+                            services.provide_signature(job.id, signature)?;
+                            serving.attempt.resume();
+                            Ok(())
+                        });
+                        shared.attend_later();
                     })
                 }
                 After::SignHash(job) => self.on_the_pool(move |shared| {
@@ -80,11 +85,19 @@ impl Shared {
         self: &Arc<Self>,
         run: impl FnOnce(&mut Services) -> Result<R, Error>,
     ) -> Result<R, Error> {
+        self.serve_all(|serving| run(serving.services()?))
+    }
+
+    fn serve_all<R>(
+        self: &Arc<Self>,
+        run: impl FnOnce(&mut Serving) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         let mut after = Vec::new();
         let result = {
             let mut serving = self.serving.lock();
             serving.alive()?;
-            let result = run(serving.services()?);
+            serving.services()?;
+            let result = run(&mut serving);
             serving.settle(self, &mut after);
             result
         };

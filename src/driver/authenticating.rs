@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::messages::Role;
 
 impl Transport {
-    /// Client: one attempt. With an event it returns `None` at once; the event is set at the end and
+    /// Client: one attempt. Without a timeout of the caller's the server has the auth timeout, and a person who signs or
+    /// answers all the time they need. With an event it returns `None` at once; the event is set at the end and
     /// [`auth_outcome`](Self::auth_outcome) tells how it went.
     pub fn authenticate(
         &self,
@@ -37,6 +38,8 @@ impl Transport {
                 Timeout::After(time) => time,
             };
             let interactive = matches!(method, ClientMethod::KeyboardInteractive { .. });
+            let elsewhere =
+                matches!(&method, ClientMethod::PublicKey { key, .. } if key.signs_elsewhere());
             serving.services()?.authenticate(user, method)?;
             let methods = std::mem::take(&mut serving.attempt.methods);
             serving.attempt = Attempt {
@@ -50,6 +53,7 @@ impl Transport {
                     Timeout::Forever if interactive => None,
                     _ => Instant::now().checked_add(time),
                 },
+                servers_time: (elsewhere && timeout == Timeout::Forever).then_some(time),
             };
             serving.settle(shared, &mut after);
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::request::{Question, RequestKind};
 use super::serving::{Phase, Serving};
 use super::shared::Shared;
+use super::transport::Transport;
 use crate::error::{Error, HostKeyFault};
 use crate::keys::{PublicKey, ShownKey};
 
@@ -34,6 +35,19 @@ pub trait HostKeyJudge: Send + Sync {
     /// # Errors
     /// What keeps it from knowing; the transport ends then.
     fn judge(&self, shown: &ShownKey) -> Result<Judged, Error>;
+
+    /// Whether a key was let pass of which nobody knows whose it is: then nothing of the user's is lent to its owner.
+    fn is_doubtful(&self) -> bool {
+        false
+    }
+}
+
+impl Transport {
+    /// Client: whether a host key was let pass of which nobody knows whose it is.
+    pub(crate) fn is_host_key_doubtful(&self) -> bool {
+        let judge = self.options().host_key_judge;
+        judge.is_some_and(|judge| judge.is_doubtful())
+    }
 }
 
 /// What is known about the server's host key (client).

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::begun::Begun;
 use super::entry::ChannelEntry;
@@ -51,6 +51,24 @@ pub(crate) struct Attempt {
     /// Methods that may continue, as last said by the server.
     pub(crate) methods: Vec<String>,
     pub(crate) deadline: Option<Instant>,
+    /// The time that the server has, where whoever signs may have all the time they need: their own does not count.
+    pub(crate) servers_time: Option<Duration>,
+}
+
+impl Attempt {
+    /// Somebody signs, perhaps a person with a token or a passphrase.
+    pub(crate) fn pause(&mut self) {
+        if self.servers_time.is_some() {
+            self.deadline = None;
+        }
+    }
+
+    /// They have, and it is the server's turn.
+    pub(crate) fn resume(&mut self) {
+        if let Some(time) = self.servers_time {
+            self.deadline = Instant::now().checked_add(time);
+        }
+    }
 }
 
 /// Work that must be done without the lock.
@@ -169,5 +187,32 @@ impl Serving {
         .into_iter()
         .flatten()
         .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_an_attempt_stands_while_somebody_signs() {
+        let now = Instant::now();
+        let mut attempt = Attempt {
+            deadline: Some(now),
+            servers_time: Some(Duration::from_secs(60)),
+            ..Attempt::default()
+        };
+        attempt.pause();
+        assert_eq!(attempt.deadline, None);
+        attempt.resume();
+        assert!(attempt.deadline > Some(now));
+        // A limit of the caller's holds for all of it.
+        let mut attempt = Attempt {
+            deadline: Some(now),
+            ..Attempt::default()
+        };
+        attempt.pause();
+        attempt.resume();
+        assert_eq!(attempt.deadline, Some(now));
     }
 }

@@ -88,7 +88,12 @@ impl Serving {
                 self.tell_banner(shared, message);
             }
             ClientAuthEvent::Prompts(prompts) => self.ask(shared, Question::Prompts(prompts)),
-            ClientAuthEvent::Sign(job) => after.push(After::Sign(job)),
+            ClientAuthEvent::Sign(job) => {
+                if job.key.signs_elsewhere() {
+                    self.attempt.pause();
+                }
+                after.push(After::Sign(job));
+            }
             ClientAuthEvent::Outcome(outcome) => {
                 if !self.attempt.running {
                     return;

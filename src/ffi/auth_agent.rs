@@ -19,8 +19,8 @@ use super::status::{ssh_status, SSH_AGAIN, SSH_OK};
 use super::transport::ssh_transport;
 use super::transport_object;
 
-/// Order of keys: as ssh has it, which is those named that the agent has, what else the agent has, the others that were
-/// named.
+/// Order of keys: as ssh has it, which is those named that the agent has, in its order, what else it has, the others that
+/// were named.
 pub const SSH_AUTH_AGENT_FIRST: i32 = 0;
 
 /// Order of keys: those named, as they were named, then what else the agent has.

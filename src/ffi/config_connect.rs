@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::config::connect::{self, Program};
+use crate::config::ThisMachine;
 use crate::driver::sync::Mutex;
 use crate::driver::{Timeout, Transport};
 use crate::error::Error;
@@ -12,7 +13,10 @@ use crate::known_hosts::Attached;
 use crate::messages::Role;
 
 use super::callbacks::{ssh_destroy_callback, Userdata};
+use super::channel::ssh_channel;
+use super::channel_object;
 use super::config::ssh_config;
+use super::config_host::ssh_config_host;
 use super::dispatch::{self, Callbacks};
 use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
@@ -93,10 +97,17 @@ pub unsafe extern "C" fn ssh_config_set_proxy_callback(
 /// Connects to a destination and logs in, as ssh does with the same configuration: through the jump hosts of ProxyJump, each
 /// a session within the one before, or through ProxyCommand; with its algorithms, Compression, RekeyLimit, ServerAlive...,
 /// AddressFamily, BindAddress, ConnectTimeout and ConnectionAttempts; with its known hosts and StrictHostKeyChecking, where
-/// a new key is written to the first file of UserKnownHostsFile once it is accepted; and with the keys of IdentityFile, then
-/// passwords and prompts, in the order of PreferredAuthentications. What is to be done on the connection
-/// (RemoteCommand, LocalForward, SendEnv, ...) is the program's matter: ssh_config_resolve() tells. Keys of an agent and
-/// certificates are not used yet.
+/// a new key is written to the first file of UserKnownHostsFile once it is accepted; and with keys, prompts and passwords, in
+/// the order of PreferredAuthentications. What is to be done on the connection (RemoteCommand, LocalForward, SendEnv, ...)
+/// is the program's matter: ssh_config_resolve() tells, and ssh_config_host_request_agent_forward() does what ForwardAgent
+/// says.
+///
+/// Keys are tried as by ssh, each once, under the names that PubkeyAcceptedAlgorithms leaves: certificates of
+/// CertificateFile; the keys of the agent (IdentityAgent, or SSH_AUTH_SOCK), those that IdentityFile names before the others,
+/// and those alone with IdentitiesOnly; then the keys of files, each followed by the certificate beside it. A file with a
+/// public key names one of the agent's. The passphrase of a file is asked for when the server accepts its key, where the key
+/// can be shown without; AddKeysToAgent then gives it to the agent, and with `ask` the program is asked before by a request
+/// of kind SSH_REQUEST_PROMPTS, which the answer "yes" agrees to.
 ///
 /// @param config       the configuration
 /// @param destination  as for ssh_config_resolve()
@@ -131,6 +142,34 @@ pub unsafe extern "C" fn ssh_connect_config(
             }
         })?;
         caller.finish()
+    })
+}
+
+/// Does for a session what ForwardAgent says: asks the server to let its programs use the user's agent, as
+/// ssh_channel_request_agent_forward() does. Like ssh, it asks nothing and succeeds where nothing is to be lent: ForwardAgent
+/// is `no`, no agent answers at the socket, or a changed host key was let pass because StrictHostKeyChecking is `no`.
+///
+/// @param host        what was resolved for the destination
+/// @param channel     a session channel of the transport, before its shell or command is started
+/// @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+/// @param error       receives the detail, or NULL: SSH_ERR_DENIED when the server refuses, after which the session can be
+///                    used all the same, SSH_ERR_TIMEOUT, ...
+/// @return SSH_OK or a failure. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_config_host_request_agent_forward(
+    host: *const ssh_config_host,
+    channel: *mut ssh_channel,
+    timeout_ms: i32,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        let host = handle::get(host)?;
+        channel_object::with(channel, |object| {
+            let timeout = object.request_timeout(timeout_ms)?;
+            let machine = ThisMachine::default();
+            connect::place::forward_agent(&host.resolved, &machine, &object.driver, timeout)?;
+            Ok(SSH_OK)
+        })
     })
 }
 

@@ -39,7 +39,8 @@ pub const SSH_REQUEST_ANY: i32 = 0;
 /// Client: is this the server's host key? ssh_request_key().
 pub const SSH_REQUEST_HOST_KEY: i32 = 1;
 
-/// Client: the server's prompts for keyboard-interactive. ssh_request_title(), ssh_request_instructions(),
+/// Client: the server's prompts for keyboard-interactive. With ssh_connect_config() also whether to add a key to the agent,
+/// where AddKeysToAgent is `ask`; then ssh_request_name() is the key. ssh_request_title(), ssh_request_instructions(),
 /// ssh_request_prompt(); answer with ssh_request_answer_prompts().
 pub const SSH_REQUEST_PROMPTS: i32 = 2;
 

@@ -116,10 +116,14 @@ pub struct Credential {
 
 struct Inner {
     blob: Vec<u8>,
-    algorithms: &'static [Algorithm],
+    algorithms: Vec<Algorithm>,
+    /// Whether the algorithms are those that the caller chose.
+    chosen: bool,
+    is_rsa: bool,
     holder: Holder,
 }
 
+#[derive(Clone)]
 enum Holder {
     Here(PrivateKey),
     Elsewhere(Arc<dyn ExternalSigner>),
@@ -145,12 +149,39 @@ impl Credential {
                 let name = crate::codec::printable(name.as_bytes(), 64);
                 KeyFault::Unsupported(format!("key type {name}"))
             })?;
-        Ok(Credential {
+        Ok(Self::assemble(
+            blob.to_vec(),
+            algorithms,
+            Holder::Elsewhere(signer),
+        ))
+    }
+
+    fn assemble(blob: Vec<u8>, algorithms: &[Algorithm], holder: Holder) -> Self {
+        Credential {
             inner: Arc::new(Inner {
-                blob: blob.to_vec(),
-                algorithms,
-                holder: Holder::Elsewhere(signer),
+                blob,
+                algorithms: algorithms.to_vec(),
+                chosen: false,
+                is_rsa: algorithms.len() > 1,
+                holder,
             }),
+        }
+    }
+
+    /// The same with those of its algorithms alone that are in `names`, which are names of requests, in their order. They
+    /// then hold whatever else is allowed. `None` where nothing is left.
+    pub fn limited(&self, names: &[&str]) -> Option<Self> {
+        let of_name = |name: &&str| self.algorithms().iter().find(|own| own.name == *name);
+        let algorithms: Vec<_> = names.iter().filter_map(of_name).copied().collect();
+        let inner = Inner {
+            blob: self.inner.blob.clone(),
+            chosen: true,
+            is_rsa: self.inner.is_rsa,
+            holder: self.inner.holder.clone(),
+            algorithms,
+        };
+        (!inner.algorithms.is_empty()).then(|| Credential {
+            inner: Arc::new(inner),
         })
     }
 
@@ -159,14 +190,19 @@ impl Credential {
         &self.inner.blob
     }
 
-    /// By which algorithms, strongest first.
-    pub fn algorithms(&self) -> &'static [Algorithm] {
-        self.inner.algorithms
+    /// By which algorithms, the best first.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.inner.algorithms
+    }
+
+    /// Whether they are those of [`limited`](Self::limited).
+    pub fn is_limited(&self) -> bool {
+        self.inner.chosen
     }
 
     /// Whether the choice among several algorithms is to be made, which RSA alone has.
     pub fn is_rsa(&self) -> bool {
-        self.inner.algorithms.len() > 1
+        self.inner.is_rsa
     }
 
     /// Whether a signature may take long, and must not be made where others would wait.
@@ -206,13 +242,9 @@ impl From<PrivateKey> for Credential {
         let name = shown.key_type();
         let known = TYPES.iter().find(|(known, _)| *known == name);
         debug_assert!(known.is_some(), "{name} is not in the table");
-        Credential {
-            inner: Arc::new(Inner {
-                blob: shown.blob().to_vec(),
-                algorithms: known.map_or(&[], |(_, algorithms)| algorithms),
-                holder: Holder::Here(key),
-            }),
-        }
+        let blob = shown.blob().to_vec();
+        let algorithms = known.map_or(&[][..], |(_, algorithms)| algorithms);
+        Credential::assemble(blob, algorithms, Holder::Here(key))
     }
 }
 
@@ -233,6 +265,22 @@ mod tests {
             let names: Vec<_> = algorithms.iter().map(|known| known.name).collect();
             assert_eq!(names, kind.signature_algorithms());
         }
+    }
+
+    #[test]
+    fn algorithms_are_those_that_were_chosen_in_that_order() {
+        let key = PrivateKey::generate(KeyKind::Rsa, 2048, &mut TestRandom).unwrap();
+        let credential = Credential::from(key);
+        assert!(!credential.is_limited());
+        let names = ["ssh-ed25519", "rsa-sha2-256", "rsa-sha2-512"];
+        let limited = credential.limited(&names).unwrap();
+        let left: Vec<_> = limited.algorithms().iter().map(|own| own.name).collect();
+        assert_eq!(left, ["rsa-sha2-256", "rsa-sha2-512"]);
+        assert!(limited.is_limited() && limited.is_rsa());
+        // One that is left has no choice, and still is of an RSA key.
+        assert!(credential.limited(&["rsa-sha2-256"]).unwrap().is_rsa());
+        assert!(limited.sign("rsa-sha2-256", b"data").is_ok());
+        assert!(credential.limited(&["ssh-ed25519"]).is_none());
     }
 
     #[test]

@@ -155,7 +155,7 @@ static ssh_transport *connect_with(const char *lines, const char *destination, b
              "Host there inner\n User alice\n"
              "Host inner\n HostName inner.example.org\n Port 2222\n ProxyJump there\n"
              "Host *\n ProxyCommand to %%h\n UserKnownHostsFile %s\n GlobalKnownHostsFile none\n"
-             " IdentityFile none\n StrictHostKeyChecking accept-new\n",
+             " IdentityFile none\n IdentityAgent none\n StrictHostKeyChecking accept-new\n",
              lines, known_path);
     write_file(config_path, text);
     ssh_config *config = ssh_config_new();
@@ -257,7 +257,16 @@ static void keys(void)
     CHECK(chmod(plain_path, 0600) == 0);
     accepts_keys = false;
     fails(lines, "there", true, SSH_ERR_AUTH, "refused publickey (1 key)");
+    /* Nobody types a passphrase for a server that does not want the key. */
+    int asked = atomic_load(&asked_passphrases);
+    snprintf(lines, sizeof lines, "PasswordAuthentication no\nIdentityFile %s\n", key_path);
+    fails(lines, "there", true, SSH_ERR_AUTH, "refused publickey (1 key)");
+    CHECK(atomic_load(&asked_passphrases) == asked);
     accepts_keys = true;
+    snprintf(lines, sizeof lines, "PubkeyAcceptedAlgorithms rsa-sha2-*\nBatchMode yes\nIdentityFile %s\n", plain_path);
+    fails(lines, "there", true, SSH_ERR_AUTH, "PubkeyAcceptedAlgorithms leaves none of its algorithms");
+    snprintf(lines, sizeof lines, "IdentityAgent %s/nobody\nBatchMode yes\n", folder);
+    fails(lines, "there", true, SSH_ERR_AUTH, "start one with ssh-agent");
     CHECK(atomic_load(&asked_passwords) == before);
 }
 

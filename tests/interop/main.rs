@@ -14,6 +14,7 @@ mod authorized_keys;
 mod certificates;
 mod config;
 mod connect;
+mod connect_keys;
 mod dropbear;
 mod events;
 mod exec;

@@ -92,6 +92,11 @@ cpp() {
     timeout 600 "$work/test"
 }
 
+# The agent of the tests in languages that have agents.
+export SSHWIRE_TEST_SSH_AGENT
+SSHWIRE_TEST_SSH_AGENT=$(peer SSH_AGENT)
+[ -n "$SSHWIRE_TEST_SSH_AGENT" ] || left_out+=("ssh-agent")
+
 python() {
     local package=$root/examples-python
     tests/languages/pair.sh "python3 $package/server.py" "python3 $package/client.py" || return 1

@@ -58,6 +58,7 @@ module SSHWire
     CANCELLED = -302
     CLOSED = -303
     CONN_LOST = -304
+    REVOKED = -807
     FOREVER = -1
     DEFAULT = -2
   end

@@ -158,6 +158,24 @@ module SSHWire
       text.nil? || text.frozen? ? text : text.to_str.dup.freeze
     end
 
+    # Bytes and their length, as two arguments.
+    def bytes_of(data)
+      [bytes(data), data.bytesize]
+    end
+
+    # The handles of objects, as an array.
+    def handles(objects)
+      memory = FFI::MemoryPointer.new(:size_t, [objects.size, 1].max)
+      objects.each_with_index { |object, index| memory.put(:size_t, index * FFI.type_size(:size_t), object.to_handle) }
+      memory
+    end
+
+    # Pointers, as an array.
+    def pointers(pointers)
+      memory = FFI::MemoryPointer.new(:pointer, [pointers.size, 1].max)
+      memory.write_array_of_pointer(pointers)
+    end
+
     # Memory with these bytes.
     def bytes(data)
       memory = FFI::MemoryPointer.new(:uint8, [data.bytesize, 1].max, false)

@@ -9,7 +9,18 @@ module SSHWire
     FORMATS = { openssh: 1, pkcs8: 2, pkcs1: 3, sec1: 4, ppk2: 5, ppk3: 6, line: 7, rfc4716: 8 }.freeze
     HASHES = { sha256: 1, md5: 2, sha1: 3, sha512: 4 }.freeze
     ATTEMPTS = 3
-    private_constant :ATTEMPTS
+    # The blocks of keys whose signatures are made elsewhere, by token: sessions may use a key whose object is gone.
+    SIGNERS = {}
+    SIGN = Callback.function(:int32, :string, :pointer, :size_t, :pointer, :size_t, :pointer, :size_t,
+                             otherwise: ABI::CALLBACK) do |algorithm, data, length, signature, capacity, out, token|
+      made = Callback[token].call(Text.copy(algorithm), data.read_bytes(length))
+      raise ArgumentError, "the signature is too long" if made.bytesize > capacity
+
+      signature.put_bytes(0, made)
+      out.put(:size_t, 0, made.bytesize)
+      ABI::OK
+    end
+    private_constant :ATTEMPTS, :SIGNERS, :SIGN
 
     # What a key file holds, as far as it can be told without a passphrase; nil for what is hidden. `encryption` is in
     # words, and nil when there is none; `key` is the public half.
@@ -69,6 +80,16 @@ module SSHWire
         Info.take(Error.call(:ssh_key_inspect, text, text.bytesize))
       end
 
+      # A private key whose signatures the block makes, with a token or on another machine: it gets the name of the algorithm
+      # and the data, and gives a signature blob as #sign does. Each is checked before it is used.
+      def external(public_key, &sign)
+        token = Callback.register(sign, SIGNERS)
+        own(Error.call(:ssh_key_new_signer, public_of(public_key).to_handle, SIGN, token, Callback::DESTROY))
+      rescue Exception
+        Callback.unregister(token) if token
+        raise
+      end
+
       # The key that made a signature of #sign_message; an error when it is not good.
       def signer(signature, data, namespace)
         own(Error.call(:ssh_sshsig_verify, signature, signature.bytesize, namespace, data, data.bytesize))
@@ -116,6 +137,16 @@ module SSHWire
     # The public half.
     def public_key
       Key.own(ABI.ssh_key_public(@handle)) || raise(Error.for(ABI::BAD_HANDLE))
+    end
+
+    # The same private key, shown in a certificate from now on: to log in, or as a host key.
+    def with_certificate(certificate)
+      Key.own(call(:ssh_key_with_certificate, certificate.to_handle))
+    end
+
+    # The certificate that it is shown in, if there is one.
+    def certificate
+      Certificate.own(ABI.ssh_key_certificate(@handle))
     end
 
     def private?

@@ -68,6 +68,16 @@ module SSHWire
       Key.own(ABI.ssh_request_key(@handle))
     end
 
+    # The certificate that a key was shown in. For users it holds; for :host_key nobody has looked at it.
+    def certificate
+      Certificate.own(ABI.ssh_request_certificate(@handle))
+    end
+
+    # What a security key attests: 1 somebody touched it, 4 and told who they are.
+    def security_key_flags
+      ABI.ssh_request_security_key_flags(@handle)
+    end
+
     # Text that the kinds have; nil for others.
     { username: :username, algorithm: :algorithm, submethods: :submethods, title: :title, instructions: :instructions,
       channel_kind: :channel_kind, name: :name, term: :term }.each do |method, function|
@@ -75,7 +85,7 @@ module SSHWire
     end
 
     # Bytes that the kinds have; nil for others.
-    %i[password command value data terminal_modes].each do |field|
+    %i[password command original_command value data terminal_modes].each do |field|
       define_method(field) { Text.borrow { |length| ABI.public_send("ssh_request_#{field}", @handle, length) } }
     end
 

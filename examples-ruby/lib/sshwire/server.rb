@@ -52,6 +52,29 @@ module SSHWire
       self
     end
 
+    # Lets the users in that certificates of this key name. What they do not permit is refused without asking.
+    def add_user_authority(key)
+      check(:ssh_server_add_user_authority, Key.public_of(key).to_handle)
+      self
+    end
+
+    # Which names a certificate for this user has; otherwise that is the user's.
+    def set_user_principals(user, principals)
+      names = Array(principals).map { |name| FFI::MemoryPointer.from_string(name) }
+      check(:ssh_server_set_user_principals, user, Text.pointers(names), names.size)
+      self
+    end
+
+    # Refuses the keys and certificates of Revocations; nil for none.
+    def revocations=(revocations)
+      check(:ssh_server_set_revocations, revocations ? revocations.to_handle : 0)
+    end
+
+    # Whether security keys must attest a touch, as at first; else who answers looks at Request#security_key_flags.
+    def touch_required=(required)
+      check(:ssh_server_set_touch_required, required)
+    end
+
     # Loads groups for Diffie-Hellman group exchange from a file like /etc/ssh/moduli.
     def load_moduli(path = nil)
       call(:ssh_server_load_moduli, path && Text.path(path))

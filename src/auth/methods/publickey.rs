@@ -4,7 +4,7 @@ use crate::auth::SERVICE_CONNECTION;
 use crate::codec::{Reader, Writer};
 use crate::crypto::algorithms::{self, name::SSH_RSA};
 use crate::error::{Error, NoCommonAlgorithm};
-use crate::keys::{Credential, KeyKind, ShownKey};
+use crate::keys::{Algorithm, Credential, KeyKind, ShownKey};
 use crate::messages::userauth::{MethodFields, METHOD_PUBLICKEY, METHOD_PUBLICKEY_HOSTBOUND};
 use crate::messages::MessageNumber;
 
@@ -66,7 +66,8 @@ impl Subject<'_> {
 /// Only RSA keys have a choice. RFC 8308 §3.1 makes `server-sig-algs` a list that may leave out what the
 /// server accepts, and deployed servers do; so for keys with one algorithm the attempt itself finds out.
 /// Where the server sent no list, our own first choice is tried (RFC 8332 §3.3), or `ssh-rsa` where it was
-/// allowed: the application named it for servers that are too old to send one.
+/// allowed: the application named it for servers that are too old to send one. A key that was limited to some of its
+/// algorithms is allowed those, in their order.
 pub(in crate::auth) fn choose_algorithm(
     key: &Credential,
     allowed: &[&'static str],
@@ -76,22 +77,25 @@ pub(in crate::auth) fn choose_algorithm(
     // What this library can verify is allowed by name. Nothing is known against the others, which an agent or a token
     // signs by.
     let ours = |name: &str| KeyKind::from_signature_algorithm(name).is_some();
-    let mut own = key
-        .algorithms()
-        .iter()
-        .filter(|own| allowed.contains(&own.signature) || !ours(own.signature));
+    let is_allowed = |own: &&Algorithm| {
+        key.is_limited() || allowed.contains(&own.signature) || !ours(own.signature)
+    };
+    let mut own = key.algorithms().iter().filter(is_allowed);
+    let allows_sha1 = own.clone().any(|own| own.signature == SSH_RSA);
     let chosen = match list {
         // The list has the names of signatures, also for certificates.
         Some(list) => own.find(|own| list.iter().any(|offered| offered == own.signature)),
-        None if key.is_rsa() && allowed.contains(&SSH_RSA) => {
-            own.find(|own| own.signature == SSH_RSA)
-        }
+        None if allows_sha1 => own.find(|own| own.signature == SSH_RSA),
         None => own.next(),
     };
+    let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(str::to_owned).collect();
     chosen.map(|chosen| chosen.name).ok_or_else(|| {
         Error::NoCommonAlgorithm(Box::new(NoCommonAlgorithm {
             list: "public key signature",
-            local: allowed.iter().map(|name| (*name).to_owned()).collect(),
+            local: match key.is_limited() {
+                true => names(&mut key.algorithms().iter().map(|own| own.signature)),
+                false => names(&mut allowed.iter().copied()),
+            },
             peer: list.unwrap_or_default().to_vec(),
         }))
     })

@@ -2,26 +2,24 @@
 
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::identity::{self, shown};
+use super::keys::Keys;
+use super::person::Person;
 use super::policy::Policy;
-use crate::auth::{AuthOutcome, ClientMethod, Prompt, Prompts};
+use crate::auth::{AuthOutcome, ClientMethod};
 use crate::codec::printable;
-use crate::config::{Resolved, Value};
+use crate::config::{Resolved, Surroundings};
 use crate::driver::{Deadline, RequestKind, Timeout, Transport};
-use crate::error::{Error, KeyFault, LoginFault};
-use crate::keys::PrivateKey;
+use crate::error::{Error, LoginFault};
 
 /// Each right answer may lead to a further question; ten are more than anybody asks.
 const MAX_STEPS: usize = 10;
 /// More notes than this help nobody.
 const MAX_NOTES: usize = 20;
 /// An attempt that nobody has to think about.
-const ATTEMPT: Duration = Duration::from_secs(30);
+pub(super) const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// What one attempt, or all of a method, came to.
-enum Step {
+pub(super) enum Step {
     In,
     /// Right, and more is wanted.
     Partial,
@@ -29,15 +27,17 @@ enum Step {
 }
 
 pub(super) struct Login<'a> {
-    transport: &'a Transport,
-    resolved: &'a Resolved,
+    pub(super) transport: &'a Transport,
+    pub(super) resolved: &'a Resolved,
+    pub(super) surroundings: &'a dyn Surroundings,
     policy: &'a Policy,
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
+    pub(super) person: Person,
     who: String,
     /// What the server allows now.
     methods: Vec<String>,
-    keys: std::slice::Iter<'a, Value>,
-    keys_tried: usize,
+    /// Looked for when they are wanted first.
+    pub(super) keys: Option<Keys>,
     tried: Vec<String>,
     notes: Vec<String>,
 }
@@ -46,6 +46,7 @@ impl<'a> Login<'a> {
     pub(super) fn new(
         transport: &'a Transport,
         resolved: &'a Resolved,
+        surroundings: &'a dyn Surroundings,
         policy: &'a Policy,
         deadline: Deadline,
     ) -> Self {
@@ -53,59 +54,89 @@ impl<'a> Login<'a> {
         Login {
             transport,
             resolved,
+            surroundings,
             policy,
             deadline,
+            person: Person::new(transport, resolved, deadline),
             who: printable(who.as_bytes(), 400),
             methods: Vec::new(),
-            keys: resolved.values("IdentityFile").unwrap_or_default().iter(),
-            keys_tried: 0,
+            keys: None,
             tried: Vec::new(),
             notes: Vec::new(),
         }
     }
 
     pub(super) fn run(mut self) -> Result<(), Error> {
+        match self.steps() {
+            Ok(Step::In) => Ok(()),
+            Ok(Step::Partial | Step::Refused) => Err(self.fault(None)),
+            // Servers take only so many attempts.
+            Err(Error::Disconnected { description, .. }) if self.keys_tried() > 0 => {
+                Err(self.fault(Some(description)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn steps(&mut self) -> Result<Step, Error> {
         let mut step = self.attempt(ClientMethod::None, Some(ATTEMPT))?;
         // Nothing was sent if the key was not accepted.
         let note = self.policy.accepted(self.transport.remote_host_key());
         note.into_iter().for_each(|note| self.note(note));
         for _ in 0..MAX_STEPS {
             step = match step {
-                Step::In => return Ok(()),
+                Step::In => return Ok(step),
                 _ => self.try_methods()?,
             };
             if matches!(step, Step::Refused) {
                 break;
             }
         }
-        match step {
-            Step::In => Ok(()),
-            _ => Err(self.fault()),
-        }
+        Ok(step)
     }
 
-    fn fault(mut self) -> Error {
-        if self.keys_tried > 0 {
-            let s = if self.keys_tried == 1 { "" } else { "s" };
-            self.tried
-                .insert(0, format!("publickey ({} key{s})", self.keys_tried));
+    fn keys_tried(&self) -> usize {
+        self.keys.as_ref().map_or(0, |keys| keys.tried)
+    }
+
+    /// `ended` is what the server has said when it ended the session.
+    fn fault(mut self, ended: Option<String>) -> Error {
+        let keys = self.keys_tried();
+        if keys > 0 {
+            let s = if keys == 1 { "" } else { "s" };
+            self.tried.insert(0, format!("publickey ({keys} key{s})"));
+        }
+        match &ended {
+            Some(_) if keys > 1 => self.note(
+                "it takes only so many attempts: name the right key with IdentityFile and set IdentitiesOnly yes"
+                    .to_owned(),
+            ),
+            None if keys > 0 && self.allows("publickey") => self.note(
+                "no key that was offered is known there; ssh-copy-id adds one".to_owned(),
+            ),
+            _ => {}
         }
         self.tried.dedup();
         Error::Login(Box::new(LoginFault {
             who: self.who,
             tried: self.tried,
             methods: self.methods,
+            ended,
             notes: self.notes,
         }))
     }
 
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
-    fn attempt(&mut self, method: ClientMethod, most: Option<Duration>) -> Result<Step, Error> {
+    pub(super) fn attempt(
+        &mut self,
+        method: ClientMethod,
+        most: Option<Duration>,
+    ) -> Result<Step, Error> {
         let timeout = match (self.deadline.remaining(), most) {
             (Some(left), Some(most)) => Timeout::After(left.min(most)),
             (Some(time), None) | (None, Some(time)) => Timeout::After(time),
@@ -127,7 +158,7 @@ impl<'a> Login<'a> {
         Ok(step)
     }
 
-    fn allows(&self, method: &str) -> bool {
+    pub(super) fn allows(&self, method: &str) -> bool {
         self.methods.iter().any(|allowed| allowed == method)
     }
 
@@ -166,128 +197,14 @@ impl<'a> Login<'a> {
         Ok(Step::Refused)
     }
 
-    /// Each key is tried once, however many steps there are.
-    fn try_keys(&mut self) -> Result<Step, Error> {
-        while let Some(file) = self.keys.next() {
-            if !self.allows("publickey") {
-                break;
-            }
-            let key = match self.load(file)? {
-                Ok(Some(key)) => key,
-                Ok(None) => continue,
-                Err(note) => {
-                    self.note(note);
-                    continue;
-                }
-            };
-            self.keys_tried = self.keys_tried.saturating_add(1);
-            let step = self.attempt(
-                ClientMethod::PublicKey {
-                    key: key.into(),
-                    probe: true,
-                },
-                Some(ATTEMPT),
-            )?;
-            if !matches!(step, Step::Refused) {
-                return Ok(step);
-            }
-        }
-        Ok(Step::Refused)
-    }
-
-    /// The key of a file; `Ok(Ok(None))` for one of the usual files that is not there, `Ok(Err)` with why it is not used.
-    fn load(&mut self, file: &Value) -> Result<Result<Option<PrivateKey>, String>, Error> {
-        let path = file.text.as_str();
-        let bytes = match identity::read(path) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) if file.place.is_none() => return Ok(Ok(None)),
-            Ok(None) => {
-                let place = file
-                    .place
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                return Ok(Err(format!(
-                    "{}, which {place} names, does not exist",
-                    shown(path)
-                )));
-            }
-            Err(note) => return Ok(Err(note)),
-        };
-        let mut loaded = PrivateKey::load(&bytes, None);
-        let mut tries = self.tries();
-        while is_for_passphrase(&loaded) {
-            if tries == 0 {
-                let why = if self.is_quiet() {
-                    "nobody may be asked for its passphrase"
-                } else {
-                    "no passphrase fits"
-                };
-                return Ok(Err(format!("{} is not used: {why}", shown(path))));
-            }
-            tries = tries.saturating_sub(1);
-            let prompt = format!("Passphrase for key '{}': ", shown(path));
-            let Some(passphrase) = self.ask(RequestKind::Passphrase, path, prompt)? else {
-                return Ok(Err(format!(
-                    "{} is not used: no passphrase was given",
-                    shown(path)
-                )));
-            };
-            // Nothing typed: on to the next key.
-            if passphrase.is_empty() {
-                return Ok(Err(format!(
-                    "{} is not used: no passphrase was given",
-                    shown(path)
-                )));
-            }
-            loaded = PrivateKey::load(&bytes, Some(&passphrase));
-        }
-        Ok(loaded
-            .map(Some)
-            .map_err(|error| format!("{} is not used: {error}", shown(path))))
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.resolved.is_yes("BatchMode")
-    }
-
-    fn tries(&self) -> u64 {
-        match self.is_quiet() {
-            true => 0,
-            false => self
-                .resolved
-                .number("NumberOfPasswordPrompts")
-                .unwrap_or(3)
-                .min(100),
-        }
-    }
-
-    fn ask(
-        &mut self,
-        kind: RequestKind,
-        about: &str,
-        text: String,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let prompts = Prompts {
-            prompts: vec![Prompt { text, echo: false }],
-            ..Prompts::default()
-        };
-        let timeout = self
-            .deadline
-            .remaining()
-            .map_or(Timeout::Forever, Timeout::After);
-        let answers = self.transport.ask_secret(kind, about, prompts, timeout)?;
-        Ok(answers.and_then(|mut answers| answers.pop()))
-    }
-
     fn try_passwords(&mut self) -> Result<Step, Error> {
         if self.policy.is_doubtful() {
             self.note("no password was sent, because the host key is not the known one".into());
             return Ok(Step::Refused);
         }
-        for _ in 0..self.tries() {
+        for _ in 0..self.person.tries() {
             let (who, prompt) = (self.who.clone(), format!("{}'s password: ", self.who));
-            let Some(password) = self.ask(RequestKind::Password, &who, prompt)? else {
+            let Some(password) = self.person.ask(RequestKind::Password, &who, prompt)? else {
                 break;
             };
             self.tried.push("password".into());
@@ -311,7 +228,7 @@ impl<'a> Login<'a> {
         if !self.transport.is_asked(RequestKind::Prompts) {
             return Ok(Step::Refused);
         }
-        for _ in 0..self.tries() {
+        for _ in 0..self.person.tries() {
             self.tried.push("keyboard-interactive".into());
             let method = ClientMethod::KeyboardInteractive {
                 submethods: String::new(),
@@ -324,13 +241,4 @@ impl<'a> Login<'a> {
         }
         Ok(Step::Refused)
     }
-}
-
-fn is_for_passphrase(loaded: &Result<PrivateKey, Error>) -> bool {
-    matches!(
-        loaded,
-        Err(Error::Key(
-            KeyFault::PassphraseMissing | KeyFault::PassphraseWrong
-        ))
-    )
 }

@@ -1,14 +1,20 @@
 //! From a destination to a transport with a user, as ssh gets there: by jump hosts or a proxy command, with the
 //! algorithms, known hosts and keys that the configuration names.
 //!
-//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys, `login` logs in with the keys
-//! that `identity` reads.
+//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys, `login` logs in. Keys come from
+//! files (`identity`), some of which open with a passphrase only (`sealed`), and from the agent (`place` says where it is);
+//! `offers` puts them in order, `keys` tries them. `person` answers questions.
 
 mod identity;
+mod keys;
 mod login;
+mod offers;
+mod person;
+pub mod place;
 mod policy;
 mod proxy;
 mod route;
+mod sealed;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;

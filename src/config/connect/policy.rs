@@ -90,9 +90,7 @@ impl Policy {
 
     /// Whether whoever it is must not be sent a secret.
     pub(super) fn is_doubtful(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|judge| judge.is_doubtful.load(Ordering::Relaxed))
+        self.0.as_ref().is_some_and(|judge| judge.is_doubtful())
     }
 
     /// The application has accepted the key: from now on the host is known. A note when it cannot be written down.
@@ -149,6 +147,10 @@ impl HostKeyJudge for Judge {
             }
             (judged, _) => judged,
         })
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.is_doubtful.load(Ordering::Relaxed)
     }
 }
 

@@ -83,7 +83,14 @@ impl<'a> Journey<'a> {
         if let Some(proxy) = proxy {
             proxy.ends_with(&transport)?;
         }
-        Login::new(&transport, resolved, &policy, self.deadline).run()?;
+        let login = Login::new(
+            &transport,
+            resolved,
+            self.surroundings,
+            &policy,
+            self.deadline,
+        );
+        login.run()?;
         let interval = resolved.number("ServerAliveInterval").unwrap_or(0);
         let most = resolved
             .number("ServerAliveCountMax")

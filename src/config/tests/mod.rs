@@ -9,13 +9,22 @@ mod hostile;
 
 /// A machine with these files, variables and commands.
 #[derive(Default)]
-struct MadeUp {
+pub(super) struct MadeUp {
     files: BTreeMap<String, Vec<u8>>,
+    /// Beside SOCKET.
+    variables: Vec<(&'static str, &'static str)>,
     commands: Option<Vec<&'static str>>,
     reads: AtomicUsize,
 }
 
 impl MadeUp {
+    pub(super) fn with_variables(variables: &[(&'static str, &'static str)]) -> Self {
+        MadeUp {
+            variables: variables.to_vec(),
+            ..MadeUp::default()
+        }
+    }
+
     fn with(files: &[(&str, &str)]) -> Self {
         let files = files
             .iter()
@@ -48,7 +57,9 @@ impl Surroundings for MadeUp {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        (name == "SOCKET").then(|| "/run/socket".to_owned())
+        let mut all = self.variables.iter().chain(&[("SOCKET", "/run/socket")]);
+        let found = all.find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
     }
 
     fn home_of(&self, user: &str) -> Option<String> {

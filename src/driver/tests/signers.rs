@@ -109,6 +109,25 @@ fn a_host_key_that_does_not_sign_ends_the_session() {
 }
 
 #[test]
+fn the_time_of_whoever_signs_counts_only_where_the_caller_says_so() {
+    for (timeout, counts) in [(Timeout::Forever, false), (TIME, true)] {
+        let (client, server) = pair();
+        serve_all(&server);
+        start(&client, &server);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (inside, sees) = (client.clone(), Arc::clone(&seen));
+        let key = elsewhere(move || {
+            let deadline = inside.shared.serving.lock().attempt.deadline;
+            sees.lock().push(deadline.is_some());
+            Ok(())
+        });
+        let outcome = client.authenticate("user", by_key(key, true), None, timeout);
+        assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
+        assert_eq!(*seen.lock(), [counts]);
+    }
+}
+
+#[test]
 fn a_signature_that_comes_too_late_changes_nothing() {
     let (client, server) = pair();
     serve_all(&server);

@@ -87,6 +87,96 @@ module SSHWire
       status ssh_sshsig_check_signer(handle, bytes, size, text, text, u64, error)
       memory ssh_sshsig_find_principals(handle, bytes, size, u64, error)
 
+      handle ssh_key_new_signer(handle, callback, token, callback, error)
+      wait handle ssh_key_new_agent(handle, handle, i32, error)
+      handle ssh_key_with_certificate(handle, handle, error)
+      handle ssh_key_certificate(handle)
+
+      handle ssh_certificate_load(bytes, size, error)
+      handle ssh_certificate_load_file(text, error)
+      handle ssh_certificate_from_blob(bytes, size, error)
+      void ssh_certificate_free(handle)
+      status ssh_certificate_check(handle, i32, bytes, size, text, text, u64, error)
+      i32 ssh_certificate_kind(handle)
+      memory ssh_certificate_type(handle)
+      u64 ssh_certificate_serial(handle)
+      memory ssh_certificate_key_id(handle)
+      size ssh_certificate_principal_count(handle)
+      memory ssh_certificate_principal(handle, size)
+      u64 ssh_certificate_valid_after(handle)
+      u64 ssh_certificate_valid_before(handle)
+      size ssh_certificate_critical_option_count(handle)
+      memory ssh_certificate_critical_option_name(handle, size)
+      memory ssh_certificate_critical_option(handle, text)
+      size ssh_certificate_extension_count(handle)
+      memory ssh_certificate_extension_name(handle, size)
+      memory ssh_certificate_extension(handle, text)
+      handle ssh_certificate_key(handle)
+      handle ssh_certificate_authority(handle)
+      memory ssh_certificate_fingerprint(handle)
+      memory ssh_certificate_signature_algorithm(handle)
+      memory ssh_certificate_line(handle, text)
+      status ssh_certificate_blob(handle, out, out)
+      handle ssh_certificate_new(i32, handle)
+      status ssh_certificate_set_serial(handle, u64)
+      status ssh_certificate_set_key_id(handle, text)
+      status ssh_certificate_add_principal(handle, text)
+      status ssh_certificate_set_validity(handle, u64, u64)
+      status ssh_certificate_set_critical_option(handle, text, text)
+      status ssh_certificate_set_extension(handle, text, text)
+      handle ssh_certificate_sign(handle, handle, text, error)
+      handle ssh_revocations_load(bytes, size, error)
+      handle ssh_revocations_load_file(text, error)
+      void ssh_revocations_free(handle)
+      u64 ssh_revocations_version(handle)
+      memory ssh_revocations_comment(handle)
+      status ssh_revocations_check_key(handle, handle)
+      status ssh_revocations_check_certificate(handle, handle)
+
+      wait handle ssh_agent_new(text, i32, error)
+      handle ssh_agent_new_channel(handle, error)
+      void ssh_agent_free(handle)
+      status ssh_agent_cancel(handle)
+      wait handle ssh_agent_list(handle, i32, error)
+      wait status ssh_agent_sign(handle, bytes, size, text, bytes, size, out, out, i32, error)
+      wait status ssh_agent_add(handle, handle, bytes, size, u32, bool, i32, error)
+      wait status ssh_agent_remove(handle, bytes, size, i32, error)
+      wait status ssh_agent_remove_all(handle, i32, error)
+      wait status ssh_agent_lock(handle, bytes, size, i32, error)
+      wait status ssh_agent_unlock(handle, bytes, size, i32, error)
+      void ssh_agent_identities_free(handle)
+      size ssh_agent_identities_count(handle)
+      text ssh_agent_identities_type(handle, size)
+      text ssh_agent_identities_comment(handle, size)
+      text ssh_agent_identities_fingerprint(handle, size)
+      bytes ssh_agent_identities_blob(handle, size, out)
+      handle ssh_agent_identities_key(handle, size)
+
+      handle ssh_config_new()
+      void ssh_config_free(handle)
+      status ssh_config_load_file(handle, text, error)
+      status ssh_config_load_defaults(handle, error)
+      status ssh_config_add_option(handle, text, error)
+      status ssh_config_set_exec_callback(handle, callback, token, callback)
+      status ssh_config_set_callback(handle, i32, callback, token, callback)
+      status ssh_config_set_proxy_callback(handle, callback, token, callback)
+      wait handle ssh_config_resolve(handle, text, error)
+      void ssh_config_host_free(handle)
+      text ssh_config_host_get(handle, text, size)
+      text ssh_config_host_get_written(handle, text, size)
+      text ssh_config_host_get_place(handle, text, size)
+      text ssh_config_host_keyword(handle, size)
+      text ssh_config_host_name(handle)
+      u16 ssh_config_host_port(handle)
+      text ssh_config_host_user(handle)
+      bool ssh_config_host_is_yes(handle, text)
+      u64 ssh_config_host_number(handle, text, u64)
+      status ssh_config_host_jump(handle, size, out, out, out)
+      status ssh_config_host_forward(handle, i32, size, out, out, out, out)
+      text ssh_config_host_unsupported(handle, size)
+      wait status ssh_config_host_request_agent_forward(handle, handle, i32, error)
+      wait handle ssh_connect_config(handle, text, i32, error)
+
       handle ssh_security_options_new()
       void ssh_security_options_free(handle)
       status ssh_security_options_set_preset(handle, i32, error)
@@ -149,6 +239,7 @@ module SSHWire
       wait status ssh_transport_auth_none(handle, text, handle, i32, error)
       wait status ssh_transport_auth_password(handle, text, bytes, size, bool, handle, i32, error)
       wait status ssh_transport_auth_publickey(handle, text, handle, handle, i32, error)
+      wait status ssh_transport_auth_agent(handle, text, handle, bytes, size, i32, u32, handle, i32, error)
       wait status ssh_transport_auth_interactive(handle, text, text, handle, i32, error)
       memory ssh_transport_auth_methods(handle)
       memory ssh_transport_auth_banner(handle)
@@ -229,6 +320,9 @@ module SSHWire
       bytes ssh_request_password(handle, out)
       handle ssh_request_key(handle)
       text ssh_request_algorithm(handle)
+      handle ssh_request_certificate(handle)
+      bytes ssh_request_original_command(handle, out)
+      u32 ssh_request_security_key_flags(handle)
       text ssh_request_submethods(handle)
       text ssh_request_title(handle)
       text ssh_request_instructions(handle)
@@ -268,6 +362,10 @@ module SSHWire
       status ssh_server_pull_requests(handle, bool)
       status ssh_server_add_key(handle, handle)
       status ssh_server_load_moduli(handle, text, error)
+      status ssh_server_add_user_authority(handle, handle)
+      status ssh_server_set_user_principals(handle, text, bytes, size)
+      status ssh_server_set_revocations(handle, handle)
+      status ssh_server_set_touch_required(handle, bool)
       status ssh_server_set_auth_methods(handle, text)
       status ssh_server_set_banner(handle, text)
       status ssh_server_set_auth_limits(handle, u32, u32)
@@ -433,17 +531,14 @@ module SSHWire
       "they save a copy that Ruby makes in any case" => %w[
         ssh_sftp_operation_buffer ssh_sftp_operation_accept_buffer
       ],
-      "agents, certificates, authorized keys and configuration, which the library does not have yet" => %w[
-        ssh_connect_config ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate
-        ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags
-        ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required
-        ssh_server_set_user_principals ssh_transport_auth_agent
+      "an agent at a socket or a channel is enough" => %w[
+        ssh_agent_new_stream
       ]
     }.freeze
 
     # Families that are left out on purpose: the packet layer by itself is for programs in C, the others are not there yet.
     NOT_BOUND_FAMILIES = %w[
-      ssh_message_ ssh_packetizer_ ssh_agent_ ssh_certificate_ ssh_revocations_ ssh_authorized_keys_ ssh_config_
+      ssh_message_ ssh_packetizer_ ssh_authorized_keys_
     ].freeze
   end
 end

@@ -31,6 +31,14 @@ module SSHWire
       authenticated(:ssh_transport_auth_publickey, Text.own(username), key.to_handle, 0, Waiting.milliseconds(timeout))
     end
 
+    # With the keys of an Agent and others, each once, until one is accepted. Public `keys` are tried if the agent has them,
+    # private ones in any case; `order` is one of Agent::ORDERS, and 0 tries are five.
+    def auth_agent(username, agent = nil, keys: [], order: :agent_first, max_tries: 0, timeout: :default)
+      keys = Array(keys).map { |key| Key.public_of(key) }
+      authenticated(:ssh_transport_auth_agent, Text.own(username), agent ? agent.to_handle : 0, Text.handles(keys),
+                    keys.size, Agent::ORDERS.fetch(order), max_tries, 0, Waiting.milliseconds(timeout))
+    end
+
     # The server's prompts go to the block, as requests of the kind :prompts; see Request#prompts and Request#answer.
     def auth_interactive(username, submethods: nil, timeout: :default, &block)
       on(:prompts, &block) if block
