@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::request::{Question, RequestKind};
+use super::rotation::{HostKeyChange, KeyUpdates};
 use super::serving::{Phase, Serving};
 use super::shared::Shared;
 use crate::error::{Error, HostKeyFault};
@@ -34,6 +35,30 @@ pub trait HostKeyJudge: Send + Sync {
     /// # Errors
     /// What keeps it from knowing; the transport ends then.
     fn judge(&self, shown: &ShownKey) -> Result<Judged, Error>;
+
+    /// Who decides about changes of the server's keys.
+    fn updates(&self) -> KeyUpdates {
+        KeyUpdates::Never
+    }
+
+    /// What the keys that the server has, by its own account, change in what is known; `None` when that is not to be
+    /// changed. The key of this session is among them.
+    ///
+    /// # Errors
+    /// What keeps it from knowing; nothing is changed then.
+    fn compare(&self, offered: &[PublicKey]) -> Result<Option<HostKeyChange>, Error> {
+        let _ = offered;
+        Ok(None)
+    }
+
+    /// Writes down what has changed.
+    ///
+    /// # Errors
+    /// What keeps it from doing so.
+    fn keep(&self, change: &HostKeyChange) -> Result<(), Error> {
+        let _ = change;
+        Ok(())
+    }
 }
 
 /// What is known about the server's host key (client).

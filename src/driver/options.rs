@@ -51,6 +51,10 @@ pub struct TransportOptions {
     pub server_auth: ServerAuthConfig,
     /// Server: what is revoked, and who may sign users' certificates; without authorities none lets anybody in.
     pub user_keys: Option<Arc<UserKeys>>,
+    /// Server: whether clients are told of all host keys once a user is in.
+    pub tells_host_keys: bool,
+    /// Server: keys that they are told of too, and that are used for nothing yet.
+    pub next_host_keys: Vec<PrivateKey>,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
 }
@@ -77,12 +81,19 @@ impl Default for TransportOptions {
                 ..ServerAuthConfig::default()
             },
             user_keys: None,
+            tells_host_keys: true,
+            next_host_keys: Vec::new(),
             connection: ConnectionLimits::default(),
         }
     }
 }
 
 impl TransportOptions {
+    /// Server: the host keys that clients are told of.
+    pub(crate) fn told_host_keys(&self) -> impl Iterator<Item = &PrivateKey> {
+        self.host_keys.iter().chain(&self.next_host_keys)
+    }
+
     /// The algorithm lists that hold for `role` with these options.
     pub fn preferences_for(&self, role: Role) -> Preferences {
         let mut preferences = self.preferences.clone().unwrap_or_else(|| match role {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Host, Judgement, KnownHosts, Verdict};
+use super::{Hashing, Host, Judgement, KnownHosts, Verdict};
 use crate::driver::sync::Mutex;
-use crate::driver::{unix_time, HostKeyJudge, Judged};
+use crate::driver::{unix_time, HostKeyChange, HostKeyJudge, Judged, KeyUpdates};
 use crate::error::{Error, HostKeyFault};
 use crate::keys::certificate::{CertificateCheck, CertificateKind};
-use crate::keys::ShownKey;
+use crate::keys::{PublicKey, ShownKey};
 
 /// Known hosts, and the one that a transport leads to.
 pub struct Attached {
@@ -87,5 +87,21 @@ impl HostKeyJudge for Attached {
         };
         *self.judgement.lock() = Some(judgement);
         Ok(judged)
+    }
+
+    fn updates(&self) -> KeyUpdates {
+        KeyUpdates::Ask
+    }
+
+    fn compare(&self, offered: &[PublicKey]) -> Result<Option<HostKeyChange>, Error> {
+        match self.judgement() {
+            Some(judgement) => self.known.compare(&self.host, &judgement, offered),
+            // Something else has decided about the server's key.
+            None => Ok(None),
+        }
+    }
+
+    fn keep(&self, change: &HostKeyChange) -> Result<(), Error> {
+        self.known.change_keys(&self.host, change, Hashing::AsThere)
     }
 }

@@ -1,7 +1,8 @@
 //! From a destination to a transport with a user, as ssh gets there: by jump hosts or a proxy command, with the
 //! algorithms, known hosts and keys that the configuration names.
 //!
-//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys, `login` logs in with the keys
+//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys and `update_host_keys` about
+//! those that a server has beside them, `login` logs in with the keys
 //! that `identity` reads.
 
 mod identity;
@@ -9,6 +10,7 @@ mod login;
 mod policy;
 mod proxy;
 mod route;
+mod update_host_keys;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
