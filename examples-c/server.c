@@ -30,6 +30,8 @@ static const char help[] =
     "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222); port 0 takes any free one\n"
     "      --host-key FILE        a private key of the server; several times, one of each type. Without any,\n"
     "                             a new one is made that lives as long as the server\n"
+    "      --next-host-key FILE   a key that clients are told of, so that they know it when it becomes a host key;\n"
+    "                             several times\n"
     "      --host-certificate FILE\n"
     "                             a certificate for one of these keys; several times\n"
     "      --authorized-keys FILE public keys of the users, one each line, with the options of sshd\n"
@@ -56,6 +58,8 @@ struct server_options {
     const char *listen, *revoked, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
+    const char *next_host_keys[MAX_HOST_KEYS];
+    size_t next_host_key_count;
     const char *host_certificates[MAX_HOST_KEYS], *user_authorities[MAX_HOST_KEYS];
     size_t host_certificate_count, user_authority_count;
     const char *users[MAX_USERS];
@@ -365,6 +369,12 @@ static ssh_server *make_server(void)
             fail_error("host key", error);
         add_host_key(server, key);
     }
+    for (size_t i = 0; i < options.next_host_key_count; i++) {
+        ssh_key *key = load_private_key(options.next_host_keys[i], NULL, true);
+        if (ssh_server_add_next_key(server, key) != SSH_OK)
+            fail("%s is not usable as a host key", options.next_host_keys[i]);
+        ssh_key_free(key);
+    }
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     trust_authorities(server);
@@ -602,6 +612,7 @@ static void split_required(char *methods)
 enum {
     OPTION_LISTEN = OPTION_LAST_ALGORITHM,
     OPTION_HOST_KEY,
+    OPTION_NEXT_HOST_KEY,
     OPTION_HOST_CERTIFICATE,
     OPTION_AUTHORIZED_KEYS,
     OPTION_USER_AUTHORITY,
@@ -625,6 +636,7 @@ static void parse_options(int argc, char **argv)
 {
     static const struct option table[] = {{"listen", required_argument, NULL, OPTION_LISTEN},
                                           {"host-key", required_argument, NULL, OPTION_HOST_KEY},
+                                          {"next-host-key", required_argument, NULL, OPTION_NEXT_HOST_KEY},
                                           {"host-certificate", required_argument, NULL, OPTION_HOST_CERTIFICATE},
                                           {"authorized-keys", required_argument, NULL, OPTION_AUTHORIZED_KEYS},
                                           {"user-authority", required_argument, NULL, OPTION_USER_AUTHORITY},
@@ -653,6 +665,9 @@ static void parse_options(int argc, char **argv)
         case OPTION_LISTEN: options.listen = optarg; break;
         case OPTION_HOST_KEY:
             add(options.host_keys, &options.host_key_count, MAX_HOST_KEYS, optarg, "--host-key");
+            break;
+        case OPTION_NEXT_HOST_KEY:
+            add(options.next_host_keys, &options.next_host_key_count, MAX_HOST_KEYS, optarg, "--next-host-key");
             break;
         case OPTION_HOST_CERTIFICATE:
             add(options.host_certificates, &options.host_certificate_count, MAX_HOST_KEYS, optarg,

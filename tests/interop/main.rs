@@ -17,6 +17,7 @@ mod dropbear;
 mod events;
 mod exec;
 mod forward;
+mod host_keys;
 mod jump;
 mod known_hosts;
 mod libssh;

@@ -1,8 +1,9 @@
 /*
- * connect FILE DESTINATION COMMAND: goes to a destination as a configuration says, asking nobody, runs a command there and
- * shows what it says.
+ * connect FILE DESTINATION COMMAND [yes|no]: goes to a destination as a configuration says, asking nobody, runs a command
+ * there and shows what it says. With a fourth argument that is the answer when the server has other host keys.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <sshwire.h>
 
@@ -13,14 +14,23 @@ static int complain(ssh_error *error)
     return 255;
 }
 
+static void on_host_keys(ssh_request *request, void *answer)
+{
+    if (strcmp(answer, "yes") == 0 && ssh_request_accept(request) != SSH_OK)
+        fprintf(stderr, "connect: the host keys are not kept\n");
+    ssh_request_free(request);
+}
+
 int main(int argc, char **argv)
 {
     char buffer[65536];
     size_t got = 0;
     ssh_error *error = NULL;
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
         return 2;
     ssh_config *config = ssh_config_new();
+    if (argc == 5)
+        ssh_config_set_callback(config, SSH_REQUEST_HOST_KEYS, on_host_keys, argv[4], NULL);
     if (ssh_config_load_file(config, argv[1], &error) != SSH_OK)
         return complain(error);
     ssh_transport *transport = ssh_connect_config(config, argv[2], 60000, &error);
