@@ -77,6 +77,7 @@ struct server_options {
 static char forwarding_directory[64];
 
 /* Set up before the first connection and only read after that, so all threads may look. */
+static ssh_key *authorities[MAX_HOST_KEYS];
 static struct server_options options = {.listen = "127.0.0.1:2222"};
 
 /*
@@ -93,12 +94,17 @@ static bool is_user(const char *name)
     return options.user_count == 0;
 }
 
-/* Whether the key came in a certificate, which has been found to be the user's then. */
+/* Whether the key came in a certificate of an authority that the library knows: then it has been found to be the user's. */
 static bool is_certified(const ssh_request *request)
 {
+    bool found = false;
     ssh_certificate *certificate = ssh_request_certificate(request);
+    ssh_key *signer = ssh_certificate_authority(certificate);
+    for (size_t i = 0; signer != NULL && i < options.user_authority_count; i++)
+        found = found || ssh_key_equals(signer, authorities[i]);
+    ssh_key_free(signer);
     ssh_certificate_free(certificate);
-    return certificate != NULL;
+    return found;
 }
 
 /* The file is read each time, so that changes count at once. The options of its line hold for as long as the user is in. */
@@ -343,9 +349,11 @@ static void trust_authorities(ssh_server *server)
         if (authority == NULL)
             fail_error(options.user_authorities[i], error);
         ssh_server_add_user_authority(server, authority);
-        ssh_key_free(authority);
+        authorities[i] = authority;
         free(line);
     }
+    /* Lines with "cert-authority" may know others. With several steps lines are asked for nothing but keys. */
+    ssh_server_set_ask_certificates(server, options.authorized_keys != NULL && options.required_count == 0);
     if (options.revoked != NULL) {
         ssh_revocations *revoked = ssh_revocations_load_file(options.revoked, &error);
         if (revoked == NULL)
@@ -739,6 +747,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++)
         close(listeners[i]);
     ssh_server_free(server);
+    for (size_t i = 0; i < options.user_authority_count; i++)
+        ssh_key_free(authorities[i]);
     if (options.forward)
         rmdir(forwarding_directory);
     return 0;

@@ -1,6 +1,6 @@
 //! The server's host key (client): shown, judged, asked about, accepted.
 //!
-//! Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
+//! What is revoked is refused first. Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
 //! hosts), the application. The judge reads files, so it runs on the callback pool like the application's callbacks.
 
 use std::sync::Arc;
@@ -103,6 +103,17 @@ impl Serving {
         if self.host_key.is_accepted() {
             // A rekey: the transport layer has seen that it is the same key.
             return;
+        }
+        if let Err(fault) = self.options.check_revoked(&shown) {
+            // The end is not made under this lock.
+            self.host_key = HostKeyState::Asked(shown.key.clone());
+            let ended = Arc::clone(shared);
+            let fault = HostKeyFault::Revoked {
+                found: shown.key.fingerprint(),
+                fault: Box::new(fault),
+            };
+            let job = Box::new(move || ended.host_key_judged(shown, Ok(Judged::Refuse(fault))));
+            return self.push_job(shared, job);
         }
         let expected = self.options.expected_host_key.is_some();
         if expected || self.options.insecure_accept_any_host_key {

@@ -18,7 +18,7 @@ use super::shared::Shared;
 use crate::connection::GlobalRequestId;
 use crate::crypto::algorithms::name::SSH_RSA;
 use crate::error::Error;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, PublicKey, RevocationList};
 use crate::messages::host_keys::{self, HOST_KEYS, HOST_KEYS_PROVE};
 use crate::messages::Role;
 
@@ -107,10 +107,12 @@ struct Told {
     /// The host key algorithms that we take.
     algorithms: Vec<&'static str>,
     judge: Option<Arc<dyn HostKeyJudge>>,
+    revoked: Vec<Arc<RevocationList>>,
 }
 
 impl Told {
-    /// The keys that could be used, or what is wrong with the list. Certificates and unknown types are passed over.
+    /// The keys that could be used, or what is wrong with the list. Certificates, unknown types and
+    /// what is revoked are passed over.
     fn keys(&self) -> Result<Vec<PublicKey>, &'static str> {
         let mut keys: Vec<PublicKey> = Vec::new();
         for blob in &self.blobs {
@@ -119,6 +121,10 @@ impl Told {
             };
             let mut algorithms = key.signature_algorithms().iter();
             if !algorithms.any(|algorithm| self.algorithms.contains(algorithm)) {
+                continue;
+            }
+            let shown = key.clone().into();
+            if self.revoked.iter().any(|list| list.check(&shown).is_err()) {
                 continue;
             }
             if keys.contains(&key) {
@@ -213,6 +219,7 @@ impl Serving {
             shown,
             algorithms: self.options.preferences_for(self.role).host_key,
             judge: self.options.host_key_judge.clone(),
+            revoked: self.options.revoked_host_keys.clone(),
         };
         let asked = Arc::clone(shared);
         self.push_job(shared, Box::new(move || asked.compare_host_keys(&told)));

@@ -28,6 +28,7 @@ mod peers;
 mod process;
 mod pty;
 mod rekey;
+mod revoked_hosts;
 mod session_forward;
 mod sessions;
 mod sftp_client;

@@ -3,12 +3,13 @@
 //!
 //! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys and `update_host_keys` about
 //! those that a server has beside them, `login` logs in with the keys
-//! that `identity` reads.
+//! that `identity` reads. `revoked` reads what is never trusted.
 
 mod identity;
 mod login;
 mod policy;
 mod proxy;
+mod revoked;
 mod route;
 mod update_host_keys;
 
