@@ -853,6 +853,21 @@
 #define SSH_REQUEST_AGENT_FORWARD 35
 
 /**
+ * Keys that the server has, as it has proven, and that were not known.
+ */
+#define SSH_HOST_KEYS_NEW 1
+
+/**
+ * Keys that the server has, by its own account, and that were known.
+ */
+#define SSH_HOST_KEYS_KNOWN 2
+
+/**
+ * Keys that were known, and that the server has no longer.
+ */
+#define SSH_HOST_KEYS_GONE 3
+
+/**
  * Bit of ssh_request_security_key_flags(): somebody has touched the security key.
  */
 #define SSH_SECURITY_KEY_PRESENT 1
@@ -5693,6 +5708,27 @@ const void *ssh_request_terminal_modes(const ssh_request *request, size_t *lengt
  * @return milliseconds, 0 for the usual. Any thread. Since 0.1.
  */
 uint32_t ssh_request_break_length_ms(const ssh_request *request);
+
+/**
+ * How many keys of a sort there are, for SSH_REQUEST_HOST_KEYS.
+ *
+ * @param request  the request
+ * @param sort     SSH_HOST_KEYS_NEW, ...
+ * @return the number, 0 for other kinds of request and unknown sorts. Any thread. Since 0.1.
+ */
+size_t ssh_request_host_key_count(const ssh_request *request, int32_t sort);
+
+/**
+ * One of the keys, for SSH_REQUEST_HOST_KEYS.
+ *
+ * @param request  the request
+ * @param sort     SSH_HOST_KEYS_NEW, ...
+ * @param index    which one, from 0
+ * @return a public key, freed with ssh_key_free(), or NULL when there is none. Any thread. Since 0.1.
+ */
+ssh_key *ssh_request_host_key(const ssh_request *request,
+                              int32_t sort,
+                              size_t index);
 
 /**
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
