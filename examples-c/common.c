@@ -210,7 +210,7 @@ ssh_key *load_private_key(const char *path, const char *passphrase_file, bool ma
         forget(passphrase);
     }
     if (key == NULL)
-        fail_error(path, error);
+        fail_error("cannot load the key", error);
     return key;
 }
 

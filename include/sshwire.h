@@ -345,6 +345,11 @@
 #define SSH_ERR_REVOKED -807
 
 /**
+ * Others than its owner may read the file of a private key, and it was not loaded for that.
+ */
+#define SSH_ERR_KEY_EXPOSED -808
+
+/**
  * A fault of this library, never of the program or the peer. Please report it.
  */
 #define SSH_ERR_INTERNAL -901
@@ -390,7 +395,8 @@
 #define SSH_KEY_FORMAT_OPENSSH 1
 
 /**
- * File format: PKCS#8 PEM ("BEGIN PRIVATE KEY"), as other programs than SSH read it.
+ * File format: PKCS#8 PEM ("BEGIN PRIVATE KEY", and "BEGIN PUBLIC KEY" for public keys), as other programs than SSH
+ * read it.
  */
 #define SSH_KEY_FORMAT_PKCS8 2
 
@@ -403,6 +409,62 @@
  * Kind of certificate: for a host, which proves itself with the key.
  */
 #define SSH_CERTIFICATE_HOST 2
+
+/**
+ * Room for a passphrase that is asked for, its NUL included.
+ */
+#define SSH_PASSPHRASE_SIZE 1024
+
+/**
+ * File format: PKCS#1 PEM ("BEGIN RSA PRIVATE KEY", and "BEGIN RSA PUBLIC KEY" for public keys). Private keys are only
+ * read in it.
+ */
+#define SSH_KEY_FORMAT_PKCS1 3
+
+/**
+ * File format: SEC1 PEM ("BEGIN EC PRIVATE KEY"). Only read.
+ */
+#define SSH_KEY_FORMAT_SEC1 4
+
+/**
+ * File format: PuTTY's private key, version 2. Only read.
+ */
+#define SSH_KEY_FORMAT_PPK2 5
+
+/**
+ * File format: PuTTY's private key, version 3. Only read.
+ */
+#define SSH_KEY_FORMAT_PPK3 6
+
+/**
+ * File format of public keys: one line, `type base64 comment`, as in .pub files.
+ */
+#define SSH_KEY_FORMAT_LINE 7
+
+/**
+ * File format of public keys: RFC 4716 ("BEGIN SSH2 PUBLIC KEY").
+ */
+#define SSH_KEY_FORMAT_RFC4716 8
+
+/**
+ * Hash: SHA-256, which everybody shows today.
+ */
+#define SSH_HASH_SHA256 1
+
+/**
+ * Hash: MD5, only to compare with what was written down long ago. Other keys with the same MD5 can be made.
+ */
+#define SSH_HASH_MD5 2
+
+/**
+ * Hash: SHA-1, in SSHFP records only.
+ */
+#define SSH_HASH_SHA1 3
+
+/**
+ * Hash: SHA-512, in signatures over messages only: ssh_sshsig_sign().
+ */
+#define SSH_HASH_SHA512 4
 
 /**
  * Preset: nothing that ssh-audit fails or warns of. For both ends under your control.
@@ -1317,6 +1379,12 @@ typedef struct ssh_forward ssh_forward;
 typedef struct ssh_key ssh_key;
 
 /**
+ * What a key file holds, as far as it can be told without a passphrase: format, type, public half, comment, whether and
+ * how it is encrypted. It does not change, so any number of threads may use it.
+ */
+typedef struct ssh_key_info ssh_key_info;
+
+/**
  * The files in which hosts are listed with their keys, in OpenSSH's format: plain and hashed names, `[host]:port`,
  * patterns, `@cert-authority` and `@revoked`.
  *
@@ -1484,6 +1552,25 @@ typedef struct ssh_transport ssh_transport;
  * unknown negative number as a failure of its class; the class is -(status / 100).
  */
 typedef int32_t ssh_status;
+
+/**
+ * Asks a person for the passphrase of a key.
+ *
+ * It runs in the thread that called, with no lock held, and may call any function of the library. The texts live until
+ * it returns; what was written into `passphrase` is wiped afterwards. It must not unwind or longjmp.
+ *
+ * @param name        the file of the key, or the name given with it, safe to show
+ * @param attempt     1 for the first time, 2 and 3 after wrong ones
+ * @param passphrase  where to put it, with a NUL behind it
+ * @param size        how much room there is, SSH_PASSPHRASE_SIZE
+ * @param userdata    the pointer given with the callback
+ * @return true when there is one; false, or an empty one, gives up
+ */
+typedef bool (*ssh_passphrase_callback)(const char *name,
+                                        uint32_t attempt,
+                                        char *passphrase,
+                                        size_t size,
+                                        void *userdata);
 
 /**
  * Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
@@ -2004,8 +2091,9 @@ ssh_status ssh_event_reset(ssh_event *event);
 int32_t ssh_event_fd(const ssh_event *event);
 
 /**
- * Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1 and
- * PKCS#8, each plain or encrypted.
+ * Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1, PKCS#8, and
+ * PuTTY's versions 2 and 3, each plain or encrypted. A file that asks for absurd work before the passphrase can be
+ * checked is malformed.
  *
  * @param data        the text of the key file
  * @param length      its length in bytes, at most 1 MiB
@@ -2022,7 +2110,8 @@ ssh_key *ssh_key_load(const void *data,
                       ssh_error **error);
 
 /**
- * Reads a private key from a file, as ssh_key_load() does from memory.
+ * Reads a private key from a file, as ssh_key_load() does from memory. Who else may read the file is not looked at:
+ * ssh_key_load_file_asking() refuses what others may read.
  *
  * @param path        the file, which must be a regular one of at most 1 MiB
  * @param passphrase  the passphrase, or NULL
@@ -2031,7 +2120,9 @@ ssh_key *ssh_key_load(const void *data,
  *
  * Any thread. Since 0.1.
  */
-ssh_key *ssh_key_load_file(const char *path, const char *passphrase, ssh_error **error);
+ssh_key *ssh_key_load_file(const char *path,
+                           const char *passphrase,
+                           ssh_error **error);
 
 /**
  * Makes a new private key.
@@ -2554,6 +2645,324 @@ ssh_certificate *ssh_certificate_sign(const ssh_certificate *draft,
                                       const ssh_key *authority,
                                       const char *algorithm,
                                       ssh_error **error);
+
+/**
+ * Reads a private key from memory as ssh_key_load() does, and asks for the passphrase when there is one, three times at
+ * most.
+ *
+ * @param data      the text of the key file
+ * @param length    its length in bytes, at most 1 MiB
+ * @param name      what the callback is told that the key is called, or NULL
+ * @param ask       asks for the passphrase; NULL means that there is nobody to ask
+ * @param userdata  handed to the callback
+ * @param error     receives the detail, or NULL: as for ssh_key_load(). SSH_ERR_PASSPHRASE_MISSING when the callback
+ *                  gave up at once, SSH_ERR_PASSPHRASE_WRONG when none of its answers was right
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread; it waits for the callback. Since 0.1.
+ */
+ssh_key *ssh_key_load_asking(const void *data,
+                             size_t length,
+                             const char *name,
+                             ssh_passphrase_callback ask,
+                             void *userdata,
+                             ssh_error **error);
+
+/**
+ * Reads a private key from a file, and asks for the passphrase when there is one, three times at most. As ssh does, it
+ * refuses a file of the user's own that others may read or write.
+ *
+ * @param path      the file, which must be a regular one of at most 1 MiB
+ * @param ask       asks for the passphrase; NULL means that there is nobody to ask
+ * @param userdata  handed to the callback
+ * @param error     receives the detail, or NULL: as for ssh_key_load_asking(), SSH_ERR_IO, SSH_ERR_KEY_EXPOSED. The
+ *                  message names the file and says what to do
+ * @return a key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread; it waits for the callback. Since 0.1.
+ */
+ssh_key *ssh_key_load_file_asking(const char *path,
+                                  ssh_passphrase_callback ask,
+                                  void *userdata,
+                                  ssh_error **error);
+
+/**
+ * Reads the public half of whatever key there is: a line as in .pub files, RFC 4716, PKCS#8 ("BEGIN PUBLIC KEY"), PKCS#1
+ * ("BEGIN RSA PUBLIC KEY"), a private key in the clear, or an encrypted one whose format leaves the public half readable,
+ * as OpenSSH's and PuTTY's do.
+ *
+ * @param data    the content of the key file
+ * @param length  its length in bytes, at most 1 MiB
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED,
+ *                SSH_ERR_PASSPHRASE_MISSING where the encryption hides it
+ * @return a public key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_load_public(const void *data,
+                             size_t length,
+                             ssh_error **error);
+
+/**
+ * Reads the public half of the key in a file, as ssh_key_load_public() does in memory.
+ *
+ * @param path   the file, which must be a regular one of at most 1 MiB
+ * @param error  receives the detail, or NULL: as for ssh_key_load_public(), and SSH_ERR_IO
+ * @return a public key, freed with ssh_key_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_load_public_file(const char *path, ssh_error **error);
+
+/**
+ * The public half as the text of a file, its last newline included.
+ *
+ * @param key      the key
+ * @param format   SSH_KEY_FORMAT_LINE as in .pub files, SSH_KEY_FORMAT_RFC4716, SSH_KEY_FORMAT_PKCS8 or, for RSA keys,
+ *                 SSH_KEY_FORMAT_PKCS1; the last two have no room for a comment
+ * @param comment  the comment to put there, or NULL for the one stored with the key
+ * @param error    receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_KEY_UNSUPPORTED
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_public_text(const ssh_key *key,
+                          int32_t format,
+                          const char *comment,
+                          ssh_error **error);
+
+/**
+ * Writes the public half to a new file (mode 0644, less what the process's mask takes away). The file appears whole or
+ * not at all, and an existing one is never overwritten: SSH_ERR_IO with errno EEXIST.
+ *
+ * @param key      the key
+ * @param path     the file to make
+ * @param format   as for ssh_key_public_text()
+ * @param comment  the comment to put there, or NULL for the one stored with the key
+ * @param error    receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG, SSH_ERR_KEY_UNSUPPORTED
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_key_save_public_file(const ssh_key *key,
+                                    const char *path,
+                                    int32_t format,
+                                    const char *comment,
+                                    ssh_error **error);
+
+/**
+ * Looks at a key in memory: a private key in any format that ssh_key_load() reads, or a public key in any that
+ * ssh_key_load_public() does. No passphrase is wanted, and no time spent on key derivation.
+ *
+ * @param data    the content of the key file
+ * @param length  its length in bytes, at most 1 MiB
+ * @param error   receives the detail, or NULL: SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return what is known, freed with ssh_key_info_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key_info *ssh_key_inspect(const void *data,
+                              size_t length,
+                              ssh_error **error);
+
+/**
+ * Looks at a key in a file, as ssh_key_inspect() does in memory.
+ *
+ * @param path   the file, which must be a regular one of at most 1 MiB
+ * @param error  receives the detail, or NULL: as for ssh_key_inspect(), and SSH_ERR_IO
+ * @return what is known, freed with ssh_key_info_free(), or NULL.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key_info *ssh_key_inspect_file(const char *path, ssh_error **error);
+
+/**
+ * Frees what is known of a key.
+ *
+ * @param info  the handle; NULL is fine
+ *
+ * Any thread. Since 0.1.
+ */
+void ssh_key_info_free(ssh_key_info *info);
+
+/**
+ * The format: SSH_KEY_FORMAT_OPENSSH, ...
+ *
+ * @return the format, or 0 when `info` is no handle of this kind. Any thread. Since 0.1.
+ */
+int32_t ssh_key_info_format(const ssh_key_info *info);
+
+/**
+ * Whether the file holds a private key.
+ *
+ * @return false also when `info` is no handle of this kind. Any thread. Since 0.1.
+ */
+bool ssh_key_info_is_private(const ssh_key_info *info);
+
+/**
+ * Whether a passphrase is needed to load the private key.
+ *
+ * @return false also when `info` is no handle of this kind. Any thread. Since 0.1.
+ */
+bool ssh_key_info_is_encrypted(const ssh_key_info *info);
+
+/**
+ * How the private key is encrypted, in words: "aes256-ctr, bcrypt with 24 rounds". For people; the words may change.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when it is not encrypted. Any thread. Since 0.1.
+ */
+char *ssh_key_info_encryption(const ssh_key_info *info);
+
+/**
+ * The type of the key, such as "ssh-ed25519", also one that this library does not support.
+ *
+ * @return a string, freed with ssh_memory_free(), or NULL when the encryption hides it. Any thread. Since 0.1.
+ */
+char *ssh_key_info_type(const ssh_key_info *info);
+
+/**
+ * The size in bits as ssh-keygen shows it.
+ *
+ * @return bits, or 0 when the public half is not readable or not supported. Any thread. Since 0.1.
+ */
+uint32_t ssh_key_info_bits(const ssh_key_info *info);
+
+/**
+ * The comment. OpenSSH's format hides it when it encrypts the key.
+ *
+ * @return a string, possibly empty, freed with ssh_memory_free(), or NULL when `info` is no handle of this kind.
+ *
+ * Any thread. Since 0.1.
+ */
+char *ssh_key_info_comment(const ssh_key_info *info);
+
+/**
+ * The public half, with the comment. Of an encrypted key nothing vouches for it before the key is loaded: good to ask a
+ * server or an agent about, not to decide by.
+ *
+ * @return a key, freed with ssh_key_free(), or NULL when the encryption hides it or its type is not supported.
+ *
+ * Any thread. Since 0.1.
+ */
+ssh_key *ssh_key_info_public(const ssh_key_info *info);
+
+/**
+ * The fingerprint with the hash of your choice: "SHA256:" and base64, as ssh_key_fingerprint() has it, or "MD5:" and 16
+ * bytes in hexadecimal with colons.
+ *
+ * @param key   the key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_MD5
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_fingerprint_with(const ssh_key *key,
+                               int32_t hash);
+
+/**
+ * A drawing of the fingerprint, easier to compare at a glance than letters: what `ssh-keygen -lv` shows.
+ *
+ * @param key   the key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_MD5
+ * @return eleven lines with newlines between them, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_randomart(const ssh_key *key,
+                        int32_t hash);
+
+/**
+ * The data of the SSHFP record (RFC 4255) that DNS may have of a host key, as `ssh-keygen -r` prints them: the numbers of
+ * algorithm and hash, and the hash in hexadecimal.
+ *
+ * @param key   the host key
+ * @param hash  SSH_HASH_SHA256 or SSH_HASH_SHA1
+ * @return a string, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_key_sshfp(const ssh_key *key,
+                    int32_t hash);
+
+/**
+ * Whether an SSHFP record is of this key. The record proves only as much as the way it came: the program looks it up, and
+ * must see to it that the answer was secured with DNSSEC.
+ *
+ * @param key     the host key
+ * @param record  the data of the record as text, as ssh_key_sshfp() returns them; the hash may have blanks in it
+ * @return false also when `key` is no key or the record has numbers that are not known. Any thread. Since 0.1.
+ */
+bool ssh_key_matches_sshfp(const ssh_key *key,
+                           const char *record);
+
+/**
+ * Signs a message, such as the content of a file or of a git commit, as `ssh-keygen -Y sign` does.
+ *
+ * The namespace says what the signature is for, so that it can be used for nothing else: "file" for files, "git" for git,
+ * or a name of your own such as "invoice@example.org".
+ *
+ * @param key         a private key
+ * @param name_space  what the signature is for; not empty, at most 1024 bytes
+ * @param hash        SSH_HASH_SHA512, or SSH_HASH_SHA256
+ * @param data        the message
+ * @param length      how many bytes
+ * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_SIGNATURE
+ * @return the text of a .sig file, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_sshsig_sign(const ssh_key *key,
+                      const char *name_space,
+                      int32_t hash,
+                      const void *data,
+                      size_t length,
+                      ssh_error **error);
+
+/**
+ * Checks a signature over a message, as `ssh-keygen -Y check-novalidate` does, and tells which key made it. Whose key that
+ * is, and whether it may sign such things, is for the program to decide: compare it with ssh_key_equals().
+ *
+ * @param signature         the text of the .sig file
+ * @param signature_length  its length
+ * @param name_space        what the signature must be for
+ * @param data              the message
+ * @param length            how many bytes
+ * @param error             receives the detail, or NULL: SSH_ERR_SIGNATURE when the signature is not good, and for a key
+ *                          in it that is of no use SSH_ERR_KEY_MALFORMED, SSH_ERR_KEY_UNSUPPORTED
+ * @return the public key that signed, freed with ssh_key_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_key *ssh_sshsig_verify(const void *signature,
+                           size_t signature_length,
+                           const char *name_space,
+                           const void *data,
+                           size_t length,
+                           ssh_error **error);
+
+/**
+ * Whether a key may sign, by a file of allowed signers as `ssh-keygen -Y verify` reads it: lines of principals, options
+ * (namespaces, valid-after, valid-before) and a key. Lines for certificates (cert-authority) let nobody sign here.
+ *
+ * @param signer          the key, as ssh_sshsig_verify() returned it
+ * @param signers         the content of the file
+ * @param signers_length  its length in bytes, at most 16 MiB
+ * @param principal       in whose name, such as "me@example.org"
+ * @param name_space      what for
+ * @param when            the moment in seconds since 1970; 0 is now
+ * @param error           receives the detail, or NULL: SSH_ERR_SIGNATURE when it may not, SSH_ERR_KEY_MALFORMED when it may
+ *                        not and there is a line that makes no sense, which the message tells
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_sshsig_check_signer(const ssh_key *signer,
+                                   const void *signers,
+                                   size_t signers_length,
+                                   const char *principal,
+                                   const char *name_space,
+                                   uint64_t when,
+                                   ssh_error **error);
+
+/**
+ * The principals of a key: those of the first line of a file of allowed signers that has it and is valid, whatever for.
+ *
+ * @param signer          the key, as ssh_sshsig_verify() returned it
+ * @param signers         the content of the file
+ * @param signers_length  its length in bytes, at most 16 MiB
+ * @param when            the moment in seconds since 1970; 0 is now
+ * @param error           receives the detail, or NULL: as for ssh_sshsig_check_signer()
+ * @return patterns separated by commas, freed with ssh_memory_free(), or NULL. Any thread. Since 0.1.
+ */
+char *ssh_sshsig_find_principals(const ssh_key *signer,
+                                 const void *signers,
+                                 size_t signers_length,
+                                 uint64_t when,
+                                 ssh_error **error);
 
 /**
  * Makes a set of options with the defaults.

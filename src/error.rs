@@ -142,6 +142,14 @@ pub enum Error {
     /// A configuration says what makes no sense.
     #[error("{0}")]
     Config(Box<ConfigFault>),
+    /// The same of a key in a file that has a name.
+    #[error("{path}: {fault}")]
+    KeyFile {
+        /// The file, safe to show.
+        path: String,
+        /// What is wrong with the key in it.
+        fault: KeyFault,
+    },
     /// A deadline passed.
     #[error("timed out: {0}")]
     Timeout(&'static str),
@@ -383,6 +391,12 @@ pub enum KeyFault {
     /// The passphrase does not fit.
     #[error("wrong passphrase")]
     PassphraseWrong,
+    /// The file of a private key is open to others than its owner.
+    #[error("others than its owner may read this private key (mode {mode:04o}); \"chmod 600\" puts that right")]
+    Exposed {
+        /// The permissions of the file.
+        mode: u32,
+    },
     /// Signing failed.
     #[error("signing failed")]
     Signing,
@@ -392,6 +406,17 @@ pub enum KeyFault {
     /// The application's signer failed, with a status of its choice.
     #[error("the signer failed with {0}")]
     Signer(i32),
+    /// A signature over a file or a message does not hold.
+    #[error("bad signature: {0}")]
+    BadSignature(&'static str),
+    /// A line of the file of allowed signers makes no sense.
+    #[error("line {line} of the allowed signers: {fault}")]
+    AllowedSigners {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
 }
 
 /// What is wrong with an agent.
@@ -623,6 +648,7 @@ impl Error {
             | Error::Agent(_)
             | Error::Callback(_)
             | Error::Certificate(_)
+            | Error::KeyFile { .. }
             | Error::ApiMisuse(_)
             | Error::WouldDeadlock(_)
             | Error::Resource(_)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// How many cases each group has.
-const GROUPS: [(&str, u32); 10] = [
+const GROUPS: [(&str, u32); 11] = [
     ("B", 5),
     ("P", 12),
     ("K", 15),
@@ -16,6 +16,7 @@ const GROUPS: [(&str, u32); 10] = [
     ("L", 1),
     ("T", 6),
     ("N", 2),
+    ("Y", 4),
 ];
 
 /// Names of the functions that `#[test]` stands in front of.

@@ -105,6 +105,11 @@ static void ownership()
     CHECK(thrown([&] { sshwire::key::load(other.private_text(SSH_KEY_FORMAT_OPENSSH, "horse"), "cow"); }) ==
           SSH_ERR_PASSPHRASE_WRONG);
     CHECK(thrown([] { sshwire::key::from_line(std::string("ssh-ed25519\0AAAA", 16)); }) == SSH_ERR_INVALID_ARG);
+    auto signature = other.sign_message("text", "file");
+    CHECK(sshwire::key::signer(signature, "text", "file") == other);
+    CHECK(thrown([&] { sshwire::key::signer(signature, "text", "git"); }) == SSH_ERR_SIGNATURE);
+    CHECK(other.public_text() == other.line() + "\n");
+    CHECK(thrown([] { sshwire::key::load_public_file("/nowhere/key"); }) == SSH_ERR_IO);
     CHECK(other.verify("data", again.sign("data"), "ssh-ed25519"));
     CHECK(!other.verify("date", again.sign("data"), "ssh-ed25519"));
 }

@@ -23,7 +23,7 @@ from .errors import (AuthenticationFailed, Cancelled, Closed, ConnectionLost, De
                      HostKeyRejected, KeyFailure, NoSuchFile, PermissionDenied, SftpError, SystemFailure, Timeout)
 from .event import Event
 from .forward import Counters, Forward
-from .key import Key
+from .key import Key, KeyInfo
 from .known_hosts import KnownHosts, Verdict
 from .log import set_log
 from .request import Kind, Request
@@ -35,6 +35,6 @@ __version__ = _lib.ssh_version_string().decode()
 
 __all__ = ["Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Channel", "Closed",
            "Completed", "Condition", "ConnectionLost", "Counters", "Denied", "Error", "Event", "Exit", "Forked",
-           "Forward", "Freed", "HostKeyRejected", "Key", "KeyFailure", "Kind", "KnownHosts", "NoSuchFile",
+           "Forward", "Freed", "HostKeyRejected", "Key", "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile",
            "PermissionDenied", "Preset", "Request", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile",
            "Statistics", "SystemFailure", "Timeout", "Transfer", "Transport", "Verdict", "connect", "set_log"]

@@ -8,6 +8,7 @@ from ._values import decode
 
 OK, EOF, AGAIN, PARTIAL = 0, 1, 2, 3
 BAD_HANDLE, CALLBACK, IO, TIMEOUT, CLOSED, CONN_LOST, AUTH, SIGNATURE = -102, -107, -201, -301, -303, -304, -601, -805
+PASSPHRASE_MISSING, PASSPHRASE_WRONG = -803, -804
 
 _TEXTS = ("peer_text", "algorithm_list", "local_algorithms", "peer_algorithms", "auth_methods", "expected_fingerprint",
           "found_fingerprint")

@@ -7,7 +7,7 @@ import re
 import unittest
 
 from pair import environment
-from sshwire import _abi, errors
+from sshwire import _abi, errors, key
 from sshwire.known_hosts import Verdict
 from sshwire.request import Kind
 
@@ -29,7 +29,7 @@ _LEFT_OUT = {
         "ssh_transport_accept_host_key ssh_transport_security_options ssh_transport_use_compression ssh_channel_*_ready "
         "ssh_channel_write ssh_channel_write_stderr ssh_channel_*_timeout ssh_transport_set_timeout "
         "ssh_request_answer_prompts ssh_server_pull_requests ssh_sftp_attributes_type ssh_sftp_dir_close "
-        "ssh_sftp_new_channel",
+        "ssh_sftp_new_channel ssh_key_info_is_encrypted ssh_key_load_asking ssh_key_load_file_asking",
     "The interpreter ends sessions when it ends.":
         "ssh_transport_*_daemon",
     "The log of the process is enough, with a name for each transport.":
@@ -50,7 +50,8 @@ _LEFT_OUT = {
         "ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate "
         "ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags "
         "ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required "
-        "ssh_server_set_user_principals ssh_transport_auth_agent",
+        "ssh_server_set_user_principals ssh_server_set_ask_certificates ssh_transport_auth_agent "
+        "ssh_transport_set_revoked_host_keys",
     "X11, and forwarded channels by hand.":
         "ssh_*x11* ssh_transport_open_forwarded_tcpip_channel",
     "Files: what has a form by path or position is there in that form only.":
@@ -104,6 +105,10 @@ class Abi(unittest.TestCase):
         self.assertEqual(idle, set())
 
     def test_constants(self):
+        formats = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_KEY_FORMAT_")}
+        self.assertEqual({name: getattr(key, name.removeprefix("SSH_KEY_FORMAT_")) for name in formats}, formats)
+        hashes = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_HASH_")}
+        self.assertEqual({name: getattr(key, name.removeprefix("SSH_HASH_")) for name in hashes}, hashes)
         kinds = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_REQUEST_")}
         self.assertEqual({"SSH_REQUEST_" + kind.name: kind for kind in Kind}, kinds)
         verdicts = {name: int(value) for name, value in self.constants.items()
@@ -111,7 +116,8 @@ class Abi(unittest.TestCase):
         self.assertEqual({"SSH_KNOWN_HOSTS_" + verdict.name: verdict for verdict in Verdict}, verdicts)
         numbers = {int(value) for name, value in self.constants.items() if name.startswith("SSH_ERR_")}
         self.assertLessEqual(errors._CLASSES.keys(), numbers)
-        for name in "BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE".split():
+        for name in ("BAD_HANDLE CALLBACK IO TIMEOUT CLOSED CONN_LOST AUTH SIGNATURE PASSPHRASE_MISSING "
+                     "PASSPHRASE_WRONG").split():
             self.assertEqual(int(self.constants["SSH_ERR_" + name]), getattr(errors, name))
 
 

@@ -384,6 +384,45 @@ class Keys(Case):
         self.assertEqual(sshwire.Key.from_text(key.private_text(passphrase="x"), "x"), key)
         self.assertNotEqual(sshwire.Key.generate(), key)
 
+    def test_files_of_keys(self):
+        key, asked = sshwire.Key.generate(comment="mine"), []
+
+        def ask(attempt):
+            asked.append(attempt)
+            return "right" if attempt == 3 else "wrong"
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/key"
+            key.save(path, passphrase="right")
+            self.assertEqual((sshwire.Key.load(path, ask), asked), (key, [1, 2, 3]))
+            with self.assertRaises(sshwire.KeyFailure) as caught:
+                sshwire.Key.load(path, lambda attempt: None)
+            self.assertIn(path, str(caught.exception))
+            info = sshwire.Key.inspect(path)
+            self.assertEqual((info.is_private, info.is_encrypted, info.type, info.bits, info.public),
+                             (True, True, key.type, 256, key))
+            self.assertEqual(sshwire.Key.load_public(path), key)
+            key.save_public(path + ".pub")
+            self.assertEqual(sshwire.Key.load_public(path + ".pub").comment, "mine")
+        self.assertEqual(sshwire.Key.public_from_text(key.public_text(8)), key)
+        self.assertIsNone(sshwire.Key.inspect_text(key.line()).encryption)
+
+    def test_short_forms_and_messages(self):
+        key, other = sshwire.Key.generate(), sshwire.Key.generate()
+        self.assertEqual(key.fingerprint_with(1), key.fingerprint)
+        self.assertEqual(len(key.randomart().splitlines()), 11)
+        self.assertTrue(key.matches_sshfp(key.sshfp()) and not other.matches_sshfp(key.sshfp()))
+        signature = key.sign_message("text", "file")
+        self.assertEqual(sshwire.Key.signer(signature, "text", "file"), key)
+        for data, namespace in ("test", "file"), ("text", "git"):
+            with self.assertRaises(sshwire.Error):
+                sshwire.Key.signer(signature, data, namespace)
+        signers = f'me@example.org namespaces="file" {key.line()}\n'
+        key.check_signer(signers, "me@example.org", "file")
+        self.assertEqual(key.find_principals(signers), "me@example.org")
+        with self.assertRaises(sshwire.Error):
+            key.check_signer(signers, "me@example.org", "git")
+
 
 class Streams(Case):
     expected = ZeroDivisionError

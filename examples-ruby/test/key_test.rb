@@ -33,6 +33,44 @@ class KeyTest < Case
     assert_status("SSH_ERR_INVALID_ARG") { key.public_key.private_text }
   end
 
+  def test_asking_and_looking
+    key = SSHWire::Key.generate(comment: "mine")
+    Dir.mktmpdir do |directory|
+      path = File.join(directory, "key")
+      key.save(path, passphrase: "horse")
+      asked = []
+      loaded = SSHWire::Key.load_file(path) { |attempt| (asked << attempt).size == 3 ? "horse" : "cow" }
+      assert_equal [key, [1, 2, 3]], [loaded, asked]
+      error = assert_status("SSH_ERR_PASSPHRASE_WRONG") { SSHWire::Key.load_file(path) { "cow" } }
+      assert_includes error.message, path
+      assert_status("SSH_ERR_PASSPHRASE_MISSING") { SSHWire::Key.load_file(path) { nil } }
+      info = SSHWire::Key.inspect_file(path)
+      assert_equal [:openssh, true, "ssh-ed25519", 256, "", key], info.to_a - [info.encryption]
+      assert_match(/aes256-ctr/, info.encryption)
+      assert_equal key, SSHWire::Key.load_public_file(path)
+      key.save_public("#{path}.pub", format: :rfc4716)
+      assert_equal "mine", SSHWire::Key.load_public_file("#{path}.pub").comment
+    end
+    assert_equal key, SSHWire::Key.load_public(key.public_text(format: :pkcs8))
+    assert_equal [:line, false, nil], SSHWire::Key.inspect_text(key.line).to_a.first(3)
+  end
+
+  def test_short_forms_and_messages
+    key = SSHWire::Key.generate
+    assert_equal key.fingerprint, key.fingerprint_with(:sha256)
+    assert_equal 11, key.randomart.lines.size
+    assert key.matches_sshfp?(key.sshfp)
+    refute SSHWire::Key.generate.matches_sshfp?(key.sshfp)
+    signature = key.sign_message("text", "file")
+    assert_equal key, SSHWire::Key.signer(signature, "text", "file")
+    assert_status("SSH_ERR_SIGNATURE") { SSHWire::Key.signer(signature, "test", "file") }
+    assert_status("SSH_ERR_SIGNATURE") { SSHWire::Key.signer(signature, "text", "git") }
+    signers = "me@example.org namespaces=\"file\" #{key.line}\n"
+    assert_equal key, key.check_signer(signers, "me@example.org", "file")
+    assert_equal "me@example.org", key.find_principals(signers)
+    assert_status("SSH_ERR_SIGNATURE") { key.check_signer(signers, "me@example.org", "git") }
+  end
+
   def test_signatures
     key = SSHWire::Key.generate
     signature = key.sign("data")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::agent::Identity;
 use crate::codec::printable;
-use crate::keys::{self, PublicKey};
+use crate::keys::{self, FingerprintHash, PublicKey};
 
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
@@ -144,7 +144,7 @@ pub(crate) fn new_handle(found: Vec<Identity>) -> Outcome<*mut ssh_agent_identit
         .map(|identity| Entry {
             key_type: c_string(&identity.key_type),
             comment: c_string(&printable(identity.comment.as_bytes(), MAX_COMMENT_SHOWN)),
-            fingerprint: c_string(&keys::fingerprint(&identity.blob)),
+            fingerprint: c_string(&keys::fingerprint(&identity.blob, FingerprintHash::Sha256)),
             blob: identity.blob,
         })
         .collect();

@@ -16,7 +16,7 @@ use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
 use super::key::{self, ssh_key};
-use super::key_file;
+use super::key_file::{self, Access};
 use super::memory;
 use super::status::{ssh_status, SSH_OK};
 
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn ssh_certificate_load_file(
     error: *mut *mut ssh_error,
 ) -> *mut ssh_certificate {
     guard::value_with(std::ptr::null_mut(), error, || {
-        let data = key_file::read(key::path_of(path)?)?;
+        let data = key_file::read(key::path_of(path)?, Access::Any)?;
         let (certificate, comment) = Certificate::load(&data)?;
         new_signed(certificate, comment)
     })

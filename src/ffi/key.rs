@@ -15,7 +15,7 @@ use crate::keys::{KeyKind, PrivateKey, PublicKey};
 use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
-use super::key_file;
+use super::key_file::{self, Access};
 use super::memory;
 use super::status::{ssh_status, SSH_ERR_SIGNATURE, SSH_OK};
 
@@ -51,11 +51,13 @@ pub const SSH_KEY_SK_ECDSA_P256: i32 = 7;
 /// File format: OpenSSH's own ("BEGIN OPENSSH PRIVATE KEY"), encrypted with aes256-ctr and bcrypt.
 pub const SSH_KEY_FORMAT_OPENSSH: i32 = 1;
 
-/// File format: PKCS#8 PEM ("BEGIN PRIVATE KEY"), as other programs than SSH read it.
+/// File format: PKCS#8 PEM ("BEGIN PRIVATE KEY", and "BEGIN PUBLIC KEY" for public keys), as other programs than SSH
+/// read it.
 pub const SSH_KEY_FORMAT_PKCS8: i32 = 2;
 
-/// Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1 and
-/// PKCS#8, each plain or encrypted.
+/// Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1, PKCS#8, and
+/// PuTTY's versions 2 and 3, each plain or encrypted. A file that asks for absurd work before the passphrase can be
+/// checked is malformed.
 ///
 /// @param data        the text of the key file
 /// @param length      its length in bytes, at most 1 MiB
@@ -79,7 +81,8 @@ pub unsafe extern "C" fn ssh_key_load(
     })
 }
 
-/// Reads a private key from a file, as ssh_key_load() does from memory.
+/// Reads a private key from a file, as ssh_key_load() does from memory. Who else may read the file is not looked at:
+/// ssh_key_load_file_asking() refuses what others may read.
 ///
 /// @param path        the file, which must be a regular one of at most 1 MiB
 /// @param passphrase  the passphrase, or NULL
@@ -94,9 +97,11 @@ pub unsafe extern "C" fn ssh_key_load_file(
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
     guard::value_with(std::ptr::null_mut(), error, || {
-        let data = key_file::read(path_of(path)?)?;
+        let path = path_of(path)?;
+        let data = key_file::read(path, Access::Any)?;
         let passphrase = memory::optional_c_bytes(passphrase);
-        new_private(PrivateKey::load(&data, passphrase)?)
+        let loaded = PrivateKey::load(&data, passphrase);
+        new_private(key_file::name_file(path, loaded)?)
     })
 }
 
@@ -280,11 +285,7 @@ pub unsafe extern "C" fn ssh_key_public_line(
 ) -> *mut c_char {
     guard::value(std::ptr::null_mut(), || {
         let object = handle::get(key)?;
-        let comment = memory::optional_text(comment)?.unwrap_or(object.comment());
-        if comment.contains(['\n', '\r']) {
-            return Err(Failure::invalid("a comment is one line"));
-        }
-        memory::string_out(&object.public().to_line(comment))
+        memory::string_out(&object.public().to_line(comment_of(&object, comment)?))
     })
 }
 
@@ -351,7 +352,7 @@ pub unsafe extern "C" fn ssh_key_save_file(
         let object = handle::get(key)?;
         let path = path_of(path)?;
         let text = private_text(&object, format, passphrase)?;
-        key_file::write_new(path, text.as_bytes())?;
+        key_file::write_new(path, key_file::PRIVATE, text.as_bytes())?;
         Ok(SSH_OK)
     })
 }
@@ -488,6 +489,15 @@ fn private_half(object: &KeyObject) -> Outcome<&PrivateKey> {
         .ok_or_else(|| Failure::invalid("a private key is wanted, this is a public one"))
 }
 
+/// The comment that the caller wishes, or else the key's own.
+pub(crate) fn comment_of(object: &KeyObject, wish: *const c_char) -> Outcome<&str> {
+    let comment = memory::optional_text(wish)?.unwrap_or(object.comment());
+    if comment.contains(['\n', '\r']) {
+        return Err(Failure::invalid("a comment is one line"));
+    }
+    Ok(comment)
+}
+
 fn private_text(
     object: &KeyObject,
     format: i32,
@@ -501,7 +511,9 @@ fn private_text(
     match format {
         SSH_KEY_FORMAT_OPENSSH => Ok(key.to_openssh(passphrase, &mut SystemRandom)?),
         SSH_KEY_FORMAT_PKCS8 => Ok(key.to_pkcs8(passphrase, &mut SystemRandom)?),
-        _ => Err(Failure::invalid("an unknown key format")),
+        _ => Err(Failure::invalid(
+            "private keys are written in OpenSSH's form and as PKCS#8 only",
+        )),
     }
 }
 
@@ -544,6 +556,7 @@ fn check_bits(kind: KeyKind, bits: u32) -> Outcome<()> {
     }
 }
 
+/// Bytes that may be a key file.
 pub(crate) fn bounded(bytes: &[u8]) -> Outcome<&[u8]> {
     if bytes.len() > key_file::MAX_BYTES {
         return Err(Error::Key(KeyFault::Malformed("larger than 1 MiB")).into());
@@ -551,6 +564,7 @@ pub(crate) fn bounded(bytes: &[u8]) -> Outcome<&[u8]> {
     Ok(bytes)
 }
 
+/// The path of a key file.
 pub(crate) fn path_of<'a>(path: *const c_char) -> Outcome<&'a Path> {
     // Paths are bytes to the system, whatever their encoding.
     match memory::optional_c_bytes(path) {

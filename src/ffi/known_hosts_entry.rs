@@ -4,7 +4,7 @@ use std::ffi::{c_char, CString};
 use std::sync::Arc;
 
 use crate::codec::printable;
-use crate::keys;
+use crate::keys::{fingerprint, FingerprintHash};
 use crate::known_hosts::{Entry, Marker, MAX_LINE};
 
 use super::guard::{self, Outcome};
@@ -164,7 +164,7 @@ pub(crate) fn new_handle(entry: Entry) -> Outcome<*mut ssh_known_hosts_entry> {
         file: path.and_then(|path| CString::new(path.as_os_str().as_encoded_bytes()).ok()),
         names: c_string(&printable(&entry.names, MAX_LINE)),
         key_type: c_string(entry.key.key_type()),
-        fingerprint: c_string(&keys::fingerprint(entry.key.blob())),
+        fingerprint: c_string(&fingerprint(entry.key.blob(), FingerprintHash::Sha256)),
         comment: c_string(&printable(&entry.comment, MAX_LINE)),
         entry,
     }))

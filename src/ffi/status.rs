@@ -170,6 +170,9 @@ pub const SSH_ERR_CERTIFICATE: i32 = -806;
 /// The key or certificate is revoked.
 pub const SSH_ERR_REVOKED: i32 = -807;
 
+/// Others than its owner may read the file of a private key, and it was not loaded for that.
+pub const SSH_ERR_KEY_EXPOSED: i32 = -808;
+
 /// A fault of this library, never of the program or the peer. Please report it.
 pub const SSH_ERR_INTERNAL: i32 = -901;
 
@@ -211,7 +214,7 @@ names! {
     SSH_ERR_CHANNEL SSH_ERR_DENIED SSH_ERR_SFTP
     SSH_ERR_KEY_MALFORMED SSH_ERR_KEY_UNSUPPORTED SSH_ERR_PASSPHRASE_MISSING
     SSH_ERR_PASSPHRASE_WRONG SSH_ERR_SIGNATURE SSH_ERR_CERTIFICATE
-    SSH_ERR_REVOKED
+    SSH_ERR_REVOKED SSH_ERR_KEY_EXPOSED
     SSH_ERR_INTERNAL
 }
 
@@ -246,24 +249,14 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::KeyExchange(_) => SSH_ERR_KEX,
         Error::HostKey(_) => SSH_ERR_HOSTKEY,
         Error::Disconnected { .. } => SSH_ERR_DISCONNECTED,
-        Error::AuthFailed { .. }
-        | Error::Login(_)
-        | Error::AuthLimit(_)
-        | Error::Key(KeyFault::None) => SSH_ERR_AUTH,
+        Error::AuthFailed { .. } | Error::Login(_) | Error::AuthLimit(_) => SSH_ERR_AUTH,
         Error::ChannelOpenRefused { .. } => SSH_ERR_CHANNEL,
         Error::RequestDenied | Error::Agent(AgentFault::Refused(_)) => SSH_ERR_DENIED,
         Error::Agent(_) => SSH_ERR_AGENT,
         Error::SftpStatus(_) | Error::Sftp(_) => SSH_ERR_SFTP,
         Error::ServiceNotAvailable(_) => SSH_ERR_SERVICE,
         Error::Limit(_) => SSH_ERR_LIMIT,
-        Error::Key(KeyFault::Malformed(_)) => SSH_ERR_KEY_MALFORMED,
-        Error::Key(KeyFault::Unsupported(_)) => SSH_ERR_KEY_UNSUPPORTED,
-        Error::Key(KeyFault::PassphraseMissing) => SSH_ERR_PASSPHRASE_MISSING,
-        Error::Key(KeyFault::PassphraseWrong) => SSH_ERR_PASSPHRASE_WRONG,
-        Error::Key(KeyFault::Signer(status)) if class(*status) > 0 && ALL.contains(status) => {
-            *status
-        }
-        Error::Key(KeyFault::Signing | KeyFault::Signer(_)) => SSH_ERR_SIGNATURE,
+        Error::Key(fault) | Error::KeyFile { fault, .. } => of_key(fault),
         Error::Certificate(_) => SSH_ERR_CERTIFICATE,
         Error::Config(_) => SSH_ERR_CONFIG,
         Error::Timeout(_) => SSH_ERR_TIMEOUT,
@@ -275,6 +268,19 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Forked => SSH_ERR_FORKED,
         Error::Resource(_) => SSH_ERR_RESOURCE,
         Error::Bug(_) => SSH_ERR_INTERNAL,
+    }
+}
+
+fn of_key(fault: &KeyFault) -> ssh_status {
+    match fault {
+        KeyFault::None => SSH_ERR_AUTH,
+        KeyFault::Malformed(_) | KeyFault::AllowedSigners { .. } => SSH_ERR_KEY_MALFORMED,
+        KeyFault::Unsupported(_) => SSH_ERR_KEY_UNSUPPORTED,
+        KeyFault::PassphraseMissing => SSH_ERR_PASSPHRASE_MISSING,
+        KeyFault::PassphraseWrong => SSH_ERR_PASSPHRASE_WRONG,
+        KeyFault::Exposed { .. } => SSH_ERR_KEY_EXPOSED,
+        KeyFault::Signer(status) if class(*status) > 0 && ALL.contains(status) => *status,
+        KeyFault::Signing | KeyFault::Signer(_) | KeyFault::BadSignature(_) => SSH_ERR_SIGNATURE,
     }
 }
 

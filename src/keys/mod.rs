@@ -2,9 +2,12 @@
 //!
 //! A key is a value: cheap to clone, safe to share, wiped when the last clone goes.
 
+pub mod allowed_signers;
 pub mod certificate;
 mod credential;
+mod fingerprint;
 pub mod formats;
+mod info;
 mod permissions;
 mod private;
 mod public;
@@ -12,12 +15,15 @@ pub mod revocation;
 mod security_key;
 mod shown;
 pub mod signature;
+pub mod sshsig;
 
 pub use certificate::Certificate;
 pub use credential::{Algorithm, Credential, ExternalSigner};
+pub use fingerprint::{fingerprint, is_sshfp_of, randomart, sshfp, FingerprintHash, SshfpHash};
+pub use info::{KeyFormat, KeyInfo};
 pub use permissions::{Permissions, Place};
 pub use private::PrivateKey;
-pub use public::{fingerprint, PublicKey};
+pub use public::PublicKey;
 pub use revocation::RevocationList;
 #[cfg(test)]
 pub(crate) use security_key::test_support::Authenticator;

@@ -182,12 +182,21 @@ impl PrivateKey {
         }
     }
 
-    /// Reads a private key, detecting OpenSSH, PKCS#1, SEC1 and PKCS#8, encrypted or not.
+    /// Reads a private key, detecting OpenSSH, PKCS#1, SEC1, PKCS#8 and PuTTY's formats, encrypted or not.
     ///
     /// An empty passphrase counts as none. In the fast build, where private RSA keys are used through
     /// aws-lc-rs alone, those above 8192 bits are unsupported.
     pub fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
         formats::load(bytes, passphrase)
+    }
+
+    /// Reads a private key as [`load`](Self::load) does, and asks for its passphrase when it has one: at most three
+    /// times, with the number of the try. Nothing, or an empty passphrase, means that there is none to be had.
+    pub fn load_asking(
+        bytes: &[u8],
+        ask: &mut dyn FnMut(u32) -> Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Self, Error> {
+        formats::load_asking(bytes, ask)
     }
 
     /// Writes the OpenSSH format, encrypted (aes256-ctr, bcrypt) when a passphrase is given.

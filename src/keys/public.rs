@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64ct::{Base64Unpadded, Encoding};
-use sha2::{Digest, Sha256};
-
-use super::formats::public_line;
+use super::fingerprint::{fingerprint, FingerprintHash};
+use super::formats::{public_line, public_pem, rfc4716};
 use super::security_key::{self, SecurityKey};
 use super::signature::{ecdsa_from_wire, SignatureBlob};
-use super::{curve_name, KeyKind};
+use super::{curve_name, KeyFormat, KeyInfo, KeyKind};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::crypto::sign::{ecdsa, ed25519, rsa};
 use crate::error::{Error, KeyFault};
@@ -263,7 +261,7 @@ impl PublicKey {
 
     /// `SHA256:` and the unpadded base64 of the blob's hash.
     pub fn fingerprint(&self) -> String {
-        fingerprint(self.blob())
+        fingerprint(self.blob(), FingerprintHash::Sha256)
     }
 
     /// `type base64 comment`, without a newline. Line breaks and NUL in the comment become spaces.
@@ -276,17 +274,29 @@ impl PublicKey {
         public_line::read(line)
     }
 
+    /// Reads the public half of whatever key a file holds: a public key in any format, a private one in the clear, or one
+    /// whose encryption leaves the public half readable.
+    pub fn load_any(bytes: &[u8]) -> Result<(Self, String), Error> {
+        KeyInfo::of(bytes)?.into_public()
+    }
+
+    /// Writes a public key file in one of the formats for them: the line, RFC 4716, PKCS#8 (`PUBLIC KEY`) or, for RSA,
+    /// PKCS#1 (`RSA PUBLIC KEY`).
+    pub fn to_text(&self, format: KeyFormat, comment: &str) -> Result<String, Error> {
+        match format {
+            KeyFormat::Line => Ok(self.to_line(comment) + "\n"),
+            KeyFormat::Rfc4716 => Ok(rfc4716::write(self, comment)),
+            KeyFormat::Pkcs8 => public_pem::write(self, public_pem::Form::Spki),
+            KeyFormat::Pkcs1 => public_pem::write(self, public_pem::Form::Pkcs1),
+            _ => Err(KeyFault::Unsupported("a format of private keys".into()).into()),
+        }
+    }
+
     /// Reads the content of a public key file: one line as [`from_line`](Self::from_line) takes it, and
     /// around it nothing but empty lines and lines that begin with `#`.
     pub fn load(bytes: &[u8]) -> Result<(Self, String), Error> {
         public_line::load(bytes)
     }
-}
-
-/// The fingerprint of a blob, as [`PublicKey::fingerprint`], of a type that this library may not know.
-pub fn fingerprint(blob: &[u8]) -> String {
-    let hash = Sha256::digest(blob);
-    format!("SHA256:{}", Base64Unpadded::encode_string(&hash))
 }
 
 /// The hash that a signature algorithm of RSA keys names (RFC 8332 §3, RFC 4253 §6.6).
@@ -323,8 +333,9 @@ impl fmt::Debug for PublicKey {
 mod tests {
     use super::*;
     use crate::keys::test_support::{fixture, quickest, text};
-    use base64ct::Base64;
+    use base64ct::{Base64, Encoding};
     use der::Decode;
+    use sha2::Digest;
     use std::time::Duration;
 
     const KINDS: [&str; 5] = ["ed25519", "p256", "p384", "p521", "rsa"];

@@ -190,6 +190,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_event *" => Some("ssh_event_free"),
             "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
+            "ssh_key_info *" => Some("ssh_key_info_free"),
             "ssh_known_hosts *" => Some("ssh_known_hosts_free"),
             "ssh_known_hosts_entry *" => Some("ssh_known_hosts_entry_free"),
             "ssh_message *" => Some("ssh_message_free"),

@@ -19,6 +19,7 @@ mod exec;
 mod forward;
 mod host_keys;
 mod jump;
+mod keys;
 mod known_hosts;
 mod libssh;
 mod login;

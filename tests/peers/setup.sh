@@ -33,7 +33,7 @@ package_present() {
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         lftp) have lftp ;;
         rclone) have rclone ;;
-        putty-tools) have psftp ;;
+        putty-tools) have psftp && have puttygen ;;
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
         g++) have g++ ;;
@@ -143,8 +143,8 @@ if have ssh-keygen; then
 fi
 
 {
-    for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient psftp lftp \
-        rclone valgrind; do
+    for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient psftp \
+        puttygen lftp rclone valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done

@@ -25,6 +25,18 @@ public:
     /** "ssh-ed25519 AAAA...", as in known_hosts without its first word and in authorized_keys. */
     static key from_line(const std::string &line) { return key(detail::call(ssh_key_from_line, detail::c_string(line))); }
 
+    /** The public half of whatever key a file holds, public or private. */
+    static key load_public_file(const std::string &path)
+    {
+        return key(detail::call(ssh_key_load_public_file, detail::c_string(path)));
+    }
+    /** The key that made a signature of sign_message(); throws when it is not good. */
+    static key signer(std::string_view signature, std::string_view data, const std::string &purpose)
+    {
+        return key(detail::call(ssh_sshsig_verify, static_cast<const void *>(signature.data()), signature.size(),
+                                detail::c_string(purpose), static_cast<const void *>(data.data()), data.size()));
+    }
+
     key public_key() const { return key(detail::made(ssh_key_public(get()))); }
     bool is_private() const noexcept { return ssh_key_is_private(get()); }
     std::string type() const { return std::string(detail::view(ssh_key_type(get()))); }
@@ -44,6 +56,16 @@ public:
         detail::call(ssh_key_sign, get(), detail::c_string_or_null(algorithm), static_cast<const void *>(data.data()),
                      data.size(), &signature, &length);
         return detail::taken(signature, length);
+    }
+    /** A signature as ssh-keygen -Y makes it, good for one purpose: its namespace. */
+    std::string sign_message(std::string_view data, const std::string &purpose) const
+    {
+        return detail::taken(detail::call(ssh_sshsig_sign, get(), detail::c_string(purpose), SSH_HASH_SHA512,
+                                          static_cast<const void *>(data.data()), data.size()));
+    }
+    std::string public_text(std::int32_t format = SSH_KEY_FORMAT_LINE) const
+    {
+        return detail::taken(detail::call(ssh_key_public_text, get(), format, nullptr));
     }
     bool verify(std::string_view data, std::string_view signature, const std::string &algorithm) const
     {

@@ -4,17 +4,25 @@
 //! memory or time is spent on it.
 
 pub(crate) mod openssh;
-mod pem;
+pub(crate) mod pem;
 pub(crate) mod pkcs1;
 pub(crate) mod pkcs8;
+pub(crate) mod ppk;
 pub(crate) mod public_line;
+pub(crate) mod public_pem;
+pub(crate) mod rfc4716;
 pub(crate) mod sec1;
+
+use zeroize::Zeroizing;
 
 use super::PrivateKey;
 use crate::error::{Error, KeyFault};
 
 /// Longest file that is looked at.
 pub const MAX_FILE: usize = 1024 * 1024;
+
+/// How often a passphrase is asked for.
+pub const MAX_PASSPHRASES: u32 = 3;
 
 /// Reads a private key of any format.
 pub(crate) fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
@@ -23,6 +31,9 @@ pub(crate) fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey
     }
     // What is encrypted is never encrypted with nothing: an empty passphrase is one that was not given.
     let passphrase = passphrase.filter(|passphrase| !passphrase.is_empty());
+    if ppk::is_ppk(bytes) {
+        return ppk::read(bytes, passphrase);
+    }
     let document = pem::Document::find(bytes)?;
     match document.label {
         "OPENSSH PRIVATE KEY" => openssh::read(&document.decode()?, passphrase),
@@ -32,6 +43,26 @@ pub(crate) fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey
         "ENCRYPTED PRIVATE KEY" => pkcs8::read_encrypted(&document.decode()?, passphrase),
         label => Err(KeyFault::Unsupported(format!("private key format {label}")).into()),
     }
+}
+
+/// Reads a private key of any format, asking for its passphrase when it has one: at most [`MAX_PASSPHRASES`] times, with
+/// the number of the try. Nothing, or an empty passphrase, means that there is none to be had.
+pub(crate) fn load_asking(
+    bytes: &[u8],
+    ask: &mut dyn FnMut(u32) -> Option<Zeroizing<Vec<u8>>>,
+) -> Result<PrivateKey, Error> {
+    let mut outcome = load(bytes, None);
+    for attempt in 1..=MAX_PASSPHRASES {
+        match outcome {
+            Err(Error::Key(KeyFault::PassphraseMissing | KeyFault::PassphraseWrong)) => {}
+            decided => return decided,
+        }
+        match ask(attempt).filter(|passphrase| !passphrase.is_empty()) {
+            Some(passphrase) => outcome = load(bytes, Some(&passphrase)),
+            None => break,
+        }
+    }
+    outcome
 }
 
 /// The passphrase, or the error that asks for one.
@@ -47,7 +78,7 @@ mod tests {
     use std::time::Duration;
 
     const KINDS: [&str; 5] = ["ed25519", "p256", "p384", "p521", "rsa"];
-    const PLAIN: [&str; 14] = [
+    const PLAIN: [&str; 24] = [
         "ed25519.openssh",
         "p256.openssh",
         "p384.openssh",
@@ -62,8 +93,18 @@ mod tests {
         "p384.pkcs8",
         "p521.pkcs8",
         "rsa.pkcs8",
+        "ed25519.ppk2",
+        "ed25519.ppk3",
+        "p256.ppk2",
+        "p256.ppk3",
+        "p384.ppk2",
+        "p384.ppk3",
+        "p521.ppk2",
+        "p521.ppk3",
+        "rsa.ppk2",
+        "rsa.ppk3",
     ];
-    const ENCRYPTED: [&str; 33] = [
+    const ENCRYPTED: [&str; 45] = [
         "ed25519.openssh.aes256-ctr",
         "p256.openssh.aes256-ctr",
         "p384.openssh.aes256-ctr",
@@ -97,6 +138,18 @@ mod tests {
         "p256.pkcs8.aes128-sha512",
         "p256.pkcs8.des3-sha1",
         "p256.pkcs8.aes256-600000",
+        "ed25519.ppk2.sha1",
+        "p256.ppk2.sha1",
+        "p384.ppk2.sha1",
+        "p521.ppk2.sha1",
+        "rsa.ppk2.sha1",
+        "ed25519.ppk3.argon2id",
+        "ed25519.ppk3.argon2i",
+        "ed25519.ppk3.argon2d",
+        "p256.ppk3.argon2id",
+        "p384.ppk3.argon2id",
+        "p521.ppk3.argon2id",
+        "rsa.ppk3.argon2id",
     ];
 
     fn public_of(name: &str) -> PublicKey {
@@ -206,6 +259,8 @@ mod tests {
             "bad-x25519.pkcs8",
             "bad-p256.pkcs8.pbes1",
             "bad-p256.pkcs8.camellia",
+            "bad-dsa.ppk3",
+            "bad-ed448.ppk3",
         ] {
             let found = fault(&fixture(name), Some(PASSPHRASE));
             assert!(matches!(found, KeyFault::Unsupported(_)), "{name}: {found}");
@@ -262,6 +317,45 @@ mod tests {
                     assert_eq!(fault(pkcs8.as_bytes(), None), KeyFault::PassphraseMissing);
                 }
             }
+        }
+    }
+
+    fn asked(name: &str, answers: &[Option<&[u8]>]) -> (Result<PrivateKey, Error>, Vec<u32>) {
+        let mut attempts = Vec::new();
+        let outcome = load_asking(&fixture(name), &mut |attempt| {
+            attempts.push(attempt);
+            let answer = answers.get(attempts.len() - 1).copied().flatten();
+            answer.map(|passphrase| Zeroizing::new(passphrase.to_vec()))
+        });
+        (outcome, attempts)
+    }
+
+    #[test]
+    fn y3_passphrases_are_asked_for_three_times() {
+        const WRONG: Option<&[u8]> = Some(b"wrong");
+        const RIGHT: Option<&[u8]> = Some(PASSPHRASE);
+        for name in [
+            "p256.openssh.aes256-ctr",
+            "p256.ppk3.argon2id",
+            "p256.sec1.aes128",
+        ] {
+            let missing: Error = KeyFault::PassphraseMissing.into();
+            let wrong: Error = KeyFault::PassphraseWrong.into();
+            for (answers, fault, count) in [
+                (&[RIGHT][..], None, 1),
+                (&[WRONG, WRONG, RIGHT], None, 3),
+                (&[WRONG, WRONG, WRONG, RIGHT], Some(&wrong), 3),
+                (&[None, RIGHT], Some(&missing), 1),
+                (&[Some(&b""[..]), RIGHT], Some(&missing), 1),
+                (&[WRONG, None, RIGHT], Some(&wrong), 2),
+            ] {
+                let (outcome, attempts) = asked(name, answers);
+                assert_eq!(outcome.err().as_ref(), fault, "{name}");
+                assert_eq!(attempts, (1..=count).collect::<Vec<_>>());
+            }
+        }
+        for name in ["p256.openssh", "message", "bad-dsa.openssh"] {
+            assert_eq!(asked(name, &[RIGHT]).1, [], "{name}");
         }
     }
 

@@ -49,42 +49,82 @@ fn malformed(fault: DecodeError) -> Error {
     .into()
 }
 
+/// A decoded file cut into its parts, with nothing decrypted.
+pub(crate) struct Parts<'a> {
+    protection: Option<Protection<'a>>,
+    /// The blob of the public half, which nothing has vouched for.
+    pub(crate) public: &'a [u8],
+    sealed: &'a [u8],
+    tag: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Cuts the file, checks what it would cost, and spends nothing on it.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        let body = bytes
+            .strip_prefix(MAGIC)
+            .ok_or(KeyFault::Malformed("not an OpenSSH private key"))?;
+        let mut reader = Reader::new(body);
+        let cipher = reader.string().map_err(malformed)?;
+        let kdf = reader.string().map_err(malformed)?;
+        let options = reader.string().map_err(malformed)?;
+        let protection = read_protection(cipher, kdf, options)?;
+        if reader.u32().map_err(malformed)? != 1 {
+            return Err(KeyFault::Malformed("file holds another number of keys than one").into());
+        }
+        let public = reader.string().map_err(malformed)?;
+        let sealed = reader.string().map_err(malformed)?;
+        // An authentication tag stands behind the string that it belongs to.
+        let tag = match &protection {
+            Some(protection) if protection.cipher.has_tag() => {
+                reader.take(16).map_err(malformed)?
+            }
+            _ => &[],
+        };
+        reader.finish().map_err(malformed)?;
+        let parts = Parts {
+            protection,
+            public,
+            sealed,
+            tag,
+        };
+        if sealed.is_empty() || sealed.len() % parts.block() != 0 {
+            return Err(KeyFault::Malformed("secret part is not of whole blocks").into());
+        }
+        Ok(parts)
+    }
+
+    fn block(&self) -> usize {
+        self.protection
+            .as_ref()
+            .map_or(8, |protection| protection.cipher.block_size())
+    }
+
+    /// The encryption in words, if there is any.
+    pub(crate) fn encryption(&self) -> Option<String> {
+        let protection = self.protection.as_ref()?;
+        Some(format!(
+            "{}, bcrypt with {} rounds",
+            protection.cipher, protection.rounds
+        ))
+    }
+
+    pub(crate) fn open(&self, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+        let mut secret = Zeroizing::new(self.sealed.to_vec());
+        if let Some(protection) = &self.protection {
+            protection.open(need(passphrase)?, &mut secret, self.tag)?;
+        }
+        let key = read_secret(&secret, self.block(), self.protection.is_some())?;
+        if key.public().blob() != self.public {
+            return Err(DIFFERENT.into());
+        }
+        Ok(key)
+    }
+}
+
 /// Reads the decoded file.
 pub(crate) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
-    let body = bytes
-        .strip_prefix(MAGIC)
-        .ok_or(KeyFault::Malformed("not an OpenSSH private key"))?;
-    let mut reader = Reader::new(body);
-    let cipher = reader.string().map_err(malformed)?;
-    let kdf = reader.string().map_err(malformed)?;
-    let options = reader.string().map_err(malformed)?;
-    let protection = read_protection(cipher, kdf, options)?;
-    if reader.u32().map_err(malformed)? != 1 {
-        return Err(KeyFault::Malformed("file holds another number of keys than one").into());
-    }
-    let public = reader.string().map_err(malformed)?;
-    let sealed = reader.string().map_err(malformed)?;
-    // An authentication tag stands behind the string that it belongs to.
-    let tag = match &protection {
-        Some(protection) if protection.cipher.has_tag() => reader.take(16).map_err(malformed)?,
-        _ => &[],
-    };
-    reader.finish().map_err(malformed)?;
-    let block = protection
-        .as_ref()
-        .map_or(8, |protection| protection.cipher.block_size());
-    if sealed.is_empty() || sealed.len() % block != 0 {
-        return Err(KeyFault::Malformed("secret part is not of whole blocks").into());
-    }
-    let mut secret = Zeroizing::new(sealed.to_vec());
-    if let Some(protection) = &protection {
-        protection.open(need(passphrase)?, &mut secret, tag)?;
-    }
-    let key = read_secret(&secret, block, protection.is_some())?;
-    if key.public().blob() != public {
-        return Err(KeyFault::Malformed("public and private part differ").into());
-    }
-    Ok(key)
+    Parts::parse(bytes)?.open(passphrase)
 }
 
 fn read_protection<'a>(

@@ -1,4 +1,4 @@
-//! The textual encoding around all private key formats: RFC 7468, and the headers of RFC 1421 that OpenSSL
+//! The textual encoding around the formats of private keys and some of public ones: RFC 7468, and the headers of RFC 1421 that OpenSSL
 //! puts into its oldest encrypted form.
 //!
 //! Reading is lenient about what people do to files: line ends of either kind, blanks around lines, any line
@@ -14,25 +14,31 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 
-/// A private key block in a file.
-pub(super) struct Document<'a> {
+/// The block of a key in a file.
+pub(crate) struct Document<'a> {
     /// What stands between `BEGIN` and the dashes.
-    pub(super) label: &'a str,
+    pub(crate) label: &'a str,
     headers: Vec<(&'a str, &'a str)>,
     body: Vec<&'a [u8]>,
 }
 
 impl<'a> Document<'a> {
     /// Finds the first block whose label ends in `PRIVATE KEY`.
-    pub(super) fn find(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn find(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::find_labelled(bytes, "PRIVATE KEY")?
+            .ok_or(KeyFault::Malformed("no private key in the file").into())
+    }
+
+    /// Finds the first block whose label has the given end.
+    pub(crate) fn find_labelled(bytes: &'a [u8], end: &str) -> Result<Option<Self>, Error> {
         let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let label = loop {
-            let line = lines
-                .next()
-                .ok_or(KeyFault::Malformed("no private key in the file"))?;
+            let Some(line) = lines.next() else {
+                return Ok(None);
+            };
             refuse_foreign(line)?;
             if let Some(label) = label_of(line, BEGIN) {
-                if label.ends_with("PRIVATE KEY") {
+                if label.ends_with(end) {
                     break label;
                 }
             }
@@ -41,7 +47,7 @@ impl<'a> Document<'a> {
         loop {
             let line = lines
                 .next()
-                .ok_or(KeyFault::Malformed("the end of the private key is missing"))?;
+                .ok_or(KeyFault::Malformed("the end of the key is missing"))?;
             if line.starts_with(DASHES) {
                 if label_of(line, END) != Some(label) {
                     return Err(KeyFault::Malformed("begin and end of the key differ").into());
@@ -51,15 +57,15 @@ impl<'a> Document<'a> {
             content.push(line);
         }
         let (headers, body) = split_headers(content)?;
-        Ok(Document {
+        Ok(Some(Document {
             label,
             headers,
             body,
-        })
+        }))
     }
 
     /// The value of a header of RFC 1421.
-    pub(super) fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
             .iter()
             .find(|(candidate, _)| *candidate == name)
@@ -67,8 +73,8 @@ impl<'a> Document<'a> {
     }
 
     /// The bytes, decoded in constant time.
-    pub(super) fn decode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        const FAULT: KeyFault = KeyFault::Malformed("bad base64 in the private key");
+    pub(crate) fn decode(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        const FAULT: KeyFault = KeyFault::Malformed("bad base64 in the key");
         let mut joined = Zeroizing::new(Vec::with_capacity(
             self.body.iter().map(|line| line.len()).sum(),
         ));
@@ -78,17 +84,14 @@ impl<'a> Document<'a> {
         let text = std::str::from_utf8(&joined).map_err(|_| FAULT)?;
         let bytes = Zeroizing::new(Base64::decode_vec(text).map_err(|_| FAULT)?);
         if bytes.is_empty() {
-            return Err(KeyFault::Malformed("empty private key").into());
+            return Err(KeyFault::Malformed("empty key").into());
         }
         Ok(bytes)
     }
 }
 
-/// Formats of other programs, so that their users learn more than "malformed".
+/// A format of another program, so that its users learn more than "malformed".
 fn refuse_foreign(line: &[u8]) -> Result<(), KeyFault> {
-    if line.starts_with(b"PuTTY-User-Key-File-") {
-        return Err(KeyFault::Unsupported("PuTTY private key".into()));
-    }
     if line.starts_with(b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY") {
         return Err(KeyFault::Unsupported("ssh.com private key".into()));
     }
@@ -114,7 +117,7 @@ fn split_headers(content: Vec<&[u8]>) -> Result<(Headers<'_>, Vec<&[u8]>), KeyFa
                 break;
             }
             let line = std::str::from_utf8(line)
-                .map_err(|_| KeyFault::Malformed("bad header in the private key"))?;
+                .map_err(|_| KeyFault::Malformed("bad header in the key"))?;
             if let Some((name, value)) = line.split_once(':') {
                 headers.push((name.trim(), value.trim()));
             }
@@ -124,7 +127,7 @@ fn split_headers(content: Vec<&[u8]>) -> Result<(Headers<'_>, Vec<&[u8]>), KeyFa
 }
 
 /// Writes a block with lines of 64 characters.
-pub(super) fn write(label: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
+pub(crate) fn write(label: &str, bytes: &[u8]) -> Result<Zeroizing<String>, Error> {
     pem_rfc7468::encode_string(label, LineEnding::LF, bytes)
         .map(Zeroizing::new)
         .map_err(|_| Error::Bug("PEM encoding failed"))
@@ -183,7 +186,7 @@ mod tests {
             assert!(matches!(fault(text), Error::Key(KeyFault::Malformed(_))));
         }
         assert!(matches!(
-            fault("PuTTY-User-Key-File-3: ssh-ed25519\n"),
+            fault("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n"),
             Error::Key(KeyFault::Unsupported(_))
         ));
     }

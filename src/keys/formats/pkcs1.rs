@@ -44,16 +44,9 @@ pub(super) fn read_legacy(
     parse: impl Fn(&[u8]) -> Result<PrivateKey, Error>,
 ) -> Result<PrivateKey, Error> {
     let mut bytes = document.decode()?;
-    let encrypted = document
-        .header("Proc-Type")
-        .is_some_and(|value| value.split(',').any(|word| word.trim() == "ENCRYPTED"));
-    if !encrypted {
+    let Some((cipher, iv)) = legacy_cipher(document)? else {
         return parse(&bytes);
-    }
-    let info = document
-        .header("DEK-Info")
-        .ok_or(KeyFault::Malformed("encrypted key without DEK-Info"))?;
-    let (cipher, iv) = read_dek_info(info)?;
+    };
     if bytes.len() % cipher.block_size() != 0 {
         return Err(KeyFault::Malformed("secret part is not of whole blocks").into());
     }
@@ -70,6 +63,22 @@ pub(super) fn read_legacy(
         return Err(KeyFault::PassphraseWrong.into());
     }
     parse(plain)
+}
+
+/// The cipher that the headers name, and its IV; nothing where there is no encryption.
+pub(crate) fn legacy_cipher(
+    document: &pem::Document<'_>,
+) -> Result<Option<(Cipher, Vec<u8>)>, KeyFault> {
+    let encrypted = document
+        .header("Proc-Type")
+        .is_some_and(|value| value.split(',').any(|word| word.trim() == "ENCRYPTED"));
+    if !encrypted {
+        return Ok(None);
+    }
+    let info = document
+        .header("DEK-Info")
+        .ok_or(KeyFault::Malformed("encrypted key without DEK-Info"))?;
+    read_dek_info(info).map(Some)
 }
 
 /// `DEK-Info: AES-128-CBC,0123...`: the cipher and its IV.

@@ -2,7 +2,7 @@
 
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode};
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
+use pkcs8::pkcs5::pbes2::{EncryptionScheme as Cipher, Kdf, Parameters};
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
@@ -15,9 +15,9 @@ use crate::error::{Error, KeyFault};
 use crate::keys::private::{Secret, ELSEWHERE};
 use crate::keys::PrivateKey;
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Most iterations of PBKDF2 that a file may ask for, some seconds of work.
 const MAX_ITERATIONS: u32 = 10_000_000;
@@ -67,19 +67,47 @@ fn read_info(info: &PrivateKeyInfoRef<'_>) -> Result<PrivateKey, Error> {
     }
 }
 
-/// Reads the DER of an encrypted key.
-pub(super) fn read_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
-    let info = match EncryptedPrivateKeyInfoRef::from_der(der) {
-        Ok(info) => info,
-        Err(_) => return Err(explain(der).into()),
-    };
-    let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
-        return Err(KeyFault::Unsupported("PKCS#8 encryption other than PBES2".into()).into());
+/// The parameters and what they encrypt, once their cost was checked.
+fn parse_encrypted(der: &[u8]) -> Result<(Parameters, &[u8]), KeyFault> {
+    let info = EncryptedPrivateKeyInfoRef::from_der(der).map_err(|_| explain(der))?;
+    let EncryptionScheme::Pbes2(parameters) = info.encryption_algorithm else {
+        return Err(KeyFault::Unsupported(
+            "PKCS#8 encryption other than PBES2".into(),
+        ));
     };
     check_cost(&parameters.kdf)?;
+    Ok((parameters, info.encrypted_data.as_bytes()))
+}
+
+/// The encryption in words.
+pub(crate) fn encryption(der: &[u8]) -> Result<String, KeyFault> {
+    let (parameters, _) = parse_encrypted(der)?;
+    let kdf = match &parameters.kdf {
+        Kdf::Pbkdf2(kdf) => format!("PBKDF2 with {} iterations", kdf.iteration_count),
+        Kdf::Scrypt(kdf) => format!(
+            "scrypt with N = {}, r = {}, p = {}",
+            kdf.cost_parameter, kdf.block_size, kdf.parallelization
+        ),
+        _ => "unknown".to_owned(),
+    };
+    let cipher = match &parameters.encryption {
+        Cipher::Aes128Cbc { .. } => "aes128-cbc",
+        Cipher::Aes192Cbc { .. } => "aes192-cbc",
+        Cipher::Aes256Cbc { .. } => "aes256-cbc",
+        Cipher::Aes128Gcm { .. } => "aes128-gcm",
+        Cipher::Aes256Gcm { .. } => "aes256-gcm",
+        Cipher::DesEde3Cbc { .. } => "3des-cbc",
+        _ => "unknown",
+    };
+    Ok(format!("{cipher}, {kdf}"))
+}
+
+/// Reads the DER of an encrypted key.
+pub(super) fn read_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+    let (parameters, sealed) = parse_encrypted(der)?;
     let passphrase = need(passphrase)?;
     let plain = parameters
-        .decrypt(passphrase, info.encrypted_data.as_bytes())
+        .decrypt(passphrase, sealed)
         .map(Zeroizing::new)
         .map_err(|fault| match fault {
             pkcs8::pkcs5::Error::DecryptFailed => KeyFault::PassphraseWrong,

@@ -24,27 +24,53 @@ pub(crate) fn write(key: &PublicKey, comment: &str) -> String {
     line
 }
 
-/// Parses the line. The type before the blob must be the one inside it.
+/// A line cut into its parts.
+pub(crate) struct Parts<'a> {
+    pub(crate) key_type: &'a str,
+    pub(crate) blob: Vec<u8>,
+    pub(crate) comment: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Cuts a line.
+    pub(crate) fn parse(line: &'a str) -> Result<Self, KeyFault> {
+        if line.len() > MAX_LINE {
+            return Err(KeyFault::Malformed("public key line is too long"));
+        }
+        let line = line.trim_matches([' ', '\t', '\r', '\n']);
+        if line.contains(['\r', '\n', '\0']) {
+            return Err(KeyFault::Malformed("line break inside a public key line"));
+        }
+        let (key_type, rest) = split_word(line);
+        let (encoded, comment) = split_word(rest);
+        if encoded.is_empty() || encoded.len() > MAX_PUBLIC_BLOB * 4 / 3 + 4 {
+            return Err(KeyFault::Malformed("not of the form: type base64 comment"));
+        }
+        let blob = Base64::decode_vec(encoded)
+            .map_err(|_| KeyFault::Malformed("bad base64 in the public key line"))?;
+        Ok(Parts {
+            key_type,
+            blob,
+            comment,
+        })
+    }
+
+    /// The key. The type before the blob must be the one inside it.
+    pub(crate) fn key(&self) -> Result<PublicKey, Error> {
+        let key = PublicKey::from_blob(&self.blob)?;
+        if key.key_type() != self.key_type {
+            return Err(
+                KeyFault::Malformed("type before the key is not the type inside it").into(),
+            );
+        }
+        Ok(key)
+    }
+}
+
+/// Parses the line.
 pub(crate) fn read(line: &str) -> Result<(PublicKey, String), Error> {
-    if line.len() > MAX_LINE {
-        return Err(KeyFault::Malformed("public key line is too long").into());
-    }
-    let line = line.trim_matches([' ', '\t', '\r', '\n']);
-    if line.contains(['\r', '\n', '\0']) {
-        return Err(KeyFault::Malformed("line break inside a public key line").into());
-    }
-    let (name, rest) = split_word(line);
-    let (encoded, comment) = split_word(rest);
-    if encoded.is_empty() || encoded.len() > MAX_PUBLIC_BLOB * 4 / 3 + 4 {
-        return Err(KeyFault::Malformed("not of the form: type base64 comment").into());
-    }
-    let blob = Base64::decode_vec(encoded)
-        .map_err(|_| KeyFault::Malformed("bad base64 in the public key line"))?;
-    let key = PublicKey::from_blob(&blob)?;
-    if key.key_type() != name {
-        return Err(KeyFault::Malformed("type before the key is not the type inside it").into());
-    }
-    Ok((key, comment.to_owned()))
+    let parts = Parts::parse(line)?;
+    Ok((parts.key()?, parts.comment.to_owned()))
 }
 
 /// The first word and what follows the blanks after it.
@@ -57,6 +83,12 @@ fn split_word(text: &str) -> (&str, &str) {
 
 /// Reads a file with one such line.
 pub(crate) fn load(bytes: &[u8]) -> Result<(PublicKey, String), Error> {
+    let parts = find(bytes)?;
+    Ok((parts.key()?, parts.comment.to_owned()))
+}
+
+/// Finds the one such line of a file.
+pub(crate) fn find(bytes: &[u8]) -> Result<Parts<'_>, Error> {
     if bytes.len() > super::MAX_FILE {
         return Err(KeyFault::Malformed("file is too long for a key").into());
     }
@@ -72,7 +104,7 @@ pub(crate) fn load(bytes: &[u8]) -> Result<(PublicKey, String), Error> {
     if lines.next().is_some() {
         return Err(KeyFault::Malformed("more than one line in a public key file").into());
     }
-    read(line)
+    Ok(Parts::parse(line)?)
 }
 
 #[cfg(test)]

@@ -64,6 +64,28 @@ module SSHWire
       wait status ssh_key_save_file(handle, text, i32, text, error)
       status ssh_key_sign(handle, text, bytes, size, out, out, error)
       status ssh_key_verify(handle, text, bytes, size, bytes, size)
+      handle ssh_key_load_public(bytes, size, error)
+      handle ssh_key_load_public_file(text, error)
+      memory ssh_key_public_text(handle, i32, text, error)
+      status ssh_key_save_public_file(handle, text, i32, text, error)
+      memory ssh_key_fingerprint_with(handle, i32)
+      memory ssh_key_randomart(handle, i32)
+      memory ssh_key_sshfp(handle, i32)
+      bool ssh_key_matches_sshfp(handle, text)
+      handle ssh_key_inspect(bytes, size, error)
+      handle ssh_key_inspect_file(text, error)
+      void ssh_key_info_free(handle)
+      i32 ssh_key_info_format(handle)
+      bool ssh_key_info_is_private(handle)
+      memory ssh_key_info_encryption(handle)
+      memory ssh_key_info_type(handle)
+      u32 ssh_key_info_bits(handle)
+      memory ssh_key_info_comment(handle)
+      handle ssh_key_info_public(handle)
+      memory ssh_sshsig_sign(handle, text, i32, bytes, size, error)
+      handle ssh_sshsig_verify(bytes, size, text, bytes, size, error)
+      status ssh_sshsig_check_signer(handle, bytes, size, text, text, u64, error)
+      memory ssh_sshsig_find_principals(handle, bytes, size, u64, error)
 
       handle ssh_security_options_new()
       void ssh_security_options_free(handle)
@@ -409,6 +431,9 @@ module SSHWire
         ssh_request_host_key ssh_request_host_key_count ssh_known_hosts_update ssh_server_add_next_key
         ssh_server_set_tell_host_keys
       ],
+      "asking is done in Ruby: Key.load_file with a block; what is encrypted has an encryption" => %w[
+        ssh_key_load_asking ssh_key_load_file_asking ssh_key_info_is_encrypted
+      ],
       "they save a copy that Ruby makes in any case" => %w[
         ssh_sftp_operation_buffer ssh_sftp_operation_accept_buffer
       ],
@@ -416,7 +441,8 @@ module SSHWire
         ssh_connect_config ssh_key_certificate ssh_key_new_agent ssh_key_new_signer ssh_key_with_certificate
         ssh_request_certificate ssh_request_original_command ssh_request_security_key_flags
         ssh_server_add_user_authority ssh_server_set_revocations ssh_server_set_touch_required
-        ssh_server_set_user_principals ssh_transport_auth_agent
+        ssh_server_set_user_principals ssh_server_set_ask_certificates ssh_transport_auth_agent
+        ssh_transport_set_revoked_host_keys
       ]
     }.freeze
 
