@@ -166,8 +166,15 @@ impl Serving {
         if self.role != Role::Server || !self.options.tells_host_keys {
             return;
         }
-        let keys = self.options.told_host_keys();
-        let list = host_keys::join(keys.map(|key| key.public().blob()));
+        let mut told: Vec<&[u8]> = Vec::new();
+        for key in self.options.told_host_keys() {
+            let blob = key.public().blob();
+            // A list with a key twice counts for nothing.
+            if !told.contains(&blob) {
+                told.push(blob);
+            }
+        }
+        let list = host_keys::join(told);
         if let Ok(services) = self.services() {
             // Fails only when the connection is gone.
             let out = &mut services.out;

@@ -151,7 +151,8 @@ fn new_keys_are_proven_and_then_asked_about() {
     );
     for accept in [true, false] {
         let judge = Knows::new(&[&old, &gone], KeyUpdates::Ask);
-        let (client, server) = with_keys(judge.clone(), &old, &[&next, &p256, &rsa]);
+        // Told of twice by whoever set it up, to the client once.
+        let (client, server) = with_keys(judge.clone(), &old, &[&next, &p256, &old, &rsa, &next]);
         let questions = asked(&client, accept);
         log_in(&client, &server);
         settle(&client);
