@@ -157,8 +157,8 @@ mod tests {
         let good = certify(&host, &authority, |_| {});
         assert!(matches!(judged(&known, &host, good), Judged::Accept));
         let draft = |kind| CertificateDraft::new(kind, host.public().clone());
-        type Change = Box<dyn FnOnce(&mut CertificateDraft)>;
-        let changes: Vec<(&str, Change)> = vec![
+        type Change<'a> = Box<dyn FnOnce(&mut CertificateDraft) + 'a>;
+        let changes: Vec<(&str, Change<'_>)> = vec![
             (
                 "expired",
                 Box::new(|draft| draft.set_validity(0, 1).unwrap()),
@@ -169,7 +169,7 @@ mod tests {
             ),
             (
                 "it is for a user",
-                Box::new(move |changed| *changed = draft(CertificateKind::User)),
+                Box::new(|changed| *changed = draft(CertificateKind::User)),
             ),
             (
                 "unknown critical option",
