@@ -26,9 +26,9 @@ bool client_option(struct client_options *options, int option, const char *value
     switch (option) {
     case 'p':
         parse_number(value, 1, 65535, "--port");
-        options->port = value;
+        options->port = options->given_port = value;
         return true;
-    case 'l': options->user = value; return true;
+    case 'l': options->user = options->given_user = value; return true;
     case 'i': add(options->identities, &options->identity_count, value, "--identity"); return true;
     case 'v': options->verbosity++; return true;
     case OPTION_HOST_KEY: add(options->host_keys, &options->host_key_count, value, "--host-key"); return true;
@@ -52,6 +52,7 @@ bool client_option(struct client_options *options, int option, const char *value
     case OPTION_PASSPHRASE_FILE: options->passphrase_file = value; return true;
     case OPTION_ANSWERS_FILE: options->answers_file = value; return true;
     case OPTION_TIMEOUT:
+        options->timeout_given = true;
         options->timeout_ms = (int32_t)(parse_number(value, 1, 86400, "--timeout") * 1000);
         return true;
     case OPTION_REKEY_BYTES:
@@ -68,7 +69,7 @@ void client_target(struct client_options *options, char *target)
     char *at = strrchr(target, '@');
     if (at != NULL) {
         *at = '\0';
-        options->user = target;
+        options->user = options->given_user = target;
         target = at + 1;
     }
     options->host = target;

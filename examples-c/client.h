@@ -12,6 +12,7 @@
 
 struct client_options {
     const char *host, *port, *user;
+    const char *given_port, *given_user;  /* NULL where nothing was said about it */
     const char *identities[CLIENT_MAX];
     size_t identity_count;
     const char *host_keys[CLIENT_MAX];    /* files with one public key line */
@@ -27,7 +28,7 @@ struct client_options {
     int32_t timeout_ms;
     uint64_t rekey_bytes;
     int verbosity;
-    bool insecure, batch;
+    bool insecure, batch, timeout_given;
     struct algorithm_options algorithms;
 };
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +15,26 @@
 
 const char *program_name = "sshwire";
 
-static void say_to_stderr(const char *format, va_list arguments)
+static void line_to_stderr(const char *line)
 {
-    char line[2048];
-    vsnprintf(line, sizeof line, format, arguments);
     /* One call, so that lines of several threads do not mix. */
     fprintf(stderr, "%s: %s\n", program_name, line);
+}
+
+void (*say_line)(const char *line) = line_to_stderr;
+
+static void say_formatted(const char *format, va_list arguments)
+{
+    char line[4096];
+    vsnprintf(line, sizeof line, format, arguments);
+    say_line(line);
 }
 
 void say(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    say_to_stderr(format, arguments);
+    say_formatted(format, arguments);
     va_end(arguments);
 }
 
@@ -33,7 +42,7 @@ void fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    say_to_stderr(format, arguments);
+    say_formatted(format, arguments);
     va_end(arguments);
     exit(EXIT_TROUBLE);
 }
@@ -113,30 +122,65 @@ void forget(char *secret)
     free(secret);
 }
 
+/* The terminal that is asked on, and its settings, for whoever interrupts that. */
+static volatile sig_atomic_t asked_terminal = -1;
+static struct termios before_asking, while_asking;
+
+/* Nobody is left with a terminal that does not show what they type. */
+static void leave_asking(int number)
+{
+    int cause = errno;
+    if (asked_terminal >= 0)
+        tcsetattr(asked_terminal, TCSAFLUSH, &before_asking);
+    if (number == SIGTSTP) {
+        raise(SIGSTOP);
+        if (asked_terminal >= 0)
+            tcsetattr(asked_terminal, TCSAFLUSH, &while_asking);
+    } else {
+        /* Delivered when this returns, and then it ends the program. */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    errno = cause;
+}
+
+static const int leaving[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+#define LEAVING (sizeof leaving / sizeof leaving[0])
+
 char *ask(const char *prompt, bool echo)
 {
     int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    struct termios before, quiet;
+    struct sigaction leave = {.sa_handler = leave_asking, .sa_flags = SA_RESTART}, handlers[LEAVING];
     char *line, last = '\0';
     size_t length = 0;
     const size_t room = 1024;
     if (terminal < 0)
         return NULL;
-    if (tcgetattr(terminal, &before) != 0 || (line = malloc(room)) == NULL) {
+    if (tcgetattr(terminal, &before_asking) != 0 || (line = malloc(room)) == NULL) {
         close(terminal);
         return NULL;
     }
-    quiet = before;
+    while_asking = before_asking;
     if (!echo)
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-    quiet.c_lflag |= ICANON;
+        while_asking.c_lflag &= ~(tcflag_t)ECHO;
+    while_asking.c_lflag |= ICANON;
+    asked_terminal = terminal;
+    for (size_t i = 0; i < LEAVING; i++) {
+        sigaction(leaving[i], NULL, &handlers[i]);
+        /* What is ignored, as under nohup, or taken care of already, stays so. */
+        if (handlers[i].sa_handler == SIG_DFL)
+            sigaction(leaving[i], &leave, NULL);
+    }
     write_all(terminal, prompt, strlen(prompt));
-    tcsetattr(terminal, TCSAFLUSH, &quiet);
+    tcsetattr(terminal, TCSAFLUSH, &while_asking);
     while (read(terminal, &last, 1) == 1 && last != '\n')
         if (length < room - 1)
             line[length++] = last;
     line[length] = '\0';
-    tcsetattr(terminal, TCSAFLUSH, &before);
+    tcsetattr(terminal, TCSAFLUSH, &before_asking);
+    asked_terminal = -1;
+    for (size_t i = 0; i < LEAVING; i++)
+        sigaction(leaving[i], &handlers[i], NULL);
     if (!echo)
         write_all(terminal, "\n", 1);
     close(terminal);
@@ -178,6 +222,10 @@ bool write_all(int fd, const void *data, size_t length)
     while (length > 0) {
         ssize_t count = write(fd, from, length);
         if (count < 0 && errno == EINTR)
+            continue;
+        /* Whoever else has the file may have made it so that writing does not wait. */
+        struct pollfd room = {.fd = fd, .events = POLLOUT};
+        if (count < 0 && errno == EAGAIN && (poll(&room, 1, -1) >= 0 || errno == EINTR))
             continue;
         if (count <= 0)
             return false;
@@ -237,9 +285,8 @@ static void set_list(list_setter *set, ssh_security_options *options, const char
         fail_error(what, error);
 }
 
-void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *transport)
+void shape_algorithms(const struct algorithm_options *chosen, ssh_security_options *options)
 {
-    ssh_security_options *options = ssh_transport_security_options(transport);
     ssh_error *error = NULL;
     if (chosen->preset != NULL) {
         int32_t preset = strcmp(chosen->preset, "modern") == 0       ? SSH_PRESET_MODERN
@@ -264,6 +311,12 @@ void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *tra
     set_list(ssh_security_options_set_ciphers, options, chosen->ciphers, "--ciphers");
     set_list(ssh_security_options_set_digests, options, chosen->macs, "--macs");
     set_list(ssh_security_options_set_compression, options, chosen->compression, "--compression");
+}
+
+void apply_algorithms(const struct algorithm_options *chosen, ssh_transport *transport)
+{
+    ssh_security_options *options = ssh_transport_security_options(transport);
+    shape_algorithms(chosen, options);
     ssh_security_options_free(options);
 }
 

@@ -22,7 +22,10 @@
 /* The name that messages begin with; set first thing in main(). */
 extern const char *program_name;
 
-/* A line on standard error. */
+/* Takes each line that say() and its kin make. At first it goes to standard error, behind the program's name. */
+extern void (*say_line)(const char *line);
+
+/* A line for a person. */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The same, and the end of the program with EXIT_TROUBLE. */
@@ -96,6 +99,9 @@ enum {
     "                             (LIST: names with commas; +LIST adds, -LIST removes, ^LIST prefers)\n"
 bool algorithm_option(struct algorithm_options *options, int option, const char *value);
 void apply_algorithms(const struct algorithm_options *options, ssh_transport *transport);
+
+/* The same for lists that are not yet a transport's. Ends the program when something is wrong with a choice. */
+void shape_algorithms(const struct algorithm_options *chosen, ssh_security_options *options);
 
 /* Sends the library's log to standard error; more with each level of verbosity. */
 void log_to_stderr(int verbosity);

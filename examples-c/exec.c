@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "alias.h"
 #include "command.h"
 #include "xauth.h"
 
@@ -22,7 +22,7 @@ static const char help[] =
     "      --env NAME=VALUE       set a variable, if the server lets us; may be given several times\n"
     "  -A, --agent                let the command use the agent at SSH_AUTH_SOCK\n"
     "  -X, --x11                  let it show windows on DISPLAY\n"
-    "  -n, --no-input             the command reads nothing\n" CLIENT_HELP
+    "  -n, --no-input             the command reads nothing\n" CLIENT_HELP ALIAS_HELP
     "\n"
     "example: tar c project | exec -i key --fingerprint SHA256:... me@example.org 'tar x'\n";
 
@@ -65,7 +65,7 @@ static void forward_display(ssh_channel *channel)
         fail("DISPLAY is not set");
     const char *dot = strrchr(display, '.');
     uint32_t screen = dot != NULL && strchr(dot, ':') == NULL ? (uint32_t)strtoul(dot + 1, NULL, 10) : 0;
-    size_t length = read_cookie(display, cookie, sizeof cookie);
+    size_t length = read_cookie("xauth", display, cookie, sizeof cookie);
     if (ssh_channel_request_x11(channel, display, cookie, length, screen, false, SSH_TIMEOUT_DEFAULT, NULL, &error) !=
         SSH_OK)
         fail_error("display", error);
@@ -73,7 +73,7 @@ static void forward_display(ssh_channel *channel)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {CLIENT_LONG_OPTIONS,
+    static const struct option options[] = {CLIENT_LONG_OPTIONS, ALIAS_LONG_OPTIONS,
                                             {"terminal", no_argument, NULL, 't'},
                                             {"agent", no_argument, NULL, 'A'},
                                             {"x11", no_argument, NULL, 'X'},
@@ -81,6 +81,7 @@ int main(int argc, char **argv)
                                             {"env", required_argument, NULL, OPTION_LAST_CLIENT},
                                             {NULL, 0, NULL, 0}};
     struct client_options client;
+    struct alias_options alias = {.file = NULL};
     const char *variables[64];
     size_t variable_count = 0;
     bool terminal = false, agent = false, x11 = false, no_input = false;
@@ -89,7 +90,7 @@ int main(int argc, char **argv)
     program_name = "exec";
     client_defaults(&client);
     /* The + ends the options at the host, so that those of the command stay its own. */
-    while ((option = getopt_long(argc, argv, "+tnAX" CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+tnAX" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
             no_input = true;
         } else if (option == OPTION_LAST_CLIENT && variable_count < sizeof variables / sizeof variables[0]) {
             variables[variable_count++] = optarg;
-        } else if (!client_option(&client, option, optarg)) {
+        } else if (!client_option(&client, option, optarg) && !alias_option(&alias, option, optarg)) {
             fprintf(stderr, "exec: try --help\n");
             return EXIT_TROUBLE;
         }
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
     char *command = join_words(argv + optind + 1, argc - optind - 1);
 
     ssh_error *error = NULL;
-    ssh_transport *transport = client_connect(&client);
+    ssh_transport *transport = alias_connect(&alias, &client);
     ssh_channel *channel = ssh_transport_open_session(transport, SSH_TIMEOUT_DEFAULT, &error);
     if (channel == NULL)
         fail_error("session", error);

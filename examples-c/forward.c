@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "client.h"
+#include "alias.h"
 
 #define MOST_FORWARDS 32
 #define LOOK_MS 200
@@ -23,7 +23,7 @@ static const char help[] =
     "  -D, --dynamic LISTEN        listens here for programs that speak SOCKS\n"
     "                              (LISTEN: [ADDRESS:]PORT or /path; TARGET: NAME:PORT or /path. Without ADDRESS it\n"
     "                              is localhost; * is all addresses, port 0 is any free one, IPv6 goes in brackets)\n"
-    "      --max N                 at most N connections at once for each of them (256)\n" CLIENT_HELP
+    "      --max N                 at most N connections at once for each of them (256)\n" CLIENT_HELP ALIAS_HELP
     "\n"
     "example: forward -L 8080:intranet:80 -R 2222:localhost:22 -D 1080 -i key --host-key gate.pub me@gate\n";
 
@@ -163,15 +163,18 @@ int main(int argc, char **argv)
                                                  {"dynamic", required_argument, NULL, 'D'},
                                                  {"max", required_argument, NULL, OPTION_MAX},
                                                  CLIENT_LONG_OPTIONS,
+                                                 ALIAS_LONG_OPTIONS,
                                                  {NULL, 0, NULL, 0}};
     program_name = "forward";
     raise_descriptor_limit();
     struct client_options options;
+    struct alias_options alias = {.file = NULL};
     client_defaults(&options);
     char kinds[MOST_FORWARDS], *places[MOST_FORWARDS];
     size_t count = 0;
     int option;
-    while ((option = getopt_long(argc, argv, "L:R:D:" CLIENT_SHORT_OPTIONS, long_options, NULL)) != -1) {
+    static const char letters[] = "L:R:D:" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS;
+    while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
         switch (option) {
         case 'h': fputs(help, stdout); return 0;
         case 'L':
@@ -184,7 +187,7 @@ int main(int argc, char **argv)
             break;
         case OPTION_MAX: max_connections = (size_t)parse_number(optarg, 1, 1000, "--max"); break;
         default:
-            if (!client_option(&options, option, optarg))
+            if (!client_option(&options, option, optarg) && !alias_option(&alias, option, optarg))
                 fail("try --help");
         }
     }
@@ -198,7 +201,7 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &signals, NULL);
 
     client_target(&options, argv[optind]);
-    ssh_transport *transport = client_connect(&options);
+    ssh_transport *transport = alias_connect(&alias, &options);
     for (size_t i = 0; i < count; i++)
         begin(transport, kinds[i], places[i]);
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "alias.h"
 
 static const char help[] =
     "usage: sftp [OPTION...] [USER@]HOST COMMAND [ARGUMENT...]\n"
@@ -31,7 +31,7 @@ static const char help[] =
     "  -P, --preserve             keep permissions and times\n"
     "  -q, --quiet                no progress\n"
     "  -L, --long                 list in detail\n"
-    "  -d, --itself               list a directory or a link itself, and not what it leads to\n" CLIENT_HELP
+    "  -d, --itself               list a directory or a link itself, and not what it leads to\n" CLIENT_HELP ALIAS_HELP
     "\n"
     "example: sftp -r -i key --fingerprint SHA256:... me@example.org put photos backup/photos\n";
 
@@ -345,7 +345,7 @@ static const struct command *find_command(const char *name, int arguments)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {CLIENT_LONG_OPTIONS,
+    static const struct option options[] = {CLIENT_LONG_OPTIONS, ALIAS_LONG_OPTIONS,
                                             {"recursive", no_argument, NULL, 'r'},
                                             {"resume", no_argument, NULL, 'a'},
                                             {"preserve", no_argument, NULL, 'P'},
@@ -354,12 +354,13 @@ int main(int argc, char **argv)
                                             {"long", no_argument, NULL, 'L'},
                                             {NULL, 0, NULL, 0}};
     struct client_options client;
+    struct alias_options alias = {.file = NULL};
     struct job job = {.sftp = NULL};
     int option;
 
     program_name = "sftp";
     client_defaults(&client);
-    while ((option = getopt_long(argc, argv, "+raPqdL" CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+raPqdL" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
@@ -375,7 +376,7 @@ int main(int argc, char **argv)
             job.itself = true;
         } else if (option == 'L') {
             job.in_detail = true;
-        } else if (!client_option(&client, option, optarg)) {
+        } else if (!client_option(&client, option, optarg) && !alias_option(&alias, option, optarg)) {
             fail("try --help");
         }
     }
@@ -385,7 +386,7 @@ int main(int argc, char **argv)
     const struct command *command = find_command(argv[optind + 1], argc - optind - 2);
 
     ssh_error *error = NULL;
-    ssh_transport *transport = client_connect(&client);
+    ssh_transport *transport = alias_connect(&alias, &client);
     job.sftp = ssh_transport_open_sftp_client(transport, SSH_TIMEOUT_DEFAULT, &error);
     if (job.sftp == NULL)
         fail_error("sftp", error);

@@ -1,78 +1,23 @@
 /*
  * shell: an interactive shell on another machine, on a terminal that follows the size of ours.
  */
-#define _GNU_SOURCE /* getopt_long, cfmakeraw */
+#define _GNU_SOURCE /* getopt_long */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "alias.h"
 #include "process.h"
+#include "terminal.h"
 
 static const char help[] =
     "usage: shell [OPTION...] [USER@]HOST\n"
     "Opens a shell on HOST. It ends when the shell does, with the shell's exit status.\n"
-    "\n" CLIENT_HELP;
-
-static struct termios terminal_before;
-static bool terminal_is_raw;
-
-static void restore_terminal(void)
-{
-    if (terminal_is_raw)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal_before);
-    terminal_is_raw = false;
-}
-
-/* From here on every key goes to the other side, the interrupt key too. */
-static void make_terminal_raw(void)
-{
-    struct termios raw;
-    if (tcgetattr(STDIN_FILENO, &terminal_before) != 0)
-        fail("standard input is no terminal; for commands in scripts there is exec");
-    raw = terminal_before;
-    cfmakeraw(&raw);
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-    terminal_is_raw = true;
-    atexit(restore_terminal);
-}
-
-static struct winsize terminal_size(void)
-{
-    struct winsize window = {.ws_col = 80, .ws_row = 24};
-    ioctl(STDIN_FILENO, TIOCGWINSZ, &window);
-    return window;
-}
-
-/* Terminal modes in the form of RFC 4254 section 8: those that a person notices when they differ. */
-static size_t encode_modes(unsigned char *modes, size_t room)
-{
-    const struct {
-        unsigned char code;
-        uint32_t value;
-    } list[] = {
-        {1, terminal_before.c_cc[VINTR]},   {2, terminal_before.c_cc[VQUIT]},
-        {3, terminal_before.c_cc[VERASE]},  {4, terminal_before.c_cc[VKILL]},
-        {5, terminal_before.c_cc[VEOF]},    {36, (terminal_before.c_iflag & ICRNL) != 0},
-        {50, (terminal_before.c_lflag & ISIG) != 0}, {51, (terminal_before.c_lflag & ICANON) != 0},
-        {53, (terminal_before.c_lflag & ECHO) != 0}, {54, (terminal_before.c_lflag & ECHOE) != 0},
-        {70, (terminal_before.c_oflag & OPOST) != 0}, {72, (terminal_before.c_oflag & ONLCR) != 0},
-    };
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof list / sizeof list[0] && length + 6 <= room; i++) {
-        modes[length++] = list[i].code;
-        for (int shift = 24; shift >= 0; shift -= 8)
-            modes[length++] = (unsigned char)(list[i].value >> shift);
-    }
-    modes[length++] = 0; /* TTY_OP_END */
-    return length;
-}
+    "\n" CLIENT_HELP ALIAS_HELP;
 
 /* The terminal's new size goes to the other side. The signal is blocked in all threads, and taken here. */
 static void *follow_size(void *userdata)
@@ -120,28 +65,29 @@ static void open_shell(ssh_channel *channel)
     unsigned char modes[128];
     ssh_error *error = NULL;
     struct winsize window = terminal_size();
-    size_t length = encode_modes(modes, sizeof modes);
+    size_t length = terminal_modes(modes, sizeof modes);
     if (ssh_channel_request_pty(channel, getenv("TERM"), window.ws_col, window.ws_row, window.ws_xpixel,
                                 window.ws_ypixel, modes, length, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK ||
         ssh_channel_request_shell(channel, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK) {
-        restore_terminal();
+        terminal_restore();
         fail_error("shell", error);
     }
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {CLIENT_LONG_OPTIONS, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {CLIENT_LONG_OPTIONS, ALIAS_LONG_OPTIONS, {NULL, 0, NULL, 0}};
     struct client_options client;
+    struct alias_options alias = {.file = NULL};
     int option;
 
     program_name = "shell";
     client_defaults(&client);
-    while ((option = getopt_long(argc, argv, CLIENT_SHORT_OPTIONS, options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return 0;
-        } else if (!client_option(&client, option, optarg)) {
+        } else if (!client_option(&client, option, optarg) && !alias_option(&alias, option, optarg)) {
             fprintf(stderr, "shell: try --help\n");
             return EXIT_TROUBLE;
         }
@@ -157,11 +103,12 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &resized, NULL);
 
     ssh_error *error = NULL;
-    ssh_transport *transport = client_connect(&client);
+    ssh_transport *transport = alias_connect(&alias, &client);
     ssh_channel *channel = ssh_transport_open_session(transport, SSH_TIMEOUT_DEFAULT, &error);
     if (channel == NULL)
         fail_error("session", error);
-    make_terminal_raw();
+    if (!terminal_make_raw())
+        fail("standard input is no terminal; for commands in scripts there is exec");
     open_shell(channel);
     start_thread(follow_size, channel);
     start_thread(send_keys, channel);
@@ -170,7 +117,7 @@ int main(int argc, char **argv)
     size_t count = 0;
     while (ssh_channel_read(channel, output, sizeof output, &count, SSH_TIMEOUT_FOREVER) == SSH_OK)
         write_all(STDOUT_FILENO, output, count);
-    restore_terminal();
+    terminal_restore();
 
     int32_t kind = SSH_EXIT_NONE;
     uint32_t code = 0;

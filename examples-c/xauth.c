@@ -1,20 +1,25 @@
-#define _GNU_SOURCE /* popen with "e" */
+#define _GNU_SOURCE /* popen with "e", mkstemp */
 #include "xauth.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-size_t read_cookie(const char *display, unsigned char *cookie, size_t room)
+/* What goes into a command line, and is no more than a path or a display. */
+static bool is_harmless(const char *word)
+{
+    static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/-_[]";
+    return strspn(word, harmless) == strlen(word);
+}
+
+/* What a command that lists cookies says, as bytes. */
+static size_t cookie_of(const char *command, unsigned char *cookie, size_t room)
 {
     size_t length = 0;
-    char command[300], line[1024], hex[513];
+    char line[1024], hex[513];
     unsigned byte;
-    /* The display goes into a command line. */
-    if (strspn(display, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/-_[]") != strlen(display) ||
-        snprintf(command, sizeof command, "xauth list %s 2>/dev/null", display) >= (int)sizeof command)
-        return 0;
     FILE *xauth = popen(command, "re");
     if (xauth == NULL)
         return 0;
@@ -22,6 +27,39 @@ size_t read_cookie(const char *display, unsigned char *cookie, size_t room)
         while (length < room && sscanf(hex + 2 * length, "%2x", &byte) == 1)
             cookie[length++] = (unsigned char)byte;
     pclose(xauth);
+    return length;
+}
+
+size_t read_cookie(const char *xauth, const char *display, unsigned char *cookie, size_t room)
+{
+    char command[600];
+    /* A display that is forwarded itself is called so in the file. */
+    bool forwarded = strncmp(display, "localhost:", 10) == 0;
+    if (!is_harmless(xauth) || !is_harmless(display) ||
+        snprintf(command, sizeof command, "%s list %s%s 2>/dev/null", xauth, forwarded ? "unix" : "",
+                 forwarded ? display + 9 : display) >= (int)sizeof command)
+        return 0;
+    return cookie_of(command, cookie, room);
+}
+
+size_t untrusted_cookie(const char *xauth, const char *display, unsigned seconds, unsigned char *cookie, size_t room)
+{
+    char command[1200], file[] = "/tmp/xauth-XXXXXX", timeout[32] = "";
+    size_t length = 0;
+    if (!is_harmless(xauth) || !is_harmless(display))
+        return 0;
+    int fd = mkstemp(file);
+    if (fd < 0)
+        return 0;
+    close(fd);
+    if (seconds > 0)
+        snprintf(timeout, sizeof timeout, " timeout %u", seconds);
+    if (snprintf(command, sizeof command,
+                 "%s -q -f %s generate %s MIT-MAGIC-COOKIE-1 untrusted%s >/dev/null 2>&1 && "
+                 "%s -f %s list %s 2>/dev/null",
+                 xauth, file, display, timeout, xauth, file, display) < (int)sizeof command)
+        length = cookie_of(command, cookie, room);
+    unlink(file);
     return length;
 }
 

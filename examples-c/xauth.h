@@ -7,8 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Asks xauth for the cookie of a display; how many bytes it has, 0 when there is none. */
-size_t read_cookie(const char *display, unsigned char *cookie, size_t room);
+/* Asks the program `xauth` for the cookie of a display; how many bytes it has, 0 when there is none. */
+size_t read_cookie(const char *xauth, const char *display, unsigned char *cookie, size_t room);
+
+/* Has it make a cookie that programs can show themselves with, and not look at others; it counts for as many seconds, or
+ * without an end for 0. The display must know such cookies. */
+size_t untrusted_cookie(const char *xauth, const char *display, unsigned seconds, unsigned char *cookie, size_t room);
 
 /* Writes a file as xauth does, which must not be there yet: the cookie, given in hexadecimal, of the display with this
  * number at any address. */

@@ -6044,8 +6044,9 @@ const char *ssh_request_origin(const ssh_request *request,
 const char *ssh_request_command(const ssh_request *request, size_t *length);
 
 /**
- * The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, or of the
- * request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
+ * The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, the host as
+ * known hosts have it (SSH_REQUEST_HOST_KEY, where those were asked), or of the request itself for
+ * SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
  *
  * @return a string of the request's, or NULL. Any thread. Since 0.1.
  */

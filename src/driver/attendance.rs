@@ -186,6 +186,7 @@ impl Shared {
         } else {
             let again = paused.then_some(LOOK_AGAIN);
             let time = [deadline.remaining(), again].into_iter().flatten().min();
+            self.acknowledge();
             self.stream.wait(seat, (!paused, writing), time)
         };
         self.interest.lock().polling = false;
@@ -310,6 +311,11 @@ impl Shared {
         interest.looked_after
     }
 
+    /// Before the poller knows the socket: a caller is on its way there.
+    pub(crate) fn await_caller(&self) {
+        self.interest.lock().watcher = Watcher::Nobody;
+    }
+
     /// Has the I/O thread attend to the time in a few milliseconds, which costs less than waking it.
     pub(crate) fn attend_later(&self) {
         let first = {
@@ -329,24 +335,26 @@ impl Shared {
         interest.wants_turn = false;
     }
 
-    /// From now on no caller waits at the socket; one that is there is sent away.
-    pub(crate) fn end_visits(&self) {
-        let visitor = {
+    /// From now on no caller waits at the socket; one that is there is sent away. Says whether the I/O thread waits there now
+    /// for what the peer says.
+    pub(crate) fn end_visits(&self) -> bool {
+        let (visitor, reads) = {
             let mut interest = self.interest.lock();
             interest.over = true;
             match &interest.watcher {
-                Watcher::Caller(seat) => Some(seat.clone()),
+                Watcher::Caller(seat) => (Some(seat.clone()), false),
                 Watcher::Nobody => {
                     interest.watcher = Watcher::Worker;
                     self.tell_poller(&interest);
-                    None
+                    (None, !interest.paused)
                 }
-                Watcher::Worker => None,
+                Watcher::Worker => (None, !interest.paused),
             }
         };
         if let Some(seat) = visitor {
             seat.set();
         }
+        reads
     }
 
     /// Whether a caller is at the socket: its descriptor must not be closed.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::attendance::LOOK_AGAIN;
-use super::engine::{Next, Ready, Task};
+use super::engine::{Engine, Next, Ready, Task};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
 use super::serving::{After, Serving};
 use super::shared::{Receiving, Shared};
 use crate::endpoint::Outbound;
 use crate::error::Error;
+use crate::messages::Role;
 use crate::transport::TransportAction;
 
 /// Most reads for one transport before the others have their turn.
@@ -50,6 +51,7 @@ impl Shared {
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
+                self.acknowledge();
                 let again = if self.pause_or_resume() {
                     Some(Instant::now() + LOOK_AGAIN)
                 } else {
@@ -65,6 +67,21 @@ impl Shared {
                 self.linger(Ready::default(), scratch)
             }
         }
+    }
+
+    /// Sends our identification line. The client's is often there before a server starts, and then KEXINIT goes with ours.
+    pub(crate) fn say_hello(self: &Arc<Self>, role: Role) -> Result<(), Error> {
+        if role == Role::Server && self.stream.has_socket() {
+            let buffers = Engine::get()?.buffers();
+            let mut scratch = buffers.take();
+            let outcome = self.receive(&mut scratch, false, 1);
+            buffers.give(scratch);
+            if let Err(error) = outcome {
+                self.end(error);
+            }
+        }
+        self.flush();
+        Ok(())
     }
 
     /// Writes, reads and lets time pass, as far as that goes without waiting; says how many bytes came and when to do so

@@ -68,8 +68,26 @@ impl Shared {
             _ => Ending::Lingering(Instant::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);
-        self.end_visits();
-        self.attend_soon();
+        if self.end_visits() && self.has_said_goodbye() {
+            // The peer's end of stream wakes the I/O thread, or else it comes along before goodbye has taken too long.
+            self.attend_later();
+        } else {
+            self.attend_soon();
+        }
+    }
+
+    /// Whether all that was to be said has left, so that the peer's end of stream is all that is waited for. Then the peer
+    /// is told ours.
+    fn has_said_goodbye(&self) -> bool {
+        let sending = self.sending.lock();
+        let lingers =
+            matches!(&*self.ending.lock(), Ending::Lingering(until) if *until > Instant::now());
+        let all_sent = self.pending_bytes.load(Ordering::Acquire) == 0 && !sending.broken;
+        let said = lingers && all_sent && self.stream.has_socket() && self.is_registered();
+        if said {
+            self.stream.finish_writing();
+        }
+        said
     }
 
     pub(crate) fn say_goodbye(self: &Arc<Self>, reason: Option<DisconnectReason>) {

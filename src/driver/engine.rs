@@ -53,6 +53,14 @@ enum Command {
     Attend(u64),
 }
 
+/// What an I/O thread was asked to do and has not done.
+#[derive(Default)]
+struct Commands {
+    list: Vec<Command>,
+    /// It has been woken for them.
+    told: bool,
+}
+
 /// What an I/O thread takes care of: a transport, a connection that is forwarded, a socket that listens for such.
 pub(crate) trait Task: Send + Sync {
     /// The number under which it is known to its I/O thread; see [`Engine::new_key`].
@@ -71,7 +79,7 @@ pub(crate) trait Task: Send + Sync {
 pub(crate) struct Worker {
     epoll: OwnedFd,
     wake: OwnedFd,
-    commands: Mutex<Vec<Command>>,
+    commands: Mutex<Commands>,
     /// Tasks that callers took care of a moment ago.
     left: Mutex<Vec<u64>>,
     /// The thread looks at those regularly.
@@ -222,8 +230,8 @@ impl Worker {
 
     fn tell(&self, command: Command) {
         let mut commands = self.commands.lock();
-        commands.push(command);
-        if commands.len() == 1 {
+        commands.list.push(command);
+        if !std::mem::replace(&mut commands.told, true) {
             // The counter is far from overflowing: it is read whenever it is not zero.
             let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
         }
@@ -233,6 +241,11 @@ impl Worker {
     /// known when the first event of a descriptor comes that is watched after this.
     pub(crate) fn register(&self, task: Arc<dyn Task>) {
         self.tell(Command::Register(task));
+    }
+
+    /// The same, but its first turn comes when the I/O thread is awake the next time: see to it that it is.
+    pub(crate) fn register_later(&self, task: Arc<dyn Task>) {
+        self.commands.lock().list.push(Command::Register(task));
     }
 
     /// Has the I/O thread give a task a turn. A leaf: may be called with
@@ -355,7 +368,7 @@ impl Run {
                 .filter(|at| *at <= Instant::now())
                 .map(|_| std::mem::take(&mut *self.worker.left.lock()));
             let commands = std::mem::take(&mut *self.worker.commands.lock());
-            for command in commands {
+            for command in commands.list {
                 match command {
                     Command::Register(task) => {
                         let key = task.key();

@@ -140,7 +140,11 @@ impl Serving {
     ) {
         if self.pull || self.callbacks.contains_key(&RequestKind::HostKey) {
             self.host_key = HostKeyState::Asked(shown.key.clone());
-            self.ask(shared, Question::HostKey(shown));
+            let host = match fault {
+                Some(HostKeyFault::Known(fault)) => Some(fault.host),
+                _ => None,
+            };
+            self.ask(shared, Question::HostKey { shown, host });
         } else {
             self.host_key = HostKeyState::Shown(shown.key, fault);
         }

@@ -1,6 +1,7 @@
 //! The receiving path: from the socket into the channels, in batches.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,9 +56,7 @@ impl Shared {
             };
             total = total.saturating_add(count);
             if !self.is_authenticated_now() {
-                // OpenSSH leaves Nagle's algorithm on until it has logged in, and sends several packets in a row:
-                // each waits for the acknowledgement of the one before, 40 ms if we let the kernel take its time.
-                self.stream.acknowledge_now();
+                self.unacknowledged.store(true, Ordering::Relaxed);
             }
             let filled = scratch
                 .get_mut(..kept.saturating_add(count))
@@ -75,6 +74,15 @@ impl Shared {
             }
         }
         Ok(total)
+    }
+
+    /// To be called before waiting for more. OpenSSH leaves Nagle's algorithm on until it has logged in, and sends several
+    /// packets in a row: each waits for the acknowledgement of the one before, 40 ms if we let the kernel take its time.
+    /// Whatever we send has it with it.
+    pub(crate) fn acknowledge(&self) {
+        if self.unacknowledged.swap(false, Ordering::Relaxed) {
+            self.stream.acknowledge_now();
+        }
     }
 
     /// Opens the packets in `bytes` and hands them out; returns the bytes used up. Before an error is

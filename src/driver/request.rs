@@ -91,7 +91,12 @@ impl RequestKind {
 /// The content of a question.
 pub enum Question {
     /// See [`RequestKind::HostKey`].
-    HostKey(ShownKey),
+    HostKey {
+        /// What the server has shown.
+        shown: ShownKey,
+        /// The host that it was looked for under in known hosts, where that was done.
+        host: Option<String>,
+    },
     /// See [`RequestKind::HostKeys`]. What is new is proven.
     HostKeys(Box<HostKeyChange>),
     /// See [`RequestKind::Prompts`].
@@ -162,7 +167,7 @@ impl Question {
     /// The kind of this question.
     pub fn kind(&self) -> RequestKind {
         match self {
-            Question::HostKey(_) => RequestKind::HostKey,
+            Question::HostKey { .. } => RequestKind::HostKey,
             Question::HostKeys(_) => RequestKind::HostKeys,
             Question::Prompts(_) => RequestKind::Prompts,
             Question::Secret { kind, .. } => *kind,
@@ -387,7 +392,7 @@ impl Inner {
         self.take()?;
         let shared = &self.shared;
         match &self.question {
-            Question::HostKey(_) => shared.host_key_answered(match answer {
+            Question::HostKey { .. } => shared.host_key_answered(match answer {
                 Answer::Accept => Ok(()),
                 _ => Err(HostKeyFault::Refused),
             }),

@@ -90,6 +90,7 @@ impl Shared {
             match self.stream.send(outbound.pending()) {
                 Ok(Progress::Moved(count)) => {
                     outbound.taken(count);
+                    self.unacknowledged.store(false, Ordering::Relaxed);
                     moved = true;
                 }
                 Ok(Progress::WouldBlock) => break,

@@ -85,6 +85,8 @@ pub(crate) struct Shared {
     pub(crate) room_missed: AtomicBool,
     pub(crate) wants_flush: AtomicBool,
     pub(crate) is_authenticated: AtomicBool,
+    /// Bytes of the handshake have come, and nothing has been sent since.
+    pub(crate) unacknowledged: AtomicBool,
     pub(crate) has_ended: AtomicBool,
     /// The exit of the process does not wait for it.
     pub(crate) daemon: AtomicBool,
@@ -137,6 +139,7 @@ impl Shared {
             room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
+            unacknowledged: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
@@ -192,11 +195,23 @@ impl Shared {
         self.is_authenticated.store(true, Ordering::Release);
     }
 
-    pub(crate) fn register(self: &Arc<Self>) -> Result<(), Error> {
+    /// Gives the transport to an I/O thread. `visited` says that a caller is going to wait at the socket at once.
+    pub(crate) fn register(self: &Arc<Self>, visited: bool) -> Result<(), Error> {
         let worker = Engine::get()?.assign()?;
         let worker = self.worker.get_or_init(|| worker);
-        worker.register(self.clone());
-        self.stream.attach(worker, self.key)
+        if self.stream.has_socket() {
+            // The peer's first bytes wake the I/O thread, and for deadlines a few milliseconds do not matter.
+            worker.register_later(self.clone());
+            if visited {
+                self.await_caller();
+            }
+            self.stream.attach(worker, self.key, !visited)?;
+            self.attend_later();
+            Ok(())
+        } else {
+            worker.register(self.clone());
+            self.stream.attach(worker, self.key, true)
+        }
     }
 
     pub(crate) fn attend_now(&self) {

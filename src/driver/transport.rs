@@ -317,13 +317,17 @@ impl Transport {
             sending.outbound = Some(Outbound::new(role));
             receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
         }
-        let receiving = &mut *receiving;
-        if let Some(inbound) = &mut receiving.inbound {
-            inbound.start(now, &mut receiving.actions);
+        let begun = &mut *receiving;
+        if let Some(inbound) = &mut begun.inbound {
+            inbound.start(now, &mut begun.actions);
         }
         let outcome = shared
-            .apply(receiving, now)
-            .and_then(|()| shared.register());
+            .apply_unsent(begun, now)
+            .and_then(|()| {
+                drop(receiving);
+                shared.say_hello(role)
+            })
+            .and_then(|()| shared.register(role == Role::Client && event.is_none()));
         if let Err(error) = &outcome {
             shared.end(error.clone());
         }

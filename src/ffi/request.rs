@@ -526,8 +526,9 @@ pub unsafe extern "C" fn ssh_request_command(
     })
 }
 
-/// The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, or of the
-/// request itself for SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
+/// The name in question: of the subsystem, the environment variable, the signal (without SIG), the key file, the host as
+/// known hosts have it (SSH_REQUEST_HOST_KEY, where those were asked), or of the request itself for
+/// SSH_REQUEST_CHANNEL_REQUEST, SSH_REQUEST_GLOBAL_REQUEST and the SSH_REQUEST_..._LISTEN kinds.
 ///
 /// @return a string of the request's, or NULL. Any thread. Since 0.1.
 #[no_mangle]

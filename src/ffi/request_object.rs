@@ -103,7 +103,8 @@ impl Lent {
     fn new(question: &Question) -> Result<Self, Unfit> {
         let mut lent = Lent::default();
         match question {
-            Question::HostKey(shown) => {
+            Question::HostKey { shown, host } => {
+                lent.name = host.as_deref().map(exact).transpose()?.flatten();
                 lent.key = Some(shown.key.clone());
                 lent.certificate = shown.certificate.clone();
             }

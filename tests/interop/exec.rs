@@ -11,7 +11,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// What must hold for a client that runs commands, whoever the two sides are. `client` makes its command line up to,
 /// and with, the host; a signal ends ours with 128 + its number, as a shell says it, and OpenSSH's with 255.
-fn commands_work(client: &dyn Fn() -> Command, signal_code: i32) {
+pub fn commands_work(client: &dyn Fn() -> Command, signal_code: i32) {
     for size in [0, 1, 32_768, 32_769, MIB] {
         echo_through(client().arg("cat"), size, LIMIT);
     }

@@ -7,6 +7,7 @@
 
 mod agent;
 mod algorithms;
+mod aliases;
 mod audit;
 mod auth;
 mod authorized_keys;
@@ -36,4 +37,7 @@ mod sftp_client;
 mod sftp_clients;
 mod sftp_hostile;
 mod sftp_server;
+mod ssh_messages;
+mod ssh_program;
+mod ssh_session;
 mod virtual_files;

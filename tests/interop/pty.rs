@@ -7,7 +7,7 @@ use crate::peers::{account, exec, key, peer, program, root, ssh, OurServer, Sshd
 use crate::process::{run, Output, Scratch, LIMIT};
 
 /// The talk that a shell must be able to hold.
-const TALK: &str = "\
+pub const TALK: &str = "\
 send PS1='ready> '; echo on''line
 expect online
 send tty >/dev/null && echo has a''tty; echo $TERM
@@ -26,7 +26,8 @@ expect backagain
 send exit 5
 ";
 
-fn drive(scratch: &Scratch, talk: &str, command: &Command) -> Output {
+/// Runs a command on a terminal and talks to it.
+pub fn drive(scratch: &Scratch, talk: &str, command: &Command) -> Output {
     let script = scratch.write("talk", talk);
     let mut driver = peer("PYTHON");
     driver

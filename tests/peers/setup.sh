@@ -1,7 +1,7 @@
 #!/bin/sh
-# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone and an X server
-# without a screen from the distribution's packages, paramiko, asyncssh and ssh-audit in a Python environment of their
-# own.
+# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone, git, rsync and an X
+# server without a screen from the distribution's packages, paramiko, asyncssh and ssh-audit in a Python environment of
+# their own.
 # Everything that is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it
 # finds all there and returns at once.
 #
@@ -25,7 +25,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 package_present() {
     case $1 in
         openssh-server) have sshd ;;
-        openssh-client) have ssh && have sftp && have ssh-keygen && have ssh-agent && have ssh-add ;;
+        openssh-client) have ssh && have sftp && have scp && have ssh-keygen && have ssh-agent && have ssh-add ;;
         xvfb) have Xvfb ;;
         xauth) have xauth ;;
         x11-utils) have xdpyinfo ;;
@@ -33,6 +33,8 @@ package_present() {
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         lftp) have lftp ;;
         rclone) have rclone ;;
+        git) have git ;;
+        rsync) have rsync ;;
         putty-tools) have psftp && have puttygen ;;
         libgcrypt20-dev) [ -e /usr/include/gcrypt.h ] ;;
         valgrind) have valgrind ;;
@@ -55,8 +57,8 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp rclone putty-tools \
-        valgrind g++ procps python3-venv xvfb xauth x11-utils; do
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp rclone git rsync \
+        putty-tools valgrind g++ procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
     # Not to talk to, but what the installation and other languages are tested with.
@@ -143,8 +145,8 @@ if have ssh-keygen; then
 fi
 
 {
-    for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey dbclient psftp \
-        puttygen lftp rclone valgrind; do
+    for name in sshd ssh sftp scp git rsync ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey \
+        dbclient psftp puttygen lftp rclone valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done

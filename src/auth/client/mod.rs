@@ -31,11 +31,20 @@ pub struct ClientAuth {
     refuse_trivial: bool,
     /// Whether a password, a signature or an answer was ever sent.
     credential_shown: bool,
+    service: Service,
     state: State,
     /// What the last FAILURE listed.
     methods: Vec<String>,
     next_job: u64,
     banners: u32,
+}
+
+/// The service that all attempts belong to (RFC 4253 §10).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    NotRequested,
+    Requested,
+    Accepted,
 }
 
 /// What is awaited.
@@ -144,6 +153,7 @@ impl ClientAuth {
             hostbound: None,
             refuse_trivial: false,
             credential_shown: false,
+            service: Service::NotRequested,
             state: State::Fresh,
             methods: Vec::new(),
             next_job: 0,
@@ -176,6 +186,10 @@ impl ClientAuth {
 
     /// Begins an attempt; the outcome comes as an event. The first attempt also asks for the service.
     ///
+    /// A server that has told its extensions with its keys (RFC 8308) is sent both at once, which saves a round trip: nothing
+    /// that it will say before SERVICE_ACCEPT can change the attempt. From others the answer is waited for, because EXT_INFO may
+    /// come with it, and because old ones have never seen the two together.
+    ///
     /// # Errors
     /// [`Error::ApiMisuse`] while another attempt is under way or after success, and
     /// [`Error::NoCommonAlgorithm`] when neither side allows a signature the key can make. Both leave
@@ -199,7 +213,15 @@ impl ClientAuth {
                     }
                     .encode(w)
                 });
-                self.state = State::ExpectServiceAccept(Some(pending));
+                self.service = Service::Requested;
+                if self.server_sig_algs.is_none() {
+                    self.state = State::ExpectServiceAccept(Some(pending));
+                    return Ok(());
+                }
+                self.state = State::Idle {
+                    dialogue_left_open: false,
+                };
+                self.begin_deferred(Some(pending), out, events);
             }
             State::ExpectServiceAccept(slot @ None)
             | State::ExpectLateReply {
@@ -226,6 +248,7 @@ impl ClientAuth {
         match number {
             MessageNumber::SERVICE_ACCEPT => self.service_accept(payload, out, events),
             MessageNumber::USERAUTH_BANNER => self.banner(payload, events),
+            _ if self.service != Service::Accepted => Err(unexpected(number)),
             MessageNumber::USERAUTH_FAILURE => {
                 let failure = UserauthFailure::decode(payload).map_err(Error::invalid(number))?;
                 self.methods = failure.methods.to_vec();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     finish, unexpected, Attempt, ClientAuth, ClientAuthEvent, Dialogue, Fallback, MethodReply,
-    State, Step,
+    Service, State, Step,
 };
 use crate::auth::methods::keyboard_interactive;
 use crate::auth::{AuthOutcome, SERVICE_USERAUTH};
@@ -34,17 +34,20 @@ impl ClientAuth {
     ) -> Result<(), Error> {
         let number = MessageNumber::SERVICE_ACCEPT;
         let accept = ServiceAccept::decode(payload).map_err(Error::invalid(number))?;
-        let State::ExpectServiceAccept(pending) = &mut self.state else {
+        if self.service != Service::Requested {
             return Err(unexpected(number));
-        };
+        }
         if accept.service != SERVICE_USERAUTH {
             return Err(PeerMisbehaved::Other("accepted a service that was not asked for").into());
         }
-        let pending = pending.take();
-        self.state = State::Idle {
-            dialogue_left_open: false,
-        };
-        self.begin_deferred(pending, out, events);
+        self.service = Service::Accepted;
+        if let State::ExpectServiceAccept(pending) = &mut self.state {
+            let pending = pending.take();
+            self.state = State::Idle {
+                dialogue_left_open: false,
+            };
+            self.begin_deferred(pending, out, events);
+        }
         Ok(())
     }
 

@@ -73,6 +73,38 @@ fn a2_messages_of_the_client() {
 }
 
 #[test]
+fn the_first_request_goes_with_that_for_the_service() {
+    let eager = || {
+        let mut client = Client::fresh();
+        client.auth.set_server_sig_algs(Some(Vec::new()));
+        client.start(password("p")).unwrap();
+        assert_eq!(client.out.pop().unwrap(), service_request("ssh-userauth"));
+        assert_eq!(client.out.pop().unwrap(), password_request("u", b"p"));
+        assert!(client.out.is_empty());
+        client
+    };
+    let failure = Writer::collect(|w| {
+        w.u8(51).string("password").bool(false);
+    });
+    for early in [&failure[..], &[52], &info_request("", 1)] {
+        assert!(is_unexpected(&eager().handle(early)), "{early:?}");
+    }
+    let mut client = eager();
+    client.handle(&service_accept()).unwrap();
+    assert!(is_unexpected(&client.handle(&service_accept())), "twice");
+    client.handle(&failure).unwrap();
+    assert!(matches!(client.outcome(), Ok(AuthOutcome::Failure { .. })));
+
+    let mut client = eager();
+    client.auth.abandon();
+    client.start(ClientMethod::None).unwrap();
+    client.handle(&service_accept()).unwrap();
+    assert!(client.out.is_empty(), "the reply to the first is awaited");
+    client.handle(&failure).unwrap();
+    assert!(client.out.pop().is_some());
+}
+
+#[test]
 fn a2_method_messages_of_another_method() {
     for method in [ClientMethod::None, publickey(key_a(), false)] {
         let mut client = Client::trying(method);

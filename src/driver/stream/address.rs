@@ -109,11 +109,11 @@ impl AddressStream {
         }
     }
 
-    pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64) -> Result<(), Error> {
+    pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64, read: bool) -> Result<(), Error> {
         self.inner.waker.attach(worker, key);
         let mut watch = self.inner.watch.lock();
         watch.thread = Some((Arc::clone(worker), key));
-        watch.read = true;
+        watch.read = read;
         self.inner.apply(&watch)
     }
 

@@ -185,11 +185,12 @@ impl Stream {
         }
     }
 
-    /// From now on the I/O thread is told when there is something to do.
-    pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64) -> Result<(), Error> {
+    /// From now on the I/O thread is told when there is something to do, and, for sockets, if `read`, also when there is
+    /// something to read.
+    pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64, read: bool) -> Result<(), Error> {
         match self {
-            Stream::Socket(socket) => worker.watch(socket, key, (true, false)),
-            Stream::Address(address) => address.attach(worker, key),
+            Stream::Socket(socket) => worker.watch(socket, key, (read, false)),
+            Stream::Address(address) => address.attach(worker, key, read),
             Stream::Callbacks(callbacks) => callbacks.attach(worker, key),
             Stream::Channel(channel) => {
                 channel.waker().attach(worker, key);

@@ -28,9 +28,11 @@ impl Waker {
         })
     }
 
-    /// Names the transport to be looked at. Its first turn, which comes anyway, sees what was told before.
+    /// Names the transport to be looked at, and has it looked at: its first turn may be over, and not have seen what came
+    /// after it and before this.
     pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64) {
         let _ = self.thread.set((Arc::clone(worker), key));
+        self.wake();
     }
 
     /// There is something to read, the end and failures included.

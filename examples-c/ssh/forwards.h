@@ -1,0 +1,27 @@
+/*
+ * The forwardings of a session: ports and sockets, the agent, the display.
+ */
+#ifndef SSH_FORWARDS_H
+#define SSH_FORWARDS_H
+
+#include <stdbool.h>
+
+#include <sshwire.h>
+
+/* Begins those that are configured. False when one could not be begun; a person was told. */
+bool forwards_begin(ssh_transport *transport, const ssh_config_host *host);
+
+/* Has the session's programs use the agent and the display of this side, where the configuration says so. To be called
+ * before anything is started on the channel. */
+void forwards_offer(ssh_channel *channel, const ssh_config_host *host);
+
+/* Waits until no connection is forwarded any more. */
+void forwards_wait(ssh_transport *transport);
+
+/* Says what there is. */
+void forwards_show(void);
+
+/* Ends all of them. */
+void forwards_end(void);
+
+#endif

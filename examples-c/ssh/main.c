@@ -1,0 +1,258 @@
+/*
+ * ssh: a client with the command line, the configuration files, the exit statuses and the escape characters of OpenSSH's
+ * program of that name.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../asking.h"
+#include "child.h"
+#include "forwards.h"
+#include "listing.h"
+#include "logging.h"
+#include "options.h"
+#include "session.h"
+
+/* Nothing that is opened gets a number that stands for input or output. */
+static void open_standard(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+static const char *value_of(const ssh_config_host *host, const char *keyword)
+{
+    const char *value = ssh_config_host_get(host, keyword, 0);
+    return value != NULL ? value : "";
+}
+
+/* What the configuration asks for and cannot be done, before anybody is asked for a password. */
+static void refuse_impossible(const struct options *options, const ssh_config_host *host)
+{
+    const char *type = value_of(host, "SessionType"), *tunnel = value_of(host, "Tunnel");
+    bool has_remote_command = ssh_config_host_get(host, "RemoteCommand", 0) != NULL;
+    bool is_session = strcmp(type, "none") != 0;
+    if (options->stdio_to != NULL && options->command != NULL)
+        fail("Cannot specify a command with -W");
+    if (*tunnel != '\0' && strcmp(tunnel, "no") != 0)
+        fail("Tunnel: tunnel devices are not supported; forward ports with LocalForward, RemoteForward or DynamicForward");
+    if (options->command != NULL && has_remote_command)
+        fail("Cannot execute command-line and remote command.");
+    if (strcmp(type, "subsystem") == 0 && options->command == NULL && !has_remote_command)
+        fail("You must specify a subsystem to invoke.");
+    if (ssh_config_host_is_yes(host, "ForkAfterAuthentication") && is_session && options->command == NULL &&
+        !has_remote_command)
+        fail("Cannot fork into background without a command to execute.");
+}
+
+/*
+ * Into the background
+ */
+
+/* The end of a pipe to the process that was started, while that waits; -1 otherwise. */
+static int waiting = -1;
+
+/* The connection is made by a child of this process, for threads stay behind at a fork. This one waits until the child
+ * says that it can do alone, or has ended. Returns in the child only. */
+static void fork_early(void)
+{
+    int ends[2], status = 0;
+    char word;
+    ssize_t count;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail("no pipe: %s", strerror(errno));
+    pid_t child = fork();
+    if (child < 0)
+        fail("cannot go to the background: %s", strerror(errno));
+    if (child == 0) {
+        close(ends[0]);
+        waiting = ends[1];
+        return;
+    }
+    close(ends[1]);
+    while ((count = read(ends[0], &word, 1)) < 0 && errno == EINTR)
+        ;
+    if (count == 1)
+        _exit(0);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_TROUBLE);
+}
+
+/* From here on nobody waits, and there is no terminal. What the command says still goes to where it went. */
+static void go_to_background(void)
+{
+    if (waiting < 0)
+        return;
+    setsid();
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing >= 0) {
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+        if (!logging_is_on_stderr() || logging_level() < LEVEL_DEBUG1)
+            dup2(nothing, STDERR_FILENO);
+        close(nothing);
+    }
+    if (write(waiting, "", 1) != 1)
+        note(LEVEL_VERBOSE, "nobody waits any more");
+    close(waiting);
+    waiting = -1;
+}
+
+/*
+ * The connection
+ */
+
+/* A warning that nobody overlooks, and that other programs know by its words. */
+static void show_changed(const ssh_error *error)
+{
+    static const char *const lines[] = {
+        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
+    };
+    if (ssh_error_expected_fingerprint(error) == NULL)
+        return;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        note(LEVEL_FATAL, "%s", lines[i]);
+}
+
+/* Says what went wrong, and ends the program. */
+static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *error)
+{
+    const char *name = ssh_config_host_name(host);
+    const char *methods = ssh_error_auth_methods(error);
+    switch (ssh_error_code(error)) {
+    case SSH_ERR_HOSTKEY:
+        show_changed(error);
+        note(LEVEL_FATAL, "%s", ssh_error_message(error));
+        note(LEVEL_FATAL, "Host key verification failed.");
+        break;
+    case SSH_ERR_AUTH:
+        note(LEVEL_ERROR, "%s", ssh_error_message(error));
+        note(LEVEL_FATAL, "%s@%s: Permission denied (%s).", ssh_config_host_user(host), name,
+             methods != NULL ? methods : "");
+        break;
+    case SSH_ERR_RESOLVE: say("Could not resolve hostname %s: %s", name, ssh_error_message(error)); break;
+    case SSH_ERR_IO:
+    case SSH_ERR_TIMEOUT:
+        say("connect to host %s port %u: %s", name, ssh_config_host_port(host), ssh_error_message(error));
+        break;
+    default: say_error(name, error); exit(EXIT_TROUBLE);
+    }
+    exit(EXIT_TROUBLE);
+}
+
+/* Tells what became of a key that was not known. */
+static void tell_of_key(const ssh_config_host *host, ssh_transport *transport)
+{
+    int32_t verdict = 0;
+    const char *file, *alias = ssh_config_host_get(host, "HostKeyAlias", 0), *name = ssh_config_host_name(host);
+    uint16_t port = alias != NULL ? 22 : ssh_config_host_port(host);
+    char shown[512];
+    snprintf(shown, sizeof shown, port == 22 ? "%s" : "[%s]:%u", alias != NULL ? alias : name, port);
+    if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
+        return;
+    if (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
+        note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", name);
+    if (verdict != SSH_KNOWN_HOSTS_UNKNOWN)
+        return;
+    ssh_known_hosts *known = ssh_known_hosts_new();
+    ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
+    for (size_t i = 0; (file = ssh_config_host_get(host, "UserKnownHostsFile", i)) != NULL; i++)
+        ssh_known_hosts_add_file(known, file, NULL);
+    ssh_known_hosts_check(known, alias != NULL ? alias : name, port, key, &verdict, NULL, NULL);
+    if (verdict == SSH_KNOWN_HOSTS_MATCH)
+        note(LEVEL_INFO, "Warning: Permanently added '%s' (%s) to the list of known hosts.", shown, key_name(key));
+    else if ((file = ssh_config_host_get(host, "UserKnownHostsFile", 0)) != NULL)
+        note(LEVEL_INFO, "Failed to add the host to the list of known hosts (%s).", file);
+    ssh_key_free(key);
+    ssh_known_hosts_free(known);
+}
+
+static ssh_transport *connect_to(const struct options *options, ssh_config *config, const ssh_config_host *host,
+                                 struct asking *asking)
+{
+    ssh_error *error = NULL;
+    const char *remark;
+    for (size_t i = 0; (remark = ssh_config_host_unsupported(host, i)) != NULL; i++)
+        note(LEVEL_VERBOSE, "%s", remark);
+    asking->host = ssh_config_host_name(host);
+    asking->no_banners = logging_level() < LEVEL_INFO;
+    asking_install(config, asking);
+    ssh_transport *transport = ssh_connect_config(config, options->destination, SSH_TIMEOUT_DEFAULT, &error);
+    if (transport == NULL)
+        fail_to_connect(host, error);
+    asking_banner(asking, transport);
+    tell_of_key(host, transport);
+    char *description = ssh_transport_describe(transport);
+    note(LEVEL_VERBOSE, "Authenticated to %s: %s", ssh_config_host_name(host), description != NULL ? description : "");
+    ssh_memory_free(description);
+    return transport;
+}
+
+static int run(const struct options *options, const ssh_config_host *host, ssh_transport *transport)
+{
+    const char *local = ssh_config_host_get(host, "LocalCommand", 0);
+    bool is_idle = strcmp(value_of(host, "SessionType"), "none") == 0;
+    /* Going to the background leaves these as they are. */
+    struct standard standard = {.input = STDIN_FILENO, .output = STDOUT_FILENO, .errors = STDERR_FILENO};
+    if (ssh_config_host_is_yes(host, "StdinNull"))
+        standard.input = -1;
+    if (waiting >= 0) {
+        standard.output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        standard.errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    }
+    if (!forwards_begin(transport, host) && ssh_config_host_is_yes(host, "ExitOnForwardFailure"))
+        exit(EXIT_TROUBLE);
+    if (local != NULL && ssh_config_host_is_yes(host, "PermitLocalCommand"))
+        child_run(local, false);
+    session_take_signals(transport, is_idle);
+    go_to_background();
+    if (options->stdio_to != NULL)
+        return session_connect(options, transport, &standard);
+    return is_idle ? session_idle(transport) : session_run(options, host, transport, &standard);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    static struct asking asking; /* the library may ask until the end */
+    program_name = "ssh";
+    open_standard();
+    signal(SIGPIPE, SIG_IGN);
+    logging_begin();
+    options_parse(&options, argc, argv);
+    ssh_config *config = options_config(&options);
+    ssh_config_host *host = options_resolve(&options, config);
+    if (options.prints)
+        return print_config(host, options.destination);
+    logging_set_level(logging_level_of(ssh_config_host_get(host, "LogLevel", 0)));
+    refuse_impossible(&options, host);
+    if (ssh_config_host_is_yes(host, "ForkAfterAuthentication")) {
+        ssh_config_host_free(host);
+        ssh_config_free(config);
+        fork_early();
+        /* Handles do not pass a fork. */
+        config = options_config(&options);
+        host = options_resolve(&options, config);
+    }
+    ssh_transport *transport = connect_to(&options, config, host, &asking);
+    int code = run(&options, host, transport);
+    forwards_end();
+    ssh_transport_close(transport);
+    ssh_transport_free(transport);
+    ssh_config_host_free(host);
+    ssh_config_free(config);
+    return code;
+}

@@ -1,0 +1,139 @@
+//! What `examples-c/ssh` says when it does not get in: each message tells a person what to do.
+
+use std::fs;
+
+use crate::need;
+use crate::peers::{key, path, Rig, Sshd, PASSPHRASE};
+use crate::process::{run, Output, LIMIT};
+
+/// Runs `true` over there; whoever asks is given this answer, if there is one.
+fn attempt(rig: &Rig<Sshd>, options: &[&str], answer: Option<&str>) -> Output {
+    let mut command = rig.ssh(options);
+    match answer {
+        Some(answer) => {
+            let script = format!("#!/bin/sh\necho '{answer}'\n");
+            command.env("SSH_ASKPASS", rig.scratch.script("asker", &script));
+            command.env("SSH_ASKPASS_REQUIRE", "force");
+        }
+        None => {
+            command.args(["-o", "BatchMode=yes"]);
+        }
+    }
+    run(command.args(["rig", "true"]), b"", LIMIT)
+}
+
+#[track_caller]
+fn tells(output: Output, parts: &[&str]) {
+    let said = output.expect_code(255).stderr;
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+}
+
+/// Only the key with a passphrase.
+fn encrypted(rig: &Rig<Sshd>) -> Vec<String> {
+    let text = fs::read_to_string(&rig.config).expect("config");
+    let text = text.replace(path(&key("user_ed25519")), path(&key("user_encrypted")));
+    let file = rig.scratch.write("config-encrypted", &text);
+    vec!["-F".into(), path(&file).into()]
+}
+
+#[test]
+fn passphrases() {
+    need!("SSHD", "ACCOUNT");
+    let rig = Rig::sshd("PasswordAuthentication no");
+    let options = encrypted(&rig);
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    attempt(&rig, &options, Some(PASSPHRASE)).expect_code(0);
+    let name = key("user_encrypted").display().to_string();
+    tells(
+        attempt(&rig, &options, Some("wrong")),
+        &[
+            "not its passphrase, please try again",
+            &format!("{name} is not used: no passphrase fits"),
+            "Permission denied (publickey)",
+        ],
+    );
+    tells(
+        attempt(&rig, &options, None),
+        &[&name, "nobody may be asked for its passphrase"],
+    );
+}
+
+#[test]
+fn keys_that_are_missing_or_shown_to_all() {
+    need!("SSHD", "ACCOUNT");
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::sshd("PasswordAuthentication no");
+    let output = attempt(&rig, &["-i", "/no/such/key"], None).expect_code(0);
+    assert!(
+        output
+            .stderr
+            .contains("Identity file /no/such/key not accessible"),
+        "{}",
+        output.stderr
+    );
+    let text = fs::read_to_string(&rig.config).expect("config");
+    let missing = text.replace(path(&key("user_ed25519")), "/no/such/key");
+    let missing = rig.scratch.write("config-missing", &missing);
+    tells(
+        attempt(&rig, &["-F", path(&missing)], None),
+        &["/no/such/key, which", "does not exist", "Permission denied"],
+    );
+    let open = rig.scratch.file("open");
+    fs::copy(key("user_ed25519"), &open).expect("a key");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("mode");
+    let opened = text.replace(path(&key("user_ed25519")), path(&open));
+    let opened = rig.scratch.write("config-open", &opened);
+    tells(
+        attempt(&rig, &["-F", path(&opened)], None),
+        &["may be read by others and is not used; run chmod 600"],
+    );
+}
+
+#[test]
+fn host_keys() {
+    need!("SSHD", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let ask = ["-o", "StrictHostKeyChecking=ask"];
+    tells(
+        attempt(&rig, &ask, None),
+        &["no key of [127.0.0.1]", "Host key verification failed"],
+    );
+    tells(
+        attempt(&rig, &ask, Some("no")),
+        &["Host key verification failed"],
+    );
+    // A person compares, or has the fingerprint compared.
+    let fingerprint = crate::peers::fingerprint(&key("host_ed25519").with_extension("pub"));
+    let mut loud = ask.to_vec();
+    loud.extend(["-o", "LogLevel=INFO"]);
+    let output = attempt(&rig, &loud, Some(&fingerprint)).expect_code(0);
+    assert!(
+        output.stderr.contains("Permanently added '[127.0.0.1]:"),
+        "{}",
+        output.stderr
+    );
+    attempt(&rig, &["-o", "StrictHostKeyChecking=yes"], None).expect_code(0);
+    // Another key than the known one.
+    let known = rig.scratch.file("known");
+    let line = fs::read_to_string(key("user_stranger").with_extension("pub")).expect("a key");
+    let line = format!("[127.0.0.1]:{} {line}", rig.server.port);
+    fs::write(&known, line).expect("known hosts");
+    for strict in ["ask", "yes", "accept-new"] {
+        tells(
+            attempt(
+                &rig,
+                &["-o", &format!("StrictHostKeyChecking={strict}")],
+                Some("yes"),
+            ),
+            &[
+                "REMOTE HOST IDENTIFICATION HAS CHANGED",
+                &format!("{}:1", known.display()),
+                &fingerprint,
+                "remove the old one there",
+                "Host key verification failed",
+            ],
+        );
+    }
+}
