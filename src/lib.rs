@@ -54,6 +54,8 @@ pub mod endpoint;
 pub mod error;
 pub mod ffi;
 pub mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod kex;
 pub mod keys;
 pub mod known_hosts;

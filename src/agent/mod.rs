@@ -7,6 +7,9 @@
 mod client;
 mod exchange;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::indexing_slicing)]
+pub(crate) mod fuzzing;
 mod login;
 mod message;
 mod stream;

@@ -204,6 +204,25 @@ impl Endpoint {
         &self.outbound
     }
 
+    /// Seals a payload with the right keys, whatever the state allows, as a hostile peer would.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn inject(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let action = TransportAction::Send(payload.to_vec());
+        self.outbound.apply(action).map(drop)
+    }
+
+    /// Keeps the payloads that are sealed from now on.
+    #[cfg(test)]
+    pub(crate) fn record_sent(&mut self) -> Arc<std::sync::Mutex<Vec<Vec<u8>>>> {
+        let record = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let kept = Arc::clone(&record);
+        self.outbound.tap = Some(Box::new(move |payload| {
+            kept.lock().unwrap().push(payload.to_vec());
+            vec![payload.to_vec()]
+        }));
+        record
+    }
+
     fn apply(&mut self, now: Instant) -> Result<(), Error> {
         for action in std::mem::take(&mut self.actions) {
             if let Some(action) = self.outbound.apply(action)? {

@@ -34,6 +34,9 @@ mod dispatch;
 pub mod error;
 pub mod event;
 pub mod forward;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+pub(crate) mod fuzzing;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub mod inspect;

@@ -5,6 +5,9 @@
 //! direction, reads nothing more while that one cannot be passed on, and so holds up nobody but itself.
 
 mod bind;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::indexing_slicing)]
+pub(crate) mod fuzzing;
 mod group;
 mod listener;
 mod pipe;

@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 
 use super::document::lines;
 use super::line::{Line, RawEntry};
-use super::{names, Host, Marker, MAX_LINE};
+use super::{names, Host, Marker, MAX_FILE, MAX_LINE};
 use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::keys::PublicKey;
@@ -190,7 +190,8 @@ pub(super) fn remove(bytes: &[u8], host: &Host) -> (Option<Vec<u8>>, usize) {
 }
 
 /// Hashes all names that are no patterns, one line for each name, as `ssh-keygen -H` does. The new content and how
-/// many lines were hashed.
+/// many lines were hashed. A line of many names becomes many lines with a key each; what is longer than a file may be is
+/// given up there and then, and not written.
 pub(super) fn hash(bytes: &[u8], random: &mut dyn Random) -> (Option<Vec<u8>>, usize) {
     let mut new = Vec::with_capacity(bytes.len());
     let mut hashed = 0_usize;
@@ -201,6 +202,9 @@ pub(super) fn hash(bytes: &[u8], random: &mut dyn Random) -> (Option<Vec<u8>>, u
         };
         hashed = hashed.saturating_add(1);
         for name in names.split(',').filter(|name| !name.is_empty()) {
+            if new.len() > MAX_FILE {
+                return (Some(new), hashed);
+            }
             let name = names::hash(&name.to_ascii_lowercase(), random);
             new.extend_from_slice(&[name.as_bytes(), b" ", key, b"\n"].concat());
         }
@@ -383,6 +387,17 @@ mod tests {
         let (after, count) = remove(before.as_bytes(), &host);
         assert_eq!((after.unwrap(), count), (keep.clone().into_bytes(), 2));
         assert_eq!(remove(keep.as_bytes(), &host), (None, 0));
+    }
+
+    /// What a file of 16 MiB would have become before it was refused has gigabytes.
+    #[test]
+    fn hashing_stops_at_the_longest_file() {
+        let names = vec!["a"; 8000].join(",");
+        let text = bare(&names, "ed25519").repeat(20);
+        assert!(text.len() < 1 << 19);
+        let (new, _) = hash(text.as_bytes(), &mut SeededRandom::new(1));
+        let new = new.unwrap();
+        assert!(new.len() > MAX_FILE && new.len() < MAX_FILE + MAX_LINE);
     }
 
     #[test]

@@ -7,6 +7,9 @@ mod attached;
 mod document;
 mod edit;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod fuzzing;
 mod judge;
 mod line;
 mod names;

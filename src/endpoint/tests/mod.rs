@@ -27,7 +27,7 @@ use crate::crypto::algorithms;
 use crate::crypto::random::SeededRandom;
 use crate::error::Error;
 use crate::messages::Role;
-use crate::transport::{TransportAction, TransportEvent};
+use crate::transport::TransportEvent;
 
 /// What has come of a channel.
 #[derive(Default)]
@@ -136,8 +136,7 @@ impl Side {
 
     /// Seals a payload with the right keys, whatever the state allows.
     fn inject(&mut self, payload: &[u8]) {
-        let action = TransportAction::Send(payload.to_vec());
-        assert!(matches!(self.endpoint.outbound.apply(action), Ok(None)));
+        self.endpoint.inject(payload).unwrap();
     }
 
     fn wait(&mut self, now: Instant) {

@@ -65,6 +65,29 @@ pub(crate) fn load_asking(
     outcome
 }
 
+/// The bytes of each format without its armour, for fuzzing: no fuzzer writes Base64.
+#[cfg(any(test, fuzzing))]
+mod bare {
+    use super::{pkcs1, pkcs8, sec1, Error, PrivateKey};
+
+    pub(crate) fn read_pkcs1(der: &[u8]) -> Result<PrivateKey, Error> {
+        pkcs1::read(der)
+    }
+
+    pub(crate) fn read_sec1(der: &[u8]) -> Result<PrivateKey, Error> {
+        sec1::read(der, None)
+    }
+
+    pub(crate) fn read_pkcs8(der: &[u8], passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+        match passphrase {
+            None => pkcs8::read(der),
+            passphrase => pkcs8::read_encrypted(der, passphrase),
+        }
+    }
+}
+#[cfg(any(test, fuzzing))]
+pub(crate) use bare::{read_pkcs1, read_pkcs8, read_sec1};
+
 /// The passphrase, or the error that asks for one.
 fn need(passphrase: Option<&[u8]>) -> Result<&[u8], KeyFault> {
     passphrase.ok_or(KeyFault::PassphraseMissing)

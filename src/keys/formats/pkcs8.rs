@@ -19,12 +19,17 @@ pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// Most iterations of PBKDF2 that a file may ask for, some seconds of work.
-const MAX_ITERATIONS: u32 = 10_000_000;
+/// Most iterations of PBKDF2 that a file may ask for, some seconds of work. Fuzzers would spend their time
+/// in there.
+const MAX_ITERATIONS: u32 = if cfg!(fuzzing) { 16 } else { 10_000_000 };
 /// Iterations that we write.
 const ITERATIONS: u32 = 600_000;
 /// Most memory in bytes that a file may make scrypt use.
-const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
+const MAX_SCRYPT_MEMORY: u64 = if cfg!(fuzzing) {
+    64 * 1024
+} else {
+    64 * 1024 * 1024
+};
 /// Most work relative to one pass over that memory.
 const MAX_SCRYPT_PARALLELIZATION: u16 = 16;
 

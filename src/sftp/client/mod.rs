@@ -6,6 +6,14 @@
 mod directory;
 mod file;
 mod file_write;
+#[cfg(any(test, fuzzing))]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::as_conversions
+)]
+pub(crate) mod fuzzing;
 mod operations;
 mod read_ahead;
 mod session;

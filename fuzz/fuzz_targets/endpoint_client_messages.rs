@@ -1,0 +1,3 @@
+#![no_main]
+
+sshwire_fuzz::fuzz!("endpoint_client_messages");

@@ -1,0 +1,3 @@
+#![no_main]
+
+sshwire_fuzz::fuzz!("private_key_openssh");
