@@ -138,6 +138,7 @@ static void limits(void)
 
 int main(void)
 {
+    watchdog(120);
     ssh_error *error = NULL;
     CHECK(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/known_hosts", folder);
