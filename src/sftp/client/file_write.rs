@@ -50,6 +50,10 @@ impl File {
             match self.take_some(core, data.get(taken..).unwrap_or_default(), patience) {
                 Ok(count) => taken += count,
                 // The rest was not taken; why comes with the next call.
+                Err(error @ Error::SftpStatus(_)) if taken > 0 => {
+                    core.write_error = Some(error);
+                    break;
+                }
                 Err(_) if taken > 0 => break,
                 Err(error) => return Err(error),
             }

@@ -353,6 +353,19 @@ fn data_that_came_before_the_end_is_given_out() {
 }
 
 #[test]
+fn a_failure_found_in_the_middle_of_a_long_write_is_told_by_the_next_call() {
+    let (sftp, _line, disk) = Disk::failing(Vec::new(), &[Fate::Refused]).serve();
+    let file = writer(&sftp);
+    // Longer than the window, so that the first write is waited for when others have been taken.
+    let data = pattern(60 * CHUNK);
+    let taken = file.write(&data, TIME).unwrap();
+    assert!(taken < data.len());
+    let error = file.write(&data[taken..], TIME).unwrap_err();
+    assert!(error.to_string().contains("no space left"), "{error}");
+    assert_eq!(disk.lock().data.len(), 0);
+}
+
+#[test]
 fn an_upload_that_fails_names_the_reason_and_can_be_resumed() {
     struct Give(Vec<u8>, usize);
     impl Source for Give {
