@@ -48,6 +48,7 @@ const HEADER_SOURCES: &[&str] = &[
     "key_signer",
     "auth_agent",
     "request",
+    "request_host_keys",
     "answer",
     "config_connect",
     "server",

@@ -40,6 +40,7 @@ bool client_option(struct client_options *options, int option, const char *value
     case OPTION_KNOWN_HOSTS: add(options->known_hosts, &options->known_hosts_count, value, "--known-hosts"); return true;
     case OPTION_HOST_KEY_ALIAS: options->host_key_alias = value; return true;
     case OPTION_HASH_KNOWN_HOSTS: options->hash_known_hosts = true; return true;
+    case OPTION_UPDATE_HOST_KEYS: options->update_host_keys = true; return true;
     case OPTION_INSECURE: options->insecure = true; return true;
     case OPTION_AUTH:
         if (strcmp(value, "none") != 0 && strcmp(value, "publickey") != 0 && strcmp(value, "password") != 0 &&
@@ -128,6 +129,22 @@ static ssh_known_hosts *open_known_hosts(const struct client_options *options)
     return known;
 }
 
+/* The server has proven that it has further keys, or has fewer than it had. */
+static void update_host_keys(ssh_request *request, void *userdata)
+{
+    const struct client_options *options = userdata;
+    ssh_error *error = NULL;
+    ssh_known_hosts *known = open_known_hosts(options);
+    size_t added = ssh_request_host_key_count(request, SSH_HOST_KEYS_NEW);
+    size_t gone = ssh_request_host_key_count(request, SSH_HOST_KEYS_GONE);
+    if (ssh_known_hosts_update(known, request, NULL, 0, options->hash_known_hosts, &error) != SSH_OK)
+        say_error("the server's other host keys are not kept", error);
+    else if (options->verbosity > 0)
+        say("host keys of %s: %zu learnt, %zu forgotten", options->host, added, gone);
+    ssh_known_hosts_free(known);
+    ssh_request_free(request);
+}
+
 void client_expect_host_key(const struct client_options *options, ssh_transport *transport)
 {
     ssh_error *error = NULL;
@@ -140,6 +157,8 @@ void client_expect_host_key(const struct client_options *options, ssh_transport 
         if (ssh_transport_set_known_hosts(transport, known, name, port, &error) != SSH_OK)
             fail_error(name, error);
         ssh_known_hosts_free(known);
+        if (options->update_host_keys)
+            ssh_transport_set_callback(transport, SSH_REQUEST_HOST_KEYS, update_host_keys, (void *)options, NULL);
     }
 }
 

@@ -22,7 +22,7 @@ struct client_options {
     const char *known_hosts[CLIENT_MAX];  /* files as ssh has them; the first is where new keys go */
     size_t known_hosts_count;
     const char *host_key_alias;           /* the name to look for in them, or NULL for the host */
-    bool hash_known_hosts;
+    bool hash_known_hosts, update_host_keys;
     const char *auth;                     /* the only method to try, or NULL */
     const char *password_file, *passphrase_file, *answers_file;
     int32_t timeout_ms;
@@ -39,6 +39,7 @@ enum {
     OPTION_KNOWN_HOSTS,
     OPTION_HOST_KEY_ALIAS,
     OPTION_HASH_KNOWN_HOSTS,
+    OPTION_UPDATE_HOST_KEYS,
     OPTION_INSECURE,
     OPTION_AUTH,
     OPTION_PASSWORD_FILE,
@@ -60,6 +61,7 @@ enum {
     {"known-hosts", required_argument, NULL, OPTION_KNOWN_HOSTS},          \
     {"host-key-alias", required_argument, NULL, OPTION_HOST_KEY_ALIAS},    \
     {"hash-known-hosts", no_argument, NULL, OPTION_HASH_KNOWN_HOSTS},      \
+    {"update-host-keys", no_argument, NULL, OPTION_UPDATE_HOST_KEYS},      \
     {"insecure-accept-any-host-key", no_argument, NULL, OPTION_INSECURE},  \
     {"auth", required_argument, NULL, OPTION_AUTH},                        \
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},      \
@@ -83,6 +85,7 @@ enum {
     "                             several times; \"default\" stands for the files of ssh\n"        \
     "      --host-key-alias NAME  what to look for in them instead of the host\n"                \
     "      --hash-known-hosts     add hosts so that the file does not tell their names\n"         \
+    "      --update-host-keys     keep there what else the server proves to have, and drop what it has no longer\n" \
     "      --insecure-accept-any-host-key\n"                                                    \
     "                             do not check who is at the other end\n"                       \
     "      --batch                never ask anything on the terminal\n"                         \

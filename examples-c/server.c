@@ -30,6 +30,8 @@ static const char help[] =
     "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222); port 0 takes any free one\n"
     "      --host-key FILE        a private key of the server; several times, one of each type. Without any,\n"
     "                             a new one is made that lives as long as the server\n"
+    "      --next-host-key FILE   a key that clients are told of, so that they know it when it becomes a host key;\n"
+    "                             several times\n"
     "      --host-certificate FILE\n"
     "                             a certificate for one of these keys; several times\n"
     "      --authorized-keys FILE public keys of the users, one each line, with the options of sshd\n"
@@ -56,6 +58,8 @@ struct server_options {
     const char *listen, *revoked, *authorized_keys, *password_file, *banner, *shell, *moduli, *sftp;
     const char *host_keys[MAX_HOST_KEYS];
     size_t host_key_count;
+    const char *next_host_keys[MAX_HOST_KEYS];
+    size_t next_host_key_count;
     const char *host_certificates[MAX_HOST_KEYS], *user_authorities[MAX_HOST_KEYS];
     size_t host_certificate_count, user_authority_count;
     const char *users[MAX_USERS];
@@ -73,6 +77,7 @@ struct server_options {
 static char forwarding_directory[64];
 
 /* Set up before the first connection and only read after that, so all threads may look. */
+static ssh_key *authorities[MAX_HOST_KEYS];
 static struct server_options options = {.listen = "127.0.0.1:2222"};
 
 /*
@@ -89,12 +94,17 @@ static bool is_user(const char *name)
     return options.user_count == 0;
 }
 
-/* Whether the key came in a certificate, which has been found to be the user's then. */
+/* Whether the key came in a certificate of an authority that the library knows: then it has been found to be the user's. */
 static bool is_certified(const ssh_request *request)
 {
+    bool found = false;
     ssh_certificate *certificate = ssh_request_certificate(request);
+    ssh_key *signer = ssh_certificate_authority(certificate);
+    for (size_t i = 0; signer != NULL && i < options.user_authority_count; i++)
+        found = found || ssh_key_equals(signer, authorities[i]);
+    ssh_key_free(signer);
     ssh_certificate_free(certificate);
-    return certificate != NULL;
+    return found;
 }
 
 /* The file is read each time, so that changes count at once. The options of its line hold for as long as the user is in. */
@@ -339,9 +349,11 @@ static void trust_authorities(ssh_server *server)
         if (authority == NULL)
             fail_error(options.user_authorities[i], error);
         ssh_server_add_user_authority(server, authority);
-        ssh_key_free(authority);
+        authorities[i] = authority;
         free(line);
     }
+    /* Lines with "cert-authority" may know others. With several steps lines are asked for nothing but keys. */
+    ssh_server_set_ask_certificates(server, options.authorized_keys != NULL && options.required_count == 0);
     if (options.revoked != NULL) {
         ssh_revocations *revoked = ssh_revocations_load_file(options.revoked, &error);
         if (revoked == NULL)
@@ -364,6 +376,12 @@ static ssh_server *make_server(void)
         if (key == NULL)
             fail_error("host key", error);
         add_host_key(server, key);
+    }
+    for (size_t i = 0; i < options.next_host_key_count; i++) {
+        ssh_key *key = load_private_key(options.next_host_keys[i], NULL, true);
+        if (ssh_server_add_next_key(server, key) != SSH_OK)
+            fail("%s is not usable as a host key", options.next_host_keys[i]);
+        ssh_key_free(key);
     }
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
@@ -602,6 +620,7 @@ static void split_required(char *methods)
 enum {
     OPTION_LISTEN = OPTION_LAST_ALGORITHM,
     OPTION_HOST_KEY,
+    OPTION_NEXT_HOST_KEY,
     OPTION_HOST_CERTIFICATE,
     OPTION_AUTHORIZED_KEYS,
     OPTION_USER_AUTHORITY,
@@ -625,6 +644,7 @@ static void parse_options(int argc, char **argv)
 {
     static const struct option table[] = {{"listen", required_argument, NULL, OPTION_LISTEN},
                                           {"host-key", required_argument, NULL, OPTION_HOST_KEY},
+                                          {"next-host-key", required_argument, NULL, OPTION_NEXT_HOST_KEY},
                                           {"host-certificate", required_argument, NULL, OPTION_HOST_CERTIFICATE},
                                           {"authorized-keys", required_argument, NULL, OPTION_AUTHORIZED_KEYS},
                                           {"user-authority", required_argument, NULL, OPTION_USER_AUTHORITY},
@@ -653,6 +673,9 @@ static void parse_options(int argc, char **argv)
         case OPTION_LISTEN: options.listen = optarg; break;
         case OPTION_HOST_KEY:
             add(options.host_keys, &options.host_key_count, MAX_HOST_KEYS, optarg, "--host-key");
+            break;
+        case OPTION_NEXT_HOST_KEY:
+            add(options.next_host_keys, &options.next_host_key_count, MAX_HOST_KEYS, optarg, "--next-host-key");
             break;
         case OPTION_HOST_CERTIFICATE:
             add(options.host_certificates, &options.host_certificate_count, MAX_HOST_KEYS, optarg,
@@ -724,6 +747,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++)
         close(listeners[i]);
     ssh_server_free(server);
+    for (size_t i = 0; i < options.user_authority_count; i++)
+        ssh_key_free(authorities[i]);
     if (options.forward)
         rmdir(forwarding_directory);
     return 0;

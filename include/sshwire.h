@@ -764,6 +764,22 @@
 #define SSH_REQUEST_PASSPHRASE 4
 
 /**
+ * Client: the server has other host keys than are known of it; keep them? Asked once, after a user is in, when the server
+ * tells of its keys ("hostkeys-00@openssh.com") and its list differs from what the transport's known hosts say
+ * (ssh_transport_set_known_hosts()). ssh_request_host_key() gives those that are new, for which the server has proven by
+ * signatures that it has them, and those that it has no longer. Accepting writes them into the known hosts: new keys into
+ * the first file, and the lines of old ones out of all of the user's. Refusing leaves all as it is, and so does nobody to
+ * ask.
+ *
+ * Not asked, as by ssh: when another file than the user's, a certificate, or a name without the port has vouched for the
+ * server; where the host's lines are patterns, lists of more than two names, or have a marker; and where a key of the host
+ * is known under another name too. Without known hosts, but with an expected key or one that the program has accepted, all
+ * keys but that one count as new, and accepting writes nothing: the program may keep them where it likes, or have
+ * ssh_known_hosts_update() do it.
+ */
+#define SSH_REQUEST_HOST_KEYS 5
+
+/**
  * Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
  * ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
  * for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with
@@ -898,6 +914,21 @@
  * ssh_request_serve_agent(), or accept and open channels of the kind "auth-agent@openssh.com".
  */
 #define SSH_REQUEST_AGENT_FORWARD 35
+
+/**
+ * Keys that the server has, as it has proven, and that were not known.
+ */
+#define SSH_HOST_KEYS_NEW 1
+
+/**
+ * Keys that the server has, by its own account, and that were known.
+ */
+#define SSH_HOST_KEYS_KNOWN 2
+
+/**
+ * Keys that were known, and that the server has no longer.
+ */
+#define SSH_HOST_KEYS_GONE 3
 
 /**
  * Bit of ssh_request_security_key_flags(): somebody has touched the security key.
@@ -3902,6 +3933,28 @@ ssh_status ssh_known_hosts_remove(ssh_known_hosts *known_hosts,
                                   ssh_error **error);
 
 /**
+ * Writes down what a SSH_REQUEST_HOST_KEYS tells: the keys that are new go into the first file, and the lines in which the
+ * host has a key that it has no longer out of all files but the system's. Lines with a marker or with patterns stay. This
+ * is for known hosts that are not the transport's, or to say whether names are hashed; otherwise ssh_request_accept() does
+ * it.
+ *
+ * @param known_hosts  known hosts with a file
+ * @param request      the request, answered or not
+ * @param host         the host, or NULL for the one of the transport's known hosts
+ * @param port         its port; not looked at when the host is NULL
+ * @param hashed       whether to hash the name in new lines
+ * @param error        as for ssh_known_hosts_add(); SSH_ERR_STATE also for a request of another kind, and when the transport
+ *                     has no known hosts and no host is given
+ * @return SSH_OK or a failure. Any thread; writes files. Since 0.1.
+ */
+ssh_status ssh_known_hosts_update(ssh_known_hosts *known_hosts,
+                                  const ssh_request *request,
+                                  const char *host,
+                                  uint16_t port,
+                                  bool hashed,
+                                  ssh_error **error);
+
+/**
  * Hashes the names in the first file, as `ssh-keygen -H` does: a line of its own for each name. Patterns and lines with
  * a marker stay as they are. What was there is not kept: unlike ssh-keygen this leaves no file with the old content.
  *
@@ -6068,12 +6121,34 @@ const void *ssh_request_terminal_modes(const ssh_request *request, size_t *lengt
 uint32_t ssh_request_break_length_ms(const ssh_request *request);
 
 /**
+ * How many keys of a sort there are, for SSH_REQUEST_HOST_KEYS.
+ *
+ * @param request  the request
+ * @param sort     SSH_HOST_KEYS_NEW, ...
+ * @return the number, 0 for other kinds of request and unknown sorts. Any thread. Since 0.1.
+ */
+size_t ssh_request_host_key_count(const ssh_request *request, int32_t sort);
+
+/**
+ * One of the keys, for SSH_REQUEST_HOST_KEYS.
+ *
+ * @param request  the request
+ * @param sort     SSH_HOST_KEYS_NEW, ...
+ * @param index    which one, from 0
+ * @return a public key, freed with ssh_key_free(), or NULL when there is none. Any thread. Since 0.1.
+ */
+ssh_key *ssh_request_host_key(const ssh_request *request,
+                              int32_t sort,
+                              size_t index);
+
+/**
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
  *
  * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
  *                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
  *                 ssh_request_accept_port()
- * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
+ * @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE. For
+ *         SSH_REQUEST_HOST_KEYS, which writes files: SSH_ERR_IO, SSH_ERR_TIMEOUT when others hold their lock.
  *
  * Any thread. Since 0.1.
  */
@@ -6361,6 +6436,30 @@ ssh_status ssh_server_add_key(ssh_server *server,
                               const ssh_key *key);
 
 /**
+ * Adds a key that clients are told of beside the host keys, for every transport started from now on, and that is used for
+ * nothing else: the host key to come. Clients that keep what they are told (ssh with UpdateHostKeys, this library with
+ * SSH_REQUEST_HOST_KEYS) know it by the day on which it becomes a host key, and forget the old one the first time that
+ * they are told no longer of that.
+ *
+ * @param server  the server
+ * @param key     a private key; up to 32 of them
+ * @return SSH_OK, SSH_ERR_INVALID_ARG for a public key or one too many, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_add_next_key(ssh_server *server,
+                                   const ssh_key *key);
+
+/**
+ * Sets whether clients are told of all host keys once their user is in ("hostkeys-00@openssh.com"), as sshd does. They
+ * are, unless it is turned off here. Certificates are not told of.
+ *
+ * @param server   the server
+ * @param enabled  whether they are, from now on, by transports that start
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_tell_host_keys(ssh_server *server,
+                                         bool enabled);
+
+/**
  * Loads groups for Diffie-Hellman group exchange (RFC 4419), for every transport started from now on. Without a file
  * the groups of RFC 3526 are used. Groups below 2,048 bits, and what is no tested safe prime, are passed over.
  *
@@ -6440,8 +6539,8 @@ ssh_certificate *ssh_key_certificate(const ssh_key *key);
 
 /**
  * The certificate that a key was shown in: for SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN one that was
- * found to hold for the user, signed by an authority of ssh_server_add_user_authority(). For SSH_REQUEST_HOST_KEY nobody has
- * looked at it.
+ * found to hold for the user, signed by an authority of ssh_server_add_user_authority(), unless
+ * ssh_server_set_ask_certificates() lets others get here too. For SSH_REQUEST_HOST_KEY nobody has looked at it.
  *
  * @return a certificate, freed with ssh_certificate_free(), or NULL where there is none. Any thread. Since 0.1.
  */
@@ -6492,6 +6591,21 @@ ssh_status ssh_server_set_user_principals(ssh_server *server,
                                           const char *user,
                                           const char *const *principals,
                                           size_t count);
+
+/**
+ * Sets whether certificates of authorities that the server does not know are put to the program, in the requests
+ * SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN: then nobody has looked at them, and
+ * ssh_authorized_keys_answer() is to, for lines with "cert-authority". At first they let nobody in, without asking.
+ *
+ * Nothing else lets such a certificate in: ssh_request_accept() and ssh_request_accept_partial() are taken for a refusal,
+ * because nobody would enforce then what it forbids.
+ *
+ * @param server   the server
+ * @param enabled  whether they are, from now on, by transports that start
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_server_set_ask_certificates(ssh_server *server,
+                                           bool enabled);
 
 /**
  * Sets whether security keys must attest that somebody has touched them, as they must at first. Without it, who answers
@@ -6583,6 +6697,18 @@ ssh_status ssh_server_set_revocations(ssh_server *server,
                                       const ssh_revocations *revocations);
 
 /**
+ * Has a client refuse host keys and certificates that are revoked, before anything or anybody else is asked about them, an
+ * expected key and ssh_transport_set_insecure_accept_any_host_key() included: the session ends with SSH_ERR_HOSTKEY. Such
+ * keys are not learnt either when the server tells of them (SSH_REQUEST_HOST_KEYS). This is RevokedHostKeys of ssh_config.
+ *
+ * @param transport    a transport that is not started
+ * @param revocations  the list, or NULL for none
+ * @return SSH_OK, SSH_ERR_STATE once it is started, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_set_revoked_host_keys(ssh_transport *transport,
+                                               const ssh_revocations *revocations);
+
+/**
  * Reads authorized keys from memory.
  *
  * @param data    the text
@@ -6626,9 +6752,11 @@ size_t ssh_authorized_keys_count(const ssh_authorized_keys *keys);
 
 /**
  * Lets a user in by the first line that has the key and whose options do not keep them from it, or refuses. For
- * SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN, and a key that is shown alone: certificates are for
- * ssh_server_add_user_authority(), and lines with "cert-authority" count for those that were found good there, as a further
- * restriction.
+ * SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN. A key that is shown in a certificate is let in by a line with
+ * "cert-authority" whose key has signed it, and for which it is good: its kind, its time, its principals (one of
+ * "principals", or else the user's name), its addresses. Such certificates get here only with
+ * ssh_server_set_ask_certificates(), or where the authority is one of ssh_server_add_user_authority() too; then the
+ * server has checked them already, against its own principals, and the line is a further restriction.
  *
  * Enforced here are "from" and "expiry-time", "principals" and "cert-authority", "no-touch-required" and
  * "verify-required" (with a plain key nobody is verified, and the line does not count). Enforced while the user is in: a

@@ -297,6 +297,14 @@ pub enum HostKeyFault {
         /// What is wrong.
         fault: Box<CertificateFault>,
     },
+    /// A revocation list has it, or its certificate.
+    #[error("{fault}: whoever has {found} must not be trusted")]
+    Revoked {
+        /// Fingerprint of the key.
+        found: String,
+        /// What is revoked.
+        fault: Box<CertificateFault>,
+    },
     /// The signature over the exchange hash is wrong.
     #[error("bad signature")]
     BadSignature,

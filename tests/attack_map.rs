@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// How many cases each group has.
-const GROUPS: [(&str, u32); 11] = [
+const GROUPS: [(&str, u32); 13] = [
     ("B", 5),
     ("P", 12),
     ("K", 15),
@@ -17,6 +17,8 @@ const GROUPS: [(&str, u32); 11] = [
     ("T", 6),
     ("N", 2),
     ("Y", 4),
+    ("H", 3),
+    ("G", 4),
 ];
 
 /// Names of the functions that `#[test]` stands in front of.

@@ -25,6 +25,7 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "packets",
     "known_hosts",
+    "rotation",
     "agent",
     "signers",
     "certificates",

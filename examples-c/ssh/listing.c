@@ -123,11 +123,11 @@ static const char *const with_truth[] = {"AddKeysToAgent",  "CanonicalizeHostnam
                                          "Tunnel",          "UpdateHostKeys",       "VerifyHostKeyDNS"};
 
 /* Options of which ssh prints what was written, for it expands them when they are used. */
-static const char *const as_written[] = {"IdentityFile",  "CertificateFile", "GlobalKnownHostsFile",
-                                         "ProxyCommand",  "LocalCommand",    "RemoteCommand"};
+static const char *const as_written[] = {"IdentityFile", "CertificateFile", "GlobalKnownHostsFile", "RevokedHostKeys",
+                                         "ProxyCommand", "LocalCommand",    "RemoteCommand"};
 
 /* Options whose values stand on one line. */
-static const char *const on_one_line[] = {"UserKnownHostsFile", "GlobalKnownHostsFile"};
+static const char *const on_one_line[] = {"UserKnownHostsFile", "GlobalKnownHostsFile", "RevokedHostKeys"};
 
 static bool is_among(const char *name, const char *const *names, size_t count)
 {

@@ -20,6 +20,7 @@ class Kind(enum.IntEnum):
     PROMPTS = 2
     PASSWORD = 3
     PASSPHRASE = 4
+    HOST_KEYS = 5
     AUTH_METHODS = 9
     AUTH_NONE = 10
     AUTH_PASSWORD = 11

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use base64ct::{Base64, Encoding};
 
 use crate::codec::printable;
-use crate::error::{Error, KeyFault};
+use crate::error::{CertificateFault, Error, KeyFault};
 use crate::keys::certificate::{CertificateCheck, CertificateKind};
 use crate::keys::{Attendance, Permissions, PublicKey, ShownKey};
 
@@ -108,7 +108,10 @@ impl AuthorizedKeys {
     /// # Errors
     /// Why no line does: those that have the key, and what is in the way.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Result<(usize, Permissions), String> {
-        let mut reasons = String::from("no line has the key");
+        let mut reasons = match &candidate.shown.certificate {
+            None => String::from("no line has the key"),
+            Some(shown) => CertificateFault::Authority(shown.authority().fingerprint()).to_string(),
+        };
         for (index, key) in self.keys.iter().enumerate() {
             if !key.is_about(candidate.shown) {
                 continue;

@@ -185,6 +185,7 @@ static KEYWORDS: &[Keyword] = &[
         Kind::Files,
         "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
     ),
+    unset("RevokedHostKeys", Kind::Files),
     of(
         "StrictHostKeyChecking",
         Kind::Choice(&[
@@ -333,7 +334,6 @@ static KEYWORDS: &[Keyword] = &[
     unsupported("PermitRemoteOpen", Kind::Anything, &["any"]),
     unsupported("PKCS11Provider", Kind::Text, NONE),
     unsupported("ProxyUseFdpass", FLAG, NO),
-    unsupported("RevokedHostKeys", Kind::Anything, NONE),
     unsupported("SecurityKeyProvider", Kind::Text, NONE),
     unsupported("SyslogFacility", Kind::Text, &["USER"]),
     unsupported(

@@ -1,5 +1,7 @@
 //! Global requests (RFC 4254 §4), ours and the peer's.
 
+use std::collections::VecDeque;
+
 use crate::codec::DecodeError;
 use crate::connection::forward::Answered;
 use crate::connection::layer::{ConnectionLayer, Context};
@@ -10,8 +12,12 @@ use crate::error::Error;
 use crate::messages::connection::valid_name;
 use crate::messages::forward::{decode_bound_port, ForwardPoint, ForwardRequest};
 use crate::messages::global_request::{GlobalRequest, RequestFailure, RequestSuccess};
+use crate::messages::host_keys::{self, HOST_KEYS, HOST_KEYS_PROVE};
 use crate::messages::{MessageNumber, Role};
 use crate::packet::PayloadQueue;
+
+/// How often a client gets proof of host keys. Once is enough.
+const MAX_PROOFS: u32 = 4;
 
 /// The state of global requests.
 #[derive(Debug)]
@@ -22,6 +28,10 @@ pub(super) struct Global {
     own: OwnRequests,
     /// The client has said that it opens no more sessions.
     pub(super) no_more_sessions: bool,
+    /// The server has told its host keys (client).
+    host_keys_told: bool,
+    /// How often the client wanted proof of host keys (server).
+    proofs: u32,
 }
 
 impl Global {
@@ -31,6 +41,8 @@ impl Global {
             granted: Vec::new(),
             own: OwnRequests::new(max),
             no_more_sessions: false,
+            host_keys_told: false,
+            proofs: 0,
         }
     }
 
@@ -59,6 +71,10 @@ enum Own {
     Refuse,
     /// `no-more-sessions@openssh.com`
     NoMoreSessions,
+    /// `hostkeys-00@openssh.com`
+    HostKeys,
+    /// `hostkeys-prove-00@openssh.com`
+    Prove,
 }
 
 impl Own {
@@ -67,8 +83,11 @@ impl Own {
             (Role::Server, "no-more-sessions@openssh.com") => Own::NoMoreSessions,
             // Any reply says that we are alive, and REQUEST_FAILURE is what OpenSSH itself answers.
             (_, "keepalive@openssh.com" | "keepalive@lag.net") => Own::Refuse,
-            // A client learns host keys from the key exchange alone.
-            (Role::Client, "hostkeys-00@openssh.com" | "hostkeys@openssh.com") => Own::Refuse,
+            (Role::Client, HOST_KEYS) => Own::HostKeys,
+            (Role::Server, HOST_KEYS_PROVE) => Own::Prove,
+            // A server has host keys, a client wants proof of them, and never the other way.
+            (Role::Server, HOST_KEYS) | (Role::Client, HOST_KEYS_PROVE) => Own::Refuse,
+            (_, "hostkeys@openssh.com" | "hostkeys-prove@openssh.com") => Own::Refuse,
             // RFC 4254 §7.1 and OpenSSH's like: the client asks the server, never the other way.
             (
                 Role::Client,
@@ -176,6 +195,8 @@ impl ConnectionLayer {
                 self.global.no_more_sessions = true;
                 false
             }
+            (Own::HostKeys, _) => self.host_keys_told(message.data, context.events)?,
+            (Own::Prove, _) => self.proof_wanted(&message, payload.len(), context.events)?,
             _ => false,
         };
         if asked {
@@ -187,6 +208,50 @@ impl ConnectionLayer {
             self.global.send_replies(budget, context.out);
         }
         Ok(())
+    }
+
+    /// Takes the server's list of host keys, once: one that is told over and over is no news. A reply, if one is wanted, is
+    /// a refusal, for nothing is promised.
+    fn host_keys_told(
+        &mut self,
+        data: &[u8],
+        events: &mut VecDeque<ConnectionEvent>,
+    ) -> Result<bool, Error> {
+        if std::mem::replace(&mut self.global.host_keys_told, true) {
+            return Ok(false);
+        }
+        if let Some(keys) = list_of_keys(data)? {
+            events.push_back(ConnectionEvent::HostKeys { keys });
+        }
+        Ok(false)
+    }
+
+    /// Has the owner of the host keys prove that it has them; false when the request is refused.
+    fn proof_wanted(
+        &mut self,
+        message: &GlobalRequest<'_>,
+        length: usize,
+        events: &mut VecDeque<ConnectionEvent>,
+    ) -> Result<bool, Error> {
+        // Without a reply there is nothing to do. Each signature costs: a client needs them once.
+        let proofs = self.global.proofs.saturating_add(1);
+        if !message.want_reply || proofs > MAX_PROOFS || !self.global.questions.has_room() {
+            return Ok(false);
+        }
+        let Some(keys) = list_of_keys(message.data)? else {
+            return Ok(false);
+        };
+        let Some(charge) = self.question_budget.take(length) else {
+            return Ok(false);
+        };
+        self.global.proofs = proofs;
+        let number = self.next_request_number();
+        events.push_back(ConnectionEvent::ProveHostKeys {
+            id: GlobalRequestId(number),
+            keys,
+        });
+        self.global.questions.ask(number, true, charge, None);
+        Ok(true)
     }
 
     /// Whether the application need not be asked about a request to forward: it is malformed, asks for what there
@@ -207,7 +272,7 @@ impl ConnectionLayer {
         name: &str,
         message: &GlobalRequest<'_>,
         length: usize,
-        events: &mut std::collections::VecDeque<ConnectionEvent>,
+        events: &mut VecDeque<ConnectionEvent>,
     ) -> Result<bool, Error> {
         let forward = match ForwardRequest::decode(name, message.data) {
             Some(Ok(request)) => Some(request),
@@ -291,6 +356,16 @@ impl ConnectionLayer {
             Answered::GivenUp(None) => {}
         }
         Ok(())
+    }
+}
+
+/// The keys of a list; `None` for an empty one, or one of more keys than anybody has.
+fn list_of_keys(data: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Error> {
+    match host_keys::split(data) {
+        Ok(keys) if keys.is_empty() => Ok(None),
+        Ok(keys) => Ok(Some(keys.into_iter().map(<[u8]>::to_vec).collect())),
+        Err(DecodeError::TooLong) => Ok(None),
+        Err(fault) => Err(Error::invalid(MessageNumber::GLOBAL_REQUEST)(fault)),
     }
 }
 

@@ -261,6 +261,19 @@ pub enum ConnectionEvent {
         /// Whether the peer will learn the answer.
         want_reply: bool,
     },
+    /// Client: the server has told its host keys, the first time. Nothing is proven, and they may be of any type.
+    HostKeys {
+        /// Their blobs, at least one.
+        keys: Vec<Vec<u8>>,
+    },
+    /// Server: the client wants proof that these host keys are ours; answer with
+    /// [`answer_global`](super::ConnectionLayer::answer_global).
+    ProveHostKeys {
+        /// To be named in the answer.
+        id: GlobalRequestId,
+        /// Their blobs, at least one.
+        keys: Vec<Vec<u8>>,
+    },
     /// The answer to a global request of ours.
     GlobalReply {
         /// Our request.

@@ -39,6 +39,7 @@ impl Shared {
                         shared.end(error);
                     }
                 }),
+                After::Prove(job) => self.on_the_pool(move |shared| shared.prove_host_keys(&job)),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);
                     self.serve(|services| services.provide_signature(job.id, signature))

@@ -1,11 +1,12 @@
 //! The server's host key (client): shown, judged, asked about, accepted.
 //!
-//! Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
+//! What is revoked is refused first. Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
 //! hosts), the application. The judge reads files, so it runs on the callback pool like the application's callbacks.
 
 use std::sync::Arc;
 
 use super::request::{Question, RequestKind};
+use super::rotation::{HostKeyChange, KeyUpdates};
 use super::serving::{Phase, Serving};
 use super::shared::Shared;
 use super::transport::Transport;
@@ -39,6 +40,30 @@ pub trait HostKeyJudge: Send + Sync {
     /// Whether a key was let pass of which nobody knows whose it is: then nothing of the user's is lent to its owner.
     fn is_doubtful(&self) -> bool {
         false
+    }
+
+    /// Who decides about changes of the server's keys.
+    fn updates(&self) -> KeyUpdates {
+        KeyUpdates::Never
+    }
+
+    /// What the keys that the server has, by its own account, change in what is known; `None` when that is not to be
+    /// changed. The key of this session is among them.
+    ///
+    /// # Errors
+    /// What keeps it from knowing; nothing is changed then.
+    fn compare(&self, offered: &[PublicKey]) -> Result<Option<HostKeyChange>, Error> {
+        let _ = offered;
+        Ok(None)
+    }
+
+    /// Writes down what has changed.
+    ///
+    /// # Errors
+    /// What keeps it from doing so.
+    fn keep(&self, change: &HostKeyChange) -> Result<(), Error> {
+        let _ = change;
+        Ok(())
     }
 }
 
@@ -92,6 +117,17 @@ impl Serving {
         if self.host_key.is_accepted() {
             // A rekey: the transport layer has seen that it is the same key.
             return;
+        }
+        if let Err(fault) = self.options.check_revoked(&shown) {
+            // The end is not made under this lock.
+            self.host_key = HostKeyState::Asked(shown.key.clone());
+            let ended = Arc::clone(shared);
+            let fault = HostKeyFault::Revoked {
+                found: shown.key.fingerprint(),
+                fault: Box::new(fault),
+            };
+            let job = Box::new(move || ended.host_key_judged(shown, Ok(Judged::Refuse(fault))));
+            return self.push_job(shared, job);
         }
         let expected = self.options.expected_host_key.is_some();
         if expected || self.options.insecure_accept_any_host_key {

@@ -9,8 +9,9 @@ use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
 use crate::crypto::algorithms::{self, name::SSH_RSA, Preferences};
 use crate::endpoint::ServiceConfig;
+use crate::error::CertificateFault;
 use crate::kex::Moduli;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{PrivateKey, PublicKey, RevocationList, ShownKey};
 use crate::messages::Role;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportConfig;
@@ -30,6 +31,8 @@ pub struct TransportOptions {
     pub insecure_accept_any_host_key: bool,
     /// Client: who decides about host keys before the application is asked.
     pub host_key_judge: Option<Arc<dyn HostKeyJudge>>,
+    /// Client: host keys, authorities and certificates that are accepted by nothing and nobody.
+    pub revoked_host_keys: Vec<Arc<RevocationList>>,
     /// Groups for `diffie-hellman-group-exchange-*` (server).
     pub moduli: Option<Arc<Moduli>>,
     /// When keys are changed.
@@ -51,6 +54,10 @@ pub struct TransportOptions {
     pub server_auth: ServerAuthConfig,
     /// Server: what is revoked, and who may sign users' certificates; without authorities none lets anybody in.
     pub user_keys: Option<Arc<UserKeys>>,
+    /// Server: whether clients are told of all host keys once a user is in.
+    pub tells_host_keys: bool,
+    /// Server: keys that they are told of too, and that are used for nothing yet.
+    pub next_host_keys: Vec<PrivateKey>,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
 }
@@ -64,6 +71,7 @@ impl Default for TransportOptions {
             expected_host_key: None,
             insecure_accept_any_host_key: false,
             host_key_judge: None,
+            revoked_host_keys: Vec::new(),
             moduli: None,
             rekey: RekeyLimits::default(),
             require_strict_kex: false,
@@ -77,12 +85,25 @@ impl Default for TransportOptions {
                 ..ServerAuthConfig::default()
             },
             user_keys: None,
+            tells_host_keys: true,
+            next_host_keys: Vec::new(),
             connection: ConnectionLimits::default(),
         }
     }
 }
 
 impl TransportOptions {
+    /// Client: whether a server may show this key.
+    pub(crate) fn check_revoked(&self, shown: &ShownKey) -> Result<(), CertificateFault> {
+        let mut lists = self.revoked_host_keys.iter();
+        lists.try_for_each(|list| list.check(shown))
+    }
+
+    /// Server: the host keys that clients are told of.
+    pub(crate) fn told_host_keys(&self) -> impl Iterator<Item = &PrivateKey> {
+        self.host_keys.iter().chain(&self.next_host_keys)
+    }
+
     /// The algorithm lists that hold for `role` with these options.
     pub fn preferences_for(&self, role: Role) -> Preferences {
         let mut preferences = self.preferences.clone().unwrap_or_else(|| match role {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::channel::Channel;
 use super::person::Reply;
+use super::rotation::HostKeyChange;
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
@@ -21,6 +22,8 @@ use crate::keys::{Permissions, ShownKey};
 pub enum RequestKind {
     /// Client: is this host key good?
     HostKey,
+    /// Client: the server has other host keys than those that are known; keep them?
+    HostKeys,
     /// Client: answer these prompts of keyboard-interactive.
     Prompts,
     /// Client: the user's password at the server.
@@ -94,6 +97,8 @@ pub enum Question {
         /// The host that it was looked for under in known hosts, where that was done.
         host: Option<String>,
     },
+    /// See [`RequestKind::HostKeys`]. What is new is proven.
+    HostKeys(Box<HostKeyChange>),
     /// See [`RequestKind::Prompts`].
     Prompts(Prompts),
     /// See [`RequestKind::Password`] and [`RequestKind::Passphrase`]: a question of this side's own.
@@ -163,6 +168,7 @@ impl Question {
     pub fn kind(&self) -> RequestKind {
         match self {
             Question::HostKey { .. } => RequestKind::HostKey,
+            Question::HostKeys(_) => RequestKind::HostKeys,
             Question::Prompts(_) => RequestKind::Prompts,
             Question::Secret { kind, .. } => *kind,
             Question::Auth { kind, .. } => match kind {
@@ -390,6 +396,10 @@ impl Inner {
                 Answer::Accept => Ok(()),
                 _ => Err(HostKeyFault::Refused),
             }),
+            Question::HostKeys(change) => match answer {
+                Answer::Accept => shared.keep_host_keys(change),
+                _ => Ok(()),
+            },
             Question::Prompts(_) => {
                 let answers = match answer {
                     Answer::Answers(answers) => Some(answers),

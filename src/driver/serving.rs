@@ -14,6 +14,7 @@ use super::keepalive::Keepalive;
 use super::options::TransportOptions;
 use super::pool::Job;
 use super::request::{Request, RequestKind};
+use super::rotation::{HostKeyChange, ProofJob};
 use super::stream::Waker;
 use super::subsystem::Subsystems;
 use crate::auth::{AuthOutcome, SignJob, VerifyJob};
@@ -76,6 +77,7 @@ pub(crate) enum After {
     Sign(SignJob),
     SignHash(HostKeyJob),
     Verify(VerifyJob),
+    Prove(ProofJob),
 }
 
 /// Guarded by the serving lock, which is the last one in the order.
@@ -92,6 +94,8 @@ pub(crate) struct Serving {
     /// First key exchange, then (server) login.
     pub(crate) setup_deadline: Option<(Instant, &'static str)>,
     pub(crate) host_key: HostKeyState,
+    /// Client: the server was asked to prove host keys.
+    pub(crate) proof: Option<(GlobalRequestId, HostKeyChange)>,
     pub(crate) attempt: Attempt,
     /// Server: what the user's certificate permits; `None` where nothing limits them but the application.
     pub(crate) permissions: Option<Permissions>,
@@ -129,6 +133,7 @@ impl Serving {
             start_event: None,
             setup_deadline: None,
             host_key: HostKeyState::Unknown,
+            proof: None,
             attempt: Attempt::default(),
             permissions: None,
             key_exchanges: 0,

@@ -27,6 +27,9 @@ impl Serving {
                 endpoint::Event::Transport(event) => self.transport_event(shared, event),
                 endpoint::Event::ClientAuth(event) => self.client_event(shared, event, after),
                 endpoint::Event::ServerAuth(event) => self.server_event(shared, event, after),
+                endpoint::Event::Connection(ConnectionEvent::ProveHostKeys { id, keys }) => {
+                    after.push(After::Prove(self.proof_job(id, &keys)));
+                }
                 endpoint::Event::Connection(event) => self.connection_event(shared, event),
             }
         }
@@ -159,6 +162,7 @@ impl Serving {
                 self.setup_deadline = None;
                 self.permissions = permissions;
                 shared.authenticated();
+                self.tell_host_keys();
                 shared.log(LogLevel::Info, || {
                     format!(
                         "user {} in by {}",
@@ -226,13 +230,17 @@ impl Serving {
                     if let Some(told) = told {
                         self.push_job(shared, told);
                     }
+                } else if self.is_proof(shared, id, &answer) {
+                    // Looked at on the callback pool.
                 } else if let Some(reply) = self.global_replies.get_mut(&id) {
                     *reply = Some(answer);
                     self.begun.answered(id);
                 }
                 shared.progress.notify_all();
             }
+            ConnectionEvent::HostKeys { keys } => self.host_keys_told(shared, keys),
             ConnectionEvent::OpenQuestion { .. }
+            | ConnectionEvent::ProveHostKeys { .. }
             | ConnectionEvent::RequestQuestion { .. }
             | ConnectionEvent::GlobalQuestion { .. }
             | ConnectionEvent::ForwardQuestion { .. } => self.connection_question(shared, event),

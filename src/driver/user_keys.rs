@@ -17,6 +17,8 @@ pub struct UserKeys {
     pub authorities: Authorities,
     /// The names of which a certificate must have one, for users for whom it is not their own.
     pub principals: HashMap<String, Vec<String>>,
+    /// Whether a certificate of another authority is for the application to judge, and does not let anybody in by itself.
+    pub asks_about_others: bool,
     /// What is revoked.
     pub revocations: Option<Arc<RevocationList>>,
 }
@@ -46,6 +48,10 @@ impl KeyJudge for Judge {
         let Some(certificate) = &shown.certificate else {
             return Ok(None);
         };
+        let authorities = &self.settings.authorities;
+        if self.settings.asks_about_others && !authorities.contains(certificate.authority()) {
+            return Ok(None);
+        }
         let own = [user];
         let listed: Vec<&str>;
         let principals: &[&str] = match self.settings.principals.get(user) {
@@ -61,10 +67,7 @@ impl KeyJudge for Judge {
             now: unix_time(),
             address: self.address,
         };
-        self.settings
-            .authorities
-            .check(certificate, &wanted)
-            .map(Some)
+        authorities.check(certificate, &wanted).map(Some)
     }
 }
 
@@ -107,6 +110,25 @@ mod tests {
         assert!(judge(Some("192.0.2.1"), "root", &bound).is_err());
         assert!(judge(Some("nonsense"), "root", &bound).is_err());
         assert!(judge(None, "root", &bound).is_err());
+        // Certificates of others are for the application where it wants them, and those of ours stay ours.
+        let stranger = PrivateKey::generate(KeyKind::Ed25519, 0, &mut TestRandom).unwrap();
+        let draft = CertificateDraft::new(CertificateKind::User, stranger.public().clone());
+        let other = draft.sign(&stranger, None, &mut TestRandom).unwrap();
+        assert!(judge(None, "root", &other).is_err());
+        let asking = Arc::new(UserKeys {
+            asks_about_others: true,
+            ..UserKeys::clone(&settings)
+        });
+        let judge = |certificate: &Certificate| {
+            let shown = ShownKey {
+                key: certificate.key().clone(),
+                certificate: Some(certificate.clone()),
+            };
+            Judge::new(Arc::clone(&asking), None).judge("root", &shown)
+        };
+        assert_eq!(judge(&other), Ok(None));
+        assert!(judge(&anywhere).unwrap().is_some());
+        assert!(judge(&bound).is_err());
         let revoked = RevocationList::load(authority.public().to_line("").as_bytes()).unwrap();
         let settings = Arc::new(UserKeys {
             revocations: Some(Arc::new(revoked)),

@@ -12,7 +12,7 @@ const DATA_HEAD_MAX: usize = 13;
 
 /// Sees each payload before it is sealed and says what is sealed in its place.
 #[cfg(test)]
-pub(super) type Tap = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>> + Send>;
+pub(crate) type Tap = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>> + Send>;
 
 /// The sending part: sealer and the sealed bytes that the stream has not taken yet.
 pub struct Outbound {
@@ -30,7 +30,7 @@ pub struct Outbound {
     taken: usize,
     /// Makes a hostile or noisy peer of this side.
     #[cfg(test)]
-    pub(super) tap: Option<Tap>,
+    pub(crate) tap: Option<Tap>,
 }
 
 impl Outbound {

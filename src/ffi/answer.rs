@@ -22,7 +22,8 @@ use super::text;
 /// @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is
 ///                 answered with ssh_request_ask(), and SSH_REQUEST_LISTEN on port 0, which is answered with
 ///                 ssh_request_accept_port()
-/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE.
+/// @return SSH_OK, SSH_ERR_STATE when it has its answer, the cause when its session is over, SSH_ERR_BAD_HANDLE. For
+///         SSH_REQUEST_HOST_KEYS, which writes files: SSH_ERR_IO, SSH_ERR_TIMEOUT when others hold their lock.
 ///
 /// Any thread. Since 0.1.
 #[no_mangle]

@@ -1,16 +1,14 @@
 //! `ssh_authorized_keys`: which keys let a user in, and with which restrictions.
 
 use std::ffi::{c_char, c_void, OsStr};
-use std::fs::OpenOptions;
-use std::io::Read;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::authorized_keys::{AuthorizedKey, AuthorizedKeys, Candidate, MAX_FILE};
 use crate::driver::sys::clock;
+use crate::driver::sys::file::read_regular;
 use crate::error::{Error, KeyFault};
 use crate::keys::{Permissions, ShownKey};
 
@@ -96,9 +94,11 @@ pub unsafe extern "C" fn ssh_authorized_keys_count(keys: *const ssh_authorized_k
 }
 
 /// Lets a user in by the first line that has the key and whose options do not keep them from it, or refuses. For
-/// SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN, and a key that is shown alone: certificates are for
-/// ssh_server_add_user_authority(), and lines with "cert-authority" count for those that were found good there, as a further
-/// restriction.
+/// SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN. A key that is shown in a certificate is let in by a line with
+/// "cert-authority" whose key has signed it, and for which it is good: its kind, its time, its principals (one of
+/// "principals", or else the user's name), its addresses. Such certificates get here only with
+/// ssh_server_set_ask_certificates(), or where the authority is one of ssh_server_add_user_authority() too; then the
+/// server has checked them already, against its own principals, and the line is a further restriction.
 ///
 /// Enforced here are "from" and "expiry-time", "principals" and "cert-authority", "no-touch-required" and
 /// "verify-required" (with a plain key nobody is verified, and the line does not count). Enforced while the user is in: a
@@ -344,25 +344,12 @@ fn address_of(peer: &str) -> Option<IpAddr> {
     peer.split('%').next()?.parse().ok()
 }
 
-/// Never blocks on a FIFO, or reads on for ever from a device.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error: std::io::Error| Error::Io {
         operation: "read authorized keys",
         errno: error.raw_os_error().unwrap_or(libc::EIO),
     };
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(KeyFault::Malformed("not a regular file").into());
-    }
-    // One byte more, so that a file that is too long is found out and not cut.
-    let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
+    read_regular(path, MAX_FILE)
+        .map_err(failed)?
+        .ok_or_else(|| KeyFault::Malformed("not a regular file").into())
 }

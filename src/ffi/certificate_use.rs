@@ -49,8 +49,8 @@ pub unsafe extern "C" fn ssh_key_certificate(key: *const ssh_key) -> *mut ssh_ce
 }
 
 /// The certificate that a key was shown in: for SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN one that was
-/// found to hold for the user, signed by an authority of ssh_server_add_user_authority(). For SSH_REQUEST_HOST_KEY nobody has
-/// looked at it.
+/// found to hold for the user, signed by an authority of ssh_server_add_user_authority(), unless
+/// ssh_server_set_ask_certificates() lets others get here too. For SSH_REQUEST_HOST_KEY nobody has looked at it.
 ///
 /// @return a certificate, freed with ssh_certificate_free(), or NULL where there is none. Any thread. Since 0.1.
 #[no_mangle]
@@ -150,6 +150,31 @@ pub unsafe extern "C" fn ssh_server_set_user_principals(
         object.settings.lock().change_user_keys(|settings| {
             settings.principals.insert(user, principals);
         });
+        Ok(SSH_OK)
+    })
+}
+
+/// Sets whether certificates of authorities that the server does not know are put to the program, in the requests
+/// SSH_REQUEST_AUTH_KEY_ASKED and SSH_REQUEST_AUTH_KEY_PROVEN: then nobody has looked at them, and
+/// ssh_authorized_keys_answer() is to, for lines with "cert-authority". At first they let nobody in, without asking.
+///
+/// Nothing else lets such a certificate in: ssh_request_accept() and ssh_request_accept_partial() are taken for a refusal,
+/// because nobody would enforce then what it forbids.
+///
+/// @param server   the server
+/// @param enabled  whether they are, from now on, by transports that start
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_server_set_ask_certificates(
+    server: *mut ssh_server,
+    enabled: bool,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(server)?;
+        object
+            .settings
+            .lock()
+            .change_user_keys(|settings| settings.asks_about_others = enabled);
         Ok(SSH_OK)
     })
 }

@@ -16,6 +16,7 @@ use super::transport_object::TransportObject;
 /// The numbers of the kinds.
 pub(crate) const KINDS: &[(i32, RequestKind)] = &[
     (request::SSH_REQUEST_HOST_KEY, RequestKind::HostKey),
+    (request::SSH_REQUEST_HOST_KEYS, RequestKind::HostKeys),
     (request::SSH_REQUEST_PROMPTS, RequestKind::Prompts),
     (request::SSH_REQUEST_PASSWORD, RequestKind::Password),
     (request::SSH_REQUEST_PASSPHRASE, RequestKind::Passphrase),

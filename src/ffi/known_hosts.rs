@@ -74,7 +74,7 @@ pub unsafe extern "C" fn ssh_known_hosts_new_default(
             known.add_file(&home.join(name))?;
         }
         for name in ["ssh_known_hosts", "ssh_known_hosts2"] {
-            known.add_file(&Path::new("/etc/ssh").join(name))?;
+            known.add_system_file(&Path::new("/etc/ssh").join(name))?;
         }
         new_handle(known)
     })

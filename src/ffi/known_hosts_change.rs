@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-use crate::known_hosts::{Marker, NewLine};
+use crate::driver::Question;
+use crate::known_hosts::{Hashing, Host, Marker, NewLine};
 
 use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
@@ -13,6 +14,7 @@ use super::known_hosts_entry::{
     SSH_KNOWN_HOSTS_MARKER_AUTHORITY, SSH_KNOWN_HOSTS_MARKER_NONE, SSH_KNOWN_HOSTS_MARKER_REVOKED,
 };
 use super::memory;
+use super::request::ssh_request;
 use super::status::{ssh_status, SSH_OK};
 use super::transport::invalid_if_misuse;
 
@@ -124,6 +126,52 @@ pub unsafe extern "C" fn ssh_known_hosts_remove(
         memory::write(count, 0);
         let host = host_of(host, port)?;
         memory::write(count, handle::get(known_hosts)?.remove(&host)?);
+        Ok(SSH_OK)
+    })
+}
+
+/// Writes down what a SSH_REQUEST_HOST_KEYS tells: the keys that are new go into the first file, and the lines in which the
+/// host has a key that it has no longer out of all files but the system's. Lines with a marker or with patterns stay. This
+/// is for known hosts that are not the transport's, or to say whether names are hashed; otherwise ssh_request_accept() does
+/// it.
+///
+/// @param known_hosts  known hosts with a file
+/// @param request      the request, answered or not
+/// @param host         the host, or NULL for the one of the transport's known hosts
+/// @param port         its port; not looked at when the host is NULL
+/// @param hashed       whether to hash the name in new lines
+/// @param error        as for ssh_known_hosts_add(); SSH_ERR_STATE also for a request of another kind, and when the transport
+///                     has no known hosts and no host is given
+/// @return SSH_OK or a failure. Any thread; writes files. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_known_hosts_update(
+    known_hosts: *mut ssh_known_hosts,
+    request: *const ssh_request,
+    host: *const c_char,
+    port: u16,
+    hashed: bool,
+    error: *mut *mut ssh_error,
+) -> ssh_status {
+    guard::status_with(error, || {
+        let object = handle::get(known_hosts)?;
+        let request = handle::get(request)?;
+        let Question::HostKeys(change) = request.driver.question() else {
+            return Err(Failure::state("the request is about no host keys"));
+        };
+        let host = match (host.is_null(), &change.host) {
+            (false, _) => host_of(host, port)?,
+            (true, Some(name)) => Host::new(name, 0).map_err(invalid_if_misuse)?,
+            (true, None) => {
+                return Err(Failure::state(
+                    "the transport has no known hosts: name the host",
+                ));
+            }
+        };
+        let hashing = match hashed {
+            true => Hashing::Hashed,
+            false => Hashing::Plain,
+        };
+        object.change_keys(&host, change, hashing)?;
         Ok(SSH_OK)
     })
 }

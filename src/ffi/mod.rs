@@ -56,6 +56,7 @@ mod moduli_file;
 pub mod packetizer;
 pub mod port_forward;
 pub mod request;
+mod request_host_keys;
 mod request_object;
 pub mod revocations;
 pub mod security;

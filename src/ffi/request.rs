@@ -52,6 +52,20 @@ pub const SSH_REQUEST_PASSWORD: i32 = 3;
 /// SSH_REQUEST_PROMPTS; ssh_request_name() is the file.
 pub const SSH_REQUEST_PASSPHRASE: i32 = 4;
 
+/// Client: the server has other host keys than are known of it; keep them? Asked once, after a user is in, when the server
+/// tells of its keys ("hostkeys-00@openssh.com") and its list differs from what the transport's known hosts say
+/// (ssh_transport_set_known_hosts()). ssh_request_host_key() gives those that are new, for which the server has proven by
+/// signatures that it has them, and those that it has no longer. Accepting writes them into the known hosts: new keys into
+/// the first file, and the lines of old ones out of all of the user's. Refusing leaves all as it is, and so does nobody to
+/// ask.
+///
+/// Not asked, as by ssh: when another file than the user's, a certificate, or a name without the port has vouched for the
+/// server; where the host's lines are patterns, lists of more than two names, or have a marker; and where a key of the host
+/// is known under another name too. Without known hosts, but with an expected key or one that the program has accepted, all
+/// keys but that one count as new, and accepting writes nothing: the program may keep them where it likes, or have
+/// ssh_known_hosts_update() do it.
+pub const SSH_REQUEST_HOST_KEYS: i32 = 5;
+
 /// Server: has this user, whom the client names for the first time, authentication methods of their own? Answer with
 /// ssh_request_accept_methods(), or else those of the server hold: ssh_server_set_auth_methods(). The moment for a text
 /// for this user, too: ssh_request_send_banner(). Asked if there is a callback for it when the transport starts, or with

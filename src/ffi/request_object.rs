@@ -108,6 +108,8 @@ impl Lent {
                 lent.key = Some(shown.key.clone());
                 lent.certificate = shown.certificate.clone();
             }
+            // Keys alone, which are asked for one by one.
+            Question::HostKeys(_) => {}
             Question::Prompts(prompts) => lent.prompts(prompts),
             Question::Secret { about, prompts, .. } => {
                 lent.name = exact(about.as_str())?;

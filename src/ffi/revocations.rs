@@ -1,12 +1,10 @@
 //! `ssh_revocations`: lists of keys and certificates that must not be trusted any more.
 
 use std::ffi::{c_char, c_void};
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::driver::sys::file::read_regular;
 use crate::error::{CertificateFault, Error, KeyFault};
 use crate::keys::revocation::MAX_REVOCATIONS;
 use crate::keys::{RevocationList, ShownKey};
@@ -19,6 +17,7 @@ use super::key::{self, ssh_key};
 use super::memory;
 use super::server::ssh_server;
 use super::status::{ssh_status, SSH_ERR_REVOKED, SSH_OK};
+use super::transport::ssh_transport;
 
 /// A list of what is revoked: one of OpenSSH's key revocation lists (KRL, as ssh-keygen -k makes them), or a plain file with
 /// one public key a line. It does not change; a new file is loaded as a new list.
@@ -150,6 +149,28 @@ pub unsafe extern "C" fn ssh_server_set_revocations(
     })
 }
 
+/// Has a client refuse host keys and certificates that are revoked, before anything or anybody else is asked about them, an
+/// expected key and ssh_transport_set_insecure_accept_any_host_key() included: the session ends with SSH_ERR_HOSTKEY. Such
+/// keys are not learnt either when the server tells of them (SSH_REQUEST_HOST_KEYS). This is RevokedHostKeys of ssh_config.
+///
+/// @param transport    a transport that is not started
+/// @param revocations  the list, or NULL for none
+/// @return SSH_OK, SSH_ERR_STATE once it is started, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_transport_set_revoked_host_keys(
+    transport: *mut ssh_transport,
+    revocations: *const ssh_revocations,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(transport)?;
+        let list = handle::get_optional(revocations)?.map(|list| list.share());
+        object
+            .driver
+            .configure(|options| options.revoked_host_keys = list.into_iter().collect())?;
+        Ok(SSH_OK)
+    })
+}
+
 // --- behind the handle ----------------------------------------------------------------------------
 
 impl Handle for ssh_revocations {
@@ -170,28 +191,12 @@ fn judge(found: Result<(), CertificateFault>) -> ssh_status {
     }
 }
 
-/// Never blocks on a FIFO, or reads on for ever from a device.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |operation| {
-        move |error: std::io::Error| Error::Io {
-            operation,
-            errno: error.raw_os_error().unwrap_or(libc::EIO),
-        }
+    let failed = |error: std::io::Error| Error::Io {
+        operation: "read revocation list",
+        errno: error.raw_os_error().unwrap_or(libc::EIO),
     };
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(failed("open revocation list"))?;
-    let about = file.metadata().map_err(failed("look at revocation list"))?;
-    if !about.is_file() {
-        return Err(KeyFault::Malformed("not a regular file").into());
-    }
-    // One byte more, so that a list that is too long is found out and not cut.
-    let limit = u64::try_from(MAX_REVOCATIONS).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed("read revocation list"))?;
-    Ok(bytes)
+    read_regular(path, MAX_REVOCATIONS)
+        .map_err(failed)?
+        .ok_or_else(|| KeyFault::Malformed("not a regular file").into())
 }

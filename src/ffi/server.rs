@@ -109,6 +109,48 @@ pub unsafe extern "C" fn ssh_server_add_key(
     })
 }
 
+/// Adds a key that clients are told of beside the host keys, for every transport started from now on, and that is used for
+/// nothing else: the host key to come. Clients that keep what they are told (ssh with UpdateHostKeys, this library with
+/// SSH_REQUEST_HOST_KEYS) know it by the day on which it becomes a host key, and forget the old one the first time that
+/// they are told no longer of that.
+///
+/// @param server  the server
+/// @param key     a private key; up to 32 of them
+/// @return SSH_OK, SSH_ERR_INVALID_ARG for a public key or one too many, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_server_add_next_key(
+    server: *mut ssh_server,
+    key: *const ssh_key,
+) -> ssh_status {
+    guard::status(|| {
+        let object = handle::get(server)?;
+        let key = key::private_key(key)?;
+        let mut settings = object.settings.lock();
+        if settings.next_keys.len() >= MAX_NEXT_KEYS {
+            return Err(Failure::invalid("at most 32 host keys to come"));
+        }
+        settings.next_keys.push(key);
+        Ok(SSH_OK)
+    })
+}
+
+/// Sets whether clients are told of all host keys once their user is in ("hostkeys-00@openssh.com"), as sshd does. They
+/// are, unless it is turned off here. Certificates are not told of.
+///
+/// @param server   the server
+/// @param enabled  whether they are, from now on, by transports that start
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_server_set_tell_host_keys(
+    server: *mut ssh_server,
+    enabled: bool,
+) -> ssh_status {
+    guard::status(|| {
+        handle::get(server)?.settings.lock().tells_host_keys = enabled;
+        Ok(SSH_OK)
+    })
+}
+
 /// Loads groups for Diffie-Hellman group exchange (RFC 4419), for every transport started from now on. Without a file
 /// the groups of RFC 3526 are used. Groups below 2,048 bits, and what is no tested safe prime, are passed over.
 ///
@@ -219,3 +261,5 @@ pub unsafe extern "C" fn ssh_server_set_security_options(
 }
 
 pub(crate) const MAX_BANNER: usize = 32_768;
+/// With the host keys themselves no more than a client looks at.
+const MAX_NEXT_KEYS: usize = 32;

@@ -41,6 +41,8 @@ pub(crate) struct ServerSettings {
     pub(crate) moduli: Option<Arc<Moduli>>,
     pub(crate) user_keys: Option<Arc<UserKeys>>,
     pub(crate) touch_required: bool,
+    pub(crate) tells_host_keys: bool,
+    pub(crate) next_keys: Vec<PrivateKey>,
 }
 
 impl Default for ServerSettings {
@@ -57,6 +59,8 @@ impl Default for ServerSettings {
             moduli: None,
             user_keys: None,
             touch_required: true,
+            tells_host_keys: true,
+            next_keys: Vec::new(),
         }
     }
 }
@@ -106,6 +110,8 @@ impl ServerSettings {
         options.moduli.clone_from(&self.moduli);
         options.user_keys.clone_from(&self.user_keys);
         options.server_auth.touch_required = self.touch_required;
+        options.tells_host_keys = self.tells_host_keys;
+        options.next_host_keys.clone_from(&self.next_keys);
         options.login_grace = (self.login_grace_ms > 0)
             .then(|| std::time::Duration::from_millis(u64::from(self.login_grace_ms)));
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Host, Judgement, KnownHosts, Verdict};
+use super::{Hashing, Host, Judgement, KnownHosts, Verdict};
 use crate::driver::sync::Mutex;
-use crate::driver::{unix_time, HostKeyJudge, Judged};
+use crate::driver::{unix_time, HostKeyChange, HostKeyJudge, Judged, KeyUpdates};
 use crate::error::{Error, HostKeyFault};
 use crate::keys::certificate::{CertificateCheck, CertificateKind};
-use crate::keys::ShownKey;
+use crate::keys::{PublicKey, ShownKey};
 
 /// Known hosts, and the one that a transport leads to.
 pub struct Attached {
@@ -87,5 +87,140 @@ impl HostKeyJudge for Attached {
         };
         *self.judgement.lock() = Some(judgement);
         Ok(judged)
+    }
+
+    fn updates(&self) -> KeyUpdates {
+        KeyUpdates::Ask
+    }
+
+    fn compare(&self, offered: &[PublicKey]) -> Result<Option<HostKeyChange>, Error> {
+        match self.judgement() {
+            Some(judgement) => self.known.compare(&self.host, &judgement, offered),
+            // Something else has decided about the server's key.
+            None => Ok(None),
+        }
+    }
+
+    fn keep(&self, change: &HostKeyChange) -> Result<(), Error> {
+        self.known.change_keys(&self.host, change, Hashing::AsThere)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+    use crate::error::KnownKeys;
+    use crate::keys::certificate::CertificateDraft;
+    use crate::keys::{Certificate, KeyKind, PrivateKey};
+
+    fn key() -> PrivateKey {
+        PrivateKey::generate(KeyKind::Ed25519, 0, &mut SystemRandom).unwrap()
+    }
+
+    fn line(names: &str, key: &PrivateKey) -> String {
+        format!("{names} {}\n", key.public().to_line(""))
+    }
+
+    /// A certificate of `key` by `authority`, for "host", with changes.
+    fn certify(
+        key: &PrivateKey,
+        authority: &PrivateKey,
+        change: impl FnOnce(&mut CertificateDraft),
+    ) -> Certificate {
+        let mut draft = CertificateDraft::new(CertificateKind::Host, key.public().clone());
+        draft.add_principal("host").unwrap();
+        change(&mut draft);
+        draft.sign(authority, None, &mut SystemRandom).unwrap()
+    }
+
+    fn judged(known_hosts: &str, key: &PrivateKey, certificate: Certificate) -> Judged {
+        let known = KnownHosts::default();
+        known.add_text(known_hosts.as_bytes()).unwrap();
+        let attached = Attached::new(Arc::new(known), Host::new("host", 2222).unwrap());
+        let shown = ShownKey {
+            key: key.public().clone(),
+            certificate: Some(certificate),
+        };
+        attached.judge(&shown).unwrap()
+    }
+
+    /// An authority that is known for the host has the last word: the plain key helps nothing, even if it is known.
+    #[test]
+    fn a15_bad_certificates_of_a_known_authority_are_refused() {
+        let (host, authority) = (key(), key());
+        let known = format!(
+            "@cert-authority {}{}",
+            line("host", &authority),
+            line("[host]:2222", &host)
+        );
+        let good = certify(&host, &authority, |_| {});
+        assert!(matches!(judged(&known, &host, good), Judged::Accept));
+        let draft = |kind| CertificateDraft::new(kind, host.public().clone());
+        type Change<'a> = Box<dyn FnOnce(&mut CertificateDraft) + 'a>;
+        let changes: Vec<(&str, Change<'_>)> = vec![
+            (
+                "expired",
+                Box::new(|draft| draft.set_validity(0, 1).unwrap()),
+            ),
+            (
+                "not valid before",
+                Box::new(|draft| draft.set_validity(u64::MAX - 1, u64::MAX).unwrap()),
+            ),
+            (
+                "it is for a user",
+                Box::new(|changed| *changed = draft(CertificateKind::User)),
+            ),
+            (
+                "unknown critical option",
+                Box::new(|draft| draft.set_critical_option("new@example.org", None).unwrap()),
+            ),
+        ];
+        for (what, change) in changes {
+            let bad = certify(&host, &authority, change);
+            let Judged::Refuse(HostKeyFault::Certificate { fault, .. }) =
+                judged(&known, &host, bad)
+            else {
+                panic!("{what}")
+            };
+            assert!(fault.to_string().contains(what), "{what}: {fault}");
+        }
+        for names in [&[][..], &["other"], &["hos"], &["[host]:2222"]] {
+            let mut draft = draft(CertificateKind::Host);
+            for name in names {
+                draft.add_principal(name).unwrap();
+            }
+            let bad = draft.sign(&authority, None, &mut SystemRandom).unwrap();
+            let judged = judged(&known, &host, bad);
+            assert!(matches!(judged, Judged::Refuse(_)), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a15_revoked_and_unknown_authorities_of_a_host() {
+        let (host, authority) = (key(), key());
+        let trusted = format!("@cert-authority {}", line("*", &authority));
+        for revoked in [line("host", &authority), line("*", &host)] {
+            let known = format!("{trusted}@revoked {revoked}");
+            let judged = judged(&known, &host, certify(&host, &authority, |_| {}));
+            let Judged::Refuse(HostKeyFault::Known(fault)) = judged else {
+                panic!("{revoked}")
+            };
+            assert_eq!(fault.known, KnownKeys::Revoked);
+        }
+        // Where the authority is not known, the key must be.
+        for (known, accepted) in [
+            (line("host", &host), true),
+            (String::new(), false),
+            (
+                format!("@cert-authority {}", line("other", &authority)),
+                false,
+            ),
+            (format!("@cert-authority {}", line("*", &host)), false),
+        ] {
+            let judged = judged(&known, &host, certify(&host, &authority, |_| {}));
+            assert_eq!(matches!(judged, Judged::Accept), accepted, "{known}");
+            assert!(accepted || matches!(judged, Judged::Ask(_)), "{known}");
+        }
     }
 }

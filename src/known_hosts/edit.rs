@@ -58,7 +58,7 @@ impl NewLine<'_> {
     }
 
     /// The text with its newline.
-    fn text(&self, random: &mut dyn Random) -> Result<String, Error> {
+    pub(super) fn text(&self, random: &mut dyn Random) -> Result<String, Error> {
         self.check()?;
         let names = match self.hashed {
             true => names::hash(self.names, random),
@@ -232,7 +232,7 @@ fn names_literally(raw: &RawEntry<'_>, host: &str) -> bool {
 }
 
 /// Appends a line behind a last one that may lack its end.
-fn append(bytes: &mut Vec<u8>, line: &str) {
+pub(super) fn append(bytes: &mut Vec<u8>, line: &str) {
     if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
         bytes.push(b'\n');
     }

@@ -265,9 +265,9 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::fs::{symlink, PermissionsExt};
 
-    pub(in crate::known_hosts) struct Folder(pub(in crate::known_hosts) PathBuf);
+    pub(crate) struct Folder(pub(crate) PathBuf);
     impl Folder {
-        pub(in crate::known_hosts) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let path = temporary_beside(&std::env::temp_dir().join("sshwire-known"));
             fs::create_dir(&path).unwrap();
             Folder(path)

@@ -1,6 +1,6 @@
 //! known_hosts files: which keys a host is known to have, and what follows for the one it shows.
 //!
-//! Parsing, judging and editing work on bytes (`line`, `names`, `document`, `judge`, `edit`); [`KnownHosts`] keeps the
+//! Parsing, judging and editing work on bytes (`line`, `names`, `document`, `judge`, `edit`, `rotation`); [`KnownHosts`] keeps the
 //! files in use, and `file` reads them and puts new content in their place.
 
 mod attached;
@@ -13,13 +13,17 @@ pub(crate) mod fuzzing;
 mod judge;
 mod line;
 mod names;
+mod rotation;
 mod store;
 
 pub use attached::Attached;
 pub use edit::NewLine;
+#[cfg(test)]
+pub(crate) use file::tests::Folder;
 pub use file::MAX_FILE;
 pub use judge::{Judgement, Verdict};
 pub use line::{KnownKey, MAX_LINE};
+pub use rotation::Hashing;
 pub use store::KnownHosts;
 
 use std::path::PathBuf;

@@ -34,6 +34,12 @@ pub(super) fn are_literal(names: &[u8]) -> bool {
     names.first() != Some(&b'|') && !names.iter().any(|byte| b"*?!".contains(byte))
 }
 
+/// Whether the names are more than ssh writes by itself: a host, or a host and its address.
+pub(super) fn are_elaborate(names: &[u8]) -> bool {
+    let commas = names.iter().filter(|byte| **byte == b',').count();
+    commas > 1 || names.iter().any(|byte| b"*?!".contains(byte))
+}
+
 /// A host name that only who knows it finds again: `|1|salt|HMAC-SHA1(salt, name)`.
 struct Hashed {
     salt: [u8; HASH_LEN],

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::document::Document;
 use super::edit::{self, NewLine};
 use super::file::{self, Missing, Stamp, MAX_FILE};
-use super::judge::{self, Judgement};
-use super::{Entry, Host};
+use super::judge::{self, Judgement, Verdict};
+use super::rotation::{self, Comparison, Hashing};
+use super::{names, Entry, Host, Marker};
 use crate::crypto::random::SystemRandom;
 use crate::driver::sync::Mutex;
+use crate::driver::HostKeyChange;
 use crate::error::Error;
 use crate::keys::PublicKey;
 
@@ -28,6 +30,8 @@ pub struct KnownHosts {
 /// One file, as it was when it was last read, or given lines, which stay.
 struct Source {
     path: Option<PathBuf>,
+    /// Whether it is the user's, and may be changed when a host changes its keys.
+    is_users: bool,
     read: Mutex<(Option<Stamp>, Document)>,
 }
 
@@ -55,8 +59,21 @@ impl KnownHosts {
     /// # Errors
     /// Those of reading it, unless it does not exist.
     pub fn add_file(&self, path: &Path) -> Result<(), Error> {
+        self.add_file_of(path, true)
+    }
+
+    /// The same for a file that is the system's: what it knows of a host is not changed when the host changes its keys.
+    ///
+    /// # Errors
+    /// As [`add_file`](Self::add_file).
+    pub fn add_system_file(&self, path: &Path) -> Result<(), Error> {
+        self.add_file_of(path, false)
+    }
+
+    fn add_file_of(&self, path: &Path, is_users: bool) -> Result<(), Error> {
         let source = Source {
             path: Some(path.to_owned()),
+            is_users,
             read: Mutex::default(),
         };
         source.document()?;
@@ -77,6 +94,7 @@ impl KnownHosts {
         };
         self.add(Source {
             path: None,
+            is_users: false,
             read: Mutex::new((None, document)),
         })
     }
@@ -93,6 +111,12 @@ impl KnownHosts {
     fn documents(&self) -> Result<Vec<Document>, Error> {
         let sources = self.sources.lock().clone();
         sources.iter().map(|source| source.document()).collect()
+    }
+
+    fn users(&self) -> Vec<Arc<Source>> {
+        let sources = self.sources.lock();
+        let users = sources.iter().filter(|source| source.is_users);
+        users.cloned().collect()
     }
 
     // ---- questions ------------------------------------------------------------------------------------
@@ -192,6 +216,65 @@ impl KnownHosts {
         Ok(count)
     }
 
+    /// What a host's own list of its keys means for the user's files; `None` where they are to be left alone, or where it
+    /// is not one of them that has vouched for the host by `judgement`.
+    ///
+    /// # Errors
+    /// Those of reading the files.
+    pub fn compare(
+        &self,
+        host: &Host,
+        judgement: &Judgement,
+        offered: &[PublicKey],
+    ) -> Result<Option<HostKeyChange>, Error> {
+        let users = self.users();
+        if users.is_empty() || !is_by_name(&users, host, judgement) {
+            return Ok(None);
+        }
+        let documents: Result<Vec<_>, _> = users.iter().map(|source| source.document()).collect();
+        Ok(match rotation::compare(&documents?, host, offered) {
+            Comparison::LeaveAlone(_) => None,
+            Comparison::Change(keys) => Some(HostKeyChange {
+                host: Some(host.name().to_owned()),
+                known: keys.known,
+                added: keys.added,
+                gone: keys.gone,
+            }),
+        })
+    }
+
+    /// Writes down what a host has changed: new keys in the first file, and those that are gone out of all of the user's.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub fn change_keys(
+        &self,
+        host: &Host,
+        change: &HostKeyChange,
+        hashing: Hashing,
+    ) -> Result<(), Error> {
+        let (own, mut added) = (self.own_file()?, change.added.as_slice());
+        let others = self
+            .users()
+            .into_iter()
+            .filter_map(|source| source.path.clone());
+        let others = others
+            .filter(|path| *path != own)
+            .map(|path| (path, Missing::LeaveOut));
+        let create = if added.is_empty() {
+            Missing::LeaveOut
+        } else {
+            Missing::Create
+        };
+        for (path, missing) in std::iter::once((own.clone(), create)).chain(others) {
+            let keys = (std::mem::take(&mut added), change.gone.as_slice());
+            file::change(&path, missing, |bytes| {
+                rotation::change(bytes, host, keys, hashing, &mut SystemRandom)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Hashes the names, and says in how many lines.
     ///
     /// # Errors
@@ -204,6 +287,20 @@ impl KnownHosts {
             Ok(new)
         })?;
         Ok(count)
+    }
+}
+
+/// Whether a line of one of these files gives the host its key, under its name with the port. What the application has
+/// accepted where nothing was known is as good.
+fn is_by_name(users: &[Arc<Source>], host: &Host, judgement: &Judgement) -> bool {
+    match (judgement.verdict, &judgement.entry) {
+        (Verdict::Unknown, _) => true,
+        (Verdict::Match, Some(entry)) => {
+            entry.marker == Marker::None
+                && users.iter().any(|source| source.path == entry.file)
+                && names::matches(&entry.names, host.name()).unwrap_or(false)
+        }
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod ext_info;
 pub mod forward;
 pub mod global_request;
+pub mod host_keys;
 pub mod kex;
 mod number;
 pub mod open_kind;

@@ -279,6 +279,80 @@ static void revoked(void)
     ssh_memory_free(line);
 }
 
+/* A host key that is revoked: the expected one, and any that the program would take. */
+static void revoked_hosts(void)
+{
+    for (int how = 0; how < 3; how++) {
+        pair p;
+        ssh_error *error = NULL;
+        pair_make(&p);
+        char *line = ssh_key_public_line(how == 2 ? user : p.host_key, NULL);
+        ssh_revocations *list = ssh_revocations_load(line, strlen(line), &error);
+        CHECK_STATUS(ssh_transport_set_revoked_host_keys(p.client, list), SSH_OK);
+        ssh_revocations_free(list);
+        if (how == 0)
+            CHECK_STATUS(ssh_transport_set_expected_host_key(p.client, p.host_key), SSH_OK);
+        else
+            CHECK_STATUS(ssh_transport_set_insecure_accept_any_host_key(p.client), SSH_OK);
+        ssh_event *started = ssh_event_new();
+        CHECK_OK(ssh_transport_start_server(p.server_transport, p.server, started, 20000, &error), error);
+        ssh_status status = ssh_transport_start_client(p.client, NULL, 20000, &error);
+        CHECK_STATUS(status, how == 2 ? SSH_OK : SSH_ERR_HOSTKEY);
+        if (how < 2) {
+            char *fingerprint = ssh_key_fingerprint(p.host_key);
+            CHECK(strcmp(ssh_error_found_fingerprint(error), fingerprint) == 0);
+            CHECK(strstr(ssh_error_message(error), "revoked") != NULL);
+            ssh_memory_free(fingerprint);
+        }
+        ssh_error_free(error);
+        CHECK_STATUS(ssh_transport_set_revoked_host_keys(p.client, NULL), SSH_ERR_STATE);
+        ssh_event_free(started);
+        ssh_memory_free(line);
+        pair_free(&p);
+    }
+}
+
+static void on_by_lines(ssh_request *request, void *userdata)
+{
+    ssh_authorized_keys_answer(userdata, request, NULL, NULL, NULL);
+    ssh_request_free(request);
+}
+
+/* An authority that only a line knows: it lets nobody in without the program, nor by a plain yes. */
+static void authorities_of_lines(void)
+{
+    char text[2048];
+    ssh_error *error = NULL;
+    char *line = ssh_key_public_line(authority, NULL);
+    snprintf(text, sizeof text, "cert-authority,principals=\"admin\" %s\n", line);
+    ssh_authorized_keys *keys = ssh_authorized_keys_load(text, strlen(text), &error);
+    CHECK(keys != NULL);
+    ssh_certificate *good = sign(draft_for(SSH_CERTIFICATE_USER, user, "admin"));
+    ssh_certificate *other = sign(draft_for(SSH_CERTIFICATE_USER, user, "alice"));
+    static const struct {
+        bool asks, by_lines, is_good;
+        ssh_status status;
+    } cases[] = {{true, true, true, SSH_OK},
+                 {true, true, false, SSH_ERR_AUTH},
+                 {true, false, true, SSH_ERR_AUTH},
+                 {false, true, true, SSH_ERR_AUTH}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pair p;
+        pair_make(&p);
+        ssh_request_callback answer = cases[i].by_lines ? on_by_lines : pair_accept;
+        CHECK_STATUS(ssh_server_set_callback(p.server, SSH_REQUEST_AUTH_KEY_ASKED, answer, keys, NULL), SSH_OK);
+        CHECK_STATUS(ssh_server_set_callback(p.server, SSH_REQUEST_AUTH_KEY_PROVEN, answer, keys, NULL), SSH_OK);
+        CHECK_STATUS(ssh_server_set_ask_certificates(p.server, cases[i].asks), SSH_OK);
+        pair_start(&p);
+        CHECK_STATUS(login(&p, cases[i].is_good ? good : other), cases[i].status);
+        pair_free(&p);
+    }
+    ssh_certificate_free(good);
+    ssh_certificate_free(other);
+    ssh_authorized_keys_free(keys);
+    ssh_memory_free(line);
+}
+
 static void on_authorized(ssh_request *request, void *userdata)
 {
     size_t index = 99;
@@ -343,7 +417,9 @@ int main(void)
     users();
     hosts();
     revoked();
+    revoked_hosts();
     authorized();
+    authorities_of_lines();
     ssh_key_free(authority);
     ssh_key_free(user);
     return 0;

@@ -47,9 +47,15 @@ const OPTIONS: [&str; 34] = [
 
 /// `ssh` to whatever listens on a port, which need not be known: who is let in is the question here.
 fn ssh(port: u16, user: &str, arguments: &[&str]) -> Output {
+    let mut command = ssh_with(port, user, &key("user_ed25519"));
+    run(command.args(arguments), b"", LIMIT)
+}
+
+/// With the key of a file, and the certificate beside it.
+fn ssh_with(port: u16, user: &str, identity: &Path) -> Command {
     let mut command = peer("SSH");
     command.args(["-F", "none", "-p", &port.to_string(), "-l", user, "-i"]);
-    command.arg(key("user_ed25519"));
+    command.arg(identity);
     for option in [
         "BatchMode=yes",
         "IdentitiesOnly=yes",
@@ -62,7 +68,7 @@ fn ssh(port: u16, user: &str, arguments: &[&str]) -> Output {
     ] {
         command.args(["-o", option]);
     }
-    run(command.args(arguments), b"", LIMIT)
+    command
 }
 
 /// The line of a key of ours, without its comment.
@@ -180,4 +186,100 @@ fn the_same_is_permitted_as_by_sshd() {
         assert_eq!(ours, theirs, "{options}: terminal");
     }
     assert_eq!(seen.len(), 2);
+}
+
+/// A certificate for the key of the tests, beside a copy of it.
+fn certify(scratch: &Scratch, authority: &str, options: &[&str]) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let identity = scratch.file("certified");
+    for ending in ["", ".pub"] {
+        let from = format!("{}{ending}", key("user_ed25519").display());
+        let to = format!("{}{ending}", identity.display());
+        std::fs::copy(from, &to).expect("a key");
+        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    }
+    let mut command = peer("SSH_KEYGEN");
+    command
+        .args(["-q", "-I", "an id", "-s"])
+        .arg(key(authority));
+    command.args(options).arg(identity.with_extension("pub"));
+    run(&mut command, b"", LIMIT).expect_code(0);
+    identity
+}
+
+/// Lines with `cert-authority`, and certificates for them. USER is the name of the account.
+const CERTIFIED: [(&str, &[&str]); 17] = [
+    ("cert-authority CA", &["-n", "USER"]),
+    ("cert-authority CA", &["-n", "somebody"]),
+    ("cert-authority CA", &["-n", "USER", "-V", "-2h:-1h"]),
+    ("cert-authority CA", &["-n", "USER", "-V", "+1h:+2h"]),
+    (
+        "cert-authority CA",
+        &["-n", "USER", "-O", "source-address=192.0.2.0/24"],
+    ),
+    (
+        "cert-authority CA",
+        &["-n", "USER", "-O", "source-address=127.0.0.0/8"],
+    ),
+    (
+        "cert-authority CA",
+        &["-n", "USER", "-O", "force-command=echo forced"],
+    ),
+    (
+        "cert-authority CA",
+        &["-n", "USER", "-O", "critical:new@example.org"],
+    ),
+    ("cert-authority CA", &["-h", "-n", "USER"]),
+    ("cert-authority OTHER", &["-n", "USER"]),
+    ("CA", &["-n", "USER"]),
+    (
+        "cert-authority,principals=\"admin,root\" CA",
+        &["-n", "admin"],
+    ),
+    (
+        "cert-authority,principals=\"admin,root\" CA",
+        &["-n", "USER"],
+    ),
+    ("cert-authority,from=\"10.0.0.0/8\" CA", &["-n", "USER"]),
+    ("cert-authority,command=\"echo line\" CA", &["-n", "USER"]),
+    (
+        "cert-authority,command=\"echo one\" CA",
+        &["-n", "USER", "-O", "force-command=echo two"],
+    ),
+    (
+        "cert-authority,principals=\"x\" CA|cert-authority CA",
+        &["-n", "USER"],
+    ),
+];
+
+#[test]
+fn a15_the_same_certificates_let_in_by_lines_as_by_sshd() {
+    need!("SSHD", "SSH", "SSH_KEYGEN", "ACCOUNT");
+    let scratch = Scratch::new();
+    let file = scratch.write("authorized", &words("user_rsa"));
+    let both = Both::start(&scratch, &file);
+    let mut seen = std::collections::BTreeSet::new();
+    for (lines, options) in CERTIFIED {
+        let lines = lines
+            .replace("CA", &words("user_ecdsa256"))
+            .replace("OTHER", &words("user_ecdsa384"))
+            .replace('|', "\n");
+        scratch.write("authorized", &format!("{}\n{lines}\n", words("user_rsa")));
+        let attempt = |port: u16, user: &str| {
+            let named: Vec<_> = options
+                .iter()
+                .map(|word| word.replace("USER", user))
+                .collect();
+            let named: Vec<_> = named.iter().map(String::as_str).collect();
+            let identity = certify(&scratch, "user_ecdsa256", &named);
+            let mut command = ssh_with(port, user, &identity);
+            let output = run(command.args(["127.0.0.1", "echo in"]), b"", LIMIT);
+            (output.code(), output.text())
+        };
+        let theirs = attempt(both.sshd.port, &both.account);
+        let ours = attempt(both.ours.port, "tester");
+        assert_eq!(ours, theirs, "{lines} {options:?}: {}", both.ours.log());
+        seen.insert(theirs);
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
 }

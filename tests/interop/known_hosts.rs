@@ -309,3 +309,38 @@ fn our_client_goes_by_known_hosts() {
         assert_eq!(fs::read_to_string(&file).expect("known"), text);
     }
 }
+
+/// Who may not write the file is told so, and what is known stays known.
+#[test]
+fn h3_a_file_that_may_not_be_written_is_told_and_stays() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    need!("ACCOUNT");
+    let scratch = Scratch::new();
+    let text = format!("one {}", words("host_ed25519"));
+    let file = scratch.write("known", &text);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).expect("mode");
+    let mut command = Command::new(program("known_hosts"));
+    command.arg(&file);
+    // Nothing is forbidden to root, so it is somebody else.
+    let accounts = fs::read_to_string("/etc/passwd").expect("accounts");
+    let uid = accounts.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        (fields.first() == Some(&account().0.as_str())).then(|| fields[2].parse().expect("uid"))
+    });
+    command.uid(uid.expect("the account"));
+    let (good, other) = (words("host_ed25519"), words("user_ed25519"));
+    let input = format!(
+        "check one 0 {good}\nadd two 0 plain {good}\nreplace one 0 plain {other}\nremove one 0\nhash\ncheck one 0 {good}\n"
+    );
+    let output = run(&mut command, input.as_bytes(), LIMIT).expect_code(0);
+    let said: Vec<_> = output.text().lines().map(str::to_owned).collect();
+    assert!(
+        said[0].starts_with("match ") && said[5].starts_with("match "),
+        "{said:?}"
+    );
+    for refused in &said[1..5] {
+        assert!(refused.contains("Permission denied"), "{said:?}");
+    }
+    assert_eq!(fs::read_to_string(&file).expect("the file"), text);
+}

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone, git, rsync and an X
-# server without a screen from the distribution's packages, paramiko and ssh-audit in a Python environment of their own.
+# server without a screen from the distribution's packages, paramiko, asyncssh and ssh-audit in a Python environment of
+# their own.
 # Everything that is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it
 # finds all there and returns at once.
 #
@@ -99,12 +100,12 @@ wanted=$(absent_packages)
 [ -z "$wanted" ] || install_packages $wanted
 
 venv=$peers/venv
-venv_ready() { "$venv/bin/python" -c 'import paramiko, ssh_audit' 2>/dev/null; }
+venv_ready() { "$venv/bin/python" -c 'import asyncssh, paramiko, ssh_audit' 2>/dev/null; }
 if ! venv_ready && package_present python3-venv; then
-    say "building a Python environment with paramiko and ssh-audit"
+    say "building a Python environment with paramiko, asyncssh and ssh-audit"
     rm -rf "$venv"
     { "$(system_python)" -m venv "$venv" \
-        && "$venv/bin/pip" install --quiet --disable-pip-version-check paramiko ssh-audit; } \
+        && "$venv/bin/pip" install --quiet --disable-pip-version-check paramiko asyncssh ssh-audit; } \
         </dev/null >"$peers/pip.log" 2>&1 || tail -n 5 "$peers/pip.log"
 fi
 
@@ -151,6 +152,7 @@ fi
     done
     if venv_ready; then
         printf 'PYTHON=%s\n' "$venv/bin/python"
+        printf 'ASYNCSSH=%s\n' "$venv/bin/python"
         printf 'SSH_AUDIT=%s\n' "$venv/bin/ssh-audit"
     fi
     if [ -e /usr/include/libssh/libssh.h ]; then
@@ -166,7 +168,7 @@ fi
 mv "$peers/env.new" "$peers/env"
 
 missing=$(absent_packages)
-venv_ready || missing="$missing paramiko ssh-audit (PyPI)"
+venv_ready || missing="$missing paramiko asyncssh ssh-audit (PyPI)"
 grep -q '^ACCOUNT=' "$peers/env" || missing="$missing account:$account (needs root)"
 missing=$(echo "$missing" | sed 's/^ *//; s/ *$//')
 if [ -n "$missing" ]; then
@@ -177,5 +179,5 @@ if [ -n "$missing" ]; then
     fi
 else
     say "all there: $("$venv/bin/pip" list --disable-pip-version-check 2>/dev/null \
-        | awk '/^(paramiko|ssh-audit) / {printf "%s %s, ", $1, $2}')$(ssh -V 2>&1 | cut -d, -f1)"
+        | awk '/^(paramiko|asyncssh|ssh-audit) / {printf "%s %s, ", $1, $2}')$(ssh -V 2>&1 | cut -d, -f1)"
 fi

@@ -8,7 +8,7 @@ module SSHWire
   class Request < Handle
     noun "request"
 
-    KINDS = { any: 0, host_key: 1, prompts: 2, password: 3, passphrase: 4, auth_methods: 9, auth_none: 10,
+    KINDS = { any: 0, host_key: 1, prompts: 2, password: 3, passphrase: 4, host_keys: 5, auth_methods: 9, auth_none: 10,
               auth_password: 11, auth_key_asked: 12, auth_key_proven: 13, auth_interactive: 14,
               auth_interactive_answers: 15, channel_open: 20, pty: 21, shell: 22, exec: 23, subsystem: 24, env: 25,
               window_change: 26, signal: 27, break: 28, channel_request: 29, global_request: 30, connect: 31,

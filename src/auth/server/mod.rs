@@ -80,6 +80,8 @@ enum Asked {
     Proof {
         blob: Vec<u8>,
         permissions: Option<Permissions>,
+        /// The key came in a certificate that nobody has looked at.
+        is_unjudged: bool,
     },
     Interactive,
 }
@@ -297,6 +299,7 @@ impl ServerAuth {
                 // Only here may a key be called proven: its own signature, under its own algorithm.
                 let asked = Asked::Proof {
                     blob: proof.shown.key.blob().to_vec(),
+                    is_unjudged: proof.shown.certificate.is_some() && proof.permissions.is_none(),
                     permissions: proof.permissions,
                 };
                 let kind = AuthQuestionKind::KeyProven {
@@ -524,10 +527,18 @@ impl Progress {
 
 impl Asked {
     /// Notes what a decision permits beside what a certificate does; the decision that is left. Where nothing is left that
-    /// both allow, that is no.
+    /// both allow, that is no; and so it is where nobody has said what a certificate permits.
     fn restrict(&mut self, decision: AuthDecision) -> AuthDecision {
         let AuthDecision::AcceptRestricted(more) = decision else {
-            return decision;
+            return match (&self, &decision) {
+                (
+                    Asked::Proof {
+                        is_unjudged: true, ..
+                    },
+                    AuthDecision::Accept | AuthDecision::Partial { .. },
+                ) => AuthDecision::Refuse,
+                _ => decision,
+            };
         };
         if let Asked::Proof { permissions, .. } = self {
             let both = match permissions.as_ref() {

@@ -98,6 +98,31 @@ fn a15_what_is_refused_is_refused_before_anybody_is_asked() {
     }
 }
 
+/// Where certificates that nobody has judged are put to the application, it lets them in by saying what they permit, and
+/// by nothing else.
+#[test]
+fn a15_a_certificate_that_nobody_has_judged_is_no_key() {
+    let permissions = Permissions::NONE;
+    let restricted = AuthDecision::AcceptRestricted(Box::new(permissions.clone()));
+    for (decision, is_in) in [
+        (AuthDecision::Accept, false),
+        (partial(&["password"]), false),
+        (AuthDecision::Refuse, false),
+        (restricted, true),
+    ] {
+        let mut pair = Pair::with(judged_by(Ok(None)));
+        pair.decisions.push_back(decision);
+        let outcome = pair
+            .attempt("u", publickey(certified(&key_a()), false))
+            .unwrap();
+        assert_eq!(outcome == AuthOutcome::Success, is_in);
+        assert_eq!(pair.permissions, is_in.then(|| permissions.clone()));
+        if !is_in {
+            assert!(matches!(outcome, AuthOutcome::Failure { .. }));
+        }
+    }
+}
+
 /// The label says what is inside, and the signature names the key's own algorithm.
 #[test]
 fn a7_labels_of_certificates() {

@@ -1,7 +1,8 @@
 //! From a destination to a transport with a user, as ssh gets there: by jump hosts or a proxy command, with the
 //! algorithms, known hosts and keys that the configuration names.
 //!
-//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys, `login` logs in. Keys come from
+//! `route` makes the way, `proxy` runs a command for it, `policy` decides about host keys and
+//! `update_host_keys` about those that a server has beside them, `revoked` reads what is never trusted. `login` logs in. Keys come from
 //! files (`identity`), some of which open with a passphrase only (`sealed`), and from the agent (`place` says where it is);
 //! `offers` puts them in order, `keys` tries them. `person` answers questions.
 
@@ -13,8 +14,10 @@ mod person;
 pub mod place;
 mod policy;
 mod proxy;
+mod revoked;
 mod route;
 mod sealed;
+mod update_host_keys;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;

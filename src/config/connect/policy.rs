@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use super::route::is_loopback;
+use super::update_host_keys;
 use crate::config::Resolved;
-use crate::driver::{HostKeyJudge, Judged, TransportOptions};
+use crate::driver::{HostKeyChange, HostKeyJudge, Judged, KeyUpdates, TransportOptions};
 use crate::error::Error;
 use crate::keys::{PublicKey, ShownKey};
-use crate::known_hosts::{Attached, Host, KnownHosts, Marker, NewLine, Verdict};
+use crate::known_hosts::{Attached, Hashing, Host, KnownHosts, Marker, NewLine, Verdict};
 
 /// How strict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ struct Judge {
     /// Whether new keys are written, and with a hashed name.
     keeps: bool,
     hashes: bool,
+    /// Who decides about the server's other keys.
+    updates: KeyUpdates,
     /// Whether a key was let pass that is not the known one.
     is_doubtful: AtomicBool,
 }
@@ -46,10 +49,11 @@ impl Policy {
             return Ok(Policy(None));
         }
         let known = Arc::new(KnownHosts::default());
-        for keyword in ["UserKnownHostsFile", "GlobalKnownHostsFile"] {
-            for file in resolved.texts(keyword) {
-                known.add_file(Path::new(file))?;
-            }
+        for file in resolved.texts("UserKnownHostsFile") {
+            known.add_file(Path::new(file))?;
+        }
+        for file in resolved.texts("GlobalKnownHostsFile") {
+            known.add_system_file(Path::new(file))?;
         }
         let host = match resolved.text("HostKeyAlias") {
             Some(alias) => Host::new(alias, 0),
@@ -69,6 +73,7 @@ impl Policy {
             // What the system knows is not for users to add to.
             keeps: resolved.texts("UserKnownHostsFile").next().is_some(),
             hashes: resolved.is_yes("HashKnownHosts"),
+            updates: update_host_keys::of(resolved),
             is_doubtful: AtomicBool::new(false),
         }))))
     }
@@ -152,6 +157,28 @@ impl HostKeyJudge for Judge {
     fn is_doubtful(&self) -> bool {
         self.is_doubtful.load(Ordering::Relaxed)
     }
+
+    fn updates(&self) -> KeyUpdates {
+        self.updates
+    }
+
+    fn compare(&self, offered: &[PublicKey]) -> Result<Option<HostKeyChange>, Error> {
+        // As for ssh: a key that was taken without asking anybody vouches for no others.
+        let verdict = self.attached.judgement().map(|judgement| judgement.verdict);
+        let is_confirmed = verdict == Some(Verdict::Match) || self.strictness == Strictness::Ask;
+        match is_confirmed {
+            true => self.attached.compare(offered),
+            false => Ok(None),
+        }
+    }
+
+    fn keep(&self, change: &HostKeyChange) -> Result<(), Error> {
+        let hashing = match self.hashes {
+            true => Hashing::Hashed,
+            false => Hashing::Plain,
+        };
+        self.known.change_keys(&self.host, change, hashing)
+    }
 }
 
 #[cfg(test)]
@@ -160,6 +187,7 @@ mod tests {
     use crate::crypto::random::SystemRandom;
     use crate::keys::certificate::{CertificateDraft, CertificateKind};
     use crate::keys::{KeyKind, PrivateKey};
+    use crate::known_hosts::Folder;
 
     fn key(kind: KeyKind) -> PrivateKey {
         PrivateKey::generate(kind, 0, &mut SystemRandom).unwrap()
@@ -176,6 +204,7 @@ mod tests {
             strictness,
             keeps: false,
             hashes: false,
+            updates: KeyUpdates::Always,
             is_doubtful: AtomicBool::new(false),
         }
     }
@@ -195,6 +224,30 @@ mod tests {
         ShownKey {
             key: key.public().clone(),
             certificate: Some(certificate),
+        }
+    }
+
+    #[test]
+    fn keys_that_nobody_confirmed_vouch_for_no_others() {
+        let (known, other) = (key(KeyKind::Ed25519), key(KeyKind::EcdsaP256));
+        let folder = Folder::new();
+        let file = folder.0.join("known_hosts");
+        let line = format!("host {}\n", known.public().to_line(""));
+        let offered = [known.public().clone(), other.public().clone()];
+        for (text, strictness, changes) in [
+            (line.as_str(), Strictness::Yes, true),
+            (line.as_str(), Strictness::AcceptNew, true),
+            (line.as_str(), Strictness::No, true),
+            ("", Strictness::Ask, true),
+            ("", Strictness::AcceptNew, false),
+            ("", Strictness::No, false),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let judge = judge("", strictness);
+            judge.known.add_file(&file).unwrap();
+            judge.judge(&bare(&known)).unwrap();
+            let change = judge.compare(&offered).unwrap();
+            assert_eq!(change.is_some(), changes, "{strictness:?} {text}");
         }
     }
 

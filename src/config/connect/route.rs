@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::login::Login;
 use super::policy::Policy;
 use super::proxy::Proxy;
+use super::revoked;
 use super::Program;
 use crate::config::{Config, Hop, Resolved, Surroundings, MAX_HOPS};
 use crate::connection::OpenKind;
@@ -234,7 +235,9 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
     let lists = preferences_of(resolved)?;
     let (bytes, seconds) = resolved.rekey_limit();
     let handshake = connect_time(resolved);
+    let revoked = revoked::load(resolved)?;
     transport.configure(|options| {
+        options.revoked_host_keys = revoked;
         options.preferences = Some(lists);
         if resolved.is_yes("Compression") {
             options.compress = Some(true);

@@ -346,7 +346,7 @@ fn g4_and_others_that_the_layer_answers_itself() {
     let mut side = Side::new(Role::Client);
     for name in [
         &b"keepalive@openssh.com"[..],
-        b"hostkeys-00@openssh.com",
+        b"hostkeys-prove-00@openssh.com",
         b"tcpip-forward",
     ] {
         global(&mut side, name, false).unwrap();
@@ -356,11 +356,95 @@ fn g4_and_others_that_the_layer_answers_itself() {
     }
     assert!(side.events.is_empty());
     let (mut side, _) = server_with_session();
-    global(&mut side, b"keepalive@openssh.com", true).unwrap();
-    assert_eq!(side.sent(), [[82]]);
+    for name in [&b"keepalive@openssh.com"[..], b"hostkeys-00@openssh.com"] {
+        global(&mut side, name, true).unwrap();
+        assert_eq!(side.sent(), [[82]]);
+    }
+    assert!(side.events.is_empty());
     // F1: without the fields that it has.
     assert!(matches!(
         global(&mut side, b"tcpip-forward", true),
         Err(Error::InvalidMessage { .. })
     ));
+}
+
+/// A request whose fields are strings.
+fn with_strings(side: &mut Side, name: &str, strings: Vec<&[u8]>) -> Result<(), Error> {
+    side.gets(|w| {
+        w.u8(80).string(name).bool(true);
+        for string in strings {
+            w.string(string);
+        }
+    })
+}
+
+#[test]
+fn g3_the_first_list_of_host_keys_counts_and_no_other() {
+    const NAME: &str = "hostkeys-00@openssh.com";
+    for (strings, told) in [
+        (vec![], false),
+        (vec![&b"key"[..]; 10_000], false),
+        (vec![&b"one"[..], b"", b"one"], true),
+    ] {
+        let mut side = Side::new(Role::Client);
+        with_strings(&mut side, NAME, strings.clone()).unwrap();
+        assert_eq!(side.sent(), [[82]], "nothing is promised");
+        if told {
+            let keys = strings.into_iter().map(<[u8]>::to_vec).collect();
+            assert_eq!(side.event(), ConnectionEvent::HostKeys { keys });
+        }
+        for _ in 0..1000 {
+            with_strings(&mut side, NAME, vec![b"two"]).unwrap();
+        }
+        assert_eq!(side.sent().len(), 1000);
+        assert!(side.events.is_empty());
+        assert_eq!(side.layer.question_budget.used(), 0);
+    }
+    let mut side = Side::new(Role::Client);
+    let broken = side.gets(|w| {
+        w.u8(80).string(NAME).bool(false).u32(u32::MAX).u8(0);
+    });
+    assert!(matches!(broken, Err(Error::InvalidMessage { .. })));
+}
+
+#[test]
+fn g3_proof_of_host_keys_is_given_a_few_times_and_in_order() {
+    const NAME: &str = "hostkeys-prove-00@openssh.com";
+    let (mut side, _) = server_with_session();
+    // Nothing to prove, too much, and nobody to hear of it.
+    with_strings(&mut side, NAME, vec![]).unwrap();
+    with_strings(&mut side, NAME, vec![b"key"; 10_000]).unwrap();
+    assert_eq!(side.sent(), [[82], [82]]);
+    global(&mut side, NAME.as_bytes(), false).unwrap();
+    assert!(side.out.is_empty() && side.events.is_empty());
+    for _ in 0..1000 {
+        with_strings(&mut side, NAME, vec![b"key"]).unwrap();
+    }
+    let asked = std::mem::take(&mut side.events);
+    assert_eq!(asked.len(), 4);
+    assert!(side.out.is_empty(), "refusals wait for the answers before");
+    for event in asked {
+        let ConnectionEvent::ProveHostKeys { id, keys } = event else {
+            panic!()
+        };
+        assert_eq!(keys, [b"key"]);
+        side.layer
+            .answer_global(id, Ok(b"proof".to_vec()), &mut side.out)
+            .unwrap();
+    }
+    let sent = side.sent();
+    assert_eq!(sent.len(), 1000);
+    assert!(sent[..4].iter().all(|reply| reply[..] == *b"Qproof"));
+    assert!(sent[4..].iter().all(|reply| *reply == [82]));
+    assert_eq!(side.layer.question_budget.used(), 0);
+    let broken = side.gets(|w| {
+        w.u8(80).string(NAME).bool(true).u32(5).u8(0);
+    });
+    // It is refused unread by now.
+    assert_eq!(broken, Ok(()));
+    let (mut side, _) = server_with_session();
+    let broken = side.gets(|w| {
+        w.u8(80).string(NAME).bool(true).u32(5).u8(0);
+    });
+    assert!(matches!(broken, Err(Error::InvalidMessage { .. })));
 }

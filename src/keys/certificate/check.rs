@@ -167,6 +167,11 @@ impl Authorities {
         }
     }
 
+    /// Whether this one is trusted.
+    pub fn contains(&self, key: &PublicKey) -> bool {
+        self.keys.contains(key)
+    }
+
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -182,7 +187,7 @@ impl Authorities {
         wanted: &CertificateCheck<'_>,
     ) -> Result<Permissions, CertificateFault> {
         // Before anything that takes time, so that certificates of strangers cost nothing.
-        if !self.keys.contains(certificate.authority()) {
+        if !self.contains(certificate.authority()) {
             let found = certificate.authority().fingerprint();
             return Err(CertificateFault::Authority(found));
         }

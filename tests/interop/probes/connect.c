@@ -4,6 +4,7 @@
  * a no when there are no more.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include <sshwire.h>
 
@@ -20,7 +21,10 @@ static void answer(ssh_request *request, void *userdata)
 {
     (void)userdata;
     fprintf(stderr, "asked %d %s\n", (int)ssh_request_kind(request), ssh_request_name(request));
-    if (*answers != NULL) {
+    if (*answers != NULL && ssh_request_kind(request) == SSH_REQUEST_HOST_KEYS) {
+        if (strcmp(*answers++, "yes") == 0 && ssh_request_accept(request) != SSH_OK)
+            fprintf(stderr, "connect: the host keys are not kept\n");
+    } else if (*answers != NULL) {
         const char *given = *answers++;
         ssh_request_answer_prompts(request, &given, 1);
     }

@@ -90,9 +90,11 @@ int main(int argc, char **argv)
             settle(names != NULL ? SSH_OK : SSH_ERR_IO, error, names);
             ssh_memory_free(names);
         } else if (strcmp(what, "add") == 0) {
-            settle(ssh_known_hosts_add(hosts, 0, host, port, key, NULL, hashed, &error), error, "ok");
+            ssh_status status = ssh_known_hosts_add(hosts, 0, host, port, key, NULL, hashed, &error);
+            settle(status, error, "ok");
         } else if (strcmp(what, "replace") == 0) {
-            settle(ssh_known_hosts_replace(hosts, host, port, key, NULL, hashed, &error), error, "ok");
+            ssh_status status = ssh_known_hosts_replace(hosts, host, port, key, NULL, hashed, &error);
+            settle(status, error, "ok");
         } else if (strcmp(what, "remove") == 0 || strcmp(what, "hash") == 0) {
             ssh_status status = *what == 'r' ? ssh_known_hosts_remove(hosts, host, port, &count, &error)
                                              : ssh_known_hosts_hash(hosts, &count, &error);

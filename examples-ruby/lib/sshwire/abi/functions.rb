@@ -525,6 +525,10 @@ module SSHWire
       "made of calls that are bound: SSHWire.connect, Request#answer, SFTP::File#readpartial and #write" => %w[
         ssh_transport_connect ssh_request_answer_prompts ssh_sftp_get_callback ssh_sftp_put_callback
       ],
+      "a request about changed host keys may be accepted, and that keeps them" => %w[
+        ssh_request_host_key ssh_request_host_key_count ssh_known_hosts_update ssh_server_add_next_key
+        ssh_server_set_tell_host_keys
+      ],
       "asking is done in Ruby: Key.load_file with a block; what is encrypted has an encryption" => %w[
         ssh_key_load_asking ssh_key_load_file_asking ssh_key_info_is_encrypted
       ],
