@@ -19,13 +19,14 @@ pub(super) fn complete(
     p: &[u8],
     q: &[u8],
 ) -> Result<Components, CryptoError> {
-    match bit_len(n) {
-        ..=2048 => complete_in::<{ U2048::LIMBS }>(n, e, d, p, q),
-        ..=3072 => complete_in::<{ U3072::LIMBS }>(n, e, d, p, q),
-        ..=4096 => complete_in::<{ U4096::LIMBS }>(n, e, d, p, q),
-        ..=8192 => complete_in::<{ U8192::LIMBS }>(n, e, d, p, q),
-        _ => Err(CryptoError),
-    }
+    let complete = match bit_len(n) {
+        0..=2048 => complete_in::<{ U2048::LIMBS }>,
+        2049..=3072 => complete_in::<{ U3072::LIMBS }>,
+        3073..=4096 => complete_in::<{ U4096::LIMBS }>,
+        4097..=MAX_BITS => complete_in::<{ U8192::LIMBS }>,
+        _ => return Err(CryptoError),
+    };
+    complete(n, e, d, p, q)
 }
 
 fn complete_in<const LIMBS: usize>(
