@@ -172,9 +172,11 @@ static void tell_of_key(const ssh_config_host *host, ssh_transport *transport)
     for (size_t i = 0; (file = ssh_config_host_get(host, "UserKnownHostsFile", i)) != NULL; i++)
         ssh_known_hosts_add_file(known, file, NULL);
     ssh_known_hosts_check(known, alias != NULL ? alias : name, port, key, &verdict, NULL, NULL);
-    if (verdict == SSH_KNOWN_HOSTS_MATCH)
+    file = ssh_config_host_get(host, "UserKnownHostsFile", 0);
+    /* Who names /dev/null wants nothing kept, and ssh says the same of it as of a file. */
+    if (verdict == SSH_KNOWN_HOSTS_MATCH || (file != NULL && strcmp(file, "/dev/null") == 0))
         note(LEVEL_INFO, "Warning: Permanently added '%s' (%s) to the list of known hosts.", shown, key_name(key));
-    else if ((file = ssh_config_host_get(host, "UserKnownHostsFile", 0)) != NULL)
+    else if (file != NULL)
         note(LEVEL_INFO, "Failed to add the host to the list of known hosts (%s).", file);
     ssh_key_free(key);
     ssh_known_hosts_free(known);

@@ -52,6 +52,11 @@ class Server(Questions, Handle):
         handle = None if revocations is None else revocations._handle
         check(lib.ssh_server_set_revocations(self._handle, handle))
 
+    def set_ask_certificates(self, enabled):
+        """Whether certificates of authorities that the server does not know are put to whoever answers. At first they let
+        nobody in, without asking."""
+        check(lib.ssh_server_set_ask_certificates(self._handle, enabled))
+
     def set_touch_required(self, required):
         """Whether security keys must attest a touch, as at first; else who answers looks at security_key_flags."""
         check(lib.ssh_server_set_touch_required(self._handle, required))

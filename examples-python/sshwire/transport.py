@@ -99,6 +99,11 @@ class Transport(Questions, Handle):
     def insecure_accept_any_host_key(self):
         check(lib.ssh_transport_set_insecure_accept_any_host_key(self._handle))
 
+    def set_revoked_host_keys(self, revocations):
+        """Refuses host keys and certificates of a Revocations, whoever else would take them; None for none."""
+        handle = None if revocations is None else revocations._handle
+        check(lib.ssh_transport_set_revoked_host_keys(self._handle, handle))
+
     def set_algorithms(self, algorithms):
         check(lib.ssh_transport_set_security_options(self._handle, algorithms._handle))
 

@@ -98,6 +98,31 @@ class Certificates(Folder):
         with self.assertRaises(sshwire.AuthenticationFailed):
             pair.client.auth_publickey("alice", self.key, LIMIT)
 
+    def test_host_keys_that_are_revoked(self):
+        pair = Pair()
+        pair.client.set_revoked_host_keys(Revocations.from_bytes(pair.host_key.line()))
+        pair.client.insecure_accept_any_host_key()
+        pair.accepted.begin_server(pair.server)
+        with self.assertRaises(sshwire.HostKeyRejected):
+            pair.client.start_client(None, LIMIT)
+            pair.client.auth_none("alice", LIMIT)
+
+    def test_certificates_of_strangers_are_asked_about(self):
+        stranger = self.issue()
+        for asks in (False, True):
+            pair, asked = Pair(), []
+
+            def proven(request):
+                asked.append(request.certificate)
+                request.accept()
+            pair.server.on(Kind.AUTH_KEY_PROVEN, proven)
+            pair.server.set_ask_certificates(asks)
+            pair.start()
+            # To be asked is one thing; only who has looked at the certificate lets it in.
+            with self.assertRaises(sshwire.AuthenticationFailed):
+                pair.client.auth_publickey("alice", self.key.with_certificate(stranger), LIMIT)
+            self.assertEqual(asked, [stranger] if asks else [])
+
 
 class Signers(Case):
     expected = (KeyError,)

@@ -86,6 +86,34 @@ class CertificateTest < Case
     assert_raises(SSHWire::AuthenticationError) { pair.client.auth_publickey("alice", pair.user_key, timeout: LIMIT) }
   end
 
+  def test_host_keys_that_are_revoked
+    pair = Pair.new.join
+    pair.client.revoked_host_keys = SSHWire::Revocations.load(pair.host_key.line)
+    pair.client.insecure_accept_any_host_key
+    pair.accepted.start_server(pair.server, timeout: LIMIT, wait: false)
+    assert_raises(SSHWire::HostKeyError) do
+      pair.client.start_client(timeout: LIMIT)
+      pair.client.auth_none("alice", timeout: LIMIT)
+    end
+  end
+
+  def test_certificates_of_strangers_are_asked_about
+    [false, true].each do |asks|
+      pair = Pair.new
+      asked = Queue.new
+      pair.server.on(:auth_key_proven) do |request|
+        asked << request.certificate
+        request.accept
+      end
+      pair.server.ask_certificates = asks
+      pair.join.start
+      # To be asked is one thing; only who has looked at the certificate lets it in.
+      shown = @key.with_certificate(issue)
+      assert_raises(SSHWire::AuthenticationError) { pair.client.auth_publickey("alice", shown, timeout: LIMIT) }
+      assert_equal asks ? 1 : 0, asked.size
+    end
+  end
+
   def test_signatures_from_elsewhere
     pair = Pair.new
     asked = Queue.new

@@ -104,6 +104,20 @@ fn host_keys() {
         attempt(&rig, &ask, Some("no")),
         &["Host key verification failed"],
     );
+    // Nothing is kept, by intention, and that is no failure.
+    let forget = [
+        "UserKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=no",
+        "LogLevel=INFO",
+    ];
+    let forget = forget.map(|option| ["-o", option]).concat();
+    let output = attempt(&rig, &forget, None).expect_code(0);
+    assert!(
+        output.stderr.contains("Permanently added"),
+        "{}",
+        output.stderr
+    );
+    assert!(!output.stderr.contains("Failed"), "{}", output.stderr);
     // A person compares, or has the fingerprint compared.
     let fingerprint = crate::peers::fingerprint(&key("host_ed25519").with_extension("pub"));
     let mut loud = ask.to_vec();

@@ -70,6 +70,12 @@ module SSHWire
       check(:ssh_server_set_revocations, revocations ? revocations.to_handle : 0)
     end
 
+    # Whether certificates of authorities that the server does not know are put to whoever answers. At first they let nobody
+    # in, without asking.
+    def ask_certificates=(enabled)
+      check(:ssh_server_set_ask_certificates, enabled)
+    end
+
     # Whether security keys must attest a touch, as at first; else who answers looks at Request#security_key_flags.
     def touch_required=(required)
       check(:ssh_server_set_touch_required, required)

@@ -163,6 +163,11 @@ module SSHWire
       self
     end
 
+    # Refuses the host keys and certificates of Revocations, whoever else would take them; nil for none.
+    def revoked_host_keys=(revocations)
+      check(:ssh_transport_set_revoked_host_keys, revocations ? revocations.to_handle : 0)
+    end
+
     # INSECURE: accepts every host key, so that whoever sits in between can read and change everything.
     def insecure_accept_any_host_key
       check(:ssh_transport_set_insecure_accept_any_host_key)
