@@ -158,7 +158,11 @@ fn n2_a_forwarded_agent_refuses_and_the_session_goes_on() {
     let mut session = Running::start(command, scratch.file("session.log"));
     let line = session.wait_for_line("socket /", LIMIT);
     let socket = line.strip_prefix("socket ").expect("a path").to_owned();
-    let connect = || UnixStream::connect(&socket).expect("the forwarded agent");
+    let connect = || {
+        let stream = UnixStream::connect(&socket).expect("the forwarded agent");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        stream
+    };
     for (what, request) in not_to_be_granted() {
         let answer = asked(&mut connect(), &request);
         assert!(
@@ -172,7 +176,7 @@ fn n2_a_forwarded_agent_refuses_and_the_session_goes_on() {
     }
     // Longer than any message may be: the agent hangs up.
     let mut stream = connect();
-    let _ = stream.write_all(&[0xff; 4]);
+    let _ = stream.write_all(&[0xff; 8]);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
     assert!(rest.is_empty(), "{rest:?}");
