@@ -505,7 +505,7 @@ module SSHWire
       text ssh_known_hosts_entry_comment(handle)
 
       handle ssh_authorized_keys_load(bytes, size, error)
-      wait handle ssh_authorized_keys_load_file(text, error)
+      handle ssh_authorized_keys_load_file(text, error)
       void ssh_authorized_keys_free(handle)
       memory ssh_authorized_keys_warnings(handle)
       size ssh_authorized_keys_count(handle)
