@@ -17,7 +17,7 @@ const KINDS: [(&str, &str); 5] = [
     ("rsa", "2048"),
 ];
 
-fn keygen(arguments: &[&str]) -> Output {
+pub fn keygen(arguments: &[&str]) -> Output {
     let mut command = peer("SSH_KEYGEN");
     command.env("TZ", "UTC0").args(arguments);
     run(&mut command, b"", LIMIT)
@@ -28,7 +28,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A key pair without a passphrase.
-fn make_key(scratch: &Scratch, name: &str, kind: (&str, &str)) -> PathBuf {
+pub fn make_key(scratch: &Scratch, name: &str, kind: (&str, &str)) -> PathBuf {
     let path = scratch.file(name);
     keygen(&[
         "-q",
@@ -48,7 +48,7 @@ fn make_key(scratch: &Scratch, name: &str, kind: (&str, &str)) -> PathBuf {
 }
 
 /// The certificate that ssh-keygen puts beside a key.
-fn certify(authority: &Path, key: &Path, options: &[&str]) -> PathBuf {
+pub fn certify(authority: &Path, key: &Path, options: &[&str]) -> PathBuf {
     let public = key.with_extension("pub");
     let mut arguments = vec!["-q", "-s", text(authority), "-I", "an id"];
     arguments.extend(options);
@@ -57,7 +57,7 @@ fn certify(authority: &Path, key: &Path, options: &[&str]) -> PathBuf {
     PathBuf::from(format!("{}-cert.pub", text(key)))
 }
 
-fn probe(arguments: &[&str], input: &[u8]) -> Output {
+pub fn probe(arguments: &[&str], input: &[u8]) -> Output {
     run(
         Command::new(program("certificate")).args(arguments),
         input,
@@ -84,7 +84,11 @@ fn as_listed(listing: &str) -> Vec<String> {
                 let algorithm = word(rest, 3);
                 said.push(format!("algorithm {}", algorithm.trim_end_matches(')')));
             }
-            ("Key ID", rest) => said.push(format!("id {}", rest.trim().trim_matches('"'))),
+            ("Key ID", rest) => {
+                let quoted = rest.trim().strip_prefix('"');
+                let id = quoted.and_then(|id| id.strip_suffix('"'));
+                said.push(format!("id {}", id.expect("quotes")));
+            }
             ("Serial", rest) => said.push(format!("serial{rest}")),
             ("Valid", _) => {}
             ("Principals", _) => list = "principal",
@@ -98,7 +102,7 @@ fn as_listed(listing: &str) -> Vec<String> {
 }
 
 /// Both say the same about a certificate; returns it.
-fn same_listing(certificate: &Path) -> Vec<String> {
+pub fn same_listing(certificate: &Path) -> Vec<String> {
     let theirs = as_listed(
         &keygen(&["-L", "-f", text(certificate)])
             .expect_code(0)

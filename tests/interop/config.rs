@@ -19,10 +19,10 @@ const DESTINATIONS: [&str; 5] = [
 ];
 
 /// Numbers that look random and are the same each time (xorshift64*).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -30,11 +30,11 @@ impl Dice {
         usize::try_from(wide).expect("31 bits") % sides
     }
 
-    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
         among[self.roll(among.len())]
     }
 
-    fn is(&mut self, percent: usize) -> bool {
+    pub fn is(&mut self, percent: usize) -> bool {
         self.roll(100) < percent
     }
 }

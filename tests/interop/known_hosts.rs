@@ -10,21 +10,21 @@ use crate::peers::{account, key, peer, program, Sshd};
 use crate::process::{run, Output, Scratch, LIMIT};
 
 /// `TYPE BASE64` of one of the host keys.
-fn words(name: &str) -> String {
+pub fn words(name: &str) -> String {
     let line = fs::read_to_string(key(name).with_extension("pub")).expect("a public key");
     let words: Vec<_> = line.split_whitespace().take(2).collect();
     words.join(" ")
 }
 
 /// Runs the probe over one file; a line of output for each of input.
-fn probe(file: &Path, lines: &str) -> Vec<String> {
+pub fn probe(file: &Path, lines: &str) -> Vec<String> {
     let mut command = Command::new(program("known_hosts"));
     command.arg(file);
     let output = run(&mut command, lines.as_bytes(), LIMIT).expect_code(0);
     output.text().lines().map(str::to_owned).collect()
 }
 
-fn keygen(file: &Path, arguments: &[&str]) -> Output {
+pub fn keygen(file: &Path, arguments: &[&str]) -> Output {
     let mut command = peer("SSH_KEYGEN");
     command.args(arguments).arg("-f").arg(file);
     run(&mut command, b"", LIMIT)

@@ -19,6 +19,7 @@ mod dropbear;
 mod events;
 mod exec;
 mod forward;
+mod generated;
 mod host_keys;
 mod jump;
 mod keys;
