@@ -123,9 +123,11 @@ impl Speaker<'_> {
             Side::Client => vec![80, 90, 2],
         };
         if self.automaton.channels.is_asked() {
-            numbers.extend([81, 82]);
+            numbers.extend([81, 81, 82]);
         }
-        for number in [91, 91, 92, 93, 94, 94, 94, 95, 96, 97, 98, 98, 98, 99, 100] {
+        for number in [
+            91, 91, 92, 93, 94, 94, 94, 95, 96, 97, 98, 98, 98, 99, 99, 99, 100, 100,
+        ] {
             if !self.expected(number).is_empty() {
                 numbers.push(number);
             }

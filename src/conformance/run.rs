@@ -38,8 +38,8 @@ impl Plan {
         let count = 5 + dice.roll(40);
         Plan {
             setting,
-            stage: dice.roll(4),
-            wrong: *dice.pick(&[0, 3, 10, 30]),
+            stage: *dice.pick(&[0, 1, 2, 3, 3]),
+            wrong: *dice.pick(&[0, 0, 3, 10, 30]),
             steps: (0..count).map(|_| dice.next()).collect(),
         }
     }

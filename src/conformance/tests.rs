@@ -7,7 +7,7 @@ use super::automaton::{Side, Verdict};
 use super::run::{run, shrunk, Plan, Tally};
 
 /// Sequences in every run of the tests.
-const A_FEW: u64 = 3000;
+const A_FEW: u64 = 4000;
 
 /// A number of the environment.
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -63,12 +63,13 @@ fn sequences_are_judged_as_by_the_automaton() {
     }
     println!("{count} sequences, {messages} messages: {by_verdict:?}");
     if count >= A_FEW {
-        reaches_everything(&tally);
+        let missing = missing(&tally);
+        assert!(missing.is_empty(), "never {missing:?}");
     }
 }
 
-/// What is never accepted, or never refused, is not tested.
-fn reaches_everything(tally: &Tally) {
+/// What was never accepted, or never refused, was not tested.
+fn missing(tally: &Tally) -> Vec<String> {
     let accepted: [(Side, &[u8]); 2] = [
         (
             Side::Client,
@@ -85,23 +86,29 @@ fn reaches_everything(tally: &Tally) {
             ],
         ),
     ];
+    let mut missing = Vec::new();
     for (side, numbers) in accepted {
         for number in numbers {
-            let found = tally.get(&(side, *number, Verdict::Accept));
-            assert!(found.is_some(), "{side:?} never accepted {number}");
+            if !tally.contains_key(&(side, *number, Verdict::Accept)) {
+                missing.push(format!("{side:?} accepted {number}"));
+            }
         }
         let refused = |number: u8| {
-            [
+            let verdicts = [
                 Verdict::End,
                 Verdict::Refuse,
                 Verdict::Unimplemented,
                 Verdict::Over,
-            ]
-            .iter()
-            .any(|verdict| tally.contains_key(&(side, number, *verdict)))
+            ];
+            verdicts
+                .iter()
+                .any(|verdict| tally.contains_key(&(side, number, *verdict)))
         };
         for number in KNOWN {
-            assert!(refused(number), "{side:?} never refused {number}");
+            // These may come at almost any time, and PONG means nothing wherever it comes.
+            if !matches!(number, 1..=4 | 193) && !refused(number) {
+                missing.push(format!("{side:?} refused {number}"));
+            }
         }
         for nobodys in [
             9..=19,
@@ -112,11 +119,10 @@ fn reaches_everything(tally: &Tally) {
             128..=191,
             194..=255,
         ] {
-            let mut numbers = nobodys.clone();
-            assert!(
-                numbers.any(refused),
-                "{side:?} never refused any of {nobodys:?}"
-            );
+            if !nobodys.clone().any(refused) {
+                missing.push(format!("{side:?} refused any of {nobodys:?}"));
+            }
         }
     }
+    missing
 }

@@ -51,6 +51,8 @@ pub(super) struct Victim {
     requests: Vec<(ChannelId, RequestId)>,
     globals: Vec<GlobalRequestId>,
     prompts: Option<usize>,
+    /// Channels that were opened.
+    channels: Vec<ChannelId>,
     /// Bytes that the application has read.
     pub(super) read: BTreeMap<u32, usize>,
     /// Channels that the application has closed.
@@ -92,6 +94,7 @@ impl Victim {
             requests: Vec::new(),
             globals: Vec::new(),
             prompts: None,
+            channels: Vec::new(),
             read: BTreeMap::new(),
             closed: BTreeSet::new(),
             decided: false,
@@ -156,6 +159,7 @@ impl Victim {
     fn connection_event(&mut self, event: ConnectionEvent) {
         match event {
             ConnectionEvent::OpenQuestion { id, .. } => self.opens.push(id),
+            ConnectionEvent::Opened(id) => self.channels.push(id),
             ConnectionEvent::RequestQuestion { id, request_id, .. } => {
                 self.requests.push((id, request_id));
             }
@@ -287,6 +291,7 @@ impl Victim {
         if let Some(id) = take(&mut self.opens, dice) {
             let refusal = OpenRefusal::new(OpenRefusalReason::CONNECT_FAILED, "no");
             let decision = if yes { Ok(()) } else { Err(refusal) };
+            self.channels.push(id);
             self.command(now, |services| {
                 services
                     .connection
@@ -319,7 +324,10 @@ impl Victim {
     }
 
     fn use_channel(&mut self, dice: &mut Dice, now: Instant) -> &'static str {
-        let id = ChannelId(dice.roll(4) as u32);
+        let id = match self.channels.as_slice() {
+            [_, ..] if dice.roll(10) > 0 => *dice.pick(&self.channels),
+            _ => ChannelId(dice.roll(4) as u32),
+        };
         match dice.roll(8) {
             0 | 1 => {
                 self.read(id, now);
