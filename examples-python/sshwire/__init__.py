@@ -21,6 +21,7 @@ from . import _process
 from ._abi import lib as _lib
 from .agent import Agent, Identity
 from .algorithms import Algorithms, Preset
+from .authorized_keys import AuthorizedKey, AuthorizedKeys, Permit
 from .certificate import Certificate, Holder, Revocations
 from .channel import Channel, Condition, Exit
 from .command import Completed
@@ -39,9 +40,9 @@ from .transport import Agreed, Statistics, Transport, connect
 
 __version__ = _lib.ssh_version_string().decode()
 
-__all__ = ["Agent", "Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "Cancelled", "Certificate",
-           "Channel", "Closed", "Completed", "Condition", "Config", "ConnectionLost", "Counters", "Denied", "Error",
+__all__ = ["Agent", "Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "AuthorizedKey", "AuthorizedKeys",
+           "Cancelled", "Certificate", "Channel", "Closed", "Completed", "Condition", "Config", "ConnectionLost", "Counters", "Denied", "Error",
            "Event", "Exit", "Forked", "Forward", "Freed", "Holder", "Host", "HostKeyRejected", "Identity", "Key",
-           "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile", "PermissionDenied", "Preset", "Request",
+           "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile", "PermissionDenied", "Permit", "Preset", "Request",
            "Revocations", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure",
            "Timeout", "Transfer", "Transport", "Verdict", "connect", "connect_config", "set_log"]

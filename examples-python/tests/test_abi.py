@@ -8,6 +8,7 @@ import unittest
 
 from pair import environment
 from sshwire import _abi, agent, config, errors, key
+from sshwire.authorized_keys import Permit
 from sshwire.certificate import Holder
 from sshwire.known_hosts import Verdict
 from sshwire.request import Kind
@@ -46,8 +47,6 @@ _LEFT_OUT = {
     "Known hosts line by line, and certificates.":
         "ssh_known_hosts_entry_* ssh_known_hosts_find ssh_known_hosts_hash ssh_known_hosts_order "
         "ssh_known_hosts_replace ssh_known_hosts_check_authority",
-    "Authorized keys, which the package does not have yet.":
-        "ssh_authorized_keys_*",
     "An agent at a socket or a channel is enough.":
         "ssh_agent_new_stream",
     "X11, and forwarded channels by hand.":
@@ -115,6 +114,8 @@ class Abi(unittest.TestCase):
         self.assertEqual({"SSH_CERTIFICATE_" + holder.name: holder for holder in Holder},
                          {name: int(value) for name, value in self.constants.items()
                           if re.fullmatch("SSH_CERTIFICATE_(USER|HOST)", name)})
+        permits = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_PERMIT_")}
+        self.assertEqual({"SSH_PERMIT_" + permit.name: permit for permit in Permit}, permits)
         for name in ("AGENT_FIRST", "NAMED_FIRST", "NAMED_ONLY"):
             self.assertEqual(int(self.constants["SSH_AUTH_" + name]), getattr(agent, name))
         for name in ("LOCAL", "REMOTE", "DYNAMIC"):

@@ -10,7 +10,7 @@ import unittest
 
 import sshwire
 from pair import LIMIT, Case, Pair, environment
-from sshwire import Certificate, Config, Holder, Key, Kind, Revocations, config
+from sshwire import AuthorizedKeys, Certificate, Config, Holder, Key, Kind, Permit, Revocations, config
 from sshwire.agent import NAMED_ONLY
 from sshwire.certificate import USUAL
 
@@ -122,6 +122,45 @@ class Certificates(Folder):
             with self.assertRaises(sshwire.AuthenticationFailed):
                 pair.client.auth_publickey("alice", self.key.with_certificate(stranger), LIMIT)
             self.assertEqual(asked, [stranger] if asks else [])
+
+
+class Authorized(Folder):
+    def test_lines(self):
+        key, other = sshwire.Key.generate(comment="of hers"), sshwire.Key.generate()
+        text = (f'# a comment\nrestrict,pty,command="echo \\"hi\\"",from="127.0.0.*",environment="A=1",environment="B=2" '
+                f'{key.line()}\nno-such-option {key.line()}\ncert-authority,principals="a,b" {other.line()}\n')
+        path = self.folder / "authorized_keys"
+        path.write_text(text)
+        for keys in (AuthorizedKeys.from_text(text), AuthorizedKeys.load(path)):
+            self.assertEqual([line.line for line in keys], [2, 4])
+            first, last = keys[0], keys[-1]
+            self.assertEqual((first.key, first.key.comment, first.has_options), (key, "of hers", True))
+            self.assertEqual(first.permits, Permit.PTY)
+            self.assertEqual((first.command, first.sources, first.principals, first.tunnel),
+                             ('echo "hi"', "127.0.0.*", None, None))
+            self.assertEqual(first.environment, ["A=1", "B=2"])
+            self.assertEqual((last.key, last.principals, last.environment), (other, "a,b", []))
+            self.assertIn(Permit.CERTIFICATES, last.permits)
+            self.assertEqual(len(keys.warnings), 1)
+            self.assertTrue(keys.warnings[0].startswith("line 3: "))
+            with self.assertRaises(IndexError):
+                keys[2]
+        with self.assertRaises(FileNotFoundError):
+            AuthorizedKeys.load(self.folder / "none")
+
+    def test_login(self):
+        stranger = sshwire.Key.generate()
+        answers = []
+        pair = Pair()
+        keys = AuthorizedKeys.from_text(f'command="talk" {pair.user_key.line()}')
+        pair.server.on(Kind.AUTH_KEY_PROVEN, lambda request: answers.append(keys.answer(request)))
+        pair.start()
+        with self.assertRaises(sshwire.AuthenticationFailed):
+            pair.client.auth_publickey("alice", stranger, LIMIT)
+        self.assertTrue(pair.client.auth_publickey("alice", pair.user_key, LIMIT))
+        # The command of the line, whatever was asked for.
+        self.assertEqual(pair.client.run("hold", timeout=LIMIT).stdout, b"out")
+        self.assertEqual([line and line.line for line in answers], [None, 1])
 
 
 class Signers(Case):

@@ -114,6 +114,48 @@ class CertificateTest < Case
     end
   end
 
+  def test_lines_of_authorized_keys
+    text = <<~LINES
+      # a comment
+      restrict,pty,command="echo \\"hi\\"",from="127.0.0.*",environment="A=1",environment="B=2" #{@key.line(comment: "of hers")}
+      no-such-option #{@key.line}
+      cert-authority,principals="a,b" #{@authority.line}
+    LINES
+    File.write(file("authorized_keys"), text)
+    [SSHWire::AuthorizedKeys.load(text), SSHWire::AuthorizedKeys.load_file(file("authorized_keys"))].each do |keys|
+      assert_equal [2, 4], keys.map(&:line)
+      first = keys[0]
+      last = keys[-1]
+      assert_equal [@key, "of hers", true, [:pty]], [first.key, first.key.comment, first.options?, first.permits]
+      assert_equal ['echo "hi"', "127.0.0.*", nil, nil], [first.command, first.from, first.principals, first.tunnel]
+      assert_equal %w[A=1 B=2], first.environment
+      assert_equal [@authority, "a,b", []], [last.key, last.principals, last.environment]
+      assert last.permits?(:certificates)
+      assert_equal 1, keys.warnings.size
+      assert_match(/\Aline 3: /, keys.warnings.first)
+      assert_nil keys[2]
+    end
+    assert_raises(SSHWire::Error) { SSHWire::AuthorizedKeys.load_file(file("none")) }
+  end
+
+  def test_a_login_by_authorized_keys
+    pair = Pair.new
+    keys = SSHWire::AuthorizedKeys.load(%(command="forced" #{pair.user_key.line}))
+    answers = Queue.new
+    commands = Queue.new
+    pair.server.on(:auth_key_proven) { |request| answers << keys.answer(request)&.line }
+    pair.server.on(:exec) do |request|
+      commands << request.command
+      request.refuse
+    end
+    pair.join.start
+    assert_raises(SSHWire::AuthenticationError) { pair.client.auth_publickey("alice", @key, timeout: LIMIT) }
+    assert pair.client.auth_publickey("alice", pair.user_key, timeout: LIMIT)
+    assert_raises(SSHWire::Error) { pair.client.run("asked for", timeout: LIMIT) }
+    # The command of the line, whatever was asked for.
+    assert_equal [nil, 1, "forced"], [answers.pop, answers.pop, commands.pop]
+  end
+
   def test_signatures_from_elsewhere
     pair = Pair.new
     asked = Queue.new

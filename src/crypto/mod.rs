@@ -11,6 +11,7 @@ pub mod hash;
 pub mod legacy;
 pub mod preferences;
 pub mod random;
+pub(crate) mod residue;
 pub mod sign;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::public::rsa_hash;
 use super::signature::{ecdsa_to_wire, SignatureBlob};
 use super::{Certificate, ExternalSigner, KeyKind, PublicKey, ShownKey};
 use crate::crypto::random::Random;
+use crate::crypto::residue;
 use crate::crypto::sign::{ecdsa, ed25519, rsa};
 use crate::error::{Error, KeyFault};
 
@@ -61,6 +62,10 @@ impl PrivateKey {
                 KeyFault::Unsupported(format!("making a key of type {}", kind.key_type())).into(),
             );
         }
+        residue::after_keys(|| Self::generate_kind(kind, bits, random))
+    }
+
+    fn generate_kind(kind: KeyKind, bits: u32, random: &mut dyn Random) -> Result<Self, Error> {
         match kind.curve() {
             Some(curve) => Self::generate_ecdsa(curve, random),
             None if kind == KeyKind::Rsa => {
@@ -187,7 +192,7 @@ impl PrivateKey {
     /// An empty passphrase counts as none. In the fast build, where private RSA keys are used through
     /// aws-lc-rs alone, those above 8192 bits are unsupported.
     pub fn load(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Self, Error> {
-        formats::load(bytes, passphrase)
+        residue::after_keys(|| formats::load(bytes, passphrase))
     }
 
     /// Reads a private key as [`load`](Self::load) does, and asks for its passphrase when it has one: at most three
@@ -196,7 +201,7 @@ impl PrivateKey {
         bytes: &[u8],
         ask: &mut dyn FnMut(u32) -> Option<Zeroizing<Vec<u8>>>,
     ) -> Result<Self, Error> {
-        formats::load_asking(bytes, ask)
+        residue::after_keys(|| formats::load_asking(bytes, ask))
     }
 
     /// Writes the OpenSSH format, encrypted (aes256-ctr, bcrypt) when a passphrase is given.
@@ -205,7 +210,7 @@ impl PrivateKey {
         passphrase: Option<&[u8]>,
         random: &mut dyn Random,
     ) -> Result<Zeroizing<String>, Error> {
-        formats::openssh::write(self, passphrase, random)
+        residue::after_keys(|| formats::openssh::write(self, passphrase, random))
     }
 
     /// Writes unencrypted or encrypted PKCS#8 PEM.
@@ -214,7 +219,7 @@ impl PrivateKey {
         passphrase: Option<&[u8]>,
         random: &mut dyn Random,
     ) -> Result<Zeroizing<String>, Error> {
-        formats::pkcs8::write(self, passphrase, random)
+        residue::after_keys(|| formats::pkcs8::write(self, passphrase, random))
     }
 
     /// The public half.
@@ -300,7 +305,8 @@ impl PrivateKey {
         let blob = match &self.inner.signer {
             Signer::Elsewhere(signer) => signer.sign(algorithm, message)?,
             _ => {
-                let signature = self.sign_raw(algorithm, message).ok_or(KeyFault::Signing)?;
+                let signature = residue::after_keys(|| self.sign_raw(algorithm, message));
+                let signature = signature.ok_or(KeyFault::Signing)?;
                 #[cfg(test)]
                 let signature = self.flip(signature);
                 SignatureBlob {

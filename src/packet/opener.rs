@@ -7,6 +7,7 @@ use super::sequence::Sequence;
 use super::{Counters, MAX_PACKET_LENGTH};
 use crate::crypto::algorithms::CompressionKind;
 use crate::crypto::cipher::{plain_opener, OpenPacket};
+use crate::crypto::residue;
 use crate::error::{Error, PeerMisbehaved};
 
 /// padding_length and the least that RFC 4253 §6 allows of padding. A payload of nothing is refused later,
@@ -83,11 +84,14 @@ impl Opener {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let mut result = self.open_front(buf);
-        if self.doomed && matches!(result, Ok(None)) {
-            // The rest may have come already.
-            result = self.open_front(buf);
-        }
+        let result = residue::after_packet(|| {
+            let result = self.open_front(buf);
+            if self.doomed && matches!(result, Ok(None)) {
+                // The rest may have come already.
+                return self.open_front(buf);
+            }
+            result
+        });
         if let Err(error) = &result {
             self.failed = Some(error.clone());
         }

@@ -5,6 +5,7 @@ use super::sequence::Sequence;
 use super::{Counters, MAX_PACKET_LENGTH};
 use crate::crypto::algorithms::CompressionKind;
 use crate::crypto::cipher::{plain_sealer, SealPacket};
+use crate::crypto::residue;
 use crate::error::Error;
 
 /// RFC 4253 §6: at least four bytes of padding.
@@ -62,8 +63,7 @@ impl Sealer {
         };
         let sealed = framed.and_then(|()| {
             let packet = out.get_mut(start..).unwrap_or_default();
-            self.packet
-                .seal(self.sequence.current(), packet)
+            residue::after_packet(|| self.packet.seal(self.sequence.current(), packet))
                 .map_err(|_| Error::Bug("a packet could not be sealed"))?;
             self.sequence.advance(packet.len())
         });

@@ -9,6 +9,7 @@ use super::phases::{allowed, Phase, Verdict};
 use super::session::{Idents, Session, SessionProof};
 use super::{Handled, PeerExtensions, TransportAction, TransportConfig, TransportEvent};
 use crate::crypto::random::Random;
+use crate::crypto::residue;
 use crate::error::{Error, KexFault, PeerMisbehaved};
 use crate::kex::Negotiated;
 use crate::keys::PublicKey;
@@ -151,11 +152,8 @@ impl TransportLayer {
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
         self.check_failed()?;
-        let outcome = self.advance(
-            Input::Signature(signature),
-            now,
-            &mut Io { random, actions },
-        );
+        let input = Input::Signature(signature);
+        let outcome = residue::after_keys(|| self.advance(input, now, &mut Io { random, actions }));
         self.keep_failure(outcome)
     }
 
@@ -408,7 +406,7 @@ impl TransportLayer {
             }
             MessageNumber::EXT_INFO => self.ext_info(payload, io),
             MessageNumber::PING | MessageNumber::PONG => self.ping(number, payload, sequence, io),
-            _ => self.exchange(payload, sequence, now, io),
+            _ => residue::after_keys(|| self.exchange(payload, sequence, now, io)),
         }
     }
 

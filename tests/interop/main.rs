@@ -25,6 +25,7 @@ mod keys;
 mod known_hosts;
 mod libssh;
 mod login;
+mod newest;
 mod packets;
 mod paramiko;
 mod peers;

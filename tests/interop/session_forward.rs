@@ -1,5 +1,7 @@
 //! What a session lets its programs use on the client's side: a real agent, a real display.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -78,6 +80,110 @@ fn a_real_agent_with_our_server() {
     command.args(["-A", "127.0.0.1", "true"]);
     let output = run(&mut command, b"", LIMIT).expect_code(255);
     assert!(output.stderr.contains("denied"), "{}", output.stderr);
+}
+
+/// A string of the protocol.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("short");
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+/// Asks an agent over a socket; nothing where it hangs up.
+fn asked(stream: &mut UnixStream, request: &[u8]) -> Option<Vec<u8>> {
+    stream.write_all(&string(request)).ok()?;
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).ok()?;
+    let length = usize::try_from(u32::from_be_bytes(head)).expect("short");
+    let mut answer = vec![0; length];
+    stream.read_exact(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// Requests that an agent must not grant, of the protocol of agents (draft-ietf-sshm-ssh-agent).
+fn not_to_be_granted() -> Vec<(&'static str, Vec<u8>)> {
+    let ed25519 = |length: usize, constraints: &[u8]| {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+        let public = key.verifying_key().to_bytes();
+        let private = [&[9; 32][..], &public].concat();
+        let parts = [
+            string(b"ssh-ed25519"),
+            string(&public[..length]),
+            string(&private[..length + 32]),
+            string(b"a comment"),
+            constraints.to_vec(),
+        ];
+        [&[25][..], &parts.concat()].concat()
+    };
+    let extension = |name: &[u8]| [&[255][..], &string(name), &string(b"x")].concat();
+    let number = [&[0][..], &[0xff; 2500]].concat();
+    let rsa = [
+        string(b"ssh-rsa"),
+        string(&number),
+        string(&[1, 0, 1]),
+        string(&number),
+        string(&number),
+        string(&number),
+        string(&number),
+        string(b"a comment"),
+    ];
+    vec![
+        ("an unknown constraint", ed25519(32, &[77])),
+        (
+            "an unknown extension",
+            ed25519(32, &extension(b"new@example.org")),
+        ),
+        (
+            "a destination that is none",
+            ed25519(32, &extension(b"restrict-destination-v00@openssh.com")),
+        ),
+        ("a lifetime cut short", ed25519(32, &[1, 0, 0])),
+        ("a key of 31 bytes", ed25519(31, &[])),
+        ("RSA of 20,000 bits", [&[17][..], &rsa.concat()].concat()),
+        ("the wrong passphrase", [&[23][..], &string(b"no")].concat()),
+        ("nothing that is known", vec![200]),
+    ]
+}
+
+/// The library hands on what is asked of a forwarded agent, and its refusals; nothing that is asked harms the session.
+#[test]
+fn n2_a_forwarded_agent_refuses_and_the_session_goes_on() {
+    need!("SSH", "SSH_AGENT", "SSH_ADD", "SSH_KEYGEN");
+    let (scratch, agent_scratch) = (Scratch::new(), Scratch::new());
+    let agent = agent_with_key(&agent_scratch);
+    let server = OurServer::start(&scratch, &["--forward"]);
+    let mut command = exec(server.port, "tester", "user_ed25519");
+    command.env("SSH_AUTH_SOCK", &agent.socket);
+    let words = "echo socket $SSH_AUTH_SOCK; while kill -0 $PPID; do sleep 1; done";
+    command.args(["-A", "127.0.0.1", words]);
+    let mut session = Running::start(command, scratch.file("session.log"));
+    let line = session.wait_for_line("socket /", LIMIT);
+    let socket = line.strip_prefix("socket ").expect("a path").to_owned();
+    let connect = || {
+        let stream = UnixStream::connect(&socket).expect("the forwarded agent");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        stream
+    };
+    for (what, request) in not_to_be_granted() {
+        let answer = asked(&mut connect(), &request);
+        assert!(
+            answer
+                .as_ref()
+                .is_none_or(|answer| matches!(answer[..], [5] | [28])),
+            "{what}: {answer:?}"
+        );
+        let listed = asked(&mut connect(), &[11]).expect("a list");
+        assert_eq!(listed[..5], [12, 0, 0, 0, 1], "{what}");
+    }
+    // Longer than any message may be: the agent hangs up.
+    let mut stream = connect();
+    let _ = stream.write_all(&[0xff; 8]);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("an end");
+    assert!(rest.is_empty(), "{rest:?}");
+    let listed = asked(&mut connect(), &[11]).expect("a list");
+    assert_eq!(listed[..5], [12, 0, 0, 0, 1]);
+    assert_eq!(agent.lines("-l").len(), 1);
+    assert!(!session.has_ended(), "{}", session.log());
 }
 
 /// An X server without a screen, that wants a cookie.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone, git, rsync and an X
-# server without a screen from the distribution's packages, paramiko, asyncssh and ssh-audit in a Python environment of
-# their own.
+# server without a screen from the distribution's packages, the newest OpenSSH of its coming release, paramiko, asyncssh
+# and ssh-audit in a Python environment of their own.
 # Everything that is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it
 # finds all there and returns at once.
 #
@@ -109,6 +109,69 @@ if ! venv_ready && package_present python3-venv; then
         </dev/null >"$peers/pip.log" 2>&1 || tail -n 5 "$peers/pip.log"
 fi
 
+# The newest OpenSSH that the distribution has for anybody, unpacked with the libraries it was built for and run with
+# their loader. Nothing of it is installed: the machine keeps its own.
+newest=$peers/newest
+newest_ready() { "$newest/bin/ssh" -V >/dev/null 2>&1 && "$newest/bin/sshd" -V >/dev/null 2>&1; }
+
+# Does apt-get, or another of its family, as if this machine had nothing installed and one source.
+apt_newest() {
+    program=$1
+    shift
+    "$program" -q -o Dir::Etc::sourcelist="$newest/apt/sources.list" -o Dir::Etc::sourceparts=- -o Dir::Etc::preferencesparts=- \
+        -o Dir::State::lists="$newest/apt/lists" -o Dir::State::status="$newest/apt/status" -o Dir::Cache="$newest/apt" \
+        -o Acquire::Languages=none -o APT::Sandbox::User=root "$@" </dev/null
+}
+
+# Programs that start others of theirs do so by a path: each has a script there that runs it with its own libraries.
+newest_program() {
+    mkdir -p "$newest/bin"
+    {
+        printf '#!/bin/sh\n'
+        printf 'exec "%s" --library-path "%s" --argv0 "%s" "%s" "$@"\n' "$newest_loader" "$newest_libraries" "$2" "$2"
+    } >"$newest/bin/$1"
+    chmod 755 "$newest/bin/$1"
+}
+
+unpack_newest() {
+    from=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | awk '$2 !~ /-/ { print $1; exit }')
+    [ -n "$from" ] || return 1
+    rm -rf "$newest"
+    mkdir -p "$newest/apt/lists/partial" "$newest/apt/archives/partial" "$newest/root"
+    : >"$newest/apt/status"
+    for suite in sid testing; do
+        printf 'deb [target=Packages signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+            "$from" "$suite" >"$newest/apt/sources.list"
+        apt_newest apt-get update || continue
+        # What they need, without what would only be needed to install them.
+        packages=$(apt_newest apt-get install -s --no-install-recommends openssh-server openssh-client \
+            | awk '$1 == "Inst" && $2 ~ /^(lib|zlib|openssh)/ && $2 !~ /perl|pam-/ { print $2 }')
+        [ -n "$packages" ] || continue
+        # shellcheck disable=SC2086 # one word per package is meant
+        (cd "$newest/apt/archives" && apt_newest apt-get download $packages) || continue
+        for package in "$newest"/apt/archives/*.deb; do
+            dpkg-deb -x "$package" "$newest/root" || return 1
+        done
+        break
+    done
+    rm -rf "$newest/apt" "$newest/root/usr/share"
+    newest_loader=$(find "$newest/root" -name 'ld-linux*.so.*' | head -n 1)
+    newest_libraries=$(dirname "$(find "$newest/root" -name libc.so.6 | head -n 1)")
+    [ -n "$newest_loader" ] || return 1
+    for program in ssh ssh-keygen ssh-agent ssh-add sftp scp; do
+        newest_program "$program" "$newest/root/usr/bin/$program"
+    done
+    newest_program sshd "$newest/root/usr/sbin/sshd"
+    for program in sshd-session sshd-auth sftp-server; do
+        newest_program "$program" "$newest/root/usr/lib/openssh/$program"
+    done
+}
+
+if ! newest_ready && have apt-get && have dpkg-deb; then
+    say "unpacking the newest OpenSSH"
+    unpack_newest >"$peers/newest.log" 2>&1 || tail -n 5 "$peers/newest.log"
+fi
+
 # sshd checks passwords against accounts of the machine, so the tests need one. Its password is random and known to
 # this directory only, so the account opens no door on a machine that also runs an sshd of its own. Each checkout has
 # one of its own, so that two may be tested at once.
@@ -150,6 +213,11 @@ fi
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done
+    if newest_ready; then
+        for name in sshd ssh sftp ssh-keygen ssh-agent ssh-add; do
+            printf 'NEWEST_%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$newest/bin/$name"
+        done
+    fi
     if venv_ready; then
         printf 'PYTHON=%s\n' "$venv/bin/python"
         printf 'ASYNCSSH=%s\n' "$venv/bin/python"
@@ -168,6 +236,7 @@ fi
 mv "$peers/env.new" "$peers/env"
 
 missing=$(absent_packages)
+newest_ready || missing="$missing newest OpenSSH"
 venv_ready || missing="$missing paramiko asyncssh ssh-audit (PyPI)"
 grep -q '^ACCOUNT=' "$peers/env" || missing="$missing account:$account (needs root)"
 missing=$(echo "$missing" | sed 's/^ *//; s/ *$//')

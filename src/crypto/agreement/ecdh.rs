@@ -88,10 +88,11 @@ mod portable {
 
     use super::{CryptoError, Curve, SharedSecret};
 
+    /// Boxed, for a move would leave a copy behind.
     pub(super) enum Secret {
-        P256(p256::SecretKey),
-        P384(p384::SecretKey),
-        P521(p521::SecretKey),
+        P256(Box<p256::SecretKey>),
+        P384(Box<p384::SecretKey>),
+        P521(Box<p521::SecretKey>),
     }
 
     /// One expression for each curve, with its types.
@@ -117,9 +118,15 @@ mod portable {
     impl Secret {
         pub(super) fn new(curve: Curve, scalar: &[u8]) -> Result<Self, CryptoError> {
             match curve {
-                Curve::P256 => p256::SecretKey::from_slice(scalar).map(Secret::P256),
-                Curve::P384 => p384::SecretKey::from_slice(scalar).map(Secret::P384),
-                Curve::P521 => p521::SecretKey::from_slice(scalar).map(Secret::P521),
+                Curve::P256 => p256::SecretKey::from_slice(scalar)
+                    .map(Box::new)
+                    .map(Secret::P256),
+                Curve::P384 => p384::SecretKey::from_slice(scalar)
+                    .map(Box::new)
+                    .map(Secret::P384),
+                Curve::P521 => p521::SecretKey::from_slice(scalar)
+                    .map(Box::new)
+                    .map(Secret::P521),
             }
             .map_err(|_| CryptoError)
         }

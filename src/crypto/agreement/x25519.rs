@@ -55,15 +55,16 @@ mod portable {
 
     use super::{CryptoError, SharedSecret, KEY_LEN};
 
-    pub(super) struct Secret(StaticSecret);
+    /// Boxed, for a move would leave a copy behind.
+    pub(super) struct Secret(Box<StaticSecret>);
 
     impl Secret {
         pub(super) fn new(bytes: &[u8; KEY_LEN]) -> Result<Self, CryptoError> {
-            Ok(Secret(StaticSecret::from(*bytes)))
+            Ok(Secret(Box::new(StaticSecret::from(*bytes))))
         }
 
         pub(super) fn public_key(&self) -> Result<[u8; KEY_LEN], CryptoError> {
-            Ok(PublicKey::from(&self.0).to_bytes())
+            Ok(PublicKey::from(&*self.0).to_bytes())
         }
 
         pub(super) fn agree(self, peer: &[u8; KEY_LEN]) -> Result<SharedSecret, CryptoError> {

@@ -14,7 +14,7 @@ mod tests;
 use zeroize::Zeroizing;
 
 use super::algorithms::{self, name, CipherAlgorithm, MacAlgorithm};
-use super::CryptoError;
+use super::{residue, CryptoError};
 
 /// Keys of one direction, derived as in RFC 4253 §7.2, each exactly as long as the algorithm asks.
 #[derive(Clone)]
@@ -75,6 +75,14 @@ pub fn sealer(
     keys: &DirectionKeys,
 ) -> Result<Box<dyn SealPacket>, CryptoError> {
     check(cipher, mac, keys)?;
+    residue::after_keys(|| keyed_sealer(cipher, mac, keys))
+}
+
+fn keyed_sealer(
+    cipher: &CipherAlgorithm,
+    mac: Option<&MacAlgorithm>,
+    keys: &DirectionKeys,
+) -> Result<Box<dyn SealPacket>, CryptoError> {
     if let Some(mac) = mac {
         return if algorithms::is_cbc(cipher) {
             with_mac::sealer(cbc::Encrypting::new(cipher, keys)?, mac, &keys.mac_key)
@@ -98,6 +106,14 @@ pub fn opener(
     keys: &DirectionKeys,
 ) -> Result<Box<dyn OpenPacket>, CryptoError> {
     check(cipher, mac, keys)?;
+    residue::after_keys(|| keyed_opener(cipher, mac, keys))
+}
+
+fn keyed_opener(
+    cipher: &CipherAlgorithm,
+    mac: Option<&MacAlgorithm>,
+    keys: &DirectionKeys,
+) -> Result<Box<dyn OpenPacket>, CryptoError> {
     if let Some(mac) = mac {
         return if algorithms::is_cbc(cipher) {
             with_mac::opener(cbc::Decrypting::new(cipher, keys)?, mac, &keys.mac_key)

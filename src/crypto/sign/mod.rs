@@ -8,3 +8,4 @@
 pub mod ecdsa;
 pub mod ed25519;
 pub mod rsa;
+mod rsa_numbers;

@@ -2,9 +2,10 @@
 //! with SHA-1, that of `ssh-rsa`, for old gear.
 //!
 //! In the fast build a private key is used through aws-lc-rs, which works in constant time. The portable
-//! provider serves there for sizes of public keys that aws-lc-rs leaves out, to compute the CRT values
-//! when a key is read, and for SHA-1 signatures, which aws-lc-rs does not make.
+//! provider serves there for sizes of public keys that aws-lc-rs leaves out, and for SHA-1 signatures, which aws-lc-rs does
+//! not make.
 
+use super::rsa_numbers;
 use crate::crypto::random::Random;
 use crate::crypto::CryptoError;
 use ::rsa::traits::{PrivateKeyParts, PublicKeyParts};
@@ -70,7 +71,7 @@ pub fn bit_len(magnitude: &[u8]) -> u32 {
         .saturating_sub(first.leading_zeros())
 }
 
-fn strip_zeros(magnitude: &[u8]) -> &[u8] {
+pub(super) fn strip_zeros(magnitude: &[u8]) -> &[u8] {
     let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
     magnitude.get(zeros..).unwrap_or_default()
 }
@@ -126,6 +127,9 @@ impl Components {
         // Before any arithmetic: the factors of a modulus are no longer than the modulus.
         if [d, p, q].iter().any(|part| bit_len(part) > bit_len(n)) {
             return Err(CryptoError);
+        }
+        if bit_len(n) <= rsa_numbers::MAX_BITS {
+            return rsa_numbers::complete(n, e, d, p, q);
         }
         let key = ::rsa::RsaPrivateKey::from_components(
             boxed(n),

@@ -378,6 +378,10 @@ fn g3_odd_lists_of_host_keys() {
     let blob = |key: &PrivateKey| key.public().blob().to_vec();
     let many: Vec<_> = std::iter::repeat_with(|| blob(&key())).take(100).collect();
     let many: Vec<_> = many.iter().chain([&blob(&old)]).cloned().collect();
+    let crowd: Vec<_> = [blob(&old), blob(&next)]
+        .into_iter()
+        .chain(vec![b"x".to_vec(); 10_000])
+        .collect();
     for (what, list, asks, keeps) in [
         ("honest", vec![blob(&old), blob(&next)], 1, true),
         (
@@ -411,6 +415,7 @@ fn g3_odd_lists_of_host_keys() {
             false,
         ),
         ("more than anybody has", many, 0, false),
+        ("a packet full of nothing", crowd, 0, false),
         ("nothing", vec![], 0, false),
     ] {
         let judge = Knows::new(&[&old], KeyUpdates::Always);

@@ -22,10 +22,19 @@ impl Agent {
 
     /// Starts one without keys, with what `prepare` adds to its environment.
     pub fn start_with(scratch: &Scratch, prepare: impl FnOnce(&mut Command)) -> Self {
-        let socket = scratch.file("agent");
         let mut command = peer("SSH_AGENT");
-        command.arg("-D").arg("-a").arg(&socket);
         prepare(&mut command);
+        Self::start_program(scratch, command)
+    }
+
+    /// The newest one.
+    pub fn start_newest(scratch: &Scratch) -> Self {
+        Self::start_program(scratch, peer("NEWEST_SSH_AGENT"))
+    }
+
+    fn start_program(scratch: &Scratch, mut command: Command) -> Self {
+        let socket = scratch.file("agent");
+        command.arg("-D").arg("-a").arg(&socket);
         let running = Running::start(command, scratch.file("agent.log"));
         let end = Instant::now() + LIMIT;
         while !socket.exists() {

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub use agent::Agent;
-pub use openssh::{openssh_sftp, options as ssh_options, ssh, ssh_with_password, Sshd};
+pub use openssh::{newest_ssh, openssh_sftp, options as ssh_options, ssh, ssh_with_password, Sshd};
 pub use ours::{client, exec, password_file, program, server_password_file, OurServer};
 pub use rig::{path, Rig};
 pub use servers::{convert_key, start_on_free_port, Dropbear, ParamikoServer};

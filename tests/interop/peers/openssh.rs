@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::servers::start_on_free_port;
-use super::{key, peer, OurServer};
+use super::{find, key, peer, OurServer};
 use crate::process::{Running, Scratch};
 
 /// An sshd on loopback with keys and configuration of its own.
@@ -17,6 +17,22 @@ pub struct Sshd {
 impl Sshd {
     /// Starts one; `extra` lines come first in its configuration, where the first value of an option wins.
     pub fn start(scratch: &Scratch, extra: &str) -> Self {
+        Self::start_program("SSHD", scratch, extra)
+    }
+
+    /// The newest one.
+    pub fn start_newest(scratch: &Scratch, extra: &str) -> Self {
+        let program = find("NEWEST_SSHD").expect("NEWEST_SSHD not checked with need!");
+        let beside = |name: &str| Path::new(&program).with_file_name(name);
+        let extra = format!(
+            "{extra}\nSshdSessionPath {}\nSshdAuthPath {}\nSubsystem sftp internal-sftp",
+            beside("sshd-session").display(),
+            beside("sshd-auth").display()
+        );
+        Self::start_program("NEWEST_SSHD", scratch, &extra)
+    }
+
+    fn start_program(program: &str, scratch: &Scratch, extra: &str) -> Self {
         let authorized = scratch.file("authorized_keys");
         fs::copy(key("authorized_keys"), &authorized).expect("authorized_keys");
         start_on_free_port(|port| {
@@ -44,7 +60,7 @@ impl Sshd {
                 config.push_str(&line);
             }
             let file = scratch.write("sshd_config", &config);
-            let mut command = peer("SSHD");
+            let mut command = peer(program);
             command.args(["-D", "-e", "-f"]).arg(file);
             Running::start(command, scratch.file("sshd.log"))
         })
@@ -59,7 +75,16 @@ impl Sshd {
 
 /// `ssh` towards a server of ours, with the key `identity` and nothing of the machine's configuration.
 pub fn ssh(server: &OurServer, scratch: &Scratch, identity: &str) -> Command {
-    let mut command = base(server, scratch);
+    ssh_program("SSH", server, scratch, identity)
+}
+
+/// The newest one.
+pub fn newest_ssh(server: &OurServer, scratch: &Scratch, identity: &str) -> Command {
+    ssh_program("NEWEST_SSH", server, scratch, identity)
+}
+
+fn ssh_program(program: &str, server: &OurServer, scratch: &Scratch, identity: &str) -> Command {
+    let mut command = base(program, server, scratch);
     command
         .args([
             "-o",
@@ -83,7 +108,7 @@ pub fn ssh_with_password(
         "askpass",
         &format!("#!/bin/sh\ncat '{}'\n", password_file.display()),
     );
-    let mut command = base(server, scratch);
+    let mut command = base("SSH", server, scratch);
     command
         .arg("-o")
         .arg(format!("PreferredAuthentications={methods}"))
@@ -106,8 +131,8 @@ pub fn openssh_sftp(server: &OurServer, scratch: &Scratch, batch: &str) -> Comma
     command
 }
 
-fn base(server: &OurServer, scratch: &Scratch) -> Command {
-    let mut command = peer("SSH");
+fn base(program: &str, server: &OurServer, scratch: &Scratch) -> Command {
+    let mut command = peer(program);
     command.arg("-p").arg(server.port.to_string());
     command.args(options(server, scratch));
     command.args(["-l", "tester"]);

@@ -503,6 +503,19 @@ module SSHWire
       handle ssh_known_hosts_entry_key(handle)
       text ssh_known_hosts_entry_fingerprint(handle)
       text ssh_known_hosts_entry_comment(handle)
+
+      handle ssh_authorized_keys_load(bytes, size, error)
+      handle ssh_authorized_keys_load_file(text, error)
+      void ssh_authorized_keys_free(handle)
+      memory ssh_authorized_keys_warnings(handle)
+      size ssh_authorized_keys_count(handle)
+      status ssh_authorized_keys_answer(handle, handle, text, out, error)
+      u64 ssh_authorized_keys_line(handle, size)
+      handle ssh_authorized_keys_key(handle, size)
+      u32 ssh_authorized_keys_permits(handle, size)
+      bool ssh_authorized_keys_has_options(handle, size)
+      memory ssh_authorized_keys_option(handle, size, text)
+      memory ssh_authorized_keys_environment(handle, size, size)
     FUNCTIONS
 
     # The functions that are left out on purpose, by reason.
@@ -542,9 +555,9 @@ module SSHWire
       ]
     }.freeze
 
-    # Families that are left out on purpose: the packet layer by itself is for programs in C, the others are not there yet.
+    # Families that are left out on purpose: the packet layer by itself is for programs in C.
     NOT_BOUND_FAMILIES = %w[
-      ssh_message_ ssh_packetizer_ ssh_authorized_keys_
+      ssh_message_ ssh_packetizer_
     ].freeze
   end
 end
