@@ -47,6 +47,8 @@ pub mod auth;
 pub mod authorized_keys;
 pub mod codec;
 pub mod config;
+#[cfg(test)]
+mod conformance;
 pub mod connection;
 pub mod crypto;
 pub mod driver;

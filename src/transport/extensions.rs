@@ -114,6 +114,10 @@ impl ExtensionState {
             number,
             MessageNumber::IGNORE | MessageNumber::DEBUG | MessageNumber::UNIMPLEMENTED
         );
+        if number == MessageNumber::DISCONNECT {
+            // RFC 4253 §11.1: at any time. It says more than anything that could be said about its place.
+            return Ok(());
+        }
         self.window = match self.window {
             _ if self.receiver == Role::Client && number == MessageNumber::USERAUTH_SUCCESS => {
                 Window::Closed
@@ -184,6 +188,15 @@ mod tests {
         assert!(state
             .other_message(MessageNumber::USERAUTH_FAILURE)
             .is_err());
+    }
+
+    /// Found by the reference automaton: the reason was lost.
+    #[test]
+    fn a_disconnect_may_come_in_the_place_of_success() {
+        let mut state = ExtensionState::new(Role::Client, false);
+        state.other_message(MessageNumber::SERVICE_ACCEPT).unwrap();
+        state.announce(&info()).unwrap();
+        state.other_message(MessageNumber::DISCONNECT).unwrap();
     }
 
     #[test]

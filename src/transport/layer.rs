@@ -330,7 +330,8 @@ impl TransportLayer {
                 .ok_or(PeerMisbehaved::EmptyPayload)?,
         );
         let phase = self.phase();
-        let is_service = matches!(number.0, 5 | 6 | 50..=127);
+        // Who has authenticated decides about the client protocols too (RFC 4251 §7).
+        let is_service = matches!(number.0, 5 | 6 | 50..=191);
         let verdict = allowed(self.config.role, phase, number);
         if phase == Phase::Auth {
             self.note_message(number)?;

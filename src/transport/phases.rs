@@ -42,7 +42,7 @@ pub fn allowed(receiver: Role, phase: Phase, number: MessageNumber) -> Verdict {
         30..=49 => method(receiver, phase, number),
         50..=79 => userauth(receiver, phase, number),
         80..=127 => connection(phase, number),
-        128..=255 => extension(phase, number),
+        128..=255 => extension(receiver, phase, number),
     }
 }
 
@@ -126,9 +126,12 @@ fn connection(phase: Phase, number: MessageNumber) -> Verdict {
 }
 
 /// 128 to 255: reserved and private, of which we know PING and PONG.
-fn extension(phase: Phase, number: MessageNumber) -> Verdict {
+fn extension(receiver: Role, phase: Phase, number: MessageNumber) -> Verdict {
     match (phase, number) {
         (FirstKexStrict | Rekey, _) => Unexpected,
+        // RFC 4252 §6: a server MUST disconnect when a message of the protocols that run after authentication comes
+        // before; RFC 4251 §7 reserves these for them.
+        (Auth, MessageNumber(128..=191)) if receiver == Server => Unexpected,
         (Auth | Connection, MessageNumber::PING | MessageNumber::PONG) => Allowed,
         _ => Unimplemented,
     }
@@ -185,6 +188,17 @@ mod tests {
         }
     }
 
+    /// Found by the reference automaton: they were answered with UNIMPLEMENTED.
+    #[test]
+    fn a1_messages_of_client_protocols_before_authentication() {
+        for number in 128..=191 {
+            let number = MessageNumber(number);
+            assert_eq!(allowed(Server, Auth, number), Unexpected);
+            assert_eq!(allowed(Server, Connection, number), Unimplemented);
+            assert_eq!(allowed(Client, Auth, number), Unimplemented);
+        }
+    }
+
     #[test]
     fn a2_messages_of_the_other_role() {
         for phase in PHASES {
@@ -202,6 +216,9 @@ mod tests {
         for receiver in [Client, Server] {
             for number in [0, 8, 19, 29, 128, 191, 194, 255] {
                 for phase in [FirstKex, Auth, Connection] {
+                    if (receiver, phase) == (Server, Auth) && [128, 191].contains(&number) {
+                        continue;
+                    }
                     let verdict = allowed(receiver, phase, MessageNumber(number));
                     assert_eq!(verdict, Unimplemented, "{number} {phase:?}");
                 }

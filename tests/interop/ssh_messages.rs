@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::need;
-use crate::peers::{key, path, Rig, Sshd, PASSPHRASE};
+use crate::peers::{key, path, Agent, Rig, Sshd, PASSPHRASE};
 use crate::process::{run, Output, LIMIT};
 
 /// Runs `true` over there; whoever asks is given this answer, if there is one.
@@ -89,6 +89,41 @@ fn keys_that_are_missing_or_shown_to_all() {
         attempt(&rig, &["-F", path(&opened)], None),
         &["may be read by others and is not used; run chmod 600"],
     );
+}
+
+#[test]
+fn agents_that_lack_the_key() {
+    need!("SSHD", "ACCOUNT", "SSH_AGENT", "SSH_ADD");
+    let rig = Rig::sshd("PasswordAuthentication no");
+    // What a person has who keeps the private key in an agent: the public one.
+    let named = rig.scratch.file("named.pub");
+    fs::copy(key("user_ed25519").with_extension("pub"), &named).expect("a key");
+    let text = fs::read_to_string(&rig.config).expect("config");
+    let text = text.replace(path(&key("user_ed25519")), path(&named));
+    let config = rig.scratch.write("config-named", &text);
+    let with_agent = |socket: &str| {
+        let place = format!("IdentityAgent={socket}");
+        attempt(&rig, &["-F", path(&config), "-o", &place], None)
+    };
+    let lacking = "named.pub is not used: it holds a public key, and no agent has the private one; add that with ssh-add";
+    tells(with_agent("none"), &[lacking, "Permission denied"]);
+    tells(
+        with_agent("/no/such/agent"),
+        &[
+            "no agent at /no/such/agent",
+            "start one with ssh-agent",
+            lacking,
+        ],
+    );
+    let agent = Agent::start(&rig.scratch);
+    tells(
+        with_agent(path(&agent.socket)),
+        &["has no keys; add one with ssh-add", lacking],
+    );
+    agent.add("user_stranger");
+    tells(with_agent(path(&agent.socket)), &[lacking]);
+    agent.add("user_ed25519");
+    with_agent(path(&agent.socket)).expect_code(0);
 }
 
 #[test]

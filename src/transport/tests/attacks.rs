@@ -470,7 +470,7 @@ fn p5_unknown_messages_are_answered_by_number() {
     script
         .exchange(&kexinit(&STRICT, &[KEY], false), &[])
         .unwrap();
-    for (sequence, number) in [0, 8, 19, 128, 192, 255].into_iter().enumerate() {
+    for (sequence, number) in [0, 8, 19, 29, 192, 255].into_iter().enumerate() {
         script.send(&[number]).unwrap();
         let sequence = u8::try_from(sequence).unwrap();
         assert_eq!(script.expect(3), [3, 0, 0, 0, sequence], "{number}");

@@ -1,0 +1,60 @@
+"""The page that a run writes."""
+
+from __future__ import annotations
+
+import datetime
+
+HEAD = """# Who it talks to
+
+Written by `make -C tests matrix`; changes made here are lost.
+
+Each implementation below has talked to ours in the roles named: as the client of our server (`examples-c/server`), and as
+the server of our clients (`examples-c/exec`, `sftp` and `ssh`). The programs that drive them are in `tests/matrix/adapters`,
+what is checked is in `tests/matrix/checks.py`: sessions over loopback, 10 MiB each way compared by hash, new keys each MiB.
+
+✓ holds · – the other side does not have it, and our side or its adapter has said so · ✗ does not hold
+
+"""
+
+
+def escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def mark(outcome) -> str:
+    return {"yes": "✓", "absent": "–", "no": "✗"}[outcome.verdict]
+
+
+def table(results, role: str) -> str:
+    """One row for each check, one column for each peer."""
+    columns = [(peer, {outcome.check: outcome for outcome in outcomes}) for peer, _, of, outcomes in results if of == role]
+    if not columns:
+        return ""
+    names = [name for _, outcomes in columns for name in outcomes]
+    rows = list(dict.fromkeys(names))
+    lines = ["| | " + " | ".join(peer.name for peer, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for row in rows:
+        cells = [mark(outcomes[row]) if row in outcomes else " " for _, outcomes in columns]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def page(results) -> str:
+    """All of it, in Markdown."""
+    parts = [HEAD, f"Last run: {datetime.date.today()}.\n\n"]
+    parts += ["## Their clients, our server\n\n", table(results, "client")]
+    parts += ["\n## Our clients, their servers\n\n", table(results, "server")]
+    parts.append("\n## Versions, and what is negotiated by default\n\n| | version | as client | as server |\n|---|---|---|---|\n")
+    best = {}
+    for peer, told, role, outcomes in results:
+        entry = best.setdefault(peer.name, {"version": told})
+        entry[role] = next((outcome.detail for outcome in outcomes if outcome.check.startswith("connect")), "")
+    for name, entry in best.items():
+        cells = [entry.get(key, "") for key in ("version", "client", "server")]
+        parts.append(f"| {name} | " + " | ".join(escaped(cell) for cell in cells) + " |\n")
+    parts.append("\n## What is not there\n\n")
+    for peer, _, role, outcomes in results:
+        for outcome in outcomes:
+            if outcome.verdict != "yes":
+                parts.append(f"- {peer.name} as {role}, {outcome.check} ({mark(outcome)}): {escaped(outcome.detail[:300])}\n")
+    return "".join(parts)
