@@ -6,7 +6,8 @@
 //! bytes is moved there. So whatever has had a key in hand is followed by a function that takes the same place
 //! on the stack and leaves zeros there.
 
-/// How deep the functions go that seal and open packets. Its time is paid for each packet: some 40 ns.
+/// How deep the functions go that seal and open packets: without optimisation, AES on wide vectors needs more than the half.
+/// Its time is paid for each packet, a quarter of a microsecond; a full one takes sixty times as long to seal.
 const PACKET: usize = 16 << 10;
 /// How deep those go that make keys, sign, agree on secrets and read the files of keys. A thread that calls them has so much
 /// room anyway.
