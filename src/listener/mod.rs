@@ -1,6 +1,6 @@
 //! Where a server is listened for: accepts connections, asks the policy about each, and hands on those that may come in.
 //!
-//! Each place that is listened on is a task of an I/O thread ([`place`]). Connections that were let in wait in a queue
+//! Each place that is listened on is a task of an I/O thread (`place`). Connections that were let in wait in a queue
 //! for [`Listener::accept`] or the callback; they are no more than may be unauthenticated at once. A transport is made
 //! only when one is taken out, so that a flood costs a descriptor for each connection and little more.
 //!

@@ -18,6 +18,7 @@ mod connect_keys;
 mod dropbear;
 mod events;
 mod exec;
+mod flood;
 mod forward;
 mod host_keys;
 mod jump;
