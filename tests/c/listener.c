@@ -97,6 +97,8 @@ static ssh_status login(int fd, const char *password)
     if (status == SSH_OK)
         status = ssh_transport_auth_password(client, "alice", password, strlen(password), false, NULL, 20000, &error);
     ssh_error_free(error);
+    ssh_transport_close(client);
+    CHECK_STATUS(ssh_transport_join(client, 20000), SSH_OK);
     ssh_transport_free(client);
     return status;
 }
@@ -114,15 +116,25 @@ static void on_connection(ssh_listener *listener, ssh_transport *transport, void
     ssh_error *error = NULL;
     (void)listener;
     CHECK_OK(ssh_transport_start_server(transport, server, started->event, SSH_TIMEOUT_DEFAULT, &error), error);
-    int at = atomic_fetch_add(&started->count, 1);
+    /* Callbacks run one after another. */
+    int at = atomic_load(&started->count);
     CHECK(at < 2 * MANY);
     started->transports[at] = transport;
+    atomic_store(&started->count, at + 1);
 }
 
 static void on_destroy(void *userdata)
 {
     struct started *started = userdata;
     atomic_fetch_add(&started->destroyed, 1);
+}
+
+/* The callback is through with so many. */
+static void wait_for_count(struct started *started, int wanted)
+{
+    for (int i = 0; i < 20000 && atomic_load(&started->count) < wanted; i++)
+        usleep(1000);
+    CHECK(atomic_load(&started->count) >= wanted);
 }
 
 static void serve(ssh_listener *listener, struct started *started)
@@ -377,8 +389,10 @@ static void no_descriptors(void)
     struct rlimit before, low;
     ssh_listener *listener = make_listener(&port);
     serve(listener, &started);
-    /* Whatever the library opens at first use is open after this. */
+    /* Whatever the library opens at first use is open after this, and what it closes is closed. */
     CHECK_STATUS(login(connect_from("127.0.0.1", port), "secret"), SSH_OK);
+    wait_for_count(&started, 1);
+    CHECK_STATUS(ssh_transport_join(started.transports[0], 20000), SSH_OK);
     for (int i = 0; i < 4; i++) {
         waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK(waiting[i] >= 0);
