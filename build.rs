@@ -56,6 +56,8 @@ const HEADER_SOURCES: &[&str] = &[
     "revocations",
     "authorized_keys",
     "subsystem",
+    "listener",
+    "listener_limits",
     "sftp_server",
     "sftp_operation",
     "sftp_operation_answer",

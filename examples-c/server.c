@@ -1,16 +1,14 @@
 /*
  * server: lets users in by key or password, and runs their commands and shells as whoever started it.
  */
-#define _GNU_SOURCE /* getopt_long, accept4, getpwuid_r */
+#define _GNU_SOURCE /* getopt_long, strsep */
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -20,14 +18,20 @@
 
 #define MAX_HOST_KEYS 16
 #define MAX_USERS 16
-#define MAX_LISTENERS 8
+#define MAX_EXEMPT 32
 #define SWEEP_MS 500
 
 static const char help[] =
     "usage: server [OPTION...]\n"
     "Serves SSH. Commands and shells run as you, so think before you open this to others.\n"
     "\n"
-    "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222); port 0 takes any free one\n"
+    "      --listen ADDRESS:PORT  where to listen (127.0.0.1:2222), or the /path of a UNIX socket; port 0 takes any free one\n"
+    "      --max-startups START:RATE:FULL\n"
+    "                             of connections not logged in yet, refuse RATE percent from START on, more and more of\n"
+    "                             them, and all above FULL (256:30:512)\n"
+    "      --per-source N         most connections from one address that are not logged in yet (64)\n"
+    "      --login-grace SECONDS  time to log in (120)\n"
+    "      --exempt NETWORK       addresses that nothing is held against; several times (127.0.0.0/8 and ::1), or none\n"
     "      --host-key FILE        a private key of the server; several times, one of each type. Without any,\n"
     "                             a new one is made that lives as long as the server\n"
     "      --next-host-key FILE   a key that clients are told of, so that they know it when it becomes a host key;\n"
@@ -66,6 +70,9 @@ struct server_options {
     size_t user_count;
     char *required[4];
     size_t required_count;
+    const char *exempt[MAX_EXEMPT];
+    size_t exempt_count;
+    uint32_t start, rate, full, per_source, login_grace;
     bool allow_anyone, read_only, forward;
     struct permits permits;
     uint64_t rekey_bytes;
@@ -78,7 +85,8 @@ static char forwarding_directory[64];
 
 /* Set up before the first connection and only read after that, so all threads may look. */
 static ssh_key *authorities[MAX_HOST_KEYS];
-static struct server_options options = {.listen = "127.0.0.1:2222"};
+static struct server_options options = {
+    .listen = "127.0.0.1:2222", .start = 256, .rate = 30, .full = 512, .per_source = 64, .login_grace = 120};
 
 /*
  * Who may come in
@@ -383,6 +391,7 @@ static ssh_server *make_server(void)
             fail("%s is not usable as a host key", options.next_host_keys[i]);
         ssh_key_free(key);
     }
+    ssh_server_set_auth_limits(server, 6, options.login_grace * 1000);
     if (options.allow_anyone)
         ssh_server_set_callback(server, SSH_REQUEST_AUTH_NONE, on_none, NULL, NULL);
     trust_authorities(server);
@@ -451,15 +460,12 @@ struct connection {
 
 static struct connection *connections; /* main thread only */
 
-static void start_connection(ssh_server *server, ssh_event *started, int fd)
+static void start_connection(ssh_server *server, ssh_event *started, ssh_transport *transport)
 {
     ssh_error *error = NULL;
     struct connection *connection = calloc(1, sizeof *connection);
-    ssh_transport *transport = connection != NULL ? ssh_transport_new(fd, &error) : NULL;
-    if (transport == NULL) {
-        say_error("a connection was dropped", error);
-        free(connection);
-        close(fd);
+    if (connection == NULL) {
+        ssh_transport_free(transport);
         return;
     }
     uint16_t port = 0;
@@ -506,61 +512,58 @@ static void sweep_connections(bool all)
 }
 
 /*
- * Listening
+ * Listening. The library accepts, and turns away who is too many.
  */
 
-static size_t open_listeners(int *listeners)
+static void set_limits(ssh_listener *listener)
+{
+    static const char *const loopback[] = {"127.0.0.0/8", "::1"};
+    const char *const *exempt = options.exempt_count > 0 ? options.exempt : loopback;
+    size_t count = options.exempt_count > 0 ? options.exempt_count : 2;
+    if (ssh_listener_set_max_unauthenticated(listener, options.start, options.rate, options.full) != SSH_OK)
+        fail("--max-startups wants START:RATE:FULL, such as 256:30:512");
+    ssh_listener_set_max_per_source(listener, options.per_source, 32, 64);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(exempt[i], "none") != 0 && ssh_listener_add_exempt(listener, exempt[i]) != SSH_OK)
+            fail("--exempt wants an address or a network, not \"%s\"", exempt[i]);
+}
+
+static void listen_at(ssh_listener *listener)
 {
     char host[256];
+    uint16_t bound = 0;
+    ssh_error *error = NULL;
+    if (options.listen[0] == '/') {
+        if (ssh_listener_bind(listener, options.listen, 0, NULL, &error) != SSH_OK)
+            fail_error(options.listen, error);
+        printf("listening on %s\n", options.listen);
+        return;
+    }
     const char *colon = strrchr(options.listen, ':');
-    size_t count = 0;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
     if (colon == NULL || (size_t)(colon - options.listen) >= sizeof host)
         fail("--listen wants ADDRESS:PORT, not \"%s\"", options.listen);
+    uint16_t port = (uint16_t)parse_number(colon + 1, 0, 65535, "--listen");
     snprintf(host, sizeof host, "%.*s", (int)(colon - options.listen), options.listen);
     char *name = host;
     if (name[0] == '[') {
         name++;
         name[strcspn(name, "]")] = '\0';
     }
-    /* getaddrinfo() takes any number, and what fits of it. */
-    if (colon[1 + strspn(colon + 1, "0123456789")] == '\0')
-        parse_number(colon + 1, 0, 65535, "--listen");
-    int cause = getaddrinfo(*name != '\0' ? name : NULL, colon + 1, &hints, &found);
-    if (cause != 0)
-        fail("%s: %s", options.listen, gai_strerror(cause));
-    for (struct addrinfo *at = found; at != NULL && count < MAX_LISTENERS; at = at->ai_next) {
-        int on = 1, fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
-        if (fd < 0)
-            continue;
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (at->ai_family == AF_INET6)
-            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-        if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-            say("%s: %s", options.listen, strerror(errno));
-            close(fd);
-            continue;
-        }
-        listeners[count++] = fd;
-    }
-    freeaddrinfo(found);
-    if (count == 0)
-        exit(EXIT_TROUBLE);
-    return count;
+    if (ssh_listener_bind(listener, name, port, &bound, &error) != SSH_OK)
+        fail_error(options.listen, error);
+    printf(strchr(name, ':') != NULL ? "listening on [%s]:%u\n" : "listening on %s:%u\n", name, bound);
 }
 
-static void announce(const int *listeners, size_t count)
+static void tell_refused(ssh_listener *listener)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct sockaddr_storage bound;
-        socklen_t length = sizeof bound;
-        char address[128], port[16];
-        getsockname(listeners[i], (struct sockaddr *)&bound, &length);
-        getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV);
-        printf(bound.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
-    }
-    fflush(stdout);
+    static uint64_t told;
+    uint64_t total = ssh_listener_counter(listener, SSH_LISTENER_REFUSED_TOTAL);
+    uint64_t source = ssh_listener_counter(listener, SSH_LISTENER_REFUSED_PER_SOURCE);
+    uint64_t penalty = ssh_listener_counter(listener, SSH_LISTENER_REFUSED_PENALTY);
+    if (total + source + penalty != told)
+        say("refused so far: %llu in all too many, %llu of one source too many, %llu penalized", (unsigned long long)total,
+            (unsigned long long)source, (unsigned long long)penalty);
+    told = total + source + penalty;
 }
 
 static int end_pipe[2];
@@ -571,26 +574,24 @@ static void on_end(int number)
     (void)!write(end_pipe[1], "", 1);
 }
 
-static void serve(ssh_server *server, const int *listeners, size_t count)
+static void serve(ssh_server *server, ssh_listener *listener)
 {
-    struct pollfd fds[MAX_LISTENERS + 1];
-    ssh_event *started = ssh_event_new();
-    for (size_t i = 0; i < count; i++)
-        fds[i] = (struct pollfd){.fd = listeners[i], .events = POLLIN};
-    fds[count] = (struct pollfd){.fd = end_pipe[0], .events = POLLIN};
+    ssh_event *started = ssh_event_new(), *came = ssh_listener_accept_event(listener);
+    struct pollfd fds[] = {{.fd = ssh_event_fd(came), .events = POLLIN}, {.fd = end_pipe[0], .events = POLLIN}};
     for (;;) {
-        int ready = poll(fds, (nfds_t)count + 1, connections != NULL ? SWEEP_MS : -1);
-        for (size_t i = 0; ready > 0 && i < count; i++) {
-            int fd;
-            while ((fds[i].revents & POLLIN) != 0 && (fd = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC)) >= 0)
-                start_connection(server, started, fd);
-        }
-        if (ready > 0 && (fds[count].revents & POLLIN) != 0)
+        ssh_transport *transport;
+        int ready = poll(fds, 2, connections != NULL ? SWEEP_MS : -1);
+        while ((transport = ssh_listener_accept(listener, 0, NULL)) != NULL)
+            start_connection(server, started, transport);
+        if (ready > 0 && (fds[1].revents & POLLIN) != 0)
             break;
         sweep_connections(false);
+        if (options.verbosity > 0)
+            tell_refused(listener);
     }
     say("ending");
     sweep_connections(true);
+    ssh_event_free(came);
     ssh_event_free(started);
 }
 
@@ -617,6 +618,17 @@ static void split_required(char *methods)
     }
 }
 
+static void split_startups(char *text)
+{
+    uint32_t *numbers[] = {&options.start, &options.rate, &options.full};
+    for (size_t i = 0; i < 3; i++) {
+        char *number = strsep(&text, ":");
+        if (number == NULL || (i == 2 && text != NULL))
+            fail("--max-startups wants START:RATE:FULL");
+        *numbers[i] = (uint32_t)parse_number(number, 0, 1000000, "--max-startups");
+    }
+}
+
 enum {
     OPTION_LISTEN = OPTION_LAST_ALGORITHM,
     OPTION_HOST_KEY,
@@ -637,7 +649,11 @@ enum {
     OPTION_READ_ONLY,
     OPTION_FORWARD,
     OPTION_PERMIT_CONNECT,
-    OPTION_PERMIT_LISTEN
+    OPTION_PERMIT_LISTEN,
+    OPTION_MAX_STARTUPS,
+    OPTION_PER_SOURCE,
+    OPTION_LOGIN_GRACE,
+    OPTION_EXEMPT
 };
 
 static void parse_options(int argc, char **argv)
@@ -662,6 +678,10 @@ static void parse_options(int argc, char **argv)
                                           {"forward", no_argument, NULL, OPTION_FORWARD},
                                           {"permit-connect", required_argument, NULL, OPTION_PERMIT_CONNECT},
                                           {"permit-listen", required_argument, NULL, OPTION_PERMIT_LISTEN},
+                                          {"max-startups", required_argument, NULL, OPTION_MAX_STARTUPS},
+                                          {"per-source", required_argument, NULL, OPTION_PER_SOURCE},
+                                          {"login-grace", required_argument, NULL, OPTION_LOGIN_GRACE},
+                                          {"exempt", required_argument, NULL, OPTION_EXEMPT},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           ALGORITHM_LONG_OPTIONS,
@@ -709,6 +729,10 @@ static void parse_options(int argc, char **argv)
             permits_check(optarg, "--permit-listen");
             add(permits->listen, &permits->listen_count, PERMITS_MAX, optarg, "--permit-listen");
             break;
+        case OPTION_MAX_STARTUPS: split_startups(optarg); break;
+        case OPTION_PER_SOURCE: options.per_source = (uint32_t)parse_number(optarg, 0, 1000000, "--per-source"); break;
+        case OPTION_LOGIN_GRACE: options.login_grace = (uint32_t)parse_number(optarg, 0, 86400, "--login-grace"); break;
+        case OPTION_EXEMPT: add(options.exempt, &options.exempt_count, MAX_EXEMPT, optarg, "--exempt"); break;
         case 'v': options.verbosity++; break;
         case 'h': fputs(help, stdout); exit(0);
         default:
@@ -727,7 +751,6 @@ static void parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int listeners[MAX_LISTENERS];
     program_name = "server";
     raise_descriptor_limit();
     parse_options(argc, argv);
@@ -739,13 +762,13 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
 
-    /* Whoever comes before the server is ready waits in the queue of the kernel. */
-    size_t count = open_listeners(listeners);
     ssh_server *server = make_server();
-    announce(listeners, count);
-    serve(server, listeners, count);
-    for (size_t i = 0; i < count; i++)
-        close(listeners[i]);
+    ssh_listener *listener = ssh_listener_new();
+    set_limits(listener);
+    listen_at(listener);
+    fflush(stdout);
+    serve(server, listener);
+    ssh_listener_free(listener);
     ssh_server_free(server);
     for (size_t i = 0; i < options.user_authority_count; i++)
         ssh_key_free(authorities[i]);

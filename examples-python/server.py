@@ -3,7 +3,6 @@
     python3 server.py PORT 'ssh-ed25519 AAAA...'      a port of 127.0.0.1, and the public key of who may in
 """
 
-import socket
 import sys
 
 import sshwire
@@ -37,14 +36,10 @@ def make_server(host_key, friend):
 def main(port, friend):
     host_key = sshwire.Key.generate()
     server = make_server(host_key, sshwire.Key.from_line(friend))
-    with socket.create_server(("127.0.0.1", int(port))) as listener:
+    with sshwire.Listener() as listener:
+        listener.bind("127.0.0.1", int(port))
         print(host_key.line(), flush=True)
-        transports = []
-        while True:
-            connection, _ = listener.accept()
-            transport = sshwire.Transport.from_socket(connection)
-            transport.begin_server(server)  # nobody waits for it: the functions do the rest
-            transports = [other for other in transports if not other.join(0)] + [transport]
+        listener.serve(server)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 #
 #   ruby server.rb PORT 'ssh-ed25519 AAAA...'     a port of 127.0.0.1, and the public key of who may in
 
-require "socket"
 require_relative "lib/sshwire"
 
 abort "usage: server.rb PORT PUBLIC-KEY-LINE" unless ARGV.size == 2
@@ -24,7 +23,8 @@ server.on(:exec) do |request|
   channel.free # and closed with that
 end
 
-listener = TCPServer.new("127.0.0.1", Integer(ARGV[0]))
+listener = SSHWire::Listener.new
+listener.bind("127.0.0.1", Integer(ARGV[0]))
 $stdout.puts host_key.line
 $stdout.flush
-server.run(listener)
+listener.serve(server)

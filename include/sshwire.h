@@ -971,6 +971,66 @@
 #define SSH_PERMIT_CERTIFICATES 32
 
 /**
+ * What a connection is penalized for: it has left without having tried to log in; 1,000 ms at first.
+ */
+#define SSH_PENALTY_NO_AUTH 1
+
+/**
+ * What a connection is penalized for: it has ended after attempts to log in that failed; 5,000 ms at first.
+ */
+#define SSH_PENALTY_AUTH_FAILED 2
+
+/**
+ * What a connection is penalized for: it was not logged in when its time was over; 10,000 ms at first.
+ */
+#define SSH_PENALTY_GRACE_EXCEEDED 3
+
+/**
+ * What a connection is penalized for: it has broken the protocol; 10,000 ms at first.
+ */
+#define SSH_PENALTY_PROTOCOL 4
+
+/**
+ * What is counted: connections that were let in.
+ */
+#define SSH_LISTENER_ACCEPTED 1
+
+/**
+ * What is counted: connections that were refused because too many were not logged in yet.
+ */
+#define SSH_LISTENER_REFUSED_TOTAL 2
+
+/**
+ * What is counted: connections that were refused because too many of their source were not logged in yet.
+ */
+#define SSH_LISTENER_REFUSED_PER_SOURCE 3
+
+/**
+ * What is counted: connections that were refused for the penalties of their source.
+ */
+#define SSH_LISTENER_REFUSED_PENALTY 4
+
+/**
+ * What is counted: how often nothing could be accepted because descriptors or memory were short.
+ */
+#define SSH_LISTENER_SHORTAGES 5
+
+/**
+ * What is counted: connections now that are not logged in.
+ */
+#define SSH_LISTENER_UNAUTHENTICATED 6
+
+/**
+ * What is counted: those among them that nobody has taken.
+ */
+#define SSH_LISTENER_WAITING 7
+
+/**
+ * What is counted: sources now that have penalties, whether they are enough to be refused or not.
+ */
+#define SSH_LISTENER_PENALIZED 8
+
+/**
  * All kinds of operations at once, except SSH_SFTP_OP_REALPATH. Clients are then told of all extensions; what a program does
  * not do, it refuses with SSH_SFTP_STATUS_OP_UNSUPPORTED.
  */
@@ -1405,6 +1465,19 @@ typedef struct ssh_known_hosts ssh_known_hosts;
 typedef struct ssh_known_hosts_entry ssh_known_hosts_entry;
 
 /**
+ * Accepts the connections of a server, on the library's threads, and turns away those that are too many before they cost
+ * anything: in all, of one source, and of sources whose connections have come to nothing again and again. A connection
+ * counts from the moment it is accepted until its user is in or it has ended. When descriptors or memory are short, it
+ * waits for a moment and goes on.
+ *
+ * What is let in comes out of ssh_listener_accept() or goes to the callback as a transport that is not started:
+ * ssh_transport_start_server(). The limits have defaults, all of which docs/limits.md lists, and may be changed at any time.
+ * They know a source by its address; connections of UNIX sockets, and what ssh_listener_add_exempt() names, count in all
+ * only.
+ */
+typedef struct ssh_listener ssh_listener;
+
+/**
  * The payload of a packet: a message number and fields. Fields are added at the end and read from a position that
  * starts at the first byte and moves on with each one read.
  *
@@ -1776,6 +1849,21 @@ typedef int32_t (*ssh_config_proxy_callback)(const char *command, void *userdata
  * @return the exit status that the client is told, or a negative number to tell none
  */
 typedef int32_t (*ssh_subsystem_callback)(ssh_channel *channel, const char *name, void *userdata);
+
+/**
+ * Gets a connection that was let in.
+ *
+ * Called on a thread of the library's pool with no lock held. Callbacks of one listener run one after another, so it
+ * starts the transport with an event and does not wait: connections that come meanwhile wait, and count. It may call any
+ * function of the library, ssh_listener_free() included, and must not unwind or longjmp.
+ *
+ * @param listener   the handle the program made; NULL once it is freed
+ * @param transport  a transport that is not started, which is the callback's from now on: ssh_transport_free()
+ * @param userdata   as set
+ */
+typedef void (*ssh_listener_callback)(ssh_listener *listener,
+                                      ssh_transport *transport,
+                                      void *userdata);
 
 /**
  * Receives operations.
@@ -6881,6 +6969,192 @@ ssh_status ssh_transport_set_subsystem_handler(ssh_transport *transport,
                                                ssh_subsystem_callback handler,
                                                void *userdata,
                                                ssh_destroy_callback destroy);
+
+/**
+ * Makes a listener that listens nowhere yet.
+ *
+ * @return a listener, freed with ssh_listener_free(), or NULL when memory is short. Any thread. Since 0.1.
+ */
+ssh_listener *ssh_listener_new(void);
+
+/**
+ * Listens at an address, or at one more, and takes connections from then on. Set limits before.
+ *
+ * @param listener    the listener
+ * @param address     an IP address, "localhost", "" for all, or the path of a UNIX socket, which begins with "/". Names are
+ *                    not looked up. The file of a socket can be used by its owner only, must not exist before, and is
+ *                    removed in the end
+ * @param port        the port, 0 for a UNIX socket; 0 has the system choose one
+ * @param bound_port  receives the port that is listened on; or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_IO when the address is taken, SSH_ERR_INVALID_ARG also for
+ *                    more than 64 places, SSH_ERR_CLOSED when it was stopped
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_bind(ssh_listener *listener,
+                             const char *address,
+                             uint16_t port,
+                             uint16_t *bound_port,
+                             ssh_error **error);
+
+/**
+ * Takes the connections of a socket that listens already, as a supervisor of services hands it over.
+ *
+ * @param listener  the listener
+ * @param fd        a stream socket that listens. On success it belongs to the listener, which makes it non-blocking and
+ *                  closes it; on failure it stays the caller's
+ * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG when it is no such socket or one place too many,
+ *                  SSH_ERR_IO, SSH_ERR_CLOSED when the listener was stopped
+ * @return SSH_OK or a failure. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_add_fd(ssh_listener *listener,
+                               int32_t fd,
+                               ssh_error **error);
+
+/**
+ * Takes the next connection that was let in. Those that nobody takes count as unauthenticated.
+ *
+ * @param listener    the listener
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+ * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED when it was stopped and there are no
+ *                    more, SSH_ERR_CANCELLED; set to NULL when timeout_ms is 0 and there is none
+ * @return a transport that is not started, freed with ssh_transport_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_transport *ssh_listener_accept(ssh_listener *listener,
+                                   int32_t timeout_ms,
+                                   ssh_error **error);
+
+/**
+ * An event that is set while connections wait for ssh_listener_accept(), and once the listener was stopped, for poll
+ * loops: when ssh_event_fd() is readable, accept with timeout 0 until there is none.
+ *
+ * @param listener  the listener
+ * @return a handle of the listener's event, freed with ssh_event_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_event *ssh_listener_accept_event(ssh_listener *listener);
+
+/**
+ * Sets who gets the connections that are let in, those that wait already first.
+ *
+ * @param listener  the listener
+ * @param callback  gets the transports, or NULL: then they come out of ssh_listener_accept()
+ * @param userdata  passed to the callback
+ * @param destroy   ends userdata's life once it is replaced or the listener is freed, or NULL
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_set_callback(ssh_listener *listener,
+                                     ssh_listener_callback callback,
+                                     void *userdata,
+                                     ssh_destroy_callback destroy);
+
+/**
+ * Wakes the calls of ssh_listener_accept() that wait now, with SSH_ERR_CANCELLED. Later calls are not touched.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_cancel(ssh_listener *listener);
+
+/**
+ * Listens nowhere any more. Connections that were let in before may still be taken, and transports go on.
+ *
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_stop(ssh_listener *listener);
+
+/**
+ * Whether connections are taken: from the first address or socket on until ssh_listener_stop().
+ *
+ * @return false also when `listener` is none. Any thread. Since 0.1.
+ */
+bool ssh_listener_is_listening(const ssh_listener *listener);
+
+/**
+ * Stops, closes the connections that nobody has taken, and frees the handle. Calls of ssh_listener_accept() in other
+ * threads return with SSH_ERR_CLOSED. Transports that were taken go on.
+ *
+ * @param listener  the listener; NULL is fine
+ *
+ * Any thread, also inside its callback; does not wait. Since 0.1.
+ */
+void ssh_listener_free(ssh_listener *listener);
+
+/**
+ * Bounds the connections that are not logged in. Up to `start` all are let in; from there on some are refused by chance,
+ * so that a flood does not take every place: `rate_percent` of a hundred at first, evenly more up to all of them at `full`.
+ *
+ * @param listener      the listener
+ * @param start         256 at first
+ * @param rate_percent  0 to 100; 30 at first
+ * @param full          most of them, at least 1 and at least `start`; 512 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread; holds for connections to come. Since 0.1.
+ */
+ssh_status ssh_listener_set_max_unauthenticated(ssh_listener *listener,
+                                                uint32_t start,
+                                                uint32_t rate_percent,
+                                                uint32_t full);
+
+/**
+ * Bounds the connections of one source that are not logged in, and says what a source is: addresses that have so many
+ * leading bits in common.
+ *
+ * @param listener   the listener
+ * @param max        most of them; 64 at first, 0 for no bound but that in all
+ * @param ipv4_bits  0 to 32; 32 at first
+ * @param ipv6_bits  0 to 128; 64 at first
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread; holds for connections to come. Since 0.1.
+ */
+ssh_status ssh_listener_set_max_per_source(ssh_listener *listener,
+                                           uint32_t max,
+                                           uint32_t ipv4_bits,
+                                           uint32_t ipv6_bits);
+
+/**
+ * Sets what a source is penalized with for each connection that comes to nothing. Penalties add up and run off with the
+ * time; ssh_listener_set_penalty_bounds() says when they have an effect. Those that this side ends cost nothing.
+ *
+ * @param listener    the listener
+ * @param kind        SSH_PENALTY_NO_AUTH, ...
+ * @param penalty_ms  milliseconds, 0 for none
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_set_penalty(ssh_listener *listener,
+                                    int32_t kind,
+                                    uint32_t penalty_ms);
+
+/**
+ * Says when penalties have an effect. Once those of a source add up to `least_ms`, its connections are refused until they
+ * have run off.
+ *
+ * @param listener  the listener
+ * @param least_ms  milliseconds; 15,000 at first
+ * @param most_ms   milliseconds that they never add up to more than; 600,000 at first
+ * @param sources   most sources that are remembered; 65,536 at first. Of more, those are forgotten whose penalties run off
+ *                  first; 0 turns penalties off
+ * @return SSH_OK, SSH_ERR_INVALID_ARG when the most is less than the least, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_listener_set_penalty_bounds(ssh_listener *listener,
+                                           uint32_t least_ms,
+                                           uint32_t most_ms,
+                                           uint32_t sources);
+
+/**
+ * Has a network count in all only: no bound for each source, no penalties. For monitoring, and for proxies that bring many
+ * people from one address.
+ *
+ * @param listener  the listener
+ * @param network   an address, or one with the number of leading bits that count, such as "192.0.2.0/24"; up to 256 of them
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread; holds for connections to come. Since 0.1.
+ */
+ssh_status ssh_listener_add_exempt(ssh_listener *listener,
+                                   const char *network);
+
+/**
+ * Tells what has happened so far, or how things are now.
+ *
+ * @param listener  the listener
+ * @param kind      SSH_LISTENER_ACCEPTED, ...
+ * @return the number; 0 also when `listener` is none or the kind is unknown. Any thread. Since 0.1.
+ */
+uint64_t ssh_listener_counter(const ssh_listener *listener, int32_t kind);
 
 /**
  * Opens a directory to be served. It stays the same one when it is renamed.

@@ -9,8 +9,10 @@
 //! authorized_keys  which keys let a user in, and with which restrictions
 //! known_hosts  which keys a host is known to have; the files they stand in
 //! forward      forwarding of connections: listening, connecting, carrying; SOCKS
+//! listener     where a server is listened for: accepting, under the policy
 //! agent        client of authentication agents
 //! driver       Transport and Channel with threads, sockets, timers, deadlines
+//! policy       who may connect to a server: caps, penalties; sans-I/O
 //! endpoint     routes between the three protocol layers; sans-I/O from here down
 //! connection   channels, windows, requests (RFC 4254)
 //! auth         user authentication (RFC 4252, 4256)
@@ -61,8 +63,10 @@ pub mod fuzzing;
 pub mod kex;
 pub mod keys;
 pub mod known_hosts;
+pub mod listener;
 pub mod messages;
 pub mod packet;
+pub mod policy;
 pub mod sftp;
 pub mod transport;
 

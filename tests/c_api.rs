@@ -23,6 +23,7 @@ const PROGRAMS: &[&str] = &[
     "inspect",
     "sftp",
     "forward",
+    "listener",
     "packets",
     "known_hosts",
     "rotation",

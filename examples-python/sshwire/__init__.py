@@ -32,6 +32,7 @@ from .event import Event
 from .forward import Counters, Forward
 from .key import Key, KeyInfo
 from .known_hosts import KnownHosts, Verdict
+from .listener import Count, Listener, Penalty
 from .log import set_log
 from .request import Kind, Request
 from .server import Server, SftpDirectory
@@ -41,8 +42,10 @@ from .transport import Agreed, Statistics, Transport, connect
 __version__ = _lib.ssh_version_string().decode()
 
 __all__ = ["Agent", "Agreed", "Algorithms", "Attributes", "AuthenticationFailed", "AuthorizedKey", "AuthorizedKeys",
-           "Cancelled", "Certificate", "Channel", "Closed", "Completed", "Condition", "Config", "ConnectionLost", "Counters", "Denied", "Error",
+           "Cancelled", "Certificate", "Channel", "Closed", "Completed", "Condition", "Config", "ConnectionLost", "Count",
+           "Counters", "Denied", "Error",
            "Event", "Exit", "Forked", "Forward", "Freed", "Holder", "Host", "HostKeyRejected", "Identity", "Key",
-           "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "NoSuchFile", "PermissionDenied", "Permit", "Preset", "Request",
+           "KeyFailure", "KeyInfo", "Kind", "KnownHosts", "Listener", "NoSuchFile", "Penalty", "PermissionDenied", "Permit",
+           "Preset", "Request",
            "Revocations", "Server", "Sftp", "SftpDirectory", "SftpError", "SftpFile", "Statistics", "SystemFailure",
            "Timeout", "Transfer", "Transport", "Verdict", "connect", "connect_config", "set_log"]

@@ -11,6 +11,7 @@ from sshwire import _abi, agent, config, errors, key
 from sshwire.authorized_keys import Permit
 from sshwire.certificate import Holder
 from sshwire.known_hosts import Verdict
+from sshwire.listener import Count, Penalty
 from sshwire.request import Kind
 
 _WIDTHS = {"void": None, "ssh_status": ctypes.c_int32, "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32,
@@ -23,6 +24,8 @@ _LEFT_OUT = {
         "ssh_packetizer_* ssh_message_*",
     "What is begun and asked about later: here a thread waits, or an Event for the start of a session.":
         "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event",
+    "A thread accepts; a call that waits ends with the listener.":
+        "ssh_listener_set_callback ssh_listener_accept_event ssh_listener_cancel",
     "Python objects have attributes of their own.":
         "ssh_*_userdata",
     "Something else does the same.":
@@ -106,6 +109,9 @@ class Abi(unittest.TestCase):
         self.assertEqual({name: getattr(key, name.removeprefix("SSH_KEY_FORMAT_")) for name in formats}, formats)
         hashes = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_HASH_")}
         self.assertEqual({name: getattr(key, name.removeprefix("SSH_HASH_")) for name in hashes}, hashes)
+        for family, ours in (("SSH_PENALTY_", Penalty), ("SSH_LISTENER_", Count)):
+            kinds = {name: int(value) for name, value in self.constants.items() if name.startswith(family)}
+            self.assertEqual({family + kind.name: kind.value for kind in ours}, kinds)
         kinds = {name: int(value) for name, value in self.constants.items() if name.startswith("SSH_REQUEST_")}
         self.assertEqual({"SSH_REQUEST_" + kind.name: kind for kind in Kind}, kinds)
         verdicts = {name: int(value) for name, value in self.constants.items()

@@ -40,6 +40,7 @@ require_relative "sshwire/request"
 require_relative "sshwire/server"
 require_relative "sshwire/sftp"
 require_relative "sshwire/transport"
+require_relative "sshwire/listener"
 require_relative "sshwire/config"
 
 # What does not belong to an object.

@@ -66,6 +66,7 @@ class ABITest < Case
     { "REQUEST" => SSHWire::Request::KINDS, "LOG" => SSHWire::Log::LEVELS, "SFTP_OP" => SSHWire::SFTP::Operation::KINDS,
       "PRESET" => SSHWire::SecurityOptions::PRESETS, "TIMEOUT_KIND" => SSHWire::Transport::TIMEOUTS,
       "ALGORITHM" => SSHWire::Transport::ALGORITHMS, "CHANNEL" => SSHWire::Channel::CONDITIONS,
+      "PENALTY" => SSHWire::Listener::PENALTIES, "LISTENER" => SSHWire::Listener::COUNTERS,
       "KEY_FORMAT" => SSHWire::Key::FORMATS, "HASH" => SSHWire::Key::HASHES }.each do |family, ours|
       defined = File.read(HEADER).scan(/^#define SSH_#{family}_(\w+) (\d+)$/).to_h { |name, value| [name.downcase, value.to_i] }
       assert_equal defined, ours.transform_keys(&:to_s), family

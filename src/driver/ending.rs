@@ -9,6 +9,7 @@ use super::log::LogLevel;
 use super::shared::{Ending, Shared};
 use super::stream::Progress;
 use super::wait::Deadline;
+use crate::endpoint::Services;
 use crate::error::Error;
 use crate::messages::DisconnectReason;
 
@@ -29,6 +30,13 @@ impl Shared {
             }
             serving.exception = Some(cause.clone());
             serving.ended = Some(cause.clone());
+            if let Some(admission) = serving.admission.take() {
+                let tried = serving
+                    .services
+                    .as_ref()
+                    .is_some_and(Services::has_failures);
+                admission.ended(&cause, tried);
+            }
             serving.setup_deadline = None;
             serving
                 .keepalive

@@ -5,6 +5,7 @@
 //! with [`Transport::cancel`]. Questions to the application are [`Request`]s.
 
 mod address;
+mod admission;
 mod answering;
 mod asking;
 mod attendance;
@@ -52,6 +53,7 @@ mod user_keys;
 mod wait;
 
 pub(crate) use address::split as split_address;
+pub(crate) use admission::{Admission, Door};
 pub use channel::{Channel, Read};
 pub(crate) use connect::begin as begin_connect;
 pub use engine::set_io_threads;

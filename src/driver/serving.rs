@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::admission::Admission;
 use super::begun::Begun;
 use super::entry::ChannelEntry;
 use super::event::Event;
@@ -99,6 +100,8 @@ pub(crate) struct Serving {
     pub(crate) attempt: Attempt,
     /// Server: what the user's certificate permits; `None` where nothing limits them but the application.
     pub(crate) permissions: Option<Permissions>,
+    /// Server: its place among the connections of its listener whose user is not in.
+    pub(crate) admission: Option<Admission>,
     /// Completed key exchanges.
     pub(crate) key_exchanges: u64,
     pub(crate) channels: HashMap<ChannelId, ChannelEntry>,
@@ -136,6 +139,7 @@ impl Serving {
             proof: None,
             attempt: Attempt::default(),
             permissions: None,
+            admission: None,
             key_exchanges: 0,
             channels: HashMap::new(),
             accepted: VecDeque::new(),

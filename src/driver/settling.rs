@@ -161,6 +161,9 @@ impl Serving {
             } => {
                 self.setup_deadline = None;
                 self.permissions = permissions;
+                if let Some(admission) = self.admission.take() {
+                    admission.authenticated();
+                }
                 shared.authenticated();
                 self.tell_host_keys();
                 shared.log(LogLevel::Info, || {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::admission::Admission;
 use super::channel::Channel;
 use super::connect::{connect, connect_by};
 use super::event::Event;
@@ -49,6 +50,13 @@ impl Transport {
         let descriptor = connect(address, timeout)?;
         let socket = Socket::new(descriptor).map_err(|(error, _)| error)?;
         Ok(Self::over(Stream::Socket(socket)))
+    }
+
+    /// Over a connection that a listener has let in.
+    pub(crate) fn from_admitted(socket: Socket, admission: Admission) -> Self {
+        let transport = Self::over(Stream::Socket(socket));
+        transport.shared.serving.lock().admission = Some(admission);
+        transport
     }
 
     /// The same to one port of a host, by a certain way.

@@ -93,6 +93,11 @@ impl Services {
         self.user.is_some()
     }
 
+    /// Server: whether an attempt to log in has failed.
+    pub fn has_failures(&self) -> bool {
+        matches!(&self.authentication, Authentication::Server(auth) if auth.has_failures())
+    }
+
     /// Who is in.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()

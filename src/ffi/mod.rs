@@ -49,6 +49,8 @@ pub mod key_signer;
 pub mod known_hosts;
 pub mod known_hosts_change;
 pub mod known_hosts_entry;
+pub mod listener;
+pub mod listener_limits;
 pub mod log;
 pub mod memory;
 pub mod message;

@@ -17,8 +17,8 @@ const BACKLOG: i32 = 128;
 const MOST_CHOICES: usize = 16;
 
 /// Sockets that listen at one place. The file of a UNIX socket goes with them.
-pub(super) struct Bound {
-    pub(super) sockets: Vec<OwnedFd>,
+pub(crate) struct Bound {
+    pub(crate) sockets: Vec<OwnedFd>,
     file: Option<File>,
 }
 
@@ -27,6 +27,23 @@ struct File {
     path: PathBuf,
     /// Device and number: another's file of the same name stays.
     identity: (u64, u64),
+}
+
+impl Bound {
+    /// A socket that somebody else has made.
+    pub(crate) fn of(socket: OwnedFd) -> Self {
+        Bound {
+            sockets: vec![socket],
+            file: None,
+        }
+    }
+
+    /// Has so many connections wait to be accepted, where the system lets them.
+    pub(crate) fn set_backlog(&self, backlog: i32) {
+        for socket in &self.sockets {
+            let _ = rustix::net::listen(socket, backlog);
+        }
+    }
 }
 
 impl Drop for Bound {
@@ -56,7 +73,7 @@ fn failed(errno: Errno) -> Error {
 /// Listens at `point`; returns it with the port that was chosen where it was 0.
 ///
 /// Names are not looked up: the address is a number, `localhost`, or one of the ways to say "all" (empty, `*`).
-pub(super) fn listen(point: &ForwardPoint) -> Result<(Bound, ForwardPoint), Error> {
+pub(crate) fn listen(point: &ForwardPoint) -> Result<(Bound, ForwardPoint), Error> {
     match point {
         ForwardPoint::Unix { path } => {
             let (socket, file) = unix(path)?;

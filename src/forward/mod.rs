@@ -4,7 +4,7 @@
 //! engine's I/O threads: a turn does what can be done without waiting. A connection holds at most one buffer in each
 //! direction, reads nothing more while that one cannot be passed on, and so holds up nobody but itself.
 
-mod bind;
+pub(crate) mod bind;
 #[cfg(any(test, fuzzing))]
 #[allow(clippy::indexing_slicing)]
 pub(crate) mod fuzzing;

@@ -191,6 +191,7 @@ fn null_in_turn(source: &mut String, function: &Function) {
             "ssh_forward *" => Some("ssh_forward_free"),
             "ssh_key *" => Some("ssh_key_free"),
             "ssh_key_info *" => Some("ssh_key_info_free"),
+            "ssh_listener *" => Some("ssh_listener_free"),
             "ssh_known_hosts *" => Some("ssh_known_hosts_free"),
             "ssh_known_hosts_entry *" => Some("ssh_known_hosts_entry_free"),
             "ssh_message *" => Some("ssh_message_free"),
@@ -233,6 +234,7 @@ static void *memory;
 static ssh_server *server;
 static ssh_security_options *options;
 static ssh_forward *forward;
+static ssh_listener *listener;
 static ssh_sftp_server *sftp_server;
 static ssh_sftp *sftp;
 static ssh_sftp_attributes *sftp_attributes;
@@ -322,6 +324,14 @@ static ssh_security_options *good_ssh_security_options(void)
 {
     ssh_security_options_free(options);
     return options = ssh_security_options_new();
+}
+
+static ssh_listener *good_ssh_listener(void)
+{
+    ssh_listener_free(listener);
+    listener = ssh_listener_new();
+    CHECK(listener != NULL);
+    return listener;
 }
 
 static ssh_forward *good_ssh_forward(void)
@@ -554,6 +564,7 @@ int main(void)
     ssh_transport_free(transport);
     ssh_server_free(server);
     ssh_security_options_free(options);
+    ssh_listener_free(listener);
     ssh_forward_free(forward);
     ssh_event_free(event);
     ssh_error_free(error);

@@ -18,6 +18,7 @@ mod connect_keys;
 mod dropbear;
 mod events;
 mod exec;
+mod flood;
 mod forward;
 mod generated;
 mod host_keys;

@@ -7,7 +7,9 @@ module SSHWire
   #   server.on(:auth_key_proven) { |request| request.accept if request.key == friend }
   #   server.on(:channel_open, &:accept_channel)
   #   server.on(:exec) { |request| ... }
-  #   server.run(TCPServer.new("127.0.0.1", 2222))
+  #   listener = SSHWire::Listener.new
+  #   listener.bind("127.0.0.1", 2222)
+  #   listener.serve(server)
   class Server < Handle
     include Callback::Owner
 
@@ -109,7 +111,11 @@ module SSHWire
 
     # Begins a session on a connected socket, and does not wait for it. The server keeps the transport until it ends.
     def serve(socket)
-      transport = Transport.new(socket)
+      serve_transport(Transport.new(socket))
+    end
+
+    # The same for a transport that is not started, such as Listener#accept gives.
+    def serve_transport(transport)
       transport.start_server(self, wait: false)
       @sessions.reject! { |session| session.join(timeout: 0) }
       @sessions << transport

@@ -151,6 +151,11 @@ impl ServerAuth {
         matches!(self.state, State::Authenticated)
     }
 
+    /// Whether an attempt has failed. To ask which methods there are is none.
+    pub fn has_failures(&self) -> bool {
+        self.counts.failures > 0
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.is_authenticated() {

@@ -5,5 +5,6 @@ pub mod exit;
 pub mod file;
 pub mod fork;
 pub mod lent;
+pub mod listening;
 pub mod socket;
 pub mod thread;

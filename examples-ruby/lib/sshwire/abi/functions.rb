@@ -309,6 +309,20 @@ module SSHWire
       bool ssh_forward_is_listening(handle)
       void ssh_forward_free(handle)
 
+      handle ssh_listener_new()
+      status ssh_listener_bind(handle, text, u16, out, error)
+      status ssh_listener_add_fd(handle, i32, error)
+      wait handle ssh_listener_accept(handle, i32, error)
+      status ssh_listener_set_max_unauthenticated(handle, u32, u32, u32)
+      status ssh_listener_set_max_per_source(handle, u32, u32, u32)
+      status ssh_listener_set_penalty(handle, i32, u32)
+      status ssh_listener_set_penalty_bounds(handle, u32, u32, u32)
+      status ssh_listener_add_exempt(handle, text)
+      u64 ssh_listener_counter(handle, i32)
+      status ssh_listener_stop(handle)
+      bool ssh_listener_is_listening(handle)
+      void ssh_listener_free(handle)
+
       status ssh_request_serve(handle, error)
       u32 ssh_request_x11_screen(handle, out)
       status ssh_request_serve_x11(handle, out, error)
@@ -526,6 +540,9 @@ module SSHWire
         ssh_channel_begin_pty ssh_channel_begin_shell ssh_channel_begin_exec ssh_channel_begin_subsystem
         ssh_channel_begin_request ssh_channel_request_status ssh_transport_begin_global_request
         ssh_transport_global_request_status ssh_transport_begin_renegotiate_keys ssh_transport_renegotiate_status
+      ],
+      "a thread accepts, and a call that waits can be interrupted: Listener#accept" => %w[
+        ssh_listener_set_callback ssh_listener_accept_event ssh_listener_cancel
       ],
       "Ruby objects have instance variables" => %w[
         ssh_transport_set_userdata ssh_transport_get_userdata ssh_channel_set_userdata ssh_channel_get_userdata
