@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "callbacks",
     "system",
     "death",
+    "relay",
     "streams",
     "pulled",
     "virtual",
@@ -120,6 +121,12 @@ fn programs_pass() {
         run(&mut Command::new(build(&source(name), name, &[])));
     }
     run(&mut Command::new(build(&misuse_source(), "misuse", &[])));
+}
+
+#[test]
+#[ignore = "takes some ten minutes; make -C tests relay"]
+fn the_relay_at_every_place() {
+    run(Command::new(build(&source("relay"), "relay-all", &[])).arg("all"));
 }
 
 #[test]
