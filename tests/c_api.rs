@@ -124,6 +124,17 @@ fn programs_pass() {
 }
 
 #[test]
+fn system_calls_that_fail() {
+    run(&mut Command::new(build(&source("faults"), "faults", &[])));
+}
+
+#[test]
+#[ignore = "takes long; make -C tests faults"]
+fn system_calls_that_fail_at_every_place() {
+    run(Command::new(build(&source("faults"), "faults-all", &[])).arg("all"));
+}
+
+#[test]
 #[ignore = "takes some ten minutes; make -C tests relay"]
 fn the_relay_at_every_place() {
     run(Command::new(build(&source("relay"), "relay-all", &[])).arg("all"));

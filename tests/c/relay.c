@@ -5,16 +5,14 @@
  *     relay          the end of each piece that a side writes, a byte before and after it, and some places by chance
  *     relay all      every place
  */
-#include "pair.h"
+#include "whole.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/stat.h>
 
-enum { DATA = 3000, FILE_DATA = 2000, LONG_MS = 20000, STALL_MS = 700, CRUMBS_BYTES = 64, MAX_ENDS = 400 };
+enum { STALL_MS = 700, CRUMBS_BYTES = 64, MAX_ENDS = 400 };
 
 /* --- the relay ----------------------------------------------------------------------------------- */
 
@@ -139,167 +137,22 @@ static void connected(int both[2])
     close(listener);
 }
 
-/* --- the session ---------------------------------------------------------------------------------- */
-
-static char root[] = "/tmp/sshwire-c-relay-XXXXXX";
-static pair shared; /* the server's keys and callbacks */
-static ssh_sftp_server *files;
-
-static void serve_files(ssh_request *request, void *userdata)
-{
-    (void)userdata;
-    /* The connection may be gone already. */
-    ssh_request_accept_sftp(request, files, NULL);
-    ssh_request_free(request);
-}
-
-/* The server's side of the command: sends back what comes. */
-static void *echo(void *argument)
-{
-    char buffer[1024];
-    size_t got, sent;
-    ssh_channel *channel = ssh_transport_accept(argument, LONG_MS, NULL);
-    if (channel == NULL)
-        return NULL;
-    while (ssh_channel_read(channel, buffer, sizeof buffer, &got, LONG_MS) == SSH_OK)
-        if (ssh_channel_write(channel, buffer, got, &sent, LONG_MS) != SSH_OK)
-            break;
-    ssh_channel_send_exit_status(channel, 7);
-    ssh_channel_free(channel);
-    return NULL;
-}
-
-/* What went wrong first, and where. */
-typedef struct outcome {
-    ssh_status status;
-    const char *step;
-} outcome;
-
-static bool went(outcome *o, const char *step, ssh_status status)
-{
-    if (o->status == SSH_OK && status != SSH_OK)
-        *o = (outcome){status, step};
-    return status == SSH_OK;
-}
-
-/* For calls that make something: their error. */
-static bool made(outcome *o, const char *step, const void *object, ssh_error *error)
-{
-    ssh_status status = object != NULL ? SSH_OK : ssh_error_code(error);
-    CHECK(object != NULL || (error != NULL && status < 0 && strlen(ssh_error_message(error)) > 0));
-    ssh_error_free(error);
-    return went(o, step, status);
-}
-
-static void run_command(outcome *o, ssh_transport *client, int ms)
-{
-    static char sent[DATA], got[DATA + 1];
-    ssh_error *error = NULL;
-    size_t done = 0, length = 0;
-    int32_t kind = 0;
-    uint32_t exit_status = 0;
-    ssh_channel *channel = ssh_transport_open_session(client, ms, &error);
-    if (!made(o, "open a session", channel, error))
-        return;
-    for (int i = 0; i < DATA; i++)
-        sent[i] = (char)(i * 7);
-    if (went(o, "exec", ssh_channel_request_exec(channel, "echo", ms, NULL))
-        && went(o, "write", ssh_channel_write(channel, sent, DATA, &done, ms))
-        && went(o, "eof", ssh_channel_send_eof(channel))) {
-        ssh_status status = SSH_OK;
-        while (length <= DATA
-               && (status = ssh_channel_read(channel, got + length, sizeof got - length, &done, ms)) == SSH_OK)
-            length += done;
-        /* An end that is not the end would be worse than an error. */
-        if (status == SSH_EOF)
-            CHECK(length == DATA && memcmp(sent, got, DATA) == 0);
-        if (went(o, "read", status == SSH_EOF ? SSH_OK : status)
-            && went(o, "exit status", ssh_channel_wait_exit(channel, ms, &kind, &exit_status)))
-            CHECK(kind == SSH_EXIT_STATUS && exit_status == 7);
-    }
-    ssh_channel_free(channel);
-}
-
-static void write_file(outcome *o, ssh_transport *client, int ms)
-{
-    static char data[FILE_DATA];
-    ssh_error *error = NULL;
-    size_t done = 0;
-    ssh_sftp *sftp = ssh_transport_open_sftp_client(client, ms, &error);
-    if (!made(o, "open SFTP", sftp, error))
-        return;
-    error = NULL;
-    uint32_t flags = SSH_SFTP_WRITE | SSH_SFTP_CREATE | SSH_SFTP_TRUNCATE;
-    ssh_sftp_file *file = ssh_sftp_open(sftp, "/file", flags, NULL, ms, &error);
-    if (made(o, "open a file", file, error)) {
-        went(o, "write a file", ssh_sftp_file_write(file, data, FILE_DATA, &done, ms, NULL));
-        if (went(o, "close a file", ssh_sftp_file_close(file, ms, NULL)) && o->status == SSH_OK) {
-            char path[128];
-            struct stat found;
-            snprintf(path, sizeof path, "%s/file", root);
-            CHECK(stat(path, &found) == 0 && found.st_size == FILE_DATA);
-        }
-        ssh_sftp_file_free(file);
-    }
-    ssh_sftp_free(sftp);
-}
-
 static outcome session(relay *r)
 {
-    int client_ends[2], server_ends[2], ms = r->action == STALL ? STALL_MS : LONG_MS;
-    pthread_t relay_thread, echo_thread;
-    outcome o = {SSH_OK, "all"};
+    int client_ends[2], server_ends[2];
+    pthread_t thread;
     connected(client_ends);
     connected(server_ends);
     r->ends[0] = client_ends[1];
     r->ends[1] = server_ends[1];
-    CHECK(pthread_create(&relay_thread, NULL, relaying, r) == 0);
-    ssh_transport *client = ssh_transport_new(client_ends[0], NULL);
-    ssh_transport *server = ssh_transport_new(server_ends[0], NULL);
-    ssh_event *started = ssh_event_new();
-    CHECK(client != NULL && server != NULL && started != NULL);
-    /* Where the bytes are cut at once, the start may fail at once. */
-    ssh_transport_start_server(server, shared.server, started, LONG_MS, NULL);
-    CHECK(pthread_create(&echo_thread, NULL, echo, server) == 0);
-    CHECK_STATUS(ssh_transport_set_expected_host_key(client, shared.host_key), SSH_OK);
-    if (went(&o, "start", ssh_transport_start_client(client, NULL, ms, NULL))
-        && went(&o, "log in",
-                ssh_transport_auth_password(client, "alice", "open sesame", 11, false, NULL, ms, NULL)))
-        run_command(&o, client, ms);
-    if (o.status == SSH_OK)
-        write_file(&o, client, ms);
-    ssh_transport_free(client);
-    ssh_transport_free(server);
-    CHECK(pthread_join(echo_thread, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, relaying, r) == 0);
+    outcome o = whole_session(client_ends[0], server_ends[0], r->action == STALL ? STALL_MS : LONG_MS);
     atomic_store(&r->stop, 1);
-    CHECK(pthread_join(relay_thread, NULL) == 0);
-    ssh_event_free(started);
+    CHECK(pthread_join(thread, NULL) == 0);
     return o;
 }
 
 /* --- what must hold -------------------------------------------------------------------------------- */
-
-static int entries(const char *path)
-{
-    int count = 0;
-    DIR *folder = opendir(path);
-    CHECK(folder != NULL);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
-}
-
-/* Waits for a count to come down again: what frees the last of a session may be another thread. */
-static void comes_down(const char *path, int wanted)
-{
-    long until = milliseconds() + 15000L * slow();
-    while (entries(path) > wanted && milliseconds() < until)
-        usleep(2000);
-    if (entries(path) > wanted)
-        fprintf(stderr, "%s has %d entries, not %d\n", path, entries(path), wanted);
-    CHECK(entries(path) <= wanted);
-}
 
 static long cpu_milliseconds(void)
 {
@@ -322,7 +175,7 @@ static bool fits(action a, ssh_status status)
     }
 }
 
-static int descriptors;
+static int open_before;
 static int went_well[STALL + 1], failed[STALL + 1];
 
 static void check(action a, int direction, long place)
@@ -342,7 +195,7 @@ static void check(action a, int direction, long place)
     /* Waiting costs nothing. The session itself does, so the bound is generous: whoever spins uses all of the time. */
     if (a == STALL && slow() == 1)
         CHECK(cpu_milliseconds() - cpu < STALL_MS / 2 + 200);
-    comes_down("/proc/self/fd", descriptors);
+    comes_down(descriptors, "descriptors", open_before);
 }
 
 static unsigned long dice = 1;
@@ -395,21 +248,15 @@ int main(int argc, char **argv)
     bool all = argc > 1 && strcmp(argv[1], "all") == 0;
     relay clean = {.action = CARRY};
     watchdog(all ? 7200 : 240);
-    CHECK(mkdtemp(root) != NULL);
-    files = ssh_sftp_server_new_directory(root, NULL);
-    CHECK(files != NULL);
-    pair_make(&shared);
-    CHECK_STATUS(ssh_server_set_callback(shared.server, SSH_REQUEST_SUBSYSTEM, serve_files, NULL, NULL), SSH_OK);
-    /* Whoever asks may be gone when the answer comes, which is no failure here. */
-    CHECK_STATUS(ssh_server_set_callback(shared.server, SSH_REQUEST_AUTH_PASSWORD, pair_accept, NULL, NULL), SSH_OK);
+    whole_begin();
     /* Threads and descriptors that stay are there after the first session. */
     for (int i = 0; i < 3; i++) {
         relay again = {.action = CARRY};
         CHECK(session(&again).status == SSH_OK);
     }
     usleep(200000);
-    descriptors = entries("/proc/self/fd");
-    int threads = entries("/proc/self/task");
+    open_before = descriptors();
+    int threads_before = threads();
     CHECK(session(&clean).status == SSH_OK);
     printf("%ld bytes to the server in %d pieces, %ld to the client in %d\n", clean.carried[0], clean.piece_count[0],
            clean.carried[1], clean.piece_count[1]);
@@ -422,11 +269,7 @@ int main(int argc, char **argv)
         CHECK(failed[a] + went_well[a] > 0 && (failed[a] > 0) == (a == CUT || a == RESET || a == STALL));
     }
     /* The pool may keep a few threads for a while. */
-    comes_down("/proc/self/task", threads + 4);
-    pair_free(&shared);
-    ssh_sftp_server_free(files);
-    char path[128];
-    snprintf(path, sizeof path, "%s/file", root);
-    CHECK(unlink(path) == 0 && rmdir(root) == 0);
+    comes_down(threads, "threads", threads_before + 4);
+    whole_end();
     return 0;
 }
