@@ -17,6 +17,7 @@ const PROGRAMS: &[&str] = &[
     "callbacks",
     "system",
     "death",
+    "relay",
     "streams",
     "pulled",
     "virtual",
@@ -121,6 +122,23 @@ fn programs_pass() {
         run(&mut Command::new(build(&source(name), name, &[])));
     }
     run(&mut Command::new(build(&misuse_source(), "misuse", &[])));
+}
+
+#[test]
+fn system_calls_that_fail() {
+    run(&mut Command::new(build(&source("faults"), "faults", &[])));
+}
+
+#[test]
+#[ignore = "takes long; make -C tests faults"]
+fn system_calls_that_fail_at_every_place() {
+    run(Command::new(build(&source("faults"), "faults-all", &[])).arg("all"));
+}
+
+#[test]
+#[ignore = "takes some ten minutes; make -C tests relay"]
+fn the_relay_at_every_place() {
+    run(Command::new(build(&source("relay"), "relay-all", &[])).arg("all"));
 }
 
 #[test]

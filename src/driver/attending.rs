@@ -52,7 +52,11 @@ impl Shared {
                     return self.linger(Ready::default(), scratch);
                 }
                 self.acknowledge();
-                let again = if self.pause_or_resume() {
+                let paused = self.pause_or_resume();
+                let again = if broken {
+                    // Something came, and nothing says that more will: only another look finds the end of it.
+                    Some(Instant::now())
+                } else if paused {
                     Some(Instant::now() + LOOK_AGAIN)
                 } else {
                     // The others have their turn first.

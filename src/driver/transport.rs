@@ -336,6 +336,10 @@ impl Transport {
                 shared.say_hello(role)
             })
             .and_then(|()| shared.register(role == Role::Client && event.is_none()));
+        if shared.sending.lock().broken {
+            // When the first line did not leave, nobody was there who could be told.
+            shared.attend_soon();
+        }
         if let Err(error) = &outcome {
             shared.end(error.clone());
         }

@@ -442,6 +442,28 @@ fn compression_works_in_both_directions() {
     }
 }
 
+/// Nothing that a peer could yet say tells that it takes nothing more; the call that is under way must end all the same.
+#[test]
+fn a_peer_that_takes_nothing_more_ends_the_transport() {
+    use std::io::Write;
+    for late in [false, true] {
+        let (a, mut b) = UnixStream::pair().unwrap();
+        let client = Transport::from_socket(a.into_raw_fd()).unwrap();
+        b.shutdown(std::net::Shutdown::Read).unwrap();
+        let speaker = std::thread::spawn(move || {
+            if late {
+                // For the call to wait already; where it does not, the other case is tried twice.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            let _ = b.write_all(b"SSH-2.0-deaf\r\n");
+            b
+        });
+        let outcome = client.start_client(None, TIME);
+        assert_eq!(outcome, Err(Error::ConnectionLost), "late: {late}");
+        speaker.join().unwrap();
+    }
+}
+
 #[test]
 fn a_dead_transport_fails_at_once_and_keeps_the_cause() {
     let (client, server) = connected();
