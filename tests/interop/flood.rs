@@ -42,8 +42,8 @@ fn log_in_during(attack: &[&str]) -> String {
     let mut command = peer("SSH_AUDIT");
     command.args(["-n", "-p", &server.port.to_string()]);
     command.args(attack).arg("127.0.0.1");
-    // Its end comes with the value's.
-    let attacker = Running::start(command, scratch.file("audit.log"));
+    // Its end comes with the value's, and that of the processes which do its work.
+    let attacker = Running::start_family(command, scratch.file("audit.log"));
     let came = || server.log().matches("connection from").count();
     for _ in 0..600 {
         if came() > 10 {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +49,8 @@ impl Output {
 pub struct Running {
     child: Child,
     log: PathBuf,
+    /// What it has started ends with it.
+    has_family: bool,
 }
 
 impl Running {
@@ -61,7 +64,19 @@ impl Running {
             .stderr(copy)
             .spawn()
             .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        Running { child, log }
+        Running {
+            child,
+            log,
+            has_family: false,
+        }
+    }
+
+    /// The same for a program that works by others that it starts: they are ended with it.
+    pub fn start_family(mut command: Command, log: PathBuf) -> Self {
+        command.process_group(0);
+        let mut running = Self::start(command, log);
+        running.has_family = true;
+        running
     }
 
     /// Stops it where it is, as a machine that has gone silent.
@@ -131,6 +146,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if self.has_family {
+            // While its own end is not collected, nobody else can have its number.
+            let group = format!("-{}", self.child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
