@@ -190,6 +190,18 @@ fn ping_is_answered_where_it_was_announced() {
 }
 
 #[test]
+fn the_host_key_that_a_server_was_given_is_offered() {
+    for kind in KINDS {
+        let mut config = server_config();
+        config.host_keys = vec![host_key(kind)];
+        let (client, server) = keyed_pair_of(client_config(), config);
+        let shown = client.layer.host_key().unwrap();
+        assert_eq!(shown.blob(), server.layer.local_host_key().unwrap().blob());
+        assert_eq!(shown.blob(), host_key(kind).public().blob());
+    }
+}
+
+#[test]
 fn a_server_without_host_keys_is_misuse() {
     let mut config = server_config();
     config.host_keys.clear();
