@@ -135,24 +135,27 @@ static void answer(ssh_request *request, void *userdata)
     ssh_request_free(request);
 }
 
-static bool is_asked_about(const ssh_config_host *host)
+void host_keys_install(ssh_config *config, const ssh_config_host *host, struct asking *asking, bool is_shell)
 {
     const char *updates = ssh_config_host_get(host, "UpdateHostKeys", 0);
-    return updates != NULL && strcmp(updates, "ask") == 0 && !ssh_config_host_is_yes(host, "BatchMode");
-}
-
-void host_keys_install(ssh_config *config, const ssh_config_host *host, struct asking *asking)
-{
     const char *hash = ssh_config_host_get(host, "FingerprintHash", 0);
     asking->fingerprint_hash = hash != NULL && strcmp(hash, "md5") == 0 ? SSH_HASH_MD5 : SSH_HASH_SHA256;
     asking->shows_art = ssh_config_host_is_yes(host, "VisualHostKey");
     asking->meets = meet;
     ssh_config_set_callback(config, SSH_REQUEST_HOST_KEYS, answer, asking, NULL);
+    bool asks = updates != NULL && strcmp(updates, "ask") == 0 && !ssh_config_host_is_yes(host, "BatchMode");
+    if (asks && !is_shell)
+        note(LEVEL_DEBUG1, "debug1: UpdateHostKeys=ask asks nobody when a command is run; disabling");
+    /* Nobody asks yet, so the lock is not needed. */
+    is_settled = !asks || !is_shell;
 }
 
-void host_keys_settle(const ssh_config_host *host, ssh_transport *transport)
+void host_keys_settle(ssh_transport *transport)
 {
-    if (is_asked_about(host)) {
+    pthread_mutex_lock(&lock);
+    bool asks = !is_settled;
+    pthread_mutex_unlock(&lock);
+    if (asks) {
         /* A server tells of its keys right behind the word that the user is in, so before its answer to this, which is a
          * refusal. */
         ssh_transport_global_request(transport, "keepalive@openssh.com", NULL, 0, true, SSH_TIMEOUT_DEFAULT, NULL, NULL,

@@ -38,6 +38,12 @@ static const char *value_of(const ssh_config_host *host, const char *keyword)
     return value != NULL ? value : "";
 }
 
+static bool is_shell(const struct options *options, const ssh_config_host *host)
+{
+    return options->command == NULL && options->stdio_to == NULL && ssh_config_host_get(host, "RemoteCommand", 0) == NULL &&
+           strcmp(value_of(host, "SessionType"), "default") == 0;
+}
+
 /* What the configuration asks for and cannot be done, before anybody is asked for a password. */
 static void refuse_impossible(const struct options *options, const ssh_config_host *host)
 {
@@ -151,7 +157,7 @@ static ssh_transport *connect_to(const struct options *options, ssh_config *conf
     asking->host = ssh_config_host_name(host);
     asking->no_banners = logging_level() < LEVEL_INFO;
     asking_install(config, asking);
-    host_keys_install(config, host, asking);
+    host_keys_install(config, host, asking, is_shell(options, host));
     matches_read_again();
     ssh_transport *transport = ssh_connect_config(config, options->destination, SSH_TIMEOUT_DEFAULT, &error);
     if (transport == NULL)
@@ -178,7 +184,7 @@ static int run(const struct options *options, const ssh_config_host *host, ssh_t
     }
     if (!forwards_begin(transport, host) && ssh_config_host_is_yes(host, "ExitOnForwardFailure"))
         exit(EXIT_TROUBLE);
-    host_keys_settle(host, transport);
+    host_keys_settle(transport);
     if (local != NULL && ssh_config_host_is_yes(host, "PermitLocalCommand"))
         child_run(local, false);
     session_take_signals(transport, is_idle);

@@ -57,8 +57,7 @@ impl Judgement {
             host: host.name().to_owned(),
             key_type: key.key_type(),
             place: self.entry.as_ref().map_or_else(String::new, Entry::place),
-            expected: expected
-                .map_or_else(String::new, |key| fingerprint(key.blob(), hash)),
+            expected: expected.map_or_else(String::new, |key| fingerprint(key.blob(), hash)),
             found: fingerprint(key.blob(), hash),
         }))
     }
