@@ -92,17 +92,34 @@ const char *key_name(const ssh_key *key)
     }
 }
 
-/* Whether a person says that this is the server they mean, by a word or by its fingerprint. */
-static bool is_meant(const char *host, const ssh_key *key)
+static int32_t hash_of(const struct asking *asking)
 {
-    char prompt[1024];
-    char *fingerprint = ssh_key_fingerprint(key);
+    return asking->fingerprint_hash == SSH_HASH_MD5 ? SSH_HASH_MD5 : SSH_HASH_SHA256;
+}
+
+char *asking_fingerprint(const struct asking *asking, const ssh_key *key)
+{
+    return ssh_key_fingerprint_with(key, hash_of(asking));
+}
+
+char *asking_drawing(const struct asking *asking, const ssh_key *key)
+{
+    return asking->shows_art ? ssh_key_randomart(key, hash_of(asking)) : NULL;
+}
+
+/* Whether a person says that this is the server they mean, by a word or by its fingerprint. */
+static bool is_meant(const struct asking *asking, const char *host, const ssh_key *key)
+{
+    char prompt[2048];
+    char *fingerprint = asking_fingerprint(asking, key), *drawing = asking_drawing(asking, key);
     bool yes = false, no = fingerprint == NULL;
     snprintf(prompt, sizeof prompt,
-             "The authenticity of host '%s' can't be established.\n%s key fingerprint is %s.\n"
+             "The authenticity of host '%s' can't be established.\n%s key fingerprint is %s.\n%s%s"
              "Is that what its owner says? Then answer yes, or with the fingerprint itself.\n"
              "Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
-             host, key_name(key), fingerprint != NULL ? fingerprint : "not known");
+             host, key_name(key), fingerprint != NULL ? fingerprint : "not known", drawing != NULL ? drawing : "",
+             drawing != NULL ? "\n" : "");
+    ssh_memory_free(drawing);
     while (!yes && !no) {
         char *answer = ask_person(prompt, true);
         yes = answer != NULL && (strcasecmp(answer, "yes") == 0 || strcmp(answer, fingerprint) == 0);
@@ -121,7 +138,7 @@ static void answer_host_key(ssh_request *request, struct asking *asking)
 {
     const char *host = ssh_request_name(request);
     ssh_key *key = ssh_request_key(request);
-    if (is_meant(host != NULL ? host : asking->host, key)) {
+    if (is_meant(asking, host != NULL ? host : asking->host, key)) {
         asking->has_accepted = true;
         ssh_request_accept(request);
     } else {
@@ -134,6 +151,8 @@ void asking_banner(struct asking *asking, ssh_transport *transport)
 {
     if (asking->greeted == transport)
         return;
+    if (asking->meets != NULL)
+        asking->meets(asking, transport);
     char *banner = ssh_transport_auth_banner(transport);
     if (banner != NULL && !asking->no_banners)
         fprintf(stderr, "%s", banner);

@@ -171,8 +171,9 @@ char *ask(const char *prompt, bool echo)
         if (handlers[i].sa_handler == SIG_DFL)
             sigaction(leaving[i], &leave, NULL);
     }
-    write_all(terminal, prompt, strlen(prompt));
+    /* What was typed before is no answer. What is typed once the question can be read is one, so this comes first. */
     tcsetattr(terminal, TCSAFLUSH, &while_asking);
+    write_all(terminal, prompt, strlen(prompt));
     while (read(terminal, &last, 1) == 1 && last != '\n')
         if (length < room - 1)
             line[length++] = last;

@@ -745,6 +745,8 @@ static void parse_options(int argc, char **argv)
     if (options.authorized_keys == NULL && options.password_file == NULL && options.user_authority_count == 0 &&
         !options.allow_anyone)
         fail("nobody could log in: give --authorized-keys, --user-authority or --password-file");
+    if (options.read_only && options.sftp == NULL)
+        fail("--read-only is about the directory of --sftp, which is missing");
     if (options.allow_anyone && options.required_count > 0)
         fail("--allow-anyone and --require contradict each other");
 }

@@ -14,7 +14,8 @@
 
 static const char help[] =
     "usage: sftp [OPTION...] [USER@]HOST COMMAND [ARGUMENT...]\n"
-    "Works on HOST's files. Paths there begin in your home directory, unless they begin with a slash.\n"
+    "Works on HOST's files. Paths there begin in your home directory, unless they begin with a slash. Options may stand\n"
+    "behind the command too, and \"--\" before a path that begins with a minus.\n"
     "\n"
     "  get REMOTE [LOCAL]         copy a file from there; with -r a directory\n"
     "  put LOCAL [REMOTE]         copy a file to there; with -r a directory\n"
@@ -184,6 +185,27 @@ static void print_name(const char *name, size_t length)
     ssh_memory_free(safe);
 }
 
+/* "drwxr-xr-x" and the like. */
+static void mode_letters(int32_t type, uint32_t permissions, char text[11])
+{
+    static const char types[] = "?-dls", all[] = "rwxrwxrwx";
+    static const struct {
+        int place;
+        uint32_t bit;
+        char letter;
+    } special[] = {{3, 04000, 's'}, {6, 02000, 's'}, {9, 01000, 't'}};
+    text[0] = type >= 0 && type < 5 ? types[type] : '?';
+    for (int i = 0; i < 9; i++)
+        text[i + 1] = permissions & (0400U >> i) ? all[i] : '-';
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+        if (permissions & special[i].bit) {
+            char *place = text + special[i].place;
+            /* A capital where it cannot be executed. */
+            *place = *place == 'x' ? special[i].letter : (char)(special[i].letter - 'a' + 'A');
+        }
+    text[10] = '\0';
+}
+
 static void print_entry(const struct job *job, const ssh_sftp_attributes *entry, const char *name, size_t length)
 {
     uint64_t size = 0;
@@ -191,9 +213,8 @@ static void print_entry(const struct job *job, const ssh_sftp_attributes *entry,
     uint32_t accessed = 0, modified = 0;
     char when[32] = "-";
     if (job->in_detail) {
-        static const char types[] = "?-dls";
+        char letters[11];
         struct tm local;
-        int32_t type = ssh_sftp_attributes_type(entry);
         ssh_sftp_attributes_size(entry, &size);
         ssh_sftp_attributes_permissions(entry, &permissions);
         ssh_sftp_attributes_owner(entry, &user, &group);
@@ -201,8 +222,8 @@ static void print_entry(const struct job *job, const ssh_sftp_attributes *entry,
         time_t at = (time_t)modified;
         if (at != 0 && localtime_r(&at, &local) != NULL)
             strftime(when, sizeof when, "%Y-%m-%d %H:%M", &local);
-        printf("%c%04o %6u %6u %12" PRIu64 " %16s ", type >= 0 && type < 5 ? types[type] : '?',
-               (unsigned)(permissions & 07777), (unsigned)user, (unsigned)group, size, when);
+        mode_letters(ssh_sftp_attributes_type(entry), permissions, letters);
+        printf("%s %6u %6u %12" PRIu64 " %16s ", letters, (unsigned)user, (unsigned)group, size, when);
     }
     print_name(name, length);
 }
@@ -336,14 +357,39 @@ static const struct command *find_command(const char *name, int arguments)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0) {
             if (arguments < commands[i].least || arguments > commands[i].most)
-                fail("%s: %s; options go before the host; try --help", name,
+                fail("%s: %s; try --help", name,
                      arguments < commands[i].least ? "something is missing" : "too many words");
             return &commands[i];
         }
     fail("there is no command \"%s\"; try --help", name);
 }
 
-int main(int argc, char **argv)
+struct program {
+    struct client_options client;
+    struct alias_options alias;
+    struct job job;
+};
+
+static void take_option(struct program *program, int option, const char *value)
+{
+    struct job *job = &program->job;
+    switch (option) {
+    case 'h': fputs(help, stdout); exit(0);
+    case 'r': job->flags |= SSH_SFTP_RECURSIVE; break;
+    case 'a': job->flags |= SSH_SFTP_RESUME; break;
+    case 'P': job->flags |= SSH_SFTP_PRESERVE; break;
+    case 'q': job->quiet = true; break;
+    case 'd': job->itself = true; break;
+    case 'L': job->in_detail = true; break;
+    default:
+        if (!client_option(&program->client, option, value) && !alias_option(&program->alias, option, value))
+            fail("try --help");
+    }
+}
+
+/* Reads the command line; options may stand anywhere up to "--". Leaves the other words at its beginning, with a NULL
+ * behind them, and returns how many there are. */
+static int read_command_line(struct program *program, int argc, char **argv)
 {
     static const struct option options[] = {CLIENT_LONG_OPTIONS, ALIAS_LONG_OPTIONS,
                                             {"recursive", no_argument, NULL, 'r'},
@@ -353,53 +399,53 @@ int main(int argc, char **argv)
                                             {"itself", no_argument, NULL, 'd'},
                                             {"long", no_argument, NULL, 'L'},
                                             {NULL, 0, NULL, 0}};
-    struct client_options client;
-    struct alias_options alias = {.file = NULL};
-    struct job job = {.sftp = NULL};
-    int option;
+    static const char letters[] = "raPqdL" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS;
+    int option, count;
+    while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1)
+        take_option(program, option, optarg);
+    /* getopt_long() has moved the other words to the end. */
+    count = argc - optind;
+    memmove(argv, argv + optind, ((size_t)count + 1) * sizeof *argv);
+    return count;
+}
 
+/* Says what went wrong, with all that the command was about: either end of a copy may be the cause. */
+static void say_failure(const struct command *command, char **words, ssh_error *error)
+{
+    char what[1024];
+    const char *second = words[0] != NULL ? words[1] : NULL;
+    bool copies = command->run == do_get || command->run == do_put;
+    if (copies && second == NULL)
+        second = base_name(words[0]);
+    snprintf(what, sizeof what, "%s%s%s%s%s", command->name, words[0] != NULL ? " " : "",
+             words[0] != NULL ? words[0] : "", second == NULL ? "" : copies ? " to " : " ", second != NULL ? second : "");
+    say_error(what, error);
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {.job = {.sftp = NULL}, .alias = {.file = NULL}};
+    struct job *job = &program.job;
     program_name = "sftp";
-    client_defaults(&client);
-    while ((option = getopt_long(argc, argv, "+raPqdL" CLIENT_SHORT_OPTIONS ALIAS_SHORT_OPTIONS, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return 0;
-        } else if (option == 'r') {
-            job.flags |= SSH_SFTP_RECURSIVE;
-        } else if (option == 'a') {
-            job.flags |= SSH_SFTP_RESUME;
-        } else if (option == 'P') {
-            job.flags |= SSH_SFTP_PRESERVE;
-        } else if (option == 'q') {
-            job.quiet = true;
-        } else if (option == 'd') {
-            job.itself = true;
-        } else if (option == 'L') {
-            job.in_detail = true;
-        } else if (!client_option(&client, option, optarg) && !alias_option(&alias, option, optarg)) {
-            fail("try --help");
-        }
-    }
-    if (argc - optind < 2)
+    client_defaults(&program.client);
+    int count = read_command_line(&program, argc, argv);
+    if (count < 2)
         fail("which host, and what to do? try --help");
-    client_target(&client, argv[optind]);
-    const struct command *command = find_command(argv[optind + 1], argc - optind - 2);
+    client_target(&program.client, argv[0]);
+    const struct command *command = find_command(argv[1], count - 2);
+    char **words = argv + 2;
 
     ssh_error *error = NULL;
-    ssh_transport *transport = alias_connect(&alias, &client);
-    job.sftp = ssh_transport_open_sftp_client(transport, SSH_TIMEOUT_DEFAULT, &error);
-    if (job.sftp == NULL)
+    ssh_transport *transport = alias_connect(&program.alias, &program.client);
+    job->sftp = ssh_transport_open_sftp_client(transport, SSH_TIMEOUT_DEFAULT, &error);
+    if (job->sftp == NULL)
         fail_error("sftp", error);
-    ssh_status status = command->run(&job, argv + optind + 2, &error);
-    if (status != SSH_OK) {
-        char what[512];
-        const char *path = argc - optind > 2 ? argv[optind + 2] : "";
-        snprintf(what, sizeof what, "%s%s%s", command->name, *path != '\0' ? " " : "", path);
-        say_error(what, error);
-    }
+    ssh_status status = command->run(job, words, &error);
+    if (status != SSH_OK)
+        say_failure(command, words, error);
     if (fflush(stdout) != 0)
         fail("the output cannot be written");
-    ssh_sftp_free(job.sftp);
+    ssh_sftp_free(job->sftp);
     ssh_transport_close(transport);
     ssh_transport_free(transport);
     return status == SSH_OK ? 0 : 1;

@@ -6230,6 +6230,23 @@ ssh_key *ssh_request_host_key(const ssh_request *request,
                               size_t index);
 
 /**
+ * Client: waits until nothing more is to come of the host keys that the server has told of so far
+ * (SSH_REQUEST_HOST_KEYS): they are compared with the known ones, the new ones are proven, and the question about them has
+ * its answer. Returns at once where it has told of none. For a program that wants to have asked before it goes on, such as
+ * one that is about to give the terminal to a session.
+ *
+ * OpenSSH's server tells of its keys right behind the word that the user is in, so they have been told by the time that it
+ * has answered anything, such as ssh_transport_global_request() or the opening of a channel.
+ *
+ * @param transport   the transport, not from a callback of its own, on whose end this would wait
+ * @param timeout_ms  milliseconds to wait at most; SSH_TIMEOUT_DEFAULT is forever
+ * @return SSH_OK, SSH_AGAIN when timeout_ms is 0 and there is something to come, SSH_ERR_TIMEOUT, SSH_ERR_CANCELLED, what
+ *         ended the session, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ */
+ssh_status ssh_transport_wait_host_keys(ssh_transport *transport,
+                                        int32_t timeout_ms);
+
+/**
  * Says yes: the host key is good, the user is in, the channel may open, the request is granted.
  *
  * @param request  a request that has no answer yet, of any kind but SSH_REQUEST_AUTH_INTERACTIVE, which is

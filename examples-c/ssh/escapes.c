@@ -7,15 +7,17 @@
 #include <unistd.h>
 
 #include "../terminal.h"
+#include "commands.h"
 #include "forwards.h"
 #include "logging.h"
 #include "session.h"
 
 #define SUSPEND 26 /* ^Z */
 
-bool escapes_begin(struct escapes *escapes, const char *written, ssh_transport *transport, ssh_channel *channel)
+bool escapes_begin(struct escapes *escapes, const ssh_config_host *host, ssh_transport *transport, ssh_channel *channel)
 {
-    *escapes = (struct escapes){.transport = transport, .channel = channel, .is_behind_line_end = true};
+    const char *written = ssh_config_host_get(host, "EscapeChar", 0);
+    *escapes = (struct escapes){.transport = transport, .channel = channel, .host = host, .is_behind_line_end = true};
     if (written == NULL || strcmp(written, "none") == 0)
         return false;
     escapes->character = written[0];
@@ -24,11 +26,18 @@ bool escapes_begin(struct escapes *escapes, const char *written, ssh_transport *
     return true;
 }
 
-static void show_help(char character)
+static bool has_commands(const struct escapes *escapes)
 {
+    return ssh_config_host_is_yes(escapes->host, "EnableEscapeCommandline");
+}
+
+static void show_help(const struct escapes *escapes)
+{
+    static const char commands[] = "C   - open a command line";
     static const char *const lines[] = {
         ".   - terminate connection",
         "B   - send a BREAK to the remote system",
+        commands,
         "R   - request rekey",
         "V/v - decrease/increase verbosity (LogLevel)",
         "^Z  - suspend ssh",
@@ -37,8 +46,9 @@ static void show_help(char character)
     };
     note(LEVEL_FATAL, "Supported escape sequences:");
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        note(LEVEL_FATAL, " %c%s", character, lines[i]);
-    note(LEVEL_FATAL, " %c%c  - send the escape character by typing it twice", character, character);
+        if (lines[i] != commands || has_commands(escapes))
+            note(LEVEL_FATAL, " %c%s", escapes->character, lines[i]);
+    note(LEVEL_FATAL, " %c%c  - send the escape character by typing it twice", escapes->character, escapes->character);
     note(LEVEL_FATAL, "(Note that escapes are only recognized immediately after newline.)");
 }
 
@@ -68,7 +78,7 @@ static bool obey(struct escapes *escapes, char character)
     case '.':
         note(LEVEL_FATAL, "%c.", escapes->character);
         session_end(EXIT_TROUBLE);
-    case '?': show_help(escapes->character); return true;
+    case '?': show_help(escapes); return true;
     case '#':
         note(LEVEL_FATAL, "The following connections are open:");
         note(LEVEL_FATAL, "  the session, channel %u", ssh_channel_id(escapes->channel));
@@ -79,6 +89,13 @@ static bool obey(struct escapes *escapes, char character)
         if (ssh_channel_break(escapes->channel, 1000, 5000, &error) != SSH_OK)
             note(LEVEL_FATAL, "no break: %s", ssh_error_message(error));
         ssh_error_free(error);
+        return true;
+    case 'C':
+        if (has_commands(escapes))
+            commands_ask(escapes->host, escapes->transport);
+        else
+            note(LEVEL_FATAL, "%cC: the command line is disabled; EnableEscapeCommandline=yes enables it",
+                 escapes->character);
         return true;
     case 'R':
         if (ssh_transport_begin_renegotiate_keys(escapes->transport, NULL, &error) != SSH_OK)

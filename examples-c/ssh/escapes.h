@@ -12,12 +12,14 @@
 struct escapes {
     ssh_transport *transport;
     ssh_channel *channel;
+    const ssh_config_host *host;
     char character;
     bool is_behind_line_end, is_pending;
 };
 
-/* `written` is EscapeChar: one character, ^ and a letter, or none. False for none. */
-bool escapes_begin(struct escapes *escapes, const char *written, ssh_transport *transport, ssh_channel *channel);
+/* By EscapeChar: one character, ^ and a letter, or none. False for none. The configuration is used as long as somebody
+ * types. */
+bool escapes_begin(struct escapes *escapes, const ssh_config_host *host, ssh_transport *transport, ssh_channel *channel);
 
 /* An input_filter of streams.h, with the escapes as userdata. */
 size_t escapes_filter(void *userdata, char *bytes, size_t length);

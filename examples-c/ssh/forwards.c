@@ -61,9 +61,6 @@ static bool begin(ssh_transport *transport, char kind, struct place listen, stru
     ssh_error *error = NULL;
     ssh_forward *handle;
     char from[400], to[400] = "wherever SOCKS says";
-    /* Servers and systems take the empty address for all of them. */
-    if (strcmp(listen.host, "*") == 0)
-        listen.host = "";
     if (target.host != NULL)
         describe(to, sizeof to, target.host, target.port);
     if (kind == 'L')
@@ -87,6 +84,14 @@ static bool begin(ssh_transport *transport, char kind, struct place listen, stru
     return true;
 }
 
+/* Where a forwarding listens, as the library and servers have it: the empty address stands for all. */
+static const char *place_to_listen(const ssh_config_host *host, char kind, const char *address)
+{
+    if (address == NULL)
+        return kind != 'R' && ssh_config_host_is_yes(host, "GatewayPorts") ? "" : "localhost";
+    return strcmp(address, "*") == 0 ? "" : address;
+}
+
 static bool begin_kind(ssh_transport *transport, const ssh_config_host *host, int32_t kind, char letter)
 {
     struct place listen, target;
@@ -100,8 +105,7 @@ static bool begin_kind(ssh_transport *transport, const ssh_config_host *host, in
             good = false;
             continue;
         }
-        if (listen.host == NULL)
-            listen.host = letter != 'R' && ssh_config_host_is_yes(host, "GatewayPorts") ? "" : "localhost";
+        listen.host = place_to_listen(host, letter, listen.host);
         if (letter != 'R' && listen.host[0] == '/' && ssh_config_host_is_yes(host, "StreamLocalBindUnlink"))
             unlink(listen.host);
         good = begin(transport, letter, listen, target) && good;
@@ -216,6 +220,25 @@ void forwards_show(void)
              active, connections, failed);
     }
     pthread_mutex_unlock(&lock);
+}
+
+bool forwards_end_one(const ssh_config_host *host, char kind)
+{
+    struct place listen;
+    char from[400], beginning[420];
+    bool found = false;
+    if (ssh_config_host_forward(host, SSH_CONFIG_FORWARD_DYNAMIC, 0, &listen.host, &listen.port, NULL, NULL) != SSH_OK)
+        return false;
+    describe(from, sizeof from, place_to_listen(host, kind, listen.host), listen.port);
+    snprintf(beginning, sizeof beginning, "%s %s -> ", kind == 'R' ? "there" : "here", from);
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < count && !found; i++)
+        /* Connections that are open stay, so the handle does too. */
+        found = forwards[i].kind == kind && ssh_forward_is_listening(forwards[i].handle) &&
+                forwards[i].described != NULL && strncmp(forwards[i].described, beginning, strlen(beginning)) == 0 &&
+                ssh_forward_stop(forwards[i].handle) == SSH_OK;
+    pthread_mutex_unlock(&lock);
+    return found;
 }
 
 void forwards_end(void)

@@ -11,6 +11,10 @@
 /* Begins those that are configured. False when one could not be begun; a person was told. */
 bool forwards_begin(ssh_transport *transport, const ssh_config_host *host);
 
+/* Ends the one of a kind ('L', 'R' or 'D') that listens where the configuration's first DynamicForward does. False when
+ * there is none. */
+bool forwards_end_one(const ssh_config_host *host, char kind);
+
 /* Has the session's programs use the agent and the display of this side, where the configuration says so. To be called
  * before anything is started on the channel. */
 void forwards_offer(ssh_channel *channel, const ssh_config_host *host);

@@ -15,8 +15,10 @@
 #include "../asking.h"
 #include "../child.h"
 #include "forwards.h"
+#include "host_keys.h"
 #include "listing.h"
 #include "logging.h"
+#include "matches.h"
 #include "options.h"
 #include "session.h"
 
@@ -34,6 +36,12 @@ static const char *value_of(const ssh_config_host *host, const char *keyword)
 {
     const char *value = ssh_config_host_get(host, keyword, 0);
     return value != NULL ? value : "";
+}
+
+static bool is_shell(const struct options *options, const ssh_config_host *host)
+{
+    return options->command == NULL && options->stdio_to == NULL && ssh_config_host_get(host, "RemoteCommand", 0) == NULL &&
+           strcmp(value_of(host, "SessionType"), "default") == 0;
 }
 
 /* What the configuration asks for and cannot be done, before anybody is asked for a password. */
@@ -113,20 +121,6 @@ static void go_to_background(void)
  * The connection
  */
 
-/* A warning that nobody overlooks, and that other programs know by its words. */
-static void show_changed(const ssh_error *error)
-{
-    static const char *const lines[] = {
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-    };
-    if (ssh_error_expected_fingerprint(error) == NULL)
-        return;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        note(LEVEL_FATAL, "%s", lines[i]);
-}
-
 /* Says what went wrong, and ends the program. */
 static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *error)
 {
@@ -134,7 +128,7 @@ static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *er
     const char *methods = ssh_error_auth_methods(error);
     switch (ssh_error_code(error)) {
     case SSH_ERR_HOSTKEY:
-        show_changed(error);
+        host_keys_tell_changed(error);
         note(LEVEL_FATAL, "%s", ssh_error_message(error));
         note(LEVEL_FATAL, "Host key verification failed.");
         break;
@@ -153,35 +147,6 @@ static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *er
     exit(EXIT_TROUBLE);
 }
 
-/* Tells what became of a key that was not known. */
-static void tell_of_key(const ssh_config_host *host, ssh_transport *transport)
-{
-    int32_t verdict = 0;
-    const char *file, *alias = ssh_config_host_get(host, "HostKeyAlias", 0), *name = ssh_config_host_name(host);
-    uint16_t port = alias != NULL ? 22 : ssh_config_host_port(host);
-    char shown[512];
-    snprintf(shown, sizeof shown, port == 22 ? "%s" : "[%s]:%u", alias != NULL ? alias : name, port);
-    if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
-        return;
-    if (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
-        note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", name);
-    if (verdict != SSH_KNOWN_HOSTS_UNKNOWN)
-        return;
-    ssh_known_hosts *known = ssh_known_hosts_new();
-    ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
-    for (size_t i = 0; (file = ssh_config_host_get(host, "UserKnownHostsFile", i)) != NULL; i++)
-        ssh_known_hosts_add_file(known, file, NULL);
-    ssh_known_hosts_check(known, alias != NULL ? alias : name, port, key, &verdict, NULL, NULL);
-    file = ssh_config_host_get(host, "UserKnownHostsFile", 0);
-    /* Who names /dev/null wants nothing kept, and ssh says the same of it as of a file. */
-    if (verdict == SSH_KNOWN_HOSTS_MATCH || (file != NULL && strcmp(file, "/dev/null") == 0))
-        note(LEVEL_INFO, "Warning: Permanently added '%s' (%s) to the list of known hosts.", shown, key_name(key));
-    else if (file != NULL)
-        note(LEVEL_INFO, "Failed to add the host to the list of known hosts (%s).", file);
-    ssh_key_free(key);
-    ssh_known_hosts_free(known);
-}
-
 static ssh_transport *connect_to(const struct options *options, ssh_config *config, const ssh_config_host *host,
                                  struct asking *asking)
 {
@@ -192,11 +157,13 @@ static ssh_transport *connect_to(const struct options *options, ssh_config *conf
     asking->host = ssh_config_host_name(host);
     asking->no_banners = logging_level() < LEVEL_INFO;
     asking_install(config, asking);
+    host_keys_install(config, host, asking, is_shell(options, host));
+    matches_read_again();
     ssh_transport *transport = ssh_connect_config(config, options->destination, SSH_TIMEOUT_DEFAULT, &error);
     if (transport == NULL)
         fail_to_connect(host, error);
     asking_banner(asking, transport);
-    tell_of_key(host, transport);
+    host_keys_tell(host, transport);
     char *description = ssh_transport_describe(transport);
     note(LEVEL_VERBOSE, "Authenticated to %s: %s", ssh_config_host_name(host), description != NULL ? description : "");
     ssh_memory_free(description);
@@ -217,6 +184,7 @@ static int run(const struct options *options, const ssh_config_host *host, ssh_t
     }
     if (!forwards_begin(transport, host) && ssh_config_host_is_yes(host, "ExitOnForwardFailure"))
         exit(EXIT_TROUBLE);
+    host_keys_settle(transport);
     if (local != NULL && ssh_config_host_is_yes(host, "PermitLocalCommand"))
         child_run(local, false);
     session_take_signals(transport, is_idle);
@@ -246,6 +214,7 @@ int main(int argc, char **argv)
         ssh_config_free(config);
         fork_early();
         /* Handles do not pass a fork. */
+        matches_read_again();
         config = options_config(&options);
         host = options_resolve(&options, config);
     }

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../child.h"
 #include "../command.h"
 #include "../settings.h"
 #include "listing.h"
 #include "logging.h"
+#include "matches.h"
 
 static const char usage[] =
     "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]\n"
@@ -73,13 +73,21 @@ static const char *forward_target(const char *text)
 }
 
 /* "-L port:host:port" as "LocalForward port host:port". */
-static void add_forward(struct options *options, char kind, const char *text)
+char *forward_setting(char kind, const char *text)
 {
     const char *target = kind == 'D' ? NULL : forward_target(text);
     if (kind == 'L' && target == NULL)
-        fail("Bad local forwarding specification '%s'", text);
+        return NULL;
     const char *keyword = kind == 'L' ? "LocalForward" : kind == 'R' ? "RemoteForward" : "DynamicForward";
-    add(options, setting_of(keyword, text, target));
+    return setting_of(keyword, text, target);
+}
+
+static void add_forward(struct options *options, char kind, const char *text)
+{
+    char *setting = forward_setting(kind, text);
+    if (setting == NULL)
+        fail("Bad local forwarding specification '%s'", text);
+    add(options, setting);
 }
 
 static _Noreturn void refuse(const char *what, const char *why)
@@ -234,18 +242,12 @@ void options_parse(struct options *options, int argc, char **argv)
         options->command = join_words(argv, argc);
 }
 
-static int32_t run_match(const char *command, void *userdata)
-{
-    (void)userdata;
-    return child_run(command, true);
-}
-
 ssh_config *options_config(const struct options *options)
 {
     ssh_error *error = NULL;
     ssh_config *config = ssh_config_new();
     ssh_status status = SSH_OK;
-    ssh_config_set_exec_callback(config, run_match, NULL, NULL);
+    matches_install(config);
     for (size_t i = 0; i < options->setting_count && status == SSH_OK; i++)
         status = ssh_config_add_option(config, options->settings[i], &error);
     if (status == SSH_OK && options->config_file == NULL)

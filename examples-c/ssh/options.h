@@ -24,6 +24,9 @@ struct options {
 /* Reads the command line. -V, -Q and what cannot be done end the program. */
 void options_parse(struct options *options, int argc, char **argv);
 
+/* The setting that -L, -R or -D means; NULL when a target is missing. The caller frees it. */
+char *forward_setting(char kind, const char *text);
+
 /* The configuration, with the files read. Ends the program when one cannot be. The caller frees it. */
 ssh_config *options_config(const struct options *options);
 

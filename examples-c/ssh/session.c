@@ -272,7 +272,7 @@ int session_run(const struct options *options, const ssh_config_host *host, ssh_
     if (terminal) {
         set_follower(channel);
         terminal_make_raw();
-        if (escapes_begin(&escapes, ssh_config_host_get(host, "EscapeChar", 0), transport, channel)) {
+        if (escapes_begin(&escapes, host, transport, channel)) {
             input.filter = escapes_filter;
             input.userdata = &escapes;
         }

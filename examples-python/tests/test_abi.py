@@ -46,7 +46,8 @@ _LEFT_OUT = {
     "File systems that a program makes up; the package serves directories.":
         "ssh_sftp_operation_* ssh_sftp_server_new_virtual ssh_sftp_server_set_callback",
     "Host keys that change: a request of the kind may be accepted, and that keeps them.":
-        "ssh_request_host_key* ssh_known_hosts_update ssh_server_add_next_key ssh_server_set_tell_host_keys",
+        "ssh_request_host_key* ssh_known_hosts_update ssh_server_add_next_key ssh_server_set_tell_host_keys "
+        "ssh_transport_wait_host_keys",
     "Known hosts line by line, and certificates.":
         "ssh_known_hosts_entry_* ssh_known_hosts_find ssh_known_hosts_hash ssh_known_hosts_order "
         "ssh_known_hosts_replace ssh_known_hosts_check_authority",

@@ -11,7 +11,7 @@ use super::serving::{Phase, Serving};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::error::{Error, HostKeyFault};
-use crate::keys::{PublicKey, ShownKey};
+use crate::keys::{fingerprint, PublicKey, ShownKey};
 
 /// What a judge says.
 pub enum Judged {
@@ -123,7 +123,7 @@ impl Serving {
             self.host_key = HostKeyState::Asked(shown.key.clone());
             let ended = Arc::clone(shared);
             let fault = HostKeyFault::Revoked {
-                found: shown.key.fingerprint(),
+                found: fingerprint(shown.key.blob(), self.options.fingerprint_hash),
                 fault: Box::new(fault),
             };
             let job = Box::new(move || ended.host_key_judged(shown, Ok(Judged::Refuse(fault))));

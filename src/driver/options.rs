@@ -11,7 +11,7 @@ use crate::crypto::algorithms::{self, name::SSH_RSA, Preferences};
 use crate::endpoint::ServiceConfig;
 use crate::error::CertificateFault;
 use crate::kex::Moduli;
-use crate::keys::{PrivateKey, PublicKey, RevocationList, ShownKey};
+use crate::keys::{FingerprintHash, PrivateKey, PublicKey, RevocationList, ShownKey};
 use crate::messages::Role;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportConfig;
@@ -33,6 +33,8 @@ pub struct TransportOptions {
     pub host_key_judge: Option<Arc<dyn HostKeyJudge>>,
     /// Client: host keys, authorities and certificates that are accepted by nothing and nobody.
     pub revoked_host_keys: Vec<Arc<RevocationList>>,
+    /// Client: how people are told of host keys that are not accepted.
+    pub fingerprint_hash: FingerprintHash,
     /// Groups for `diffie-hellman-group-exchange-*` (server).
     pub moduli: Option<Arc<Moduli>>,
     /// When keys are changed.
@@ -72,6 +74,7 @@ impl Default for TransportOptions {
             insecure_accept_any_host_key: false,
             host_key_judge: None,
             revoked_host_keys: Vec::new(),
+            fingerprint_hash: FingerprintHash::Sha256,
             moduli: None,
             rekey: RekeyLimits::default(),
             require_strict_kex: false,

@@ -396,10 +396,14 @@ impl Inner {
                 Answer::Accept => Ok(()),
                 _ => Err(HostKeyFault::Refused),
             }),
-            Question::HostKeys(change) => match answer {
-                Answer::Accept => shared.keep_host_keys(change),
-                _ => Ok(()),
-            },
+            Question::HostKeys(change) => {
+                let outcome = match answer {
+                    Answer::Accept => shared.keep_host_keys(change),
+                    _ => Ok(()),
+                };
+                shared.host_keys_settled();
+                outcome
+            }
             Question::Prompts(_) => {
                 let answers = match answer {
                     Answer::Answers(answers) => Some(answers),

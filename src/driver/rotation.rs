@@ -15,6 +15,8 @@ use super::log::LogLevel;
 use super::request::{Question, RequestKind};
 use super::serving::Serving;
 use super::shared::Shared;
+use super::transport::Transport;
+use super::wait::Timeout;
 use crate::connection::GlobalRequestId;
 use crate::crypto::algorithms::name::SSH_RSA;
 use crate::error::Error;
@@ -229,7 +231,15 @@ impl Serving {
             revoked: self.options.revoked_host_keys.clone(),
         };
         let asked = Arc::clone(shared);
-        self.push_job(shared, Box::new(move || asked.compare_host_keys(&told)));
+        self.is_rotating = true;
+        self.push_job(
+            shared,
+            Box::new(move || {
+                if !asked.compare_host_keys(&told) {
+                    asked.host_keys_settled();
+                }
+            }),
+        );
     }
 
     /// Client: asks for proof of the keys that are new.
@@ -258,9 +268,33 @@ impl Serving {
         let (asked, answer) = (Arc::clone(shared), answer.clone());
         self.push_job(
             shared,
-            Box::new(move || asked.host_keys_answered(change, answer)),
+            Box::new(move || {
+                if !asked.host_keys_answered(change, answer) {
+                    asked.host_keys_settled();
+                }
+            }),
         );
         true
+    }
+}
+
+impl Transport {
+    /// Client: waits until nothing more is to come of the host keys that the server has told of so far: they are compared,
+    /// proven, and the application's answer is there. At once where it has told of none.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Cancelled`], and what ended the transport.
+    pub fn wait_host_keys(&self, timeout: Timeout) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.check_process()?;
+        let mut serving = shared.serving.lock();
+        shared.wait_for(
+            &mut serving,
+            &shared.progress,
+            timeout.deadline(),
+            "host keys",
+            |serving| (!serving.is_rotating).then_some(Ok(())),
+        )
     }
 }
 
@@ -295,11 +329,13 @@ impl Shared {
         let _ = self.answer_global(job.id, answer);
     }
 
-    fn compare_host_keys(self: &Arc<Self>, told: &Told) {
+    /// Whether more is to come of it: a proof, or an answer.
+    fn compare_host_keys(self: &Arc<Self>, told: &Told) -> bool {
         let ignored = |why: &dyn std::fmt::Display| {
             self.log(LogLevel::Warning, || {
                 format!("the server's list of host keys is not used: {why}")
             });
+            false
         };
         let keys = match told.keys() {
             Ok(keys) => keys,
@@ -309,36 +345,49 @@ impl Shared {
             Ok(change) => change.filter(|change| !change.is_empty()),
             Err(error) => return ignored(&error),
         };
-        let Some(change) = change else { return };
+        let Some(change) = change else {
+            return false;
+        };
         if change.added.is_empty() {
             // What is gone needs no proof: a server that lies here only loses what was known of it.
             return self.host_keys_changed(change);
         }
         let outcome = self.serving.lock().want_proof(change);
         match outcome {
-            Ok(()) => self.flush(),
+            Ok(()) => {
+                self.flush();
+                true
+            }
             Err(error) => ignored(&error),
         }
     }
 
-    fn host_keys_answered(self: &Arc<Self>, change: HostKeyChange, answer: Result<Vec<u8>, ()>) {
+    /// Whether more is to come of it: an answer.
+    fn host_keys_answered(
+        self: &Arc<Self>,
+        change: HostKeyChange,
+        answer: Result<Vec<u8>, ()>,
+    ) -> bool {
         let Some(session) = self.session_to_prove() else {
-            return;
+            return false;
         };
         match answer {
             Ok(signatures) if session.have_proven(&change.added, &signatures) => {
-                self.host_keys_changed(change);
+                self.host_keys_changed(change)
             }
-            _ => self.log(LogLevel::Warning, || {
-                String::from(
-                    "the server has not proven the host keys that it told of; nothing is kept",
-                )
-            }),
+            _ => {
+                self.log(LogLevel::Warning, || {
+                    String::from(
+                        "the server has not proven the host keys that it told of; nothing is kept",
+                    )
+                });
+                false
+            }
         }
     }
 
-    /// Everything new is proven.
-    fn host_keys_changed(self: &Arc<Self>, change: HostKeyChange) {
+    /// Everything new is proven. Whether an answer is to come.
+    fn host_keys_changed(self: &Arc<Self>, change: HostKeyChange) -> bool {
         self.log(LogLevel::Info, || {
             let (added, gone) = (change.added.len(), change.gone.len());
             format!("the server has {added} further host keys, and {gone} no longer")
@@ -346,7 +395,10 @@ impl Shared {
         let mut serving = self.serving.lock();
         match serving.key_updates() {
             KeyUpdates::Never => {}
-            KeyUpdates::Ask => serving.ask(self, Question::HostKeys(Box::new(change))),
+            KeyUpdates::Ask => {
+                serving.ask(self, Question::HostKeys(Box::new(change)));
+                return true;
+            }
             KeyUpdates::Always => {
                 drop(serving);
                 if let Err(error) = self.keep_host_keys(&change) {
@@ -356,6 +408,13 @@ impl Shared {
                 }
             }
         }
+        false
+    }
+
+    /// What the server has told of its keys has come to its end.
+    pub(crate) fn host_keys_settled(&self) {
+        self.serving.lock().is_rotating = false;
+        self.progress.notify_all();
     }
 
     /// Has the judge write down what has changed. Reads and writes files; no lock may be held.

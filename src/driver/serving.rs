@@ -97,6 +97,8 @@ pub(crate) struct Serving {
     pub(crate) host_key: HostKeyState,
     /// Client: the server was asked to prove host keys.
     pub(crate) proof: Option<(GlobalRequestId, HostKeyChange)>,
+    /// Client: something is still to come of the host keys that the server has told of.
+    pub(crate) is_rotating: bool,
     pub(crate) attempt: Attempt,
     /// Server: what the user's certificate permits; `None` where nothing limits them but the application.
     pub(crate) permissions: Option<Permissions>,
@@ -137,6 +139,7 @@ impl Serving {
             setup_deadline: None,
             host_key: HostKeyState::Unknown,
             proof: None,
+            is_rotating: false,
             attempt: Attempt::default(),
             permissions: None,
             admission: None,

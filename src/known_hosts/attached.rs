@@ -7,12 +7,14 @@ use crate::driver::sync::Mutex;
 use crate::driver::{unix_time, HostKeyChange, HostKeyJudge, Judged, KeyUpdates};
 use crate::error::{Error, HostKeyFault};
 use crate::keys::certificate::{CertificateCheck, CertificateKind};
-use crate::keys::{PublicKey, ShownKey};
+use crate::keys::{FingerprintHash, PublicKey, ShownKey};
 
 /// Known hosts, and the one that a transport leads to.
 pub struct Attached {
     known: Arc<KnownHosts>,
     host: Host,
+    /// That of fingerprints in faults.
+    hash: FingerprintHash,
     /// A leaf.
     judgement: Mutex<Option<Judgement>>,
 }
@@ -23,8 +25,14 @@ impl Attached {
         Attached {
             known,
             host,
+            hash: FingerprintHash::Sha256,
             judgement: Mutex::new(None),
         }
+    }
+
+    /// The same, whose faults have fingerprints by this hash.
+    pub fn with_hash(self, hash: FingerprintHash) -> Self {
+        Attached { hash, ..self }
     }
 
     /// What follows from the certificate alone; `None` where its authority is unknown, so that the key must do.
@@ -51,7 +59,7 @@ impl Attached {
                     }),
                 }
             }
-            Verdict::Revoked => Judged::Refuse(judgement.fault(&self.host, authority)),
+            Verdict::Revoked => Judged::Refuse(judgement.fault(&self.host, authority, self.hash)),
             Verdict::Unknown | Verdict::OtherTypeKnown | Verdict::Changed => return Ok(None),
         };
         *self.judgement.lock() = Some(judgement);
@@ -77,7 +85,7 @@ impl HostKeyJudge for Attached {
                 return Ok(judged);
             }
         }
-        let fault = judgement.fault(&self.host, key);
+        let fault = judgement.fault(&self.host, key, self.hash);
         let judged = match judgement.verdict {
             Verdict::Match => Judged::Accept,
             Verdict::Unknown => Judged::Ask(fault),

@@ -4,7 +4,7 @@ use super::document::Document;
 use super::{Entry, Host, Marker};
 use crate::crypto::algorithms;
 use crate::error::{HostKeyFault, KnownHostsFault, KnownKeys};
-use crate::keys::PublicKey;
+use crate::keys::{fingerprint, FingerprintHash, PublicKey};
 
 /// What is known about a host and a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl Judgement {
         }
     }
 
-    /// What a person is told who is not let on, or may decide.
-    pub fn fault(&self, host: &Host, key: &PublicKey) -> HostKeyFault {
+    /// What a person is told who is not let on, or may decide, with fingerprints by this hash.
+    pub fn fault(&self, host: &Host, key: &PublicKey, hash: FingerprintHash) -> HostKeyFault {
         let expected = self.entry.as_ref().and_then(|entry| entry.key.usable());
         let known = match self.verdict {
             Verdict::Match | Verdict::Unknown => KnownKeys::None,
@@ -57,8 +57,8 @@ impl Judgement {
             host: host.name().to_owned(),
             key_type: key.key_type(),
             place: self.entry.as_ref().map_or_else(String::new, Entry::place),
-            expected: expected.map_or_else(String::new, |key| key.fingerprint()),
-            found: key.fingerprint(),
+            expected: expected.map_or_else(String::new, |key| fingerprint(key.blob(), hash)),
+            found: fingerprint(key.blob(), hash),
         }))
     }
 }

@@ -102,6 +102,10 @@ static void rotates(struct asked *asked, bool told)
     CHECK_STATUS(ssh_event_wait(started, 20000), SSH_OK);
     ssh_event_free(started);
     CHECK_OK(ssh_transport_auth_password(p.client, "alice", "open sesame", 11, false, NULL, 20000, &error), error);
+    /* Whatever the server answers comes behind what it has told. */
+    CHECK_STATUS(ssh_transport_global_request(p.client, "nothing@example.org", NULL, 0, true, 20000, NULL, NULL, NULL),
+                 SSH_ERR_DENIED);
+    CHECK_STATUS(ssh_transport_wait_host_keys(p.client, 20000), SSH_OK);
     if (told)
         wait_for(&asked->count, 1);
     /* The session goes on whatever is decided. */
@@ -131,6 +135,7 @@ static void limits(void)
         CHECK_STATUS(ssh_server_add_next_key(server, next), SSH_OK);
     CHECK_STATUS(ssh_server_add_next_key(server, next), SSH_ERR_INVALID_ARG);
     CHECK_STATUS(ssh_server_set_tell_host_keys(NULL, true), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_transport_wait_host_keys(NULL, 0), SSH_ERR_BAD_HANDLE);
     ssh_key_free(public);
     ssh_memory_free(line);
     ssh_server_free(server);

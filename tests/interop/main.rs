@@ -41,6 +41,8 @@ mod sftp_client;
 mod sftp_clients;
 mod sftp_hostile;
 mod sftp_server;
+mod ssh_commands;
+mod ssh_host_keys;
 mod ssh_messages;
 mod ssh_program;
 mod ssh_session;

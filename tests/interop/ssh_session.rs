@@ -86,7 +86,7 @@ fn no_escape_without_a_terminal() {
 }
 
 /// Something that echoes on loopback.
-fn echo_server() -> u16 {
+pub fn echo_server() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let port = listener.local_addr().expect("address").port();
     thread::spawn(move || {
@@ -101,7 +101,7 @@ fn echo_server() -> u16 {
     port
 }
 
-fn echoes(port: u16) {
+pub fn echoes(port: u16) {
     let end = Instant::now() + LIMIT;
     loop {
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
@@ -117,7 +117,7 @@ fn echoes(port: u16) {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .expect("loopback port")

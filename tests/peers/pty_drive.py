@@ -4,7 +4,7 @@
 usage: pty_drive.py ROWS COLUMNS SCRIPT -- PROGRAM [ARGUMENT...]
 
 The script's lines: `expect REGEX` waits for it in what came since the last match, `send TEXT` types TEXT and a line
-end (backslash escapes work), `resize ROWS COLUMNS` changes the terminal's size. The whole output goes to standard
+end (backslash escapes work), `type TEXT` does so without the line end, `resize ROWS COLUMNS` changes the terminal's size. The whole output goes to standard
 output. Ends with the program's exit status, or with 99 when an `expect` or the end did not come in time.
 """
 import fcntl
@@ -70,9 +70,9 @@ def main():
                 if ended or time.monotonic() > until:
                     give_up("no %r" % rest)
                 pump(until)
-        elif verb == "send":
+        elif verb in ("send", "type"):
             text = rest.encode().decode("unicode_escape").encode("latin-1")
-            os.write(fd, text + b"\r")
+            os.write(fd, text + (b"\r" if verb == "send" else b""))
         elif verb == "resize":
             new_rows, new_columns = rest.split()
             set_size(fd, int(new_rows), int(new_columns))

@@ -9,7 +9,7 @@ use super::update_host_keys;
 use crate::config::Resolved;
 use crate::driver::{HostKeyChange, HostKeyJudge, Judged, KeyUpdates, TransportOptions};
 use crate::error::Error;
-use crate::keys::{PublicKey, ShownKey};
+use crate::keys::{FingerprintHash, PublicKey, ShownKey};
 use crate::known_hosts::{Attached, Hashing, Host, KnownHosts, Marker, NewLine, Verdict};
 
 /// How strict.
@@ -23,6 +23,14 @@ enum Strictness {
     AcceptNew,
     /// That, and a changed one is let pass, but nothing secret is sent.
     No,
+}
+
+/// How people are told of keys: FingerprintHash.
+pub(super) fn hash_of(resolved: &Resolved) -> FingerprintHash {
+    match resolved.text("FingerprintHash") {
+        Some("md5") => FingerprintHash::Md5,
+        _ => FingerprintHash::Sha256,
+    }
 }
 
 /// The judge of one transport's host key.
@@ -66,7 +74,9 @@ impl Policy {
             _ => Strictness::Yes,
         };
         Ok(Policy(Some(Arc::new(Judge {
-            attached: Arc::new(Attached::new(Arc::clone(&known), host.clone())),
+            attached: Arc::new(
+                Attached::new(Arc::clone(&known), host.clone()).with_hash(hash_of(resolved)),
+            ),
             known,
             host,
             strictness,

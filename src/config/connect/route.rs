@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::time::Duration;
 
 use super::login::Login;
-use super::policy::Policy;
+use super::policy::{self, Policy};
 use super::proxy::Proxy;
 use super::revoked;
 use super::Program;
@@ -238,6 +238,7 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
     let revoked = revoked::load(resolved)?;
     transport.configure(|options| {
         options.revoked_host_keys = revoked;
+        options.fingerprint_hash = policy::hash_of(resolved);
         options.preferences = Some(lists);
         if resolved.is_yes("Compression") {
             options.compress = Some(true);

@@ -585,3 +585,80 @@ fn asked_about(client: &Transport) {
         })),
     );
 }
+
+#[test]
+fn what_is_still_to_come_can_be_waited_for() {
+    let (old, next) = (key(), key());
+    // Nothing was told.
+    let judge = Knows::new(&[&old], KeyUpdates::Ask);
+    let (client, server) = with_keys(judge.clone(), &old, &[&next]);
+    let (held, questions) = mpsc::channel();
+    client.set_callback(
+        RequestKind::HostKeys,
+        Some(Arc::new(move |request: Request| {
+            held.send(request).unwrap()
+        })),
+    );
+    start(&client, &server);
+    assert_eq!(client.wait_host_keys(Timeout::NOW), Ok(()));
+    let outcome = client.authenticate("user", password(b"secret"), None, TIME);
+    assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
+    let reply = client.global_request("nothing@example.org", b"", true, TIME);
+    assert_eq!(reply, Err(Error::RequestDenied));
+    // Somebody is asked, and takes their time.
+    let question = questions.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(
+        client.wait_host_keys(Timeout::NOW),
+        Err(Error::Timeout("host keys"))
+    );
+    let waiting = client.clone();
+    let waiter = std::thread::spawn(move || waiting.wait_host_keys(TIME));
+    question.accept().unwrap();
+    assert_eq!(waiter.join().unwrap(), Ok(()));
+    assert_eq!(judge.kept().len(), 1);
+}
+
+#[test]
+fn a_wait_for_host_keys_ends_whatever_becomes_of_them() {
+    let (old, next) = (key(), key());
+    // (who decides, what the server answers to the request for proof, what is kept)
+    for (updates, lies, kept) in [
+        (KeyUpdates::Always, false, 1),
+        (KeyUpdates::Always, true, 0),
+        (KeyUpdates::Never, false, 0),
+        (KeyUpdates::Ask, false, 0),
+    ] {
+        let judge = Knows::new(&[&old], updates);
+        let (client, server) = with_keys(judge.clone(), &old, &[&next]);
+        let _questions = asked(&client, false);
+        start(&client, &server);
+        tap(&server, move |payload| match payload.first() {
+            Some(81) if lies => vec![vec![82]],
+            _ => vec![payload.to_vec()],
+        });
+        let outcome = client.authenticate("user", password(b"secret"), None, TIME);
+        assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
+        let reply = client.global_request("nothing@example.org", b"", true, TIME);
+        assert_eq!(reply, Err(Error::RequestDenied));
+        assert_eq!(client.wait_host_keys(TIME), Ok(()));
+        assert_eq!(judge.kept().len(), kept, "{updates:?} {lies}");
+    }
+    // The server goes away instead of proving anything.
+    let judge = Knows::new(&[&old], KeyUpdates::Always);
+    let (client, server) = with_keys(judge, &old, &[&next]);
+    start(&client, &server);
+    tap(&server, |payload| match payload.first() {
+        Some(81) => vec![],
+        _ => vec![payload.to_vec()],
+    });
+    let outcome = client.authenticate("user", password(b"secret"), None, TIME);
+    assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
+    let waiting = client.clone();
+    let waiter = std::thread::spawn(move || waiting.wait_host_keys(TIME));
+    server.abandon();
+    let outcome = waiter.join().unwrap();
+    assert!(
+        !matches!(outcome, Err(Error::Timeout(_) | Error::Cancelled)),
+        "{outcome:?}"
+    );
+}

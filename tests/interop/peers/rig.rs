@@ -20,6 +20,13 @@ impl Rig<Sshd> {
         let server = Sshd::start(&scratch, extra);
         Rig::new(server, scratch, |server| server.port, &account().0)
     }
+
+    /// The newest sshd.
+    pub fn newest_sshd(extra: &str) -> Self {
+        let scratch = Scratch::new();
+        let server = Sshd::start_newest(&scratch, extra);
+        Rig::new(server, scratch, |server| server.port, &account().0)
+    }
 }
 
 impl Rig<OurServer> {
@@ -53,6 +60,13 @@ impl<S> Rig<S> {
     pub fn ssh(&self, options: &[&str]) -> Command {
         let mut command = Command::new(program("ssh"));
         command.arg("-F").arg(&self.config).args(options);
+        command
+    }
+
+    /// OpenSSH's program with the same configuration: `SSH` or `NEWEST_SSH`.
+    pub fn real_ssh(&self, name: &str) -> Command {
+        let mut command = peer(name);
+        command.arg("-F").arg(&self.config);
         command
     }
 

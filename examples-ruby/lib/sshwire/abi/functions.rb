@@ -559,7 +559,7 @@ module SSHWire
       ],
       "a request about changed host keys may be accepted, and that keeps them" => %w[
         ssh_request_host_key ssh_request_host_key_count ssh_known_hosts_update ssh_server_add_next_key
-        ssh_server_set_tell_host_keys
+        ssh_server_set_tell_host_keys ssh_transport_wait_host_keys
       ],
       "asking is done in Ruby: Key.load_file with a block; what is encrypted has an encryption" => %w[
         ssh_key_load_asking ssh_key_load_file_asking ssh_key_info_is_encrypted
