@@ -20,6 +20,8 @@ static const char help[] =
     "\n"
     "  -L, --local LISTEN:TARGET   listens here; HOST connects to TARGET\n"
     "  -R, --remote LISTEN:TARGET  HOST listens; connections are made from here to TARGET\n"
+    "  -R, --remote LISTEN         HOST listens for programs that speak SOCKS; connections are made from here\n"
+    "      --permit PLACE          and to this place alone: NAME:PORT, with * for any name or port. May be repeated\n"
     "  -D, --dynamic LISTEN        listens here for programs that speak SOCKS\n"
     "                              (LISTEN: [ADDRESS:]PORT or /path; TARGET: NAME:PORT or /path. Without ADDRESS it\n"
     "                              is localhost; * is all addresses, port 0 is any free one, IPv6 goes in brackets)\n"
@@ -41,6 +43,7 @@ struct place {
 static struct forward forwards[MOST_FORWARDS];
 static size_t forward_count;
 static size_t max_connections;
+static char permitted[2048]; /* empty: any place */
 
 /* Takes one field off the front: up to a colon, or what is in brackets. NULL at the end. */
 static char *next_field(char **rest)
@@ -115,7 +118,8 @@ static void begin(ssh_transport *transport, char kind, char *places)
     struct place listen, target = {.address = ""};
     struct forward *forward = &forwards[forward_count++];
     listen = listen_place(&places, kind == 'R');
-    if (kind != 'D')
+    bool socks = kind == 'D' || (kind == 'R' && places == NULL);
+    if (!socks)
         target = target_place(&places);
     if (places != NULL)
         fail("\"%s\" is too much", places);
@@ -124,7 +128,10 @@ static void begin(ssh_transport *transport, char kind, char *places)
         forward->handle = ssh_forward_local(transport, listen.address, listen.port, target.address, target.port, &error);
         break;
     case 'R':
-        forward->handle = ssh_forward_remote(transport, listen.address, listen.port, target.address, target.port,
+        forward->handle = socks ? ssh_forward_remote_dynamic(transport, listen.address, listen.port,
+                                                             *permitted != '\0' ? permitted : "any",
+                                                             SSH_TIMEOUT_DEFAULT, &error)
+                                : ssh_forward_remote(transport, listen.address, listen.port, target.address, target.port,
                                              SSH_TIMEOUT_DEFAULT, &error);
         break;
     default: forward->handle = ssh_forward_dynamic(transport, listen.address, listen.port, &error);
@@ -138,7 +145,7 @@ static void begin(ssh_transport *transport, char kind, char *places)
     forward->kind = kind;
     /* With the port that was chosen, where it was 0. */
     forward->listen = describe(ssh_forward_address(forward->handle), ssh_forward_port(forward->handle));
-    forward->target = kind == 'D' ? strdup("wherever SOCKS says") : describe(target.address, target.port);
+    forward->target = socks ? strdup("wherever SOCKS says") : describe(target.address, target.port);
     printf("%s %s -> %s\n", kind == 'R' ? "there" : "here", forward->listen, forward->target);
     fflush(stdout);
 }
@@ -154,7 +161,15 @@ static void end(struct forward *forward)
     free(forward->target);
 }
 
-enum { OPTION_MAX = OPTION_LAST_CLIENT };
+/* Once more in a list that has a blank between its words. */
+static void permit(const char *place)
+{
+    size_t length = strlen(permitted);
+    if (snprintf(permitted + length, sizeof permitted - length, " %s", place) >= (int)(sizeof permitted - length))
+        fail("too much is permitted");
+}
+
+enum { OPTION_MAX = OPTION_LAST_CLIENT, OPTION_PERMIT };
 
 int main(int argc, char **argv)
 {
@@ -162,6 +177,7 @@ int main(int argc, char **argv)
                                                  {"remote", required_argument, NULL, 'R'},
                                                  {"dynamic", required_argument, NULL, 'D'},
                                                  {"max", required_argument, NULL, OPTION_MAX},
+                                                 {"permit", required_argument, NULL, OPTION_PERMIT},
                                                  CLIENT_LONG_OPTIONS,
                                                  ALIAS_LONG_OPTIONS,
                                                  {NULL, 0, NULL, 0}};
@@ -185,6 +201,7 @@ int main(int argc, char **argv)
             kinds[count] = (char)option;
             places[count++] = optarg;
             break;
+        case OPTION_PERMIT: permit(optarg); break;
         case OPTION_MAX: max_connections = (size_t)parse_number(optarg, 1, 1000, "--max"); break;
         default:
             if (!client_option(&options, option, optarg) && !alias_option(&alias, option, optarg))

@@ -5419,6 +5419,29 @@ ssh_forward *ssh_forward_dynamic(ssh_transport *transport,
                                  ssh_error **error);
 
 /**
+ * Has the server listen for programs that speak SOCKS 4, 4a or 5, there and wherever they are let in; this side connects to
+ * where they say, as far as that is permitted, and answers what came of it. Names are looked up on this side. So the
+ * server, and whoever can connect to that port, gets at what this machine gets at: permit no more than is wanted.
+ *
+ * @param transport   a client transport that is authenticated
+ * @param address     where the server listens, as for ssh_forward_remote()
+ * @param port        the port; 0 has the server choose one: ssh_forward_port()
+ * @param permitted   where connections may be made to: `host:port` and `[address]:port` with white space between them, as
+ *                    PermitRemoteOpen of ssh_config has it, with `*` for any host or any port; or `any`, or `none`. Names
+ *                    are compared as the program writes them
+ * @param timeout_ms  milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+ * @param error       receives the detail, or NULL, as for ssh_forward_remote(); SSH_ERR_INVALID_ARG also when `permitted`
+ *                    is no such list
+ * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+ */
+ssh_forward *ssh_forward_remote_dynamic(ssh_transport *transport,
+                                        const char *address,
+                                        uint16_t port,
+                                        const char *permitted,
+                                        int32_t timeout_ms,
+                                        ssh_error **error);
+
+/**
  * Where it is listened on: the address as it was given, or the path.
  *
  * @return a string of the forwarding's, or NULL. Any thread. Since 0.1.

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,10 +40,15 @@ static ssh_config_host *read_setting(const ssh_config_host *host, const char *se
     ssh_config_host *read = NULL;
     for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
         setting_add(config, shared[i], ssh_config_host_is_yes(host, shared[i]) ? "yes" : "no");
-    if (ssh_config_add_option(config, setting, &error) == SSH_OK)
+    char *permitted = forwards_permitted(host), *permits = NULL;
+    if (permitted == NULL || asprintf(&permits, "PermitRemoteOpen%s", permitted) < 0)
+        permits = NULL;
+    if (ssh_config_add_option(config, permits, &error) == SSH_OK && ssh_config_add_option(config, setting, &error) == SSH_OK)
         read = ssh_config_resolve(config, "localhost", &error);
     if (read == NULL)
         note(LEVEL_FATAL, "Bad forwarding specification: %s", ssh_error_message(error));
+    free(permitted);
+    free(permits);
     ssh_error_free(error);
     ssh_config_free(config);
     return read;

@@ -56,7 +56,32 @@ static void keep(ssh_forward *handle, char kind, const char *from, const char *t
     free(described);
 }
 
-static bool begin(ssh_transport *transport, char kind, struct place listen, struct place target)
+char *forwards_permitted(const ssh_config_host *host)
+{
+    const char *place;
+    char *all = strdup("");
+    for (size_t i = 0; all != NULL && (place = ssh_config_host_get(host, "PermitRemoteOpen", i)) != NULL; i++) {
+        char *longer = NULL;
+        if (asprintf(&longer, "%s %s", all, place) < 0)
+            longer = NULL;
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static ssh_forward *begin_remote_dynamic(ssh_transport *transport, const ssh_config_host *host, struct place listen,
+                                         ssh_error **error)
+{
+    char *permitted = forwards_permitted(host);
+    ssh_forward *handle =
+        ssh_forward_remote_dynamic(transport, listen.host, listen.port, permitted, SSH_TIMEOUT_DEFAULT, error);
+    free(permitted);
+    return handle;
+}
+
+static bool begin(ssh_transport *transport, const ssh_config_host *host, char kind, struct place listen,
+                  struct place target)
 {
     ssh_error *error = NULL;
     ssh_forward *handle;
@@ -67,6 +92,8 @@ static bool begin(ssh_transport *transport, char kind, struct place listen, stru
         handle = ssh_forward_local(transport, listen.host, listen.port, target.host, target.port, &error);
     else if (kind == 'D')
         handle = ssh_forward_dynamic(transport, listen.host, listen.port, &error);
+    else if (target.host == NULL)
+        handle = begin_remote_dynamic(transport, host, listen, &error);
     else
         handle = ssh_forward_remote(transport, listen.host, listen.port, target.host, target.port, SSH_TIMEOUT_DEFAULT,
                                     &error);
@@ -99,16 +126,10 @@ static bool begin_kind(ssh_transport *transport, const ssh_config_host *host, in
     for (size_t i = 0; ssh_config_host_forward(host, kind, i, &listen.host, &listen.port, &target.host, &target.port) ==
                        SSH_OK;
          i++) {
-        if (letter == 'R' && target.host == NULL) {
-            note(LEVEL_ERROR, "SOCKS is not spoken on behalf of the other side; name a target behind the port %u",
-                 listen.port);
-            good = false;
-            continue;
-        }
         listen.host = place_to_listen(host, letter, listen.host);
         if (letter != 'R' && listen.host[0] == '/' && ssh_config_host_is_yes(host, "StreamLocalBindUnlink"))
             unlink(listen.host);
-        good = begin(transport, letter, listen, target) && good;
+        good = begin(transport, host, letter, listen, target) && good;
     }
     return good;
 }

@@ -15,6 +15,9 @@ bool forwards_begin(ssh_transport *transport, const ssh_config_host *host);
  * there is none. */
 bool forwards_end_one(const ssh_config_host *host, char kind);
 
+/* What PermitRemoteOpen names, with blanks between, for the caller to free; NULL when there is no memory for it. */
+char *forwards_permitted(const ssh_config_host *host);
+
 /* Has the session's programs use the agent and the display of this side, where the configuration says so. To be called
  * before anything is started on the channel. */
 void forwards_offer(ssh_channel *channel, const ssh_config_host *host);

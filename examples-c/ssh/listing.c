@@ -124,10 +124,11 @@ static const char *const with_truth[] = {"AddKeysToAgent",  "CanonicalizeHostnam
 
 /* Options of which ssh prints what was written, for it expands them when they are used. */
 static const char *const as_written[] = {"IdentityFile", "CertificateFile", "GlobalKnownHostsFile", "RevokedHostKeys",
-                                         "ProxyCommand", "LocalCommand",    "RemoteCommand"};
+                                         "ProxyCommand", "LocalCommand",    "RemoteCommand",        "PermitRemoteOpen"};
 
 /* Options whose values stand on one line. */
-static const char *const on_one_line[] = {"UserKnownHostsFile", "GlobalKnownHostsFile", "RevokedHostKeys"};
+static const char *const on_one_line[] = {"UserKnownHostsFile", "GlobalKnownHostsFile", "RevokedHostKeys",
+                                          "PermitRemoteOpen"};
 
 static bool is_among(const char *name, const char *const *names, size_t count)
 {

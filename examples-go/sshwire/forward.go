@@ -251,6 +251,28 @@ func (t *Transport) ForwardRemote(ctx context.Context, network, address, destina
 	return f, nil
 }
 
+// ForwardRemoteDynamic has the server listen for clients of SOCKS 4 and 5; this side connects to where they say, as far as
+// that is permitted: "host:port" and "[address]:port" with white space between them and "*" for any host or port, or "any".
+func (t *Transport) ForwardRemoteDynamic(ctx context.Context, network, address, permitted string) (*Forward, error) {
+	list, end, err := cString(permitted)
+	if err != nil {
+		return nil, &net.OpError{Op: "forward", Net: network, Addr: Addr(address), Err: err}
+	}
+	var f *Forward
+	err = granted(ctx, func(ms C.int32_t) (err error) {
+		defer end()
+		f, err = t.forward(network, address, "tcp", ":0",
+			func(host *C.char, port C.uint16_t, _ *C.char, _ C.uint16_t, detail **C.ssh_error) *C.ssh_forward {
+				return C.ssh_forward_remote_dynamic(t.handle, host, port, list, ms, detail)
+			})
+		return err
+	}, func() { f.Close() })
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 func (t *Transport) forward(network, address, toNetwork, to string, begin func(host *C.char, port C.uint16_t, to *C.char,
 	toPort C.uint16_t, detail **C.ssh_error) *C.ssh_forward) (*Forward, error) {
 	defer runtime.KeepAlive(t)

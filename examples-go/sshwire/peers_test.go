@@ -310,6 +310,16 @@ func TestForwarding(t *testing.T) {
 		dynamic := must(client.ForwardDynamic("tcp", "127.0.0.1:0"))(t)
 		defer dynamic.Close()
 		several(func() (net.Conn, error) { return socks(dynamic.Addr().String(), here.Addr().(*net.TCPAddr)) })
+		far := must(client.ForwardRemoteDynamic(soon(t), "tcp", "127.0.0.1:0", here.Addr().String()+" [::1]:*"))(t)
+		defer far.Close()
+		several(func() (net.Conn, error) { return socks(far.Addr().String(), here.Addr().(*net.TCPAddr)) })
+		none := must(client.ForwardRemoteDynamic(soon(t), "tcp", "127.0.0.1:0", "none"))(t)
+		defer none.Close()
+		if _, err := socks(none.Addr().String(), here.Addr().(*net.TCPAddr)); err == nil {
+			t.Fatal("nothing is permitted")
+		}
+		_, err = client.ForwardRemoteDynamic(soon(t), "tcp", "127.0.0.1:0", "")
+		want(t, err, sshwire.ErrInvalidArg)
 
 		listener := must(client.Listen(soon(t), "tcp", "127.0.0.1:0"))(t)
 		ctx, cancel := context.WithCancel(soon(t))

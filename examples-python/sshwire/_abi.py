@@ -336,6 +336,7 @@ FUNCTIONS = {
     "ssh_transport_cancel_port_forward": "handle text u16 i32 error* -> status",
     "ssh_forward_local": "handle text u16 text u16 error* -> handle",
     "ssh_forward_remote": "handle text u16 text u16 i32 error* -> handle",
+    "ssh_forward_remote_dynamic": "handle text u16 text i32 error* -> handle",
     "ssh_forward_dynamic": "handle text u16 error* -> handle",
     "ssh_forward_address": "handle -> text",
     "ssh_forward_port": "handle -> u16",

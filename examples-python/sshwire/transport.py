@@ -230,6 +230,14 @@ class Transport(Questions, Handle):
         """The server listens; we connect."""
         return Forward(ask(lib.ssh_forward_remote, self._handle, *place(listen), *place(to), milliseconds(timeout)))
 
+    def forward_remote_dynamic(self, listen, permitted, timeout=...):
+        """The server listens for SOCKS; we connect to what `permitted` names: "host:port", "[address]:port", with * for any
+        host or any port; several of them, or "any"."""
+        if not isinstance(permitted, str):
+            permitted = " ".join(permitted)
+        return Forward(ask(lib.ssh_forward_remote_dynamic, self._handle, *place(listen), encode(permitted),
+                           milliseconds(timeout)))
+
     def forward_dynamic(self, listen):
         """Listens here for SOCKS; the server connects."""
         return Forward(call(lib.ssh_forward_dynamic, self._handle, *place(listen)))

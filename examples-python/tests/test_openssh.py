@@ -159,6 +159,20 @@ class Client(Case):
             self.assertFalse(local.listening)
         with self.transport.forward_remote(("127.0.0.1", 0), echo.address, LIMIT) as remote:
             self.assertTrue(talk(remote.address, noise) == b"echo " + noise)
+        permitted = ["%s:%d" % echo.address, "[::1]:*"]
+        with self.transport.forward_remote_dynamic(("127.0.0.1", 0), permitted, LIMIT) as remote:
+            for name, answer in (b"127.0.0.1", 0), (b"localhost", 2):
+                with socket.create_connection(remote.address, LIMIT) as connection:
+                    request = bytes([5, 1, 0, 5, 1, 0, 3, len(name)]) + name + echo.address[1].to_bytes(2, "big")
+                    connection.sendall(request)
+                    said = connection.recv(12, socket.MSG_WAITALL)
+                    self.assertEqual(said, bytes([5, 0, 5, answer, 0, 1, 0, 0, 0, 0, 0, 0]))
+                    if answer == 0:
+                        connection.sendall(b"hello")
+                        connection.shutdown(socket.SHUT_WR)
+                        self.assertEqual(connection.recv(20, socket.MSG_WAITALL), b"echo hello")
+        with self.assertRaises(ValueError):
+            self.transport.forward_remote_dynamic(("127.0.0.1", 0), "localhost", LIMIT)
         with self.transport.open_tcp(*echo.address, LIMIT) as channel:
             channel.write(b"by hand")
             channel.send_eof()

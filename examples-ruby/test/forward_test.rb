@@ -81,6 +81,21 @@ class ForwardTest < Case
       end
     end
 
+    define_method("test_remote_dynamic_#{server}") do
+      permitted = ["localhost:#{@port}", "[::1]:*"]
+      client(server).forward_remote_dynamic(["127.0.0.1", 0], *permitted, timeout: LIMIT) do |forward|
+        ask = lambda do |socket, name|
+          socket.write([5, 1, 0].pack("C*"))
+          assert_equal [5, 0], socket.read(2).unpack("C*")
+          socket.write([5, 1, 0, 3, name.size, name, @port].pack("C5a*n"))
+          socket.read(10).unpack1("xC")
+        end
+        check_echo(forward.port) { |socket| assert_equal 0, ask.call(socket, "localhost") }
+        TCPSocket.open("127.0.0.1", forward.port) { |socket| assert_equal 2, ask.call(socket, "127.0.0.1") }
+      end
+      assert_status("SSH_ERR_INVALID_ARG") { @ssh.forward_remote_dynamic(["127.0.0.1", 0], timeout: LIMIT) }
+    end
+
     define_method("test_unix_sockets_#{server}") do
       Dir.mktmpdir do |directory|
         path = File.join(directory, "socket")

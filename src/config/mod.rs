@@ -17,6 +17,7 @@ mod line;
 mod machine;
 mod number;
 mod pattern;
+mod permit;
 mod read;
 mod resolved;
 mod settings;
@@ -28,6 +29,7 @@ pub use jump::{Hop, MAX_HOPS};
 pub use keywords::Family;
 pub use line::MAX_LINE;
 pub use machine::ThisMachine;
+pub use permit::Permitted;
 pub use resolved::{Remark, Resolved};
 pub use settings::Value;
 

@@ -8,6 +8,7 @@ use super::jump;
 use super::keywords::{Family, Keyword, Kind};
 use super::line::Line;
 use super::number;
+use super::permit::Permitted;
 use super::settings::Reading;
 use super::tokens;
 use super::{ForwardKind, Surroundings};
@@ -41,6 +42,7 @@ pub(super) fn read(
         Kind::Rekey => rekey(&mut arguments)?,
         Kind::Algorithms(family) => algorithms(arguments.next()?, family)?,
         Kind::Forward(kind) => one(a_forward(kind, &mut arguments, surroundings)?),
+        Kind::Permit => all(permit(&mut arguments, &port_of)?),
         Kind::Escape => one(escape(arguments.next()?)?),
         Kind::SendEnv => all(arguments.each(
             |name| !name.is_empty() && !name.contains('='),
@@ -231,6 +233,17 @@ fn a_forward(
     let port_of = |text: &str| super::port_of(text, surroundings);
     let forward = forward::parse(kind, &expand(listen)?, connect.as_deref(), &port_of)?;
     Ok((written, forward.to_string()))
+}
+
+/// The places as they were written, and with the numbers of their ports.
+fn permit(
+    arguments: &mut Arguments<'_>,
+    port_of: &dyn Fn(&str) -> Option<u16>,
+) -> Result<Vec<Written>, String> {
+    let words: Vec<&str> = arguments.rest.by_ref().map(String::as_str).collect();
+    let meant = Permitted::of_words(&words, port_of)?.words();
+    let written = words.into_iter().map(str::to_owned);
+    Ok(written.zip(meant).collect())
 }
 
 fn escape(text: &str) -> Result<Written, String> {

@@ -3,6 +3,7 @@
 use std::ffi::{c_char, CString};
 use std::sync::Arc;
 
+use crate::config::Permitted;
 use crate::connection::ForwardPoint;
 use crate::driver::Transport;
 use crate::forward::{self, Forward};
@@ -111,6 +112,41 @@ pub unsafe extern "C" fn ssh_forward_dynamic(
     guard::value_with(std::ptr::null_mut(), error, || {
         make(transport, |driver| {
             Ok(Forward::dynamic(driver, &listening(address, port)?)?)
+        })
+    })
+}
+
+/// Has the server listen for programs that speak SOCKS 4, 4a or 5, there and wherever they are let in; this side connects to
+/// where they say, as far as that is permitted, and answers what came of it. Names are looked up on this side. So the
+/// server, and whoever can connect to that port, gets at what this machine gets at: permit no more than is wanted.
+///
+/// @param transport   a client transport that is authenticated
+/// @param address     where the server listens, as for ssh_forward_remote()
+/// @param port        the port; 0 has the server choose one: ssh_forward_port()
+/// @param permitted   where connections may be made to: `host:port` and `[address]:port` with white space between them, as
+///                    PermitRemoteOpen of ssh_config has it, with `*` for any host or any port; or `any`, or `none`. Names
+///                    are compared as the program writes them
+/// @param timeout_ms  milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
+/// @param error       receives the detail, or NULL, as for ssh_forward_remote(); SSH_ERR_INVALID_ARG also when `permitted`
+///                    is no such list
+/// @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_forward_remote_dynamic(
+    transport: *mut ssh_transport,
+    address: *const c_char,
+    port: u16,
+    permitted: *const c_char,
+    timeout_ms: i32,
+    error: *mut *mut ssh_error,
+) -> *mut ssh_forward {
+    guard::value_with(std::ptr::null_mut(), error, || {
+        let timeout =
+            transport_object::with(transport, |object| object.channel_timeout(timeout_ms))?;
+        make(transport, |driver| {
+            let listen = point(address, port)?;
+            let permitted = memory::text(permitted, "what is permitted")?;
+            let permitted = Permitted::read(permitted, &number).map_err(Failure::invalid)?;
+            Ok(Forward::remote_dynamic(driver, listen, permitted, timeout)?)
         })
     })
 }
@@ -274,6 +310,12 @@ fn target(host: *const c_char, port: u16) -> Outcome<ForwardPoint> {
     let target = point(host, port)?;
     forward::check_target(&target).map_err(|error| Failure::invalid(error.to_string()))?;
     Ok(target)
+}
+
+/// A port in digits: the names of services are for files.
+fn number(text: &str) -> Option<u16> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 fn make(

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crate::driver::sync::Mutex;
 
-use super::relay::Relay;
-use crate::driver::{Transport, Waker};
+use crate::driver::{Transport, Waker, Worker};
 
 /// What a forwarding has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +36,8 @@ pub(super) struct Group {
     closed: AtomicBool,
     /// The listener waits for a place.
     full: AtomicBool,
-    relays: Mutex<HashMap<u64, Weak<Relay>>>,
+    /// The tasks that carry its connections, and whose they are.
+    tasks: Mutex<HashMap<u64, Arc<Worker>>>,
     /// Of the listener, where this side listens.
     pub(super) waker: Arc<Waker>,
 }
@@ -55,7 +55,7 @@ impl Group {
             stopped: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             full: AtomicBool::new(false),
-            relays: Mutex::default(),
+            tasks: Mutex::default(),
             waker: Waker::new(),
         })
     }
@@ -115,21 +115,20 @@ impl Group {
     /// Ends the connections.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        let relays = std::mem::take(&mut *self.relays.lock());
-        for relay in relays.into_values().filter_map(|relay| relay.upgrade()) {
-            relay.wake();
+        for (key, worker) in std::mem::take(&mut *self.tasks.lock()) {
+            worker.attend(key);
         }
     }
 
-    pub(super) fn add(&self, key: u64, relay: &Arc<Relay>) {
-        self.relays.lock().insert(key, Arc::downgrade(relay));
+    pub(super) fn add(&self, key: u64, worker: &Arc<Worker>) {
+        self.tasks.lock().insert(key, Arc::clone(worker));
         if self.is_closed() {
-            relay.wake();
+            worker.attend(key);
         }
     }
 
     pub(super) fn remove(&self, key: u64) {
-        self.relays.lock().remove(&key);
+        self.tasks.lock().remove(&key);
     }
 }
 

@@ -18,10 +18,12 @@ mod session;
 mod socks;
 #[cfg(test)]
 mod tests;
+mod visit;
 mod x11;
 
 use std::sync::Arc;
 
+use crate::config::Permitted;
 use crate::connection::ForwardPoint;
 use crate::driver::{Request, Timeout, Transport};
 use crate::error::Error;
@@ -89,10 +91,36 @@ impl Forward {
         timeout: Timeout,
     ) -> Result<Self, Error> {
         reach::check(&target)?;
+        Self::remotely(transport, listen, timeout, move |group, request| {
+            serve::connect(group, request, &target, None);
+        })
+    }
+
+    /// The server listens for programs that speak SOCKS (4, 4a or 5); this side connects to where they say, as far as that
+    /// is permitted.
+    pub fn remote_dynamic(
+        transport: &Transport,
+        listen: ForwardPoint,
+        permitted: Permitted,
+        timeout: Timeout,
+    ) -> Result<Self, Error> {
+        let permitted = Arc::new(permitted);
+        Self::remotely(transport, listen, timeout, move |group, request| {
+            serve::visit(group, request, &permitted);
+        })
+    }
+
+    /// The server listens, and `take` gets what comes in there.
+    fn remotely(
+        transport: &Transport,
+        listen: ForwardPoint,
+        timeout: Timeout,
+        take: impl Fn(&Arc<Group>, Request) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
         let group = Group::new(transport.clone(), DEFAULT_CONNECTIONS);
         let handler = {
             let group = Arc::clone(&group);
-            Arc::new(move |request: Request| serve::connect(&group, request, &target, None))
+            Arc::new(move |request: Request| take(&group, request))
         };
         let bound = transport.request_forward(listen, Some(handler), timeout)?;
         Ok(Forward {

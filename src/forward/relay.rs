@@ -4,6 +4,7 @@
 //! Greeting --SOCKS request--> Opening --the peer agrees--> Running --both directions over--> Over
 //!                              (listener)                    ^  |                              ^
 //!                       target reached, channel accepted ----'  '--channel closed--> Draining -'
+//!                       (or said by a visitor: `visit`)
 //! ```
 //!
 //! Locks: the relay's own is taken before those of the transport. What wakes a relay takes none of its locks.
@@ -35,12 +36,31 @@ const OPENING_TIME: Duration = Duration::from_secs(60);
 /// How long a program has to end its side once the peer has ended its own.
 const DRAINING_TIME: Duration = Duration::from_secs(2);
 
+/// By what a task is known, and to whom.
+#[derive(Clone)]
+pub(super) struct Mark {
+    pub(super) key: u64,
+    pub(super) worker: Arc<Worker>,
+}
+
+impl Mark {
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Mark {
+            key: Engine::new_key(),
+            worker: Engine::get()?.assign()?,
+        })
+    }
+
+    /// Gives the task a turn.
+    pub(super) fn attend(&self) {
+        self.worker.attend(self.key);
+    }
+}
+
 /// A task that carries a connection.
 pub(super) struct Relay {
-    key: u64,
+    mark: Mark,
     waker: Arc<Waker>,
-    worker: Arc<Worker>,
-    /// Registered with the I/O thread.
     state: Mutex<State>,
     group: Arc<Group>,
 }
@@ -129,20 +149,47 @@ impl Relay {
         stage: Stage,
         check: Option<SetupCheck>,
     ) -> Result<(), Error> {
-        let worker = Engine::get()?.assign()?;
-        let key = Engine::new_key();
-        waker.attach(&worker, key);
+        let mark = Mark::new()?;
+        waker.attach(&mark.worker, mark.key);
+        Self::start_as(mark, place, socket, waker, stage, check, b"");
+        Ok(())
+    }
+
+    /// Carries a connection over a channel that another task has had, in whose place this one comes; `first` are the first
+    /// bytes for the socket.
+    pub(super) fn follow(
+        mark: Mark,
+        place: Place,
+        socket: Socket,
+        (channel, waker): (Channel, Arc<Waker>),
+        first: &[u8],
+    ) {
+        place.group().count_bytes(0, first.len());
+        let stage = Stage::Running(channel);
+        Self::start_as(mark, place, socket, waker, stage, None, first);
+    }
+
+    fn start_as(
+        mark: Mark,
+        place: Place,
+        socket: Socket,
+        waker: Arc<Waker>,
+        stage: Stage,
+        check: Option<SetupCheck>,
+        first: &[u8],
+    ) {
+        let mut down = Pipe::new();
+        down.keep(first);
         let group = Arc::clone(place.group());
         let relay = Arc::new(Relay {
-            key,
+            mark,
             waker,
-            worker,
             state: Mutex::new(State {
                 socket,
                 watched: (false, false),
                 readable: true,
                 up: Pipe::new(),
-                down: Pipe::new(),
+                down,
                 stage,
                 check,
                 counted: false,
@@ -150,14 +197,8 @@ impl Relay {
             }),
             group,
         });
-        relay.group.add(key, &relay);
-        relay.worker.register(relay.clone());
-        Ok(())
-    }
-
-    /// Gives it a turn.
-    pub(super) fn wake(&self) {
-        self.worker.attend(self.key);
+        relay.group.add(relay.mark.key, &relay.mark.worker);
+        relay.mark.worker.register(relay.clone());
     }
 
     // ---- stages ----------------------------------------------------------------------------------------
@@ -465,17 +506,20 @@ impl Relay {
         // Fails only when the socket is closed.
         let _ = match (before, wanted) {
             (_, (false, false)) => {
-                self.worker.unwatch(&state.socket);
+                self.mark.worker.unwatch(&state.socket);
                 Ok(())
             }
-            ((false, false), _) => self.worker.watch(&state.socket, self.key, wanted),
-            _ => self.worker.watch_again(&state.socket, self.key, wanted),
+            ((false, false), _) => self.mark.worker.watch(&state.socket, self.mark.key, wanted),
+            _ => self
+                .mark
+                .worker
+                .watch_again(&state.socket, self.mark.key, wanted),
         };
     }
 
     fn finish(&self, state: &mut State, clean: bool) -> Next {
         if state.watched != (false, false) {
-            self.worker.unwatch(&state.socket);
+            self.mark.worker.unwatch(&state.socket);
         }
         if !clean {
             state.socket.reset_when_closed();
@@ -486,14 +530,14 @@ impl Relay {
             // Fails only where it is closed.
             let _ = channel.close();
         }
-        self.group.remove(self.key);
+        self.group.remove(self.mark.key);
         Next::Gone
     }
 }
 
 impl Task for Relay {
     fn key(&self) -> u64 {
-        self.key
+        self.mark.key
     }
 
     fn turn(self: Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
@@ -520,7 +564,7 @@ impl Task for Relay {
     fn broken(self: Arc<Self>) {
         let mut state = self.state.lock();
         self.finish(&mut state, false);
-        self.wake();
+        self.mark.attend();
     }
 }
 

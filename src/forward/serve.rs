@@ -9,8 +9,10 @@ use super::group::{Group, Place};
 use super::listener::{Listener, Purpose};
 use super::reach;
 use super::relay::Relay;
+use super::visit::Visit;
 use super::x11::SetupCheck;
 use crate::agent::connect_forwarded;
+use crate::config::Permitted;
 use crate::connection::{
     ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
 };
@@ -58,6 +60,17 @@ pub(super) fn connect(
         reach::reach(target, move |outcome| {
             carry(place, &request, outcome, check)
         });
+    }
+}
+
+/// Opens the channel to hear what it is for, and connects to where it says.
+pub(super) fn visit(group: &Arc<Group>, request: Request, permitted: &Arc<Permitted>) {
+    let Some((place, request)) = admit(group, request) else {
+        return;
+    };
+    // Where there is no thread for it, the request is refused by being dropped; a channel that is open is closed so.
+    if Visit::accept(place, &request, Arc::clone(permitted)).is_err() {
+        group.count_failure();
     }
 }
 

@@ -20,8 +20,12 @@ pub(super) enum Version {
 pub(super) enum Failure {
     /// Not allowed.
     Prohibited,
-    /// It did not answer, or said no.
+    /// It said no.
     Refused,
+    /// There is no way to its network.
+    Network,
+    /// It has no address, or did not answer.
+    Host,
     /// Anything else.
     General,
     /// What is asked for is not spoken here.
@@ -44,6 +48,8 @@ impl Version {
         let code = match failure {
             Failure::General => 1,
             Failure::Prohibited => 2,
+            Failure::Network => 3,
+            Failure::Host => 4,
             Failure::Refused => 5,
             Failure::Command => 7,
             Failure::Address => 8,

@@ -37,7 +37,8 @@ pub struct Place {
 }
 
 impl Place {
-    fn fits(&self, host: &str, port: u32) -> bool {
+    /// Whether the peer means this place. Letters fit in either case.
+    pub(crate) fn fits(&self, host: &str, port: u32) -> bool {
         let host_fits = self
             .host
             .as_deref()

@@ -216,6 +216,32 @@ static void the_helper(void)
     CHECK(remote != NULL);
     once(remote, listener, "and here");
 
+    /* Who connects there says where to, in SOCKS, and is let through to what is permitted. */
+    char permitted[64];
+    snprintf(permitted, sizeof permitted, "127.0.0.1:%u [::1]:*", target);
+    const char *lists[] = {permitted, "none"};
+    for (size_t i = 0; i < 2; i++) {
+        ssh_forward *far = ssh_forward_remote_dynamic(p.client, "localhost", 0, lists[i], WAIT_MS, &error);
+        CHECK(far != NULL && ssh_forward_port(far) != 0);
+        const uint8_t request[] = {4, 1, (uint8_t)(target >> 8), (uint8_t)target, 127, 0, 0, 1, 0};
+        uint8_t answer[8] = {1};
+        int visitor = connect_to(ssh_forward_port(far));
+        CHECK(write(visitor, request, sizeof request) == (ssize_t)sizeof request);
+        CHECK(recv(visitor, answer, sizeof answer, MSG_WAITALL) == (ssize_t)sizeof answer);
+        CHECK(answer[0] == 0 && answer[1] == (i == 0 ? 90 : 91));
+        if (i == 0)
+            close(accept(listener, NULL, NULL));
+        CHECK(recv(visitor, answer, 1, 0) == 0);
+        close(visitor);
+        ssh_forward_free(far);
+    }
+    const char *no_lists[] = {NULL, "", "host", "host:0", "host:http", "any none", "[::1:1", "\xff:1"};
+    for (size_t i = 0; i < sizeof no_lists / sizeof no_lists[0]; i++) {
+        CHECK(ssh_forward_remote_dynamic(p.client, "localhost", 0, no_lists[i], WAIT_MS, &error) == NULL);
+        CHECK(ssh_error_code(error) == SSH_ERR_INVALID_ARG);
+        ssh_error_free(error);
+    }
+
     /* Addresses that cannot be. */
     CHECK(ssh_forward_local(p.client, "example.org", 0, "x", 1, &error) == NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_INVALID_ARG);

@@ -105,6 +105,10 @@ const OPTIONS: &[(&str, &str)] = &[
         "RemoteForward",
         "9090 localhost:90|0 h:91|1080|[::1]:92|/run/r /run/s",
     ),
+    (
+        "PermitRemoteOpen",
+        "any|none|a:1 b:2|*:80 H:*|[::1]:22 127.0.0.1:http|:80|[h]:* a:1 a:1",
+    ),
     ("DynamicForward", "1080|localhost:1081|[::1]:1082|*:1083"),
     ("ClearAllForwardings", "no"),
     ("ExitOnForwardFailure", "yes|no"),
@@ -186,6 +190,14 @@ const BAD: &[&str] = &[
     "ControlPersist x",
     "StrictHostKeyChecking perhaps",
     "ConnectionAttempts x",
+    "PermitRemoteOpen any a:1",
+    "PermitRemoteOpen a:1 none",
+    "PermitRemoteOpen h",
+    "PermitRemoteOpen ::1:22",
+    "PermitRemoteOpen h:0",
+    "PermitRemoteOpen h/80",
+    "PermitRemoteOpen [::1",
+    "PermitRemoteOpen",
 ];
 
 const HOSTS: &[&str] = &[
@@ -368,6 +380,7 @@ const AS_WRITTEN: &[&str] = &[
     "proxycommand",
     "localcommand",
     "identityagent",
+    "permitremoteopen",
 ];
 /// Options that `ssh` has a default for and we have not, for nothing here acts on them; and lists of algorithms, which are
 /// each one's own.
@@ -392,7 +405,6 @@ const OWN_DEFAULTS: &[&str] = &[
     "logverbose",
     "macs",
     "obscurekeystroketiming",
-    "permitremoteopen",
     "proxyusefdpass",
     "pubkeyacceptedalgorithms",
     "securitykeyprovider",
@@ -462,7 +474,9 @@ fn differences(ours: &Values, theirs: &BTreeMap<String, Vec<String>>) -> Vec<Str
             })
             .collect();
         match keyword.as_str() {
-            "userknownhostsfile" | "globalknownhostsfile" if !have.is_empty() => {
+            "userknownhostsfile" | "globalknownhostsfile" | "permitremoteopen"
+                if !have.is_empty() =>
+            {
                 have = vec![have.join(" ")]
             }
             // Another default of Debian's.

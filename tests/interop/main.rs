@@ -20,6 +20,7 @@ mod events;
 mod exec;
 mod flood;
 mod forward;
+mod forward_socks;
 mod generated;
 mod host_keys;
 mod jump;

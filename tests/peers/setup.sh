@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone, git, rsync and an X
+# Sets up the other programs that the tests talk to: OpenSSH, dropbear, libssh, PuTTY, lftp, rclone, curl, git, rsync and an X
 # server without a screen from the distribution's packages, the newest OpenSSH of its coming release, paramiko, asyncssh
 # and ssh-audit in a Python environment of their own.
 # Everything that is not a package lies under build/peers; nothing is installed into the machine's Python. Run again, it
@@ -33,6 +33,7 @@ package_present() {
         libssh-dev) [ -e /usr/include/libssh/libssh.h ] ;;
         lftp) have lftp ;;
         rclone) have rclone ;;
+        curl) have curl ;;
         git) have git ;;
         rsync) have rsync ;;
         putty-tools) have psftp && have puttygen ;;
@@ -57,7 +58,7 @@ system_python() {
 }
 
 absent_packages() {
-    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp rclone git rsync \
+    for package in openssh-server openssh-client dropbear-bin libssh-dev libgcrypt20-dev lftp rclone curl git rsync \
         putty-tools valgrind g++ procps python3-venv xvfb xauth x11-utils; do
         package_present "$package" || printf '%s ' "$package"
     done
@@ -210,7 +211,7 @@ fi
 
 {
     for name in sshd ssh sftp scp git rsync ssh-keygen ssh-agent ssh-add Xvfb xauth xdpyinfo dropbear dropbearkey \
-        dbclient psftp puttygen lftp rclone valgrind; do
+        dbclient psftp puttygen lftp rclone curl valgrind; do
         # sshd insists on being started by its full path.
         have "$name" && printf '%s=%s\n' "$(echo "$name" | tr 'a-z-' 'A-Z_')" "$(command -v "$name")"
     done

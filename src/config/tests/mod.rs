@@ -178,6 +178,14 @@ UserKnownHostsFile k3
         texts(&resolved, "UserKnownHostsFile"),
         ["/home/me/k1", "k2"]
     );
+    assert_eq!(texts(&resolved, "PermitRemoteOpen"), ["any"]);
+    let permit = "PermitRemoteOpen a:http [::1]:* H:2\nPermitRemoteOpen none\n";
+    let resolved = resolve(permit, "host");
+    assert_eq!(
+        texts(&resolved, "PermitRemoteOpen"),
+        ["a:80", "[::1]:*", "H:2"]
+    );
+    assert!(resolved.remarks().is_empty());
     let cleared = resolve(&format!("{text}ClearAllForwardings yes\n"), "host");
     assert!(
         cleared.forwards(ForwardKind::Local).is_empty()

@@ -19,6 +19,7 @@ use crate::driver::{Channel, Question, Read, RequestKind};
 use crate::keys::{KeyKind, PrivateKey};
 
 mod session;
+mod visit;
 
 const TIME: Timeout = Timeout::After(Duration::from_secs(30));
 const HANG: Duration = Duration::from_secs(60);

@@ -300,6 +300,7 @@ module SSHWire
 
       handle ssh_forward_local(handle, text, u16, text, u16, error)
       wait handle ssh_forward_remote(handle, text, u16, text, u16, i32, error)
+      wait handle ssh_forward_remote_dynamic(handle, text, u16, text, i32, error)
       handle ssh_forward_dynamic(handle, text, u16, error)
       text ssh_forward_address(handle)
       u16 ssh_forward_port(handle)

@@ -82,6 +82,13 @@ module SSHWire
                                         Waiting.milliseconds(timeout), dispose: "forward")), block)
     end
 
+    # Has the server listen for programs that speak SOCKS 4, 4a or 5; this side connects to where they say, if that is among
+    # the places that are permitted: "host:port" or "[address]:port", with * for any host or port; or "any".
+    def forward_remote_dynamic(address, *permitted, timeout: :default, &block)
+      forwarding(Forward.own(call_aside(:ssh_forward_remote_dynamic, *place(address), Text.own(permitted.join(" ")),
+                                        Waiting.milliseconds(timeout), dispose: "forward")), block)
+    end
+
     # Listens here for programs that speak SOCKS 4, 4a or 5.
     def forward_dynamic(address, &block)
       forwarding(Forward.own(call(:ssh_forward_dynamic, *place(address))), block)
