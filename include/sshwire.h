@@ -1981,6 +1981,16 @@ const char *ssh_status_name(ssh_status status);
 void ssh_memory_free(void *memory);
 
 /**
+ * How many handles this process has that are not freed, of all kinds together: for tests that look for leaks.
+ *
+ * One that is freed while another thread is inside a call on it counts until that call ends. A child of fork() begins
+ * at 0; what it has inherited does not count.
+ *
+ * @return the number. Any thread. Since 0.1.
+ */
+size_t ssh_handle_count(void);
+
+/**
  * Makes bytes of a peer's safe to show on a terminal or to write to a log: control characters, marks that change the
  * order in which others are shown, and what is no UTF-8 are escaped, such as "\u{1b}" or "\xff".
  *

@@ -35,6 +35,8 @@ _LEFT_OUT = {
         "ssh_channel_write ssh_channel_write_stderr ssh_channel_*_timeout ssh_transport_set_timeout "
         "ssh_request_answer_prompts ssh_server_pull_requests ssh_sftp_attributes_type ssh_sftp_dir_close "
         "ssh_sftp_new_channel ssh_key_info_is_encrypted ssh_key_load_asking ssh_key_load_file_asking",
+    "Objects free their handles by themselves.":
+        "ssh_handle_count",
     "The interpreter ends sessions when it ends.":
         "ssh_transport_*_daemon",
     "The log of the process is enough, with a name for each transport.":

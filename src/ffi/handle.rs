@@ -124,6 +124,8 @@ struct Free {
     indices: VecDeque<u32>,
     /// The first slot never used.
     next: usize,
+    /// Slots in use that were taken since the last fork.
+    used: usize,
     /// `FORKS` when the list was last written.
     born: u32,
 }
@@ -133,6 +135,7 @@ static TABLE: [OnceBox<[Slot; CHUNK_SLOTS]>; CHUNKS] = [const { OnceBox::new() }
 static FREE: Mutex<Free> = Mutex::new(Free {
     indices: VecDeque::new(),
     next: 0,
+    used: 0,
     born: 0,
 });
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -224,10 +227,7 @@ fn reclaim(slot: &'static Slot, index: u32, dead: u64) {
     // SAFETY: we turned the slot from DEAD without pins to EMPTY, and it is not on the free list yet: nobody
     // else reads or writes it.
     let share = unsafe { (*slot.share.get()).take() };
-    // A slot whose generations are used up is retired: its numbers would come back otherwise.
-    if !last {
-        give_free(index);
-    }
+    give_free(slot, index, last);
     // May call the program's destroy functions: last, with nothing held.
     drop(share);
 }
@@ -333,11 +333,13 @@ fn take_free() -> Outcome<u32> {
         // The parent's freed slots may carry pins of threads that this process does not have.
         free.indices = VecDeque::new();
         free.next = free.next.div_ceil(CHUNK_SLOTS).saturating_mul(CHUNK_SLOTS);
+        free.used = 0;
         free.born = forks;
     }
     // Up to this many freed slots rest before one is used again.
     if free.indices.len() > 64 || free.next >= CHUNKS * CHUNK_SLOTS {
         if let Some(index) = free.indices.pop_front() {
+            free.used = free.used.saturating_add(1);
             return Ok(index);
         }
     }
@@ -352,13 +354,32 @@ fn take_free() -> Outcome<u32> {
             .map_err(|_| Failure::internal("slots of a chunk"))
     })?;
     free.next = index.saturating_add(1);
+    free.used = free.used.saturating_add(1);
     u32::try_from(index).map_err(|_| Failure::internal("slot index"))
 }
 
-fn give_free(index: u32) {
+/// Counts an empty slot as unused, and lets it be used again unless its generations are used up: its numbers would come
+/// back otherwise.
+fn give_free(slot: &Slot, index: u32, last: bool) {
     let mut free = lock(&FREE);
-    if free.born == forks() {
+    if free.born != forks() {
+        return;
+    }
+    if !is_foreign(slot) {
+        free.used = free.used.saturating_sub(1);
+    }
+    if !last {
         free.indices.push_back(index);
+    }
+}
+
+/// How many handles there are of this process's own making.
+pub(crate) fn count() -> usize {
+    let free = lock(&FREE);
+    if free.born == forks() {
+        free.used
+    } else {
+        0
     }
 }
 

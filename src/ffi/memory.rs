@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_void, CStr, CString};
 use crate::error::Error;
 
 use super::guard::{Failure, Outcome};
+use super::handle;
 
 /// Wipes and frees what a function of this library returned as `char *` or through a `void **`.
 ///
@@ -26,6 +27,17 @@ pub unsafe extern "C" fn ssh_memory_free(memory: *mut c_void) {
         zeroize::Zeroize::zeroize(std::slice::from_raw_parts_mut(memory.cast::<u8>(), size));
         libc::free(memory);
     }
+}
+
+/// How many handles this process has that are not freed, of all kinds together: for tests that look for leaks.
+///
+/// One that is freed while another thread is inside a call on it counts until that call ends. A child of fork() begins
+/// at 0; what it has inherited does not count.
+///
+/// @return the number. Any thread. Since 0.1.
+#[no_mangle]
+pub extern "C" fn ssh_handle_count() -> usize {
+    handle::count()
 }
 
 /// Copies bytes into memory of the caller's, with a NUL behind them that does not count.

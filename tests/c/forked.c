@@ -33,6 +33,7 @@ static void child(pair *p, ssh_channel *channel, ssh_event *event)
     ssh_error *error = NULL;
     char buffer[8];
     size_t done;
+    CHECK(ssh_handle_count() == 0);
     CHECK_STATUS(ssh_channel_write(channel, "child", 5, &done, 100), SSH_ERR_FORKED);
     CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &done, 100), SSH_ERR_FORKED);
     CHECK_STATUS(ssh_transport_close(p->client), SSH_ERR_FORKED);

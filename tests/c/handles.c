@@ -335,9 +335,44 @@ static void inside_callbacks(void)
     pair_free(&p);
 }
 
+/* --- counting ------------------------------------------------------------------------------------- */
+
+/* What callbacks and threads of the library still hold goes away by itself. */
+static void wait_for_handles(size_t wanted)
+{
+    for (int i = 0; i < 20000 && ssh_handle_count() != wanted; i++)
+        usleep(1000);
+    CHECK(ssh_handle_count() == wanted);
+}
+
+static void counting(void)
+{
+    pair p;
+    ssh_channel *server_side;
+    CHECK(ssh_handle_count() == 0);
+    ssh_event *event = ssh_event_new(), *other = ssh_event_new();
+    CHECK(event != NULL && other != NULL && ssh_handle_count() == 2);
+    ssh_event_free(event);
+    CHECK(ssh_handle_count() == 1);
+    ssh_event_free(event); /* a handle no longer */
+    CHECK(ssh_handle_count() == 1);
+    pair_make(&p);
+    pair_login(&p);
+    ssh_channel *channel = pair_session(&p, &server_side);
+    /* The event, and of the pair a key, a server, two transports and two ends of a channel. */
+    wait_for_handles(7);
+    ssh_channel_free(channel);
+    ssh_channel_free(server_side);
+    pair_free(&p);
+    wait_for_handles(1);
+    ssh_event_free(other);
+    CHECK(ssh_handle_count() == 0);
+}
+
 int main(void)
 {
     watchdog(300);
+    counting();
     wrong_handles();
     descriptors();
     blocked_calls();

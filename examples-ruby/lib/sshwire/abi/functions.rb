@@ -545,6 +545,7 @@ module SSHWire
       "a thread accepts, and a call that waits can be interrupted: Listener#accept" => %w[
         ssh_listener_set_callback ssh_listener_accept_event ssh_listener_cancel
       ],
+      "objects free their handles by themselves" => %w[ssh_handle_count],
       "Ruby objects have instance variables" => %w[
         ssh_transport_set_userdata ssh_transport_get_userdata ssh_channel_set_userdata ssh_channel_get_userdata
       ],
