@@ -178,7 +178,8 @@ char *ask(const char *prompt, bool echo)
         if (length < room - 1)
             line[length++] = last;
     line[length] = '\0';
-    tcsetattr(terminal, TCSAFLUSH, &before_asking);
+    /* What is typed behind an answer that can be seen is meant for what comes next. */
+    tcsetattr(terminal, echo ? TCSADRAIN : TCSAFLUSH, &before_asking);
     asked_terminal = -1;
     for (size_t i = 0; i < LEAVING; i++)
         sigaction(leaving[i], &handlers[i], NULL);

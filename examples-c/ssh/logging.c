@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <syslog.h>
@@ -61,8 +62,11 @@ void logging_begin(void)
 void logging_to_file(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-    if (fd < 0)
-        fail("%s, which -E names, cannot be written: %s", path, strerror(errno));
+    if (fd < 0) {
+        say("%s, which -E names, cannot be written: %s", path, strerror(errno));
+        /* As with ssh, which ends with 255 otherwise. */
+        exit(1);
+    }
     destination = fd;
 }
 

@@ -50,8 +50,6 @@ static void refuse_impossible(const struct options *options, const ssh_config_ho
     const char *type = value_of(host, "SessionType"), *tunnel = value_of(host, "Tunnel");
     bool has_remote_command = ssh_config_host_get(host, "RemoteCommand", 0) != NULL;
     bool is_session = strcmp(type, "none") != 0;
-    if (options->stdio_to != NULL && options->command != NULL)
-        fail("Cannot specify a command with -W");
     if (*tunnel != '\0' && strcmp(tunnel, "no") != 0)
         fail("Tunnel: tunnel devices are not supported; forward ports with LocalForward, RemoteForward or DynamicForward");
     if (options->command != NULL && has_remote_command)

@@ -24,8 +24,8 @@ static const char usage[] =
     "           [-w local_tun[:remote_tun]] destination [command [argument ...]]\n"
     "\n"
     "Logs in to another machine and runs a command or a shell there, with the options and the configuration files\n"
-    "of OpenSSH's program of that name. Without a meaning here: -B, -I, -K, -M, -O and -w, which are refused, and\n"
-    "-k, -S and -2, which are let pass.\n";
+    "of OpenSSH's program of that name. Without a meaning here: -B, -I, -O and -w, which are refused, and -K, -k,\n"
+    "-M, -S and -2, which are let pass.\n";
 
 static _Noreturn void complain(void)
 {
@@ -109,72 +109,16 @@ static const struct {
     char letter;
     const char *keyword, *value; /* NULL: what stands behind the letter */
 } plain[] = {
+    /* Of these the first one counts, as of lines. */
+    {'l', "User", NULL}, {'P', "Tag", NULL}, {'p', "Port", NULL},
+}, latest[] = {
+    /* And of these the last one, whatever -o says. */
     {'4', "AddressFamily", "inet"},    {'6', "AddressFamily", "inet6"}, {'A', "ForwardAgent", "yes"},
     {'a', "ForwardAgent", "no"},       {'b', "BindAddress", NULL},      {'C', "Compression", "yes"},
     {'c', "Ciphers", NULL},            {'e', "EscapeChar", NULL},       {'g', "GatewayPorts", "yes"},
-    {'l', "User", NULL},               {'m', "MACs", NULL},             {'N', "SessionType", "none"},
-    {'n', "StdinNull", "yes"},         {'P', "Tag", NULL},              {'p', "Port", NULL},
-    {'s', "SessionType", "subsystem"}, {'T', "RequestTTY", "no"},       {'X', "ForwardX11", "yes"},
-    {'x', "ForwardX11", "no"},
+    {'m', "MACs", NULL},               {'N', "SessionType", "none"},    {'n', "StdinNull", "yes"},
+    {'s', "SessionType", "subsystem"}, {'X', "ForwardX11", "yes"},      {'x', "ForwardX11", "no"},
 };
-
-static bool take_plain(struct options *options, int letter, const char *value)
-{
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (plain[i].letter == letter) {
-            set(options, plain[i].keyword, plain[i].value != NULL ? plain[i].value : value);
-            return true;
-        }
-    return false;
-}
-
-/* What the switches that count together came to. */
-struct counts {
-    int verbose, quiet, terminal;
-};
-
-static void take(struct options *options, struct counts *counts, int letter, char *value)
-{
-    switch (letter) {
-    case '1': refuse("-1", "there is no protocol 1 any more");
-    case '2':
-    case 'k': /* no credentials are handed on in any case */
-    case 'S': /* there is never somebody at such a socket to share a connection with */ break;
-    case 'B': refuse("-B", "connections cannot be bound to an interface; use -b with one of its addresses");
-    case 'D':
-    case 'L':
-    case 'R': add_forward(options, (char)letter, value); break;
-    case 'E': logging_to_file(value); break;
-    case 'F': options->config_file = value; break;
-    case 'f':
-        set(options, "ForkAfterAuthentication", "yes");
-        set(options, "StdinNull", "yes");
-        break;
-    case 'G': options->prints = true; break;
-    case 'I': refuse("-I", "keys on PKCS#11 tokens are used through an agent: ssh-add -s LIBRARY");
-    case 'i': add_identity(options, value); break;
-    case 'J': set_rest(options, "ProxyJump", value); break;
-    case 'K': refuse("-K", "GSSAPI is not supported");
-    case 'M': refuse("-M", "connections are not shared with other programs");
-    case 'O': refuse("-O", "connections are not shared with other programs, so there is nobody to command");
-    case 'o': add(options, value); break;
-    case 'Q': exit(list_algorithms(value));
-    case 'q': counts->quiet++; break;
-    case 't': counts->terminal++; break;
-    case 'V': exit(print_version());
-    case 'v': counts->verbose++; break;
-    case 'W': options->stdio_to = value; break;
-    case 'w': refuse("-w", "tunnel devices are not supported; forward ports with -L, -R or -D");
-    case 'Y':
-        set(options, "ForwardX11", "yes");
-        set(options, "ForwardX11Trusted", "yes");
-        break;
-    case 'y': logging_to_system(); break;
-    default:
-        if (!take_plain(options, letter, value))
-            complain();
-    }
-}
 
 /* Puts a setting before all others. */
 static void set_first(struct options *options, const char *keyword, const char *value)
@@ -185,14 +129,96 @@ static void set_first(struct options *options, const char *keyword, const char *
     options->settings[0] = last;
 }
 
+static bool take_plain(struct options *options, int letter, const char *value)
+{
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (plain[i].letter == letter) {
+            set(options, plain[i].keyword, value);
+            return true;
+        }
+    for (size_t i = 0; i < sizeof latest / sizeof latest[0]; i++)
+        if (latest[i].letter == letter) {
+            set_first(options, latest[i].keyword, latest[i].value != NULL ? latest[i].value : value);
+            return true;
+        }
+    return false;
+}
+
+/* What the switches that count together came to. */
+struct counts {
+    int level;            /* of the log; -1 where nothing was said about it */
+    bool is_verbose;
+    const char *terminal; /* RequestTTY; or NULL */
+    bool has_jump;
+};
+
+/* The first -v shows what OpenSSH calls DEBUG, each further one a level more, and -q nothing. */
+static void count_verbose(struct counts *counts)
+{
+    if (!counts->is_verbose)
+        counts->level = LEVEL_DEBUG1;
+    else if (counts->level < LEVEL_DEBUG3)
+        counts->level++;
+    counts->is_verbose = true;
+}
+
+static void take(struct options *options, struct counts *counts, int letter, char *value)
+{
+    switch (letter) {
+    case '1': refuse("-1", "there is no protocol 1 any more");
+    case '2':
+    case 'K':
+    case 'k': /* no credentials are handed on in any case */
+    case 'M': /* nobody comes to share the connection */
+    case 'S': /* there is never somebody at such a socket to share a connection with */ break;
+    case 'B': refuse("-B", "connections cannot be bound to an interface; use -b with one of its addresses");
+    case 'D':
+    case 'L':
+    case 'R': add_forward(options, (char)letter, value); break;
+    case 'E': logging_to_file(value); break;
+    case 'F': options->config_file = value; break;
+    case 'f':
+        set_first(options, "ForkAfterAuthentication", "yes");
+        set_first(options, "StdinNull", "yes");
+        break;
+    case 'G': options->prints = true; break;
+    case 'I': refuse("-I", "keys on PKCS#11 tokens are used through an agent: ssh-add -s LIBRARY");
+    case 'i': add_identity(options, value); break;
+    case 'J':
+        if (counts->has_jump)
+            fail("-J may be given once; commas separate several jump hosts");
+        counts->has_jump = true;
+        set_rest(options, "ProxyJump", value);
+        break;
+    case 'O': refuse("-O", "connections are not shared with other programs, so there is nobody to command");
+    case 'o': add(options, value); break;
+    case 'Q': exit(list_algorithms(value));
+    case 'q': counts->level = LEVEL_QUIET; break;
+    case 'T': counts->terminal = "no"; break;
+    case 't':
+        counts->terminal = counts->terminal != NULL && strcmp(counts->terminal, "yes") == 0 ? "force" : "yes";
+        break;
+    case 'V': exit(print_version());
+    case 'v': count_verbose(counts); break;
+    case 'W': options->stdio_to = value; break;
+    case 'w': refuse("-w", "tunnel devices are not supported; forward ports with -L, -R or -D");
+    case 'Y':
+        set_first(options, "ForwardX11", "yes");
+        set_first(options, "ForwardX11Trusted", "yes");
+        break;
+    case 'y': logging_to_system(); break;
+    default:
+        if (!take_plain(options, letter, value))
+            complain();
+    }
+}
+
 static void finish(struct options *options, const struct counts *counts)
 {
-    if (counts->verbose > 0)
-        set_first(options, "LogLevel", logging_word(LEVEL_VERBOSE + (counts->verbose < 3 ? counts->verbose : 3)));
-    else if (counts->quiet > 0)
-        set_first(options, "LogLevel", "QUIET");
-    if (counts->terminal > 0)
-        set_first(options, "RequestTTY", counts->terminal > 1 ? "force" : "yes");
+    if (counts->level >= 0)
+        set_first(options, "LogLevel", logging_word((enum level)counts->level));
+    if (counts->terminal != NULL)
+        set_first(options, "RequestTTY", counts->terminal);
     if (options->stdio_to != NULL) {
         set_first(options, "SessionType", "none");
         set_first(options, "RequestTTY", "no");
@@ -204,7 +230,7 @@ static void finish(struct options *options, const struct counts *counts)
 void options_parse(struct options *options, int argc, char **argv)
 {
     static const char letters[] = "+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy";
-    struct counts counts = {0};
+    struct counts counts = {.level = -1};
     bool ended = false;
     memset(options, 0, sizeof *options);
     /* Options may stand on both sides of the destination, but not behind the command's first word. */
@@ -240,6 +266,11 @@ void options_parse(struct options *options, int argc, char **argv)
     finish(options, &counts);
     if (argc > 0)
         options->command = join_words(argv, argc);
+    /* What comes to nothing is no command, so there is a shell. */
+    if (options->command != NULL && *options->command == '\0') {
+        free(options->command);
+        options->command = NULL;
+    }
 }
 
 ssh_config *options_config(const struct options *options)

@@ -47,4 +47,5 @@ mod ssh_host_keys;
 mod ssh_messages;
 mod ssh_program;
 mod ssh_session;
+mod ssh_switches;
 mod virtual_files;

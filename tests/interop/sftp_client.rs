@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::need;
-use crate::peers::{account, client, key, password_file, program, ParamikoServer, Sshd};
+use crate::peers::{account, client, key, password_file, path, program, ParamikoServer, Sshd};
 use crate::process::{file_hash, noise_file, run, Output, Scratch, LIMIT};
 
 const MIB: u64 = 1024 * 1024;
@@ -276,4 +276,66 @@ fn refusals_say_what_the_server_said() {
     let bare = Sshd::start(&other, "");
     let output = does(&mut sftp(bare.port, &user), &[&"ls"]).expect_code(255);
     assert!(output.stderr.contains("sftp"), "{}", output.stderr);
+}
+
+/// Options behind the command, modes as people read them, and both ends of a copy that fails.
+#[test]
+fn options_behind_the_command_and_what_is_said() {
+    need!("SSHD", "ACCOUNT");
+    let scratch = Scratch::new();
+    let (server, user) = sshd(&scratch);
+    let far = open_directory(&scratch, "far");
+    let file = far.join("file");
+    fs::write(&file, "12345").expect("file");
+    for (mode, letters) in [
+        (0o640, "-rw-r-----"),
+        (0o4755, "-rwsr-xr-x"),
+        (0o6644, "-rwSr-Sr--"),
+        (0o1777, "-rwxrwxrwt"),
+    ] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("mode");
+        for words in [&["ls", "-L"][..], &["ls", "--long"]] {
+            let mut command = sftp(server.port, &user);
+            command.arg("127.0.0.1").args(words).arg(&far);
+            let said = run(&mut command, b"", LIMIT).expect_code(0).text();
+            assert!(
+                said.starts_with(letters) && said.ends_with(" file\n"),
+                "{said}"
+            );
+        }
+    }
+    let mut command = sftp(server.port, &user);
+    command.args(["127.0.0.1", "ls"]).arg(&far).arg("-Ld");
+    let said = run(&mut command, b"", LIMIT).expect_code(0).text();
+    assert!(said.starts_with("drwxrwxrwx"), "{said}");
+    // What is missing may be on either side.
+    for words in [
+        ["get", "/no/such/remote", "/some/local"],
+        ["get", path(&file), "/no/such/local"],
+        ["put", "/no/such/local", "/some/remote"],
+    ] {
+        let output = does(
+            &mut sftp(server.port, &user),
+            &[&words[0], &words[1], &words[2]],
+        );
+        let said = output.expect_code(1).stderr;
+        let expected = format!("{} {} to {}", words[0], words[1], words[2]);
+        assert!(said.contains(&expected), "{said}");
+    }
+    // A path that looks like an option.
+    let mut command = sftp(server.port, &user);
+    command.args(["127.0.0.1", "ls", "--", "-nothing"]);
+    let said = run(&mut command, b"", LIMIT).expect_code(1).stderr;
+    assert!(said.contains("ls -nothing"), "{said}");
+}
+
+/// Nothing would be read-only.
+#[test]
+fn a_server_that_serves_no_files_is_not_read_only() {
+    let mut command = Command::new(program("server"));
+    command.args(["--listen", "127.0.0.1:0", "--host-key"]);
+    command.arg(key("host_ed25519")).arg("--authorized-keys");
+    command.arg(key("authorized_keys")).arg("--read-only");
+    let said = run(&mut command, b"", LIMIT).expect_code(255).stderr;
+    assert!(said.contains("--sftp"), "{said}");
 }

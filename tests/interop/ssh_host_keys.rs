@@ -68,7 +68,7 @@ const ANSWERS: [(&str, bool); 3] = [
 ];
 
 /// What a person does with the shell that comes then.
-const SHELL: &str = "send echo sh''ell\nexpect shell\nsend exit 3\n";
+const SHELL: &str = "expect [$#] \nsend echo sh''ell\nexpect shell\nsend exit 3\n";
 
 /// Asks before the shell begins, which has the terminal for itself then.
 fn asks<S>(rig: &Rig<S>, port: u16, next: &[&str]) {
