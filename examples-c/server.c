@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "listening.h"
 #include "permits.h"
 #include "session.h"
 
@@ -528,32 +529,6 @@ static void set_limits(ssh_listener *listener)
             fail("--exempt wants an address or a network, not \"%s\"", exempt[i]);
 }
 
-static void listen_at(ssh_listener *listener)
-{
-    char host[256];
-    uint16_t bound = 0;
-    ssh_error *error = NULL;
-    if (options.listen[0] == '/') {
-        if (ssh_listener_bind(listener, options.listen, 0, NULL, &error) != SSH_OK)
-            fail_error(options.listen, error);
-        printf("listening on %s\n", options.listen);
-        return;
-    }
-    const char *colon = strrchr(options.listen, ':');
-    if (colon == NULL || (size_t)(colon - options.listen) >= sizeof host)
-        fail("--listen wants ADDRESS:PORT, not \"%s\"", options.listen);
-    uint16_t port = (uint16_t)parse_number(colon + 1, 0, 65535, "--listen");
-    snprintf(host, sizeof host, "%.*s", (int)(colon - options.listen), options.listen);
-    char *name = host;
-    if (name[0] == '[') {
-        name++;
-        name[strcspn(name, "]")] = '\0';
-    }
-    if (ssh_listener_bind(listener, name, port, &bound, &error) != SSH_OK)
-        fail_error(options.listen, error);
-    printf(strchr(name, ':') != NULL ? "listening on [%s]:%u\n" : "listening on %s:%u\n", name, bound);
-}
-
 static void tell_refused(ssh_listener *listener)
 {
     static uint64_t told;
@@ -767,8 +742,7 @@ int main(int argc, char **argv)
     ssh_server *server = make_server();
     ssh_listener *listener = ssh_listener_new();
     set_limits(listener);
-    listen_at(listener);
-    fflush(stdout);
+    listen_at(listener, options.listen);
     serve(server, listener);
     ssh_listener_free(listener);
     ssh_server_free(server);

@@ -2,21 +2,18 @@
  * sftp-server: serves files over SFTP and nothing else; by default files that exist in its memory only, which shows what
  * a program does that makes its files up (memory_files.c).
  */
-#define _GNU_SOURCE /* accept4, getopt_long */
-#include <arpa/inet.h>
-#include <errno.h>
+#define _GNU_SOURCE /* getopt_long */
 #include <getopt.h>
-#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common.h"
+#include "listening.h"
 #include "memory_files.h"
 
 static const char help[] =
@@ -94,14 +91,11 @@ struct connection {
 
 static struct connection *connections;
 
-static void start_connection(ssh_server *server, ssh_event *started, int fd)
+static void start_connection(ssh_server *server, ssh_event *started, ssh_transport *transport)
 {
     ssh_error *error = NULL;
     struct connection *connection = calloc(1, sizeof *connection);
-    ssh_transport *transport = connection != NULL ? ssh_transport_new(fd, &error) : NULL;
-    if (transport == NULL)
-        close(fd);
-    if (transport == NULL ||
+    if (connection == NULL ||
         ssh_transport_start_server(transport, server, started, SSH_TIMEOUT_DEFAULT, &error) != SSH_OK) {
         say_error("a connection was dropped", error);
         ssh_transport_free(transport);
@@ -132,61 +126,31 @@ static void sweep(bool all)
 
 /* --- the program -------------------------------------------------------------------------------------- */
 
-static int listen_on(char *address)
+static void announce(const ssh_key *host_key)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    char *colon = strrchr(address, ':'), *host = address;
-    int on = 1;
-    if (colon == NULL)
-        fail("--listen wants ADDRESS:PORT, not \"%s\"", address);
-    *colon = '\0';
-    parse_number(colon + 1, 0, 65535, "--listen");
-    if (host[0] == '[') {
-        host++;
-        host[strcspn(host, "]")] = '\0';
-    }
-    int cause = getaddrinfo(*host != '\0' ? host : NULL, colon + 1, &hints, &found);
-    if (cause != 0)
-        fail("%s: %s", host, gai_strerror(cause));
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 256) != 0)
-        fail("%s:%s: %s", host, colon + 1, strerror(errno));
-    freeaddrinfo(found);
-    return fd;
-}
-
-static void announce(const ssh_key *host_key, int listener)
-{
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof bound;
-    char address[128], port[16], *fingerprint = ssh_key_fingerprint(host_key);
-    getsockname(listener, (struct sockaddr *)&bound, &length);
-    getnameinfo((struct sockaddr *)&bound, length, address, sizeof address, port, sizeof port,
-                NI_NUMERICHOST | NI_NUMERICSERV);
+    char *fingerprint = ssh_key_fingerprint(host_key);
     printf("host key %s %s\n", ssh_key_type(host_key), fingerprint);
-    printf(bound.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", address, port);
-    fflush(stdout);
     ssh_memory_free(fingerprint);
 }
 
-static void serve(ssh_server *server, int listener)
+static void serve(ssh_server *server, ssh_listener *listener)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    struct pollfd fds[] = {{.fd = listener, .events = POLLIN},
+    ssh_event *started = ssh_event_new(), *came = ssh_listener_accept_event(listener);
+    struct pollfd fds[] = {{.fd = ssh_event_fd(came), .events = POLLIN},
                            {.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN}};
-    ssh_event *started = ssh_event_new();
     while (poll(fds, 2, connections != NULL ? SWEEP_MS : -1) >= 0 && (fds[1].revents & POLLIN) == 0) {
-        int fd;
-        while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-            start_connection(server, started, fd);
+        ssh_transport *transport;
+        while ((transport = ssh_listener_accept(listener, 0, NULL)) != NULL)
+            start_connection(server, started, transport);
         sweep(false);
     }
     sweep(true);
+    ssh_event_free(came);
     ssh_event_free(started);
     close(fds[1].fd);
 }
@@ -205,8 +169,7 @@ int main(int argc, char **argv)
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    char usual[] = "127.0.0.1:2222", *listen_address = usual;
-    const char *host_key_file = NULL, *directory = NULL;
+    const char *listen_address = "127.0.0.1:2222", *host_key_file = NULL, *directory = NULL;
     bool allow_anyone = false, read_only = false;
     uint64_t most = 1 << 30;
     ssh_error *error = NULL;
@@ -261,10 +224,14 @@ int main(int argc, char **argv)
     ssh_server_set_callback(server, SSH_REQUEST_CHANNEL_OPEN, on_session, NULL, NULL);
     ssh_server_set_callback(server, SSH_REQUEST_SUBSYSTEM, on_subsystem, NULL, NULL);
 
-    int listener = listen_on(listen_address);
-    announce(host_key, listener);
+    ssh_listener *listener = ssh_listener_new();
+    /* All users of this machine come from one address. */
+    ssh_listener_add_exempt(listener, "127.0.0.0/8");
+    ssh_listener_add_exempt(listener, "::1");
+    announce(host_key);
+    listen_at(listener, listen_address);
     serve(server, listener);
-    close(listener);
+    ssh_listener_free(listener);
     ssh_key_free(host_key);
     ssh_server_free(server);
     ssh_sftp_server_free(files);

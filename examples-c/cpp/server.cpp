@@ -4,24 +4,7 @@
  */
 #include "sshwire.hpp"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-
 #include <iostream>
-#include <vector>
-
-static int listen_on(std::uint16_t port)
-{
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, reinterpret_cast<sockaddr *>(&address), sizeof address) != 0 || listen(listener, 100) != 0)
-        throw std::runtime_error("cannot listen");
-    return listener;
-}
 
 int main(int argc, char **argv)
 {
@@ -49,18 +32,10 @@ int main(int argc, char **argv)
             channel.write("You said: " + command + "\n");
             channel.send_exit_status(0);
         });
-        int listener = listen_on(static_cast<std::uint16_t>(std::stoi(argv[1])));
+        sshwire::listener listener;
+        listener.bind("127.0.0.1", static_cast<std::uint16_t>(std::stoi(argv[1])));
         std::cout << host_key.line() << std::endl;
-
-        std::vector<sshwire::transport> transports;
-        for (int fd; (fd = accept(listener, nullptr, nullptr)) >= 0;) {
-            auto transport = sshwire::transport::from_fd(fd);
-            sshwire::event done; /* nobody waits for it: the callbacks do the rest */
-            transport.start_server(server, done);
-            transports.push_back(std::move(transport));
-            for (auto it = transports.begin(); it != transports.end();)
-                it = it->join(std::chrono::milliseconds(0)) ? transports.erase(it) : it + 1;
-        }
+        listener.serve(server);
     } catch (const std::exception &failure) {
         std::cerr << failure.what() << '\n';
         return 1;

@@ -20,6 +20,7 @@
 #include "sshwire/channel.hpp"
 #include "sshwire/error.hpp"
 #include "sshwire/key.hpp"
+#include "sshwire/listener.hpp"
 #include "sshwire/request.hpp"
 #include "sshwire/transport.hpp"
 

@@ -345,6 +345,54 @@ static void after_fork()
     CHECK(p.client->run("talk").output == "out");
 }
 
+/* Connections over loopback, served, counted and refused. */
+static void listeners()
+{
+    pair p;
+    sshwire::listener listener;
+    listener.set_penalty_bounds(15s, 600s, 0);
+    std::uint16_t port = listener.bind("127.0.0.1");
+    CHECK(port != 0 && listener.is_listening() && !listener.accept(0ms));
+    std::string address = "127.0.0.1:" + std::to_string(port);
+    std::thread serving([&] { listener.serve(p.server); });
+    for (int round = 0; round < 3; round++) {
+        auto client = sshwire::transport::connect(address, 30s);
+        client.expect_host_key(p.host_key);
+        client.start_client(30s);
+        CHECK(client.auth_password("alice", std::string_view("open\0sesame", 11), 30s));
+        CHECK(client.run("talk").output == "out");
+    }
+    CHECK(listener.counter(SSH_LISTENER_ACCEPTED) == 3 && listener.counter(SSH_LISTENER_UNAUTHENTICATED) == 0);
+    listener.stop();
+    serving.join();
+    CHECK(!listener.is_listening() && thrown([&] { listener.accept(); }) == SSH_ERR_CLOSED);
+
+    /* To a function, which may throw; and one more from the same source is refused. */
+    sshwire::listener other;
+    std::mutex lock;
+    std::vector<sshwire::transport> kept;
+    other.set_max_per_source(1);
+    other.set_penalty(SSH_PENALTY_NO_AUTH, 0ms);
+    other.on_accept([&](sshwire::transport came) {
+        std::lock_guard<std::mutex> guard(lock);
+        kept.push_back(std::move(came));
+        throw 1;
+    });
+    port = other.bind("127.0.0.1");
+    auto first = sshwire::transport::connect("127.0.0.1:" + std::to_string(port), 30s);
+    auto count = [&] {
+        std::lock_guard<std::mutex> guard(lock);
+        return kept.size();
+    };
+    while (count() == 0) std::this_thread::sleep_for(1ms);
+    auto second = sshwire::transport::connect("127.0.0.1:" + std::to_string(port), 30s);
+    CHECK(thrown([&] { second.start_client(30s); }) == SSH_ERR_CONN_LOST);
+    CHECK(other.counter(SSH_LISTENER_REFUSED_PER_SOURCE) == 1 && count() == 1);
+    CHECK(thrown([&] { other.bind("example.org"); }) == SSH_ERR_INVALID_ARG);
+    CHECK(thrown([&] { other.set_max_unauthenticated(2, 30, 1); }) == SSH_ERR_INVALID_ARG);
+    CHECK(thrown([&] { other.add_exempt("example.org"); }) == SSH_ERR_INVALID_ARG);
+}
+
 static void against_sshd(const char *address)
 {
     auto transport = sshwire::transport::connect(address, 30s);
@@ -372,6 +420,7 @@ int main()
     subsystems_and_later_answers();
     transports_over_streams();
     after_fork();
+    listeners();
     const char *address = std::getenv("SSHWIRE_TEST_ADDRESS");
     if (address) against_sshd(address);
     std::cout << "C++: ok, in one process" << (address ? " and against sshd\n" : "\n");

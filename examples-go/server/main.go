@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 
@@ -54,12 +53,15 @@ func serve(ctx context.Context, port, friendLine string) error {
 			go greet(channel, command)
 		}
 	})
-	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	listener, err := sshwire.NewServerListener()
 	if err != nil {
 		return err
 	}
+	if _, err := listener.Bind("tcp", "127.0.0.1:"+port); err != nil {
+		return err
+	}
 	fmt.Println(hostKey.Line())
-	return server.Serve(ctx, listener)
+	return listener.Serve(ctx, server)
 }
 
 func greet(channel *sshwire.Channel, command string) {

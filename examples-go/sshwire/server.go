@@ -96,13 +96,18 @@ func (s *Server) Accept(ctx context.Context, conn net.Conn) (*Transport, error) 
 		conn.Close()
 		return nil, err
 	}
-	if err := t.start(ctx, func(event *C.ssh_event, ms C.int32_t, detail **C.ssh_error) C.ssh_status {
-		return C.ssh_transport_start_server(t.handle, s.handle, event, ms, detail)
-	}); err != nil {
+	if err := s.start(ctx, t); err != nil {
 		t.Close()
 		return nil, err
 	}
 	return t, nil
+}
+
+func (s *Server) start(ctx context.Context, t *Transport) error {
+	defer runtime.KeepAlive(s)
+	return t.start(ctx, func(event *C.ssh_event, ms C.int32_t, detail **C.ssh_error) C.ssh_status {
+		return C.ssh_transport_start_server(t.handle, s.handle, event, ms, detail)
+	})
 }
 
 // Serve accepts connections and holds their sessions until the listener fails or the context ends, which ends the
