@@ -34,6 +34,6 @@ printf '%s\n' '# All dependencies are in vendor/.' '[source.crates-io]' 'replace
 mkdir -p "$out"
 archive=$out/$name.tar.xz
 tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX \
-    -C "$work" -cf - "$name" | xz -6 --threads=1 >"$archive.new"
+    -C "$work" -cf - "$name" | xz -3 --threads=1 >"$archive.new"
 mv "$archive.new" "$archive"
 (cd "$out" && sha256sum "$name.tar.xz" | tee "$name.tar.xz.sha256")
