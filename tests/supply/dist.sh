@@ -8,6 +8,7 @@
 # the tree there are vendor/, .cargo/config.toml that leads there, THIRD-PARTY.txt with the notices of the linked packages,
 # and sbom.cdx.json. Needs git, Python 3.11, xz, GNU tar and cargo-cyclonedx.
 set -eu
+command -v cargo-cyclonedx >/dev/null || { echo "dist: cargo install --locked cargo-cyclonedx"; exit 1; }
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${1:-$root/build/dist}
