@@ -8,6 +8,7 @@
 # the tree there are vendor/, .cargo/config.toml that leads there, THIRD-PARTY.txt with the notices of the linked packages,
 # and sbom.cdx.json. Needs git, Python 3.11, xz, GNU tar and cargo-cyclonedx.
 set -eu
+command -v cargo-cyclonedx >/dev/null || { echo "dist: cargo install --locked cargo-cyclonedx"; exit 1; }
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${1:-$root/build/dist}
@@ -34,6 +35,6 @@ printf '%s\n' '# All dependencies are in vendor/.' '[source.crates-io]' 'replace
 mkdir -p "$out"
 archive=$out/$name.tar.xz
 tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX \
-    -C "$work" -cf - "$name" | xz -6 --threads=1 >"$archive.new"
+    -C "$work" -cf - "$name" | xz -3 --threads=1 >"$archive.new"
 mv "$archive.new" "$archive"
 (cd "$out" && sha256sum "$name.tar.xz" | tee "$name.tar.xz.sha256")
