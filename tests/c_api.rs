@@ -129,16 +129,33 @@ fn system_calls_that_fail() {
     run(&mut Command::new(build(&source("faults"), "faults", &[])));
 }
 
+/// What a long run is asked for: the setting, or what it is without.
+fn setting(name: &str, otherwise: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| otherwise.to_owned())
+}
+
+/// Runs a program that says by itself how it goes on.
+fn run_aloud(command: &mut Command) {
+    let status = command
+        .status()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
 #[test]
-#[ignore = "takes long; make -C tests faults"]
+#[ignore = "takes some ten minutes; make -C tests faults"]
 fn system_calls_that_fail_at_every_place() {
-    run(Command::new(build(&source("faults"), "faults-all", &[])).arg("all"));
+    let stride = setting("SSHWIRE_FAULTS_STRIDE", "1");
+    run_aloud(Command::new(build(&source("faults"), "faults-all", &[])).args(["all", &stride]));
 }
 
 #[test]
 #[ignore = "takes some ten minutes; make -C tests relay"]
 fn the_relay_at_every_place() {
-    run(Command::new(build(&source("relay"), "relay-all", &[])).arg("all"));
+    let stride = setting("SSHWIRE_RELAY_STRIDE", "1");
+    let first = setting("SSHWIRE_RELAY_FIRST", "0");
+    let relay = build(&source("relay"), "relay-all", &[]);
+    run_aloud(Command::new(relay).args(["all", &stride, &first]));
 }
 
 #[test]
@@ -182,6 +199,7 @@ fn programs_pass_under_valgrind() {
         "virtual",
         "sftp",
         "forward",
+        "listener",
         "packets",
         "known_hosts",
         "config",

@@ -293,13 +293,13 @@ impl Connector {
     fn submit(&'static self, entry: Entry) -> Result<(), Error> {
         let engine = Engine::get()?;
         let mut queue = self.queue.lock();
-        queue.entries.push(entry);
         if queue.running {
             self.wake();
         } else {
+            engine.connects().try_spawn(Box::new(|| self.run()))?;
             queue.running = true;
-            engine.connects().spawn(Box::new(|| self.run()));
         }
+        queue.entries.push(entry);
         Ok(())
     }
 
@@ -367,11 +367,11 @@ impl Lookup {
             return Ok(Lookup { told });
         }
         let host = host.to_owned();
-        Engine::get()?.lookups().spawn(Box::new(move || {
+        Engine::get()?.lookups().try_spawn(Box::new(move || {
             // The asker may have gone.
             let _ = tell.send(resolve(&host, port));
             wake();
-        }));
+        }))?;
         Ok(Lookup { told })
     }
 

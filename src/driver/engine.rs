@@ -51,6 +51,8 @@ enum Command {
     Register(Arc<dyn Task>),
     /// Look at its deadlines and at what waits to be sent.
     Attend(u64),
+    /// End: the engine could not be started.
+    Stop,
 }
 
 /// What an I/O thread was asked to do and has not done.
@@ -110,7 +112,7 @@ pub fn set_io_threads(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Runs work that may wait for files, soon.
+/// Runs work that may wait for files: soon, or as soon as there is a thread for it.
 pub(crate) fn spawn_file_work(job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     Engine::get()?.files().spawn(Box::new(job));
     Ok(())
@@ -135,16 +137,27 @@ impl Engine {
                 .map_or(1, |cores| cores.get().min(MAX_DEFAULT_THREADS)),
             wanted => wanted,
         };
-        let workers = (0..count)
-            .map(|_| Worker::start())
-            .collect::<Result<Vec<_>, _>>()?;
+        let first = Worker::start()?;
+        let mut workers = vec![Arc::clone(&first)];
+        while workers.len() < count {
+            match Worker::start() {
+                Ok(worker) => workers.push(worker),
+                Err(error) => {
+                    // The next call tries anew; what is there must not stay for each of them.
+                    for worker in &workers {
+                        worker.tell(Command::Stop);
+                    }
+                    return Err(error);
+                }
+            }
+        }
         Ok(Engine {
             workers,
             next: AtomicUsize::new(0),
-            pool: Pool::new("sshwire-callback"),
-            files: Pool::new("sshwire-files"),
-            lookups: Pool::new("sshwire-lookup"),
-            connects: Pool::new("sshwire-connect"),
+            pool: Pool::new("sshwire-callback", &first),
+            files: Pool::new("sshwire-files", &first),
+            lookups: Pool::new("sshwire-lookup", &first),
+            connects: Pool::new("sshwire-connect", &first),
             seats: Seats::new(),
             buffers: Buffers::default(),
         })
@@ -223,7 +236,7 @@ impl Worker {
             next_look: None,
             quiet_looks: 0,
         };
-        thread::spawn("sshwire-io", move || run.forever())
+        thread::spawn("sshwire-io", move || run.until_stopped())
             .map_err(|_| Error::Resource("an I/O thread could not be started"))?;
         Ok(worker)
     }
@@ -329,7 +342,7 @@ struct Entry {
 }
 
 impl Run {
-    fn forever(&mut self) {
+    fn until_stopped(&mut self) {
         let mut scratch = Vec::new();
         let mut events = Vec::with_capacity(EVENTS_AT_A_TIME);
         loop {
@@ -376,6 +389,7 @@ impl Run {
                         self.attend(key, Ready::default(), &mut scratch);
                     }
                     Command::Attend(key) => self.attend(key, Ready::default(), &mut scratch),
+                    Command::Stop => return,
                 }
             }
             for (key, ready) in ready {

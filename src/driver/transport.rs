@@ -336,10 +336,6 @@ impl Transport {
                 shared.say_hello(role)
             })
             .and_then(|()| shared.register(role == Role::Client && event.is_none()));
-        if shared.sending.lock().broken {
-            // When the first line did not leave, nobody was there who could be told.
-            shared.attend_soon();
-        }
         if let Err(error) = &outcome {
             shared.end(error.clone());
         }
@@ -564,5 +560,12 @@ impl Transport {
     #[cfg(test)]
     pub(crate) fn hold_receiving(&self) -> impl Sized + '_ {
         self.shared.receiving.lock()
+    }
+
+    /// Leaves behind what a failed write does.
+    #[cfg(test)]
+    pub(crate) fn break_sending(&self) {
+        self.shared.sending.lock().broken = true;
+        self.shared.attend_soon();
     }
 }

@@ -81,18 +81,24 @@ pub unsafe extern "C" fn ssh_transport_auth_agent(
             let timeout = Patience::of(timeout_ms)?.timeout(object, &ClientMethod::None);
             object.driver.check_may_authenticate()?;
             *object.auth.lock() = Ok(SSH_AGAIN);
-            let object = Arc::clone(object);
+            let (object, asked) = (Arc::clone(object), object);
             let run = move || {
                 let outcome = judge(login.run(&object.driver, timeout));
                 object.auth.lock().clone_from(&outcome);
                 outcome
             };
             let Some(event) = event else { return run() };
-            Engine::get()?.pool().spawn(Box::new(move || {
-                let _ = run();
-                event.set();
-            }));
-            Ok(SSH_OK)
+            let begun = Engine::get().and_then(|engine| {
+                engine.pool().try_spawn(Box::new(move || {
+                    let _ = run();
+                    event.set();
+                }))
+            });
+            let begun = begun.map(|()| SSH_OK).map_err(Failure::from);
+            if begun.is_err() {
+                asked.auth.lock().clone_from(&begun);
+            }
+            begun
         })
     })
 }

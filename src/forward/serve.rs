@@ -86,7 +86,7 @@ pub(super) fn connect_agent(group: &Arc<Group>, request: Request, agent: &str) {
     // The agent may take its time, for which an I/O thread has none. Where there is no other, the request is refused by
     // being dropped.
     if let Ok(engine) = Engine::get() {
-        engine.pool().spawn(Box::new(move || {
+        let _ = engine.pool().try_spawn(Box::new(move || {
             let proof = request.transport().session_proof();
             let time = Timeout::After(AGENT_TIME);
             let outcome = connect_forwarded(&agent, proof.as_ref(), time);

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 
 #define MANY 300
+/* For what comes at once, but not under tools that make everything slow. */
+#define WAIT_MS (20000 * (int)slow())
 
 static ssh_key *host_key;
 static ssh_server *server;
@@ -70,7 +72,7 @@ static bool is_refused(int fd)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};
     char byte;
-    CHECK(poll(&polled, 1, 20000) == 1);
+    CHECK(poll(&polled, 1, WAIT_MS) == 1);
     return recv(fd, &byte, 1, 0) <= 0;
 }
 
@@ -81,7 +83,7 @@ static uint64_t count(ssh_listener *listener, int32_t kind)
 
 static void wait_until(ssh_listener *listener, int32_t kind, uint64_t wanted)
 {
-    for (int i = 0; i < 20000 && count(listener, kind) != wanted; i++)
+    for (int i = 0; i < WAIT_MS && count(listener, kind) != wanted; i++)
         usleep(1000);
     CHECK(count(listener, kind) == wanted);
 }
@@ -93,12 +95,13 @@ static ssh_status login(int fd, const char *password)
     ssh_transport *client = ssh_transport_new(fd, &error);
     CHECK(client != NULL);
     CHECK_STATUS(ssh_transport_set_expected_host_key(client, host_key), SSH_OK);
-    ssh_status status = ssh_transport_start_client(client, NULL, 20000, &error);
+    CHECK_STATUS(ssh_transport_set_timeout(client, SSH_TIMEOUT_KIND_HANDSHAKE, WAIT_MS), SSH_OK);
+    ssh_status status = ssh_transport_start_client(client, NULL, WAIT_MS, &error);
     if (status == SSH_OK)
-        status = ssh_transport_auth_password(client, "alice", password, strlen(password), false, NULL, 20000, &error);
+        status = ssh_transport_auth_password(client, "alice", password, strlen(password), false, NULL, WAIT_MS, &error);
     ssh_error_free(error);
     ssh_transport_close(client);
-    CHECK_STATUS(ssh_transport_join(client, 20000), SSH_OK);
+    CHECK_STATUS(ssh_transport_join(client, WAIT_MS), SSH_OK);
     ssh_transport_free(client);
     return status;
 }
@@ -115,6 +118,7 @@ static void on_connection(ssh_listener *listener, ssh_transport *transport, void
     struct started *started = userdata;
     ssh_error *error = NULL;
     (void)listener;
+    CHECK_STATUS(ssh_transport_set_timeout(transport, SSH_TIMEOUT_KIND_HANDSHAKE, WAIT_MS), SSH_OK);
     CHECK_OK(ssh_transport_start_server(transport, server, started->event, SSH_TIMEOUT_DEFAULT, &error), error);
     /* Callbacks run one after another. */
     int at = atomic_load(&started->count);
@@ -132,7 +136,7 @@ static void on_destroy(void *userdata)
 /* The callback is through with so many. */
 static void wait_for_count(struct started *started, int wanted)
 {
-    for (int i = 0; i < 20000 && atomic_load(&started->count) < wanted; i++)
+    for (int i = 0; i < WAIT_MS && atomic_load(&started->count) < wanted; i++)
         usleep(1000);
     CHECK(atomic_load(&started->count) >= wanted);
 }
@@ -148,7 +152,7 @@ static void serve(ssh_listener *listener, struct started *started)
 static void end(ssh_listener *listener, struct started *started)
 {
     ssh_listener_free(listener);
-    for (int i = 0; i < 20000 && atomic_load(&started->destroyed) == 0; i++)
+    for (int i = 0; i < WAIT_MS && atomic_load(&started->destroyed) == 0; i++)
         usleep(1000);
     CHECK(atomic_load(&started->destroyed) == 1);
     for (int i = 0; i < atomic_load(&started->count); i++)
@@ -169,8 +173,8 @@ static void accept_and_poll(void)
     struct pollfd polled = {.fd = ssh_event_fd(event), .events = POLLIN};
     CHECK(poll(&polled, 1, 0) == 0);
     int fd = connect_from("127.0.0.1", port);
-    CHECK(poll(&polled, 1, 20000) == 1);
-    ssh_transport *transport = ssh_listener_accept(listener, 20000, &error);
+    CHECK(poll(&polled, 1, WAIT_MS) == 1);
+    ssh_transport *transport = ssh_listener_accept(listener, WAIT_MS, &error);
     CHECK(transport != NULL && poll(&polled, 1, 0) == 0);
     uint16_t peer_port = 0;
     char *peer = ssh_transport_getpeername(transport, &peer_port);
@@ -290,14 +294,14 @@ static void flood_of_many_sources(void)
     ssh_transport *inside[60];
     for (int i = 0; i < 60; i++) {
         inside[i] = ssh_transport_new(connect_from("127.0.0.1", port), &error);
-        CHECK_OK(ssh_transport_connect(inside[i], host_key, "alice", "secret", NULL, 20000, &error), error);
+        CHECK_OK(ssh_transport_connect(inside[i], host_key, "alice", "secret", NULL, WAIT_MS, &error), error);
     }
     wait_until(listener, SSH_LISTENER_UNAUTHENTICATED, 0);
     for (int i = 0; i < MANY; i++) {
         snprintf(source, sizeof source, "127.0.1.%d", i % 250 + 1);
         flood[i] = connect_from(source, port);
     }
-    for (int i = 0; i < 20000 && handled(listener) != 60 + MANY; i++)
+    for (int i = 0; i < WAIT_MS && handled(listener) != 60 + MANY; i++)
         usleep(1000);
     CHECK(handled(listener) == 60 + MANY);
     CHECK(count(listener, SSH_LISTENER_UNAUTHENTICATED) <= 100);
@@ -392,7 +396,7 @@ static void no_descriptors(void)
     /* Whatever the library opens at first use is open after this, and what it closes is closed. */
     CHECK_STATUS(login(connect_from("127.0.0.1", port), "secret"), SSH_OK);
     wait_for_count(&started, 1);
-    CHECK_STATUS(ssh_transport_join(started.transports[0], 20000), SSH_OK);
+    CHECK_STATUS(ssh_transport_join(started.transports[0], WAIT_MS), SSH_OK);
     for (int i = 0; i < 4; i++) {
         waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         CHECK(waiting[i] >= 0);
@@ -409,7 +413,7 @@ static void no_descriptors(void)
     CHECK(inet_pton(AF_INET, "127.0.0.1", &to.sin_addr) == 1);
     for (int i = 0; i < 4; i++)
         CHECK(connect(waiting[i], (struct sockaddr *)&to, sizeof to) == 0);
-    for (int i = 0; i < 20000 && count(listener, SSH_LISTENER_SHORTAGES) == 0; i++)
+    for (int i = 0; i < WAIT_MS && count(listener, SSH_LISTENER_SHORTAGES) == 0; i++)
         usleep(1000);
     CHECK(count(listener, SSH_LISTENER_SHORTAGES) > 0);
     long used = cpu_ms();

@@ -2,8 +2,8 @@
  * handshake, a login, a command with data both ways, a file written over SFTP. Whatever the place, the client's call that
  * is under way succeeds or says what happened, never later than it must, and nothing is left behind.
  *
- *     relay          the end of each piece that a side writes, a byte before and after it, and some places by chance
- *     relay all      every place
+ *     relay                        the end of each piece that a side writes, a byte before and after it, and some by chance
+ *     relay all [STRIDE [FIRST]]   every STRIDEth place from FIRST on, and each end of a piece
  */
 #include "whole.h"
 
@@ -206,17 +206,22 @@ static long roll(long sides)
     return (long)((dice >> 33) % (unsigned long)sides);
 }
 
-static void some_places(const relay *clean)
+static void ends_of_pieces(const relay *clean)
 {
     int turn = 0;
-    for (int direction = 0; direction < 2; direction++) {
-        long total = clean->carried[direction];
-        int count = clean->piece_count[direction];
-        for (int i = 0; i < count; i++)
+    for (int direction = 0; direction < 2; direction++)
+        for (int i = 0; i < clean->piece_count[direction]; i++)
             for (int aside = -1; aside <= 1; aside++) {
                 long place = clean->pieces[direction][i] + aside;
                 check(turn++ % 2 == 0 ? CUT : RESET, direction, place);
             }
+}
+
+static void some_places(const relay *clean)
+{
+    ends_of_pieces(clean);
+    for (int direction = 0; direction < 2; direction++) {
+        long total = clean->carried[direction];
         for (int i = 0; i < 20; i++)
             check(i % 2 == 0 ? CUT : RESET, direction, roll(total));
         for (int i = 0; i < 6; i++) {
@@ -228,25 +233,30 @@ static void some_places(const relay *clean)
     }
 }
 
-static void all_places(const relay *clean)
+static void all_places(const relay *clean, long stride, long first)
 {
-    for (int direction = 0; direction < 2; direction++)
-        for (long place = 0; place <= clean->carried[direction] + 1; place++) {
+    ends_of_pieces(clean);
+    for (int direction = 0; direction < 2; direction++) {
+        long turn = 0;
+        for (long place = first; place <= clean->carried[direction] + 1; place += stride, turn++) {
             check(CUT, direction, place);
             check(RESET, direction, place);
-            if (place % 7 == 0) {
+            if (turn % 7 == 0) {
                 check(CRUMBLE, direction, place);
                 check(PAUSE, direction, place);
             }
-            if (place % 50 == 0)
+            if (turn % 50 == 0)
                 check(STALL, direction, place);
         }
+    }
 }
 
 int main(int argc, char **argv)
 {
     bool all = argc > 1 && strcmp(argv[1], "all") == 0;
+    long stride = argc > 2 ? atol(argv[2]) : 1, first = argc > 3 ? atol(argv[3]) : 0;
     relay clean = {.action = CARRY};
+    CHECK(stride > 0 && first >= 0);
     watchdog(all ? 7200 : 240);
     whole_begin();
     /* Threads and descriptors that stay are there after the first session. */
@@ -261,7 +271,7 @@ int main(int argc, char **argv)
     printf("%ld bytes to the server in %d pieces, %ld to the client in %d\n", clean.carried[0], clean.piece_count[0],
            clean.carried[1], clean.piece_count[1]);
     if (all)
-        all_places(&clean);
+        all_places(&clean, stride, first);
     else
         some_places(&clean);
     for (int a = CUT; a <= STALL; a++) {

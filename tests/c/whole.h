@@ -1,5 +1,5 @@
 /* A whole session of a client and a server of this library: handshake, login, a command with data both ways, a file written
- * over SFTP. Each of the client's steps may fail; the first failure is what the session comes to. */
+ * and read over SFTP. Each of the client's steps may fail; the first failure is what the session comes to. */
 #ifndef WHOLE_H
 #define WHOLE_H
 
@@ -106,11 +106,34 @@ static void run_command(outcome *o, ssh_transport *client, int ms)
     ssh_channel_free(channel);
 }
 
+/* Reads back what was written. */
+static void read_file(outcome *o, ssh_sftp *sftp, int ms)
+{
+    static char data[FILE_DATA + 1];
+    ssh_error *error = NULL;
+    size_t done = 0, length = 0;
+    ssh_sftp_file *file = ssh_sftp_open(sftp, "/file", SSH_SFTP_READ, NULL, ms, &error);
+    if (!made(o, "open a file to read", file, error))
+        return;
+    ssh_status status = SSH_OK;
+    while (length < sizeof data
+           && (status = ssh_sftp_file_read(file, data + length, sizeof data - length, &done, ms, NULL)) == SSH_OK)
+        length += done;
+    if (went(o, "read a file", status == SSH_EOF ? SSH_OK : status)) {
+        CHECK(length == FILE_DATA);
+        for (size_t i = 0; i < length; i++)
+            CHECK(data[i] == (char)(i * 3));
+    }
+    ssh_sftp_file_free(file);
+}
+
 static void write_file(outcome *o, ssh_transport *client, int ms)
 {
     static char data[FILE_DATA];
     ssh_error *error = NULL;
     size_t done = 0;
+    for (int i = 0; i < FILE_DATA; i++)
+        data[i] = (char)(i * 3);
     ssh_sftp *sftp = ssh_transport_open_sftp_client(client, ms, &error);
     if (!made(o, "open SFTP", sftp, error))
         return;
@@ -124,6 +147,7 @@ static void write_file(outcome *o, ssh_transport *client, int ms)
             struct stat found;
             snprintf(path, sizeof path, "%s/file", root);
             CHECK(stat(path, &found) == 0 && found.st_size == FILE_DATA);
+            read_file(o, sftp, ms);
         }
         ssh_sftp_file_free(file);
     }

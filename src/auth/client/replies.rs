@@ -197,10 +197,21 @@ impl ClientAuth {
                 Step::None | Step::Signed => Err(unexpected(MessageNumber::USERAUTH_60)),
             },
             State::ExpectLateReply { expected, next, .. } => {
+                // Read even though nobody wants to know any more: what cannot be read answers nothing.
                 let dialogue_left_open = match expected {
                     MethodReply::Nothing => return Err(unexpected(MessageNumber::USERAUTH_60)),
-                    MethodReply::PasswdChangereq | MethodReply::PkOk => false,
-                    MethodReply::InfoRequest => true,
+                    MethodReply::PasswdChangereq => {
+                        read_password_change(payload)?;
+                        false
+                    }
+                    MethodReply::PkOk => {
+                        read_key_accepted(payload)?;
+                        false
+                    }
+                    MethodReply::InfoRequest => {
+                        keyboard_interactive::read_prompts(payload)?;
+                        true
+                    }
                 };
                 self.state = State::Idle { dialogue_left_open };
                 self.begin_deferred(next, out, events);
@@ -219,8 +230,7 @@ impl ClientAuth {
         payload: &[u8],
         events: &mut VecDeque<ClientAuthEvent>,
     ) -> Result<(), Error> {
-        let request = UserauthPasswdChangereq::decode(payload)
-            .map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
+        let request = read_password_change(payload)?;
         events.push_back(banner_event(request.prompt, request.language));
         finish(
             events,
@@ -240,8 +250,7 @@ impl ClientAuth {
         algorithm: &'static str,
         events: &mut VecDeque<ClientAuthEvent>,
     ) -> Result<(), Error> {
-        let ok =
-            UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))?;
+        let ok = read_key_accepted(payload)?;
         if ok.algorithm == algorithm.as_bytes() && ok.blob == key.blob() {
             self.sign(user, key, algorithm, events);
             return Ok(());
@@ -302,6 +311,14 @@ impl ClientAuth {
         });
         Ok(())
     }
+}
+
+fn read_password_change(payload: &[u8]) -> Result<UserauthPasswdChangereq<'_>, Error> {
+    UserauthPasswdChangereq::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))
+}
+
+fn read_key_accepted(payload: &[u8]) -> Result<UserauthPkOk<'_>, Error> {
+    UserauthPkOk::decode(payload).map_err(Error::invalid(MessageNumber::USERAUTH_60))
 }
 
 fn banner_event(message: &[u8], language: &[u8]) -> ClientAuthEvent {

@@ -119,6 +119,46 @@ fn a2_method_messages_of_another_method() {
     assert!(client.out.is_empty(), "nothing was answered");
 }
 
+/// Nobody is left to be told what is in it, but what cannot be read answers nothing: it must not let the next attempt begin.
+#[test]
+fn a2_a_late_method_message_that_cannot_be_read() {
+    let pk_ok = Writer::collect(|w| {
+        w.u8(60).string(ED25519).string(key_a().public().blob());
+    });
+    let cases = [
+        (password("p"), info_request("", 1)),
+        (publickey(key_a(), true), info_request("", 1)),
+        (publickey(key_a(), true), vec![60]),
+        (interactive(), pk_ok.clone()),
+        (interactive(), info_request("", 257)),
+    ];
+    for (method, payload) in cases {
+        for next in [false, true] {
+            let mut client = Client::trying(match &method {
+                ClientMethod::Password { .. } => password("p"),
+                ClientMethod::PublicKey { .. } => publickey(key_a(), true),
+                _ => interactive(),
+            });
+            client.auth.abandon();
+            if next {
+                client.start(ClientMethod::None).unwrap();
+            }
+            let result = client.handle(&payload);
+            assert!(
+                matches!(result, Err(Error::InvalidMessage { .. } | Error::Limit(_))),
+                "{payload:?}: {result:?}"
+            );
+            assert!(client.out.is_empty(), "nothing was begun");
+        }
+    }
+    // One that can be read is the answer that was waited for.
+    let mut client = Client::trying(publickey(key_a(), true));
+    client.auth.abandon();
+    client.start(ClientMethod::None).unwrap();
+    client.handle(&pk_ok).unwrap();
+    assert!(client.out.pop().is_some());
+}
+
 #[test]
 fn a10_prompts_over_the_limits() {
     for payload in [

@@ -17,7 +17,20 @@ const GRACE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A program that runs. Dropped, it is told to end.
-pub(super) struct Proxy(Option<Child>);
+pub(super) struct Proxy(Option<Running>);
+
+/// A program that nobody has waited for yet. Dropped without that it is killed, for nobody would ever do so.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            // It cannot ignore this, so the wait is short.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
 
 fn failed(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::Io {
@@ -55,29 +68,30 @@ impl Proxy {
             .stdout(Stdio::from(theirs))
             .spawn()
             .map_err(failed("run the shell for ProxyCommand"))?;
-        Ok((ours, Proxy(Some(child))))
+        Ok((ours, Proxy(Some(Running(child)))))
     }
 
     /// Has the program end when the transport has ended.
     pub(super) fn ends_with(mut self, transport: &Transport) -> Result<(), Error> {
-        let Some(mut child) = self.0.take() else {
+        let Some(mut running) = self.0.take() else {
             return Ok(());
         };
         let transport = transport.clone();
         let watch = move || {
             // Fails only in a forked child, where this thread is not.
             let _ = transport.join(Timeout::Forever);
-            end(&mut child);
+            end(&mut running.0);
         };
+        // Where there is no thread, the program is killed with what should have watched it.
         thread::spawn("sshwire-proxy", watch).map_err(failed("start a thread for ProxyCommand"))
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            // Who connects must not wait for it. Without a thread it stays what it is.
-            let _ = thread::spawn("sshwire-proxy", move || end(&mut child));
+        if let Some(mut running) = self.0.take() {
+            // Who connects must not wait for it to be polite. Without a thread it is killed.
+            let _ = thread::spawn("sshwire-proxy", move || end(&mut running.0));
         }
     }
 }

@@ -442,26 +442,74 @@ fn compression_works_in_both_directions() {
     }
 }
 
-/// Nothing that a peer could yet say tells that it takes nothing more; the call that is under way must end all the same.
+/// Nothing that a peer could yet say tells that it takes nothing more; the transport must end all the same. Where nobody
+/// waits in a call it is up to the I/O thread, which is woken by what comes and else by nothing.
 #[test]
 fn a_peer_that_takes_nothing_more_ends_the_transport() {
     use std::io::Write;
-    for late in [false, true] {
-        let (a, mut b) = UnixStream::pair().unwrap();
-        let client = Transport::from_socket(a.into_raw_fd()).unwrap();
-        b.shutdown(std::net::Shutdown::Read).unwrap();
-        let speaker = std::thread::spawn(move || {
-            if late {
-                // For the call to wait already; where it does not, the other case is tried twice.
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            let _ = b.write_all(b"SSH-2.0-deaf\r\n");
-            b
-        });
-        let outcome = client.start_client(None, TIME);
-        assert_eq!(outcome, Err(Error::ConnectionLost), "late: {late}");
-        speaker.join().unwrap();
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Says {
+        Nothing,
+        Before,
+        Later,
     }
+    let short = Duration::from_millis(100);
+    for waits in [false, true] {
+        for says in [Says::Nothing, Says::Before, Says::Later] {
+            let (a, mut b) = UnixStream::pair().unwrap();
+            let client = Transport::from_socket(a.into_raw_fd()).unwrap();
+            b.shutdown(std::net::Shutdown::Read).unwrap();
+            if says == Says::Before {
+                b.write_all(b"SSH-2.0-deaf\r\n").unwrap();
+            }
+            let speaker = std::thread::spawn(move || {
+                if says == Says::Later {
+                    // For the call to wait already; where it does not, the other case is tried twice.
+                    std::thread::sleep(short);
+                    let _ = b.write_all(b"SSH-2.0-deaf\r\n");
+                }
+                b
+            });
+            if waits {
+                let outcome = client.start_client(None, TIME);
+                assert_eq!(outcome, Err(Error::ConnectionLost), "{says:?}");
+            } else {
+                let event = Event::new();
+                client.start_client(Some(&event), TIME).unwrap();
+                assert!(event.wait(TIME), "{says:?}, and nobody waits");
+            }
+            assert_eq!(client.cause(), Some(Error::ConnectionLost), "{says:?}");
+            // Open until here: its end would have been noticed.
+            drop(speaker.join().unwrap());
+        }
+    }
+}
+
+/// The look that follows a failed write finds something to read. After that nothing wakes the I/O thread any more, for the
+/// peer waits for an answer that does not come: it must look again by itself.
+#[test]
+fn what_comes_after_a_failed_write_does_not_hide_the_end() {
+    use std::io::{Read as _, Write as _};
+    let (a, mut b) = UnixStream::pair().unwrap();
+    let client = Transport::from_socket(a.into_raw_fd()).unwrap();
+    // Its deadline would wake the thread, too.
+    client
+        .configure(|options| options.handshake_timeout = Duration::from_secs(3600))
+        .unwrap();
+    let event = Event::new();
+    client.start_client(Some(&event), TIME).unwrap();
+    let mut line = [0; 8];
+    b.read_exact(&mut line).unwrap();
+    // For the thread to come to rest; and then, to come to the lock. Without these pauses it would look twice anyway.
+    let pause = || std::thread::sleep(Duration::from_millis(100));
+    pause();
+    let held = client.hold_receiving();
+    client.break_sending();
+    pause();
+    b.write_all(b"SSH-2.0-deaf\r\n").unwrap();
+    drop(held);
+    assert!(event.wait(TIME));
+    assert_eq!(client.cause(), Some(Error::ConnectionLost));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Session {
             }
         }
         if Arc::clone(self).spawn().is_err() {
-            // No thread can be had now; the next event tries again.
+            // There is no engine, nor can there be one: nothing that could call this.
             self.work.lock().phase = Phase::Idle;
         }
     }
