@@ -108,7 +108,7 @@ fn commands_as_ssh_has_them() {
     forwards(&rig, rig.real_ssh("SSH"));
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
     let taken = taken.local_addr().expect("address").port();
-    let place = format!("-L {taken}:127.0.0.1:1");
+    let place = format!("-L 127.0.0.1:{taken}:127.0.0.1:1");
     let said = rig.scratch.file("said");
     let local = format!("!echo loc''al >'{}'", path(&said));
     for (permits, typed, answer) in [
