@@ -185,7 +185,6 @@ fn programs_pass_under_valgrind() {
         "sftp",
         "forward",
         "packets",
-        "logs",
         "known_hosts",
         "config",
         "connect",
