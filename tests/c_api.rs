@@ -26,6 +26,8 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "listener",
     "packets",
+    "edges",
+    "logs",
     "known_hosts",
     "rotation",
     "agent",

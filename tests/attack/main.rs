@@ -6,6 +6,7 @@ mod peer;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,10 @@ use std::time::{Duration, Instant};
 use sshwire::auth::{AuthQuestionKind, ClientMethod};
 use sshwire::connection::{OpenKind, Stream};
 use sshwire::crypto::random::SystemRandom;
-use sshwire::driver::{Channel, Event, Question, Request, RequestKind, Timeout, Transport};
+use sshwire::driver::{
+    ByteStream, Channel, Event, Question, Read as Got, Request, RequestKind, StreamFault, Timeout,
+    Transport,
+};
 use sshwire::keys::{KeyKind, PrivateKey};
 use sshwire::Error;
 use zeroize::Zeroizing;
@@ -155,6 +159,196 @@ fn a1_breaking_the_rules_ends_with_a_reason_within_a_second() {
     server.join(TIME).unwrap();
     assert!(matches!(server.cause(), Some(Error::PeerMisbehaved(_))));
     assert!(!server.is_authenticated());
+}
+
+/// A message of strings.
+fn message(number: u8, fields: &[&[u8]]) -> Vec<u8> {
+    let mut message = vec![number];
+    for field in fields {
+        message.extend_from_slice(&u32::try_from(field.len()).unwrap().to_be_bytes());
+        message.extend_from_slice(field);
+    }
+    message
+}
+
+/// A packet as it is before keys.
+fn plain_packet(payload: &[u8]) -> Vec<u8> {
+    let padding = 16 - (payload.len() + 5) % 8;
+    let length = u32::try_from(payload.len() + 1 + padding).unwrap();
+    let mut packet = length.to_be_bytes().to_vec();
+    packet.push(u8::try_from(padding).unwrap());
+    packet.extend_from_slice(payload);
+    packet.resize(packet.len() + padding, 0);
+    packet
+}
+
+/// The reason of the goodbye among plain packets, if there is one.
+fn plain_reason(said: &[u8]) -> Option<u32> {
+    let line = said.iter().position(|byte| *byte == b'\n').unwrap();
+    let mut rest = &said[line + 1..];
+    while rest.len() > 10 {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap());
+        if rest[5] == 1 {
+            return Some(u32::from_be_bytes(rest[6..10].try_into().unwrap()));
+        }
+        rest = &rest[usize::try_from(length).unwrap() + 4..];
+    }
+    None
+}
+
+/// What is sent before there are keys, and the reason that comes back.
+#[test]
+fn i4_faults_before_keys_are_told_with_their_reason() {
+    let mut nothing_in_common = vec![20];
+    nothing_in_common.extend_from_slice(&[7; 16]);
+    for _ in 0..10 {
+        nothing_in_common.extend_from_slice(&message(0, &[b"none-of-ours"])[1..]);
+    }
+    nothing_in_common.extend_from_slice(&[0; 5]);
+    let hello = |packet: &[u8]| [b"SSH-2.0-x\r\n", packet].concat();
+    for (sent, reason) in [
+        (hello(&plain_packet(&nothing_in_common)), Some(3)),
+        (hello(&plain_packet(&[20, 1])), Some(2)),
+        (hello(&[0x7f, 0xff, 0xff, 0xff, 9]), Some(2)),
+        (
+            hello(&plain_packet(&message(5, &[b"ssh-userauth"]))),
+            Some(2),
+        ),
+        (b"SSH-1.5-x\r\n".to_vec(), None),
+        (b"EHLO x\r\n".to_vec(), None),
+    ] {
+        let (server, mut stream) = started(Duration::from_secs(20));
+        stream.write_all(&sent).unwrap();
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said);
+        assert_eq!(plain_reason(&said), reason, "{sent:?}");
+        server.join(TIME).unwrap();
+        assert!(server.cause().is_some());
+    }
+}
+
+/// The same with keys, after which the goodbye is sealed too.
+#[test]
+fn i4_faults_with_keys_are_told_with_their_reason() {
+    let service = message(5, &[b"ssh-userauth"]);
+    let mut attempt = message(50, &[b"user", b"ssh-connection", b"password"]);
+    attempt.push(0);
+    attempt.extend_from_slice(&message(0, &[b"wrong"])[1..]);
+    let cases: [(Vec<Vec<u8>>, u32); 5] = [
+        (vec![message(90, &[b"session"])], 2),
+        (vec![message(5, &[b"ssh-nothing"])], 7),
+        (vec![vec![5, 0, 0]], 2),
+        (vec![vec![52]], 2),
+        ([vec![service], vec![attempt; 7]].concat(), 14),
+    ];
+    for (messages, reason) in cases {
+        let (server, stream) = started(Duration::from_secs(20));
+        let mut peer = Peer::client(stream);
+        for message in &messages {
+            // It may be gone before all are sent.
+            if peer.send(message).is_err() {
+                break;
+            }
+        }
+        assert_eq!(peer.read_to_disconnect(), Some(reason), "{:?}", messages[0]);
+        server.join(TIME).unwrap();
+        assert!(server.cause().is_some() && !server.is_authenticated());
+    }
+}
+
+/// Moves one byte at a time, and now and then none.
+struct Drops {
+    stream: UnixStream,
+    calls: AtomicUsize,
+}
+
+impl Drops {
+    fn now_and_then_none(&self) -> Result<(), StreamFault> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        // No pattern that fits a packet, and not often: whoever has nothing is left alone for a moment.
+        if call.is_multiple_of(100_003) {
+            return Err(StreamFault::NotYet);
+        }
+        Ok(())
+    }
+}
+
+impl ByteStream for Drops {
+    fn read(&self, buffer: &mut [u8], _: Duration) -> Result<usize, StreamFault> {
+        self.now_and_then_none()?;
+        (&self.stream)
+            .read(&mut buffer[..1])
+            .map_err(|_| StreamFault::Failed(-1))
+    }
+
+    fn write(&self, bytes: &[u8], _: Duration) -> Result<usize, StreamFault> {
+        self.now_and_then_none()?;
+        (&self.stream)
+            .write(&bytes[..1])
+            .map_err(|_| StreamFault::Failed(-1))
+    }
+
+    fn close(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// Both sides give and take single bytes.
+#[test]
+fn p11_a_stream_that_moves_single_bytes_carries_all_both_ways() {
+    const BYTES: usize = 1 << 20;
+    let (a, b) = UnixStream::pair().unwrap();
+    let over = |stream| {
+        let calls = AtomicUsize::new(1);
+        Transport::from_stream(Arc::new(Drops { stream, calls }))
+    };
+    let (client, server) = (over(a), over(b));
+    let time = Timeout::After(Duration::from_secs(120));
+    client
+        .configure(|options| options.insecure_accept_any_host_key = true)
+        .unwrap();
+    server.add_server_key(host_key()).unwrap();
+    server
+        .configure(|options| options.server_auth.methods = vec!["none".to_owned()])
+        .unwrap();
+    for kind in [RequestKind::AuthNone, RequestKind::ChannelOpen] {
+        let accept = |request: Request| request.accept().unwrap();
+        server.set_callback(kind, Some(Arc::new(accept)));
+    }
+    let started = Event::new();
+    server.start_server(Some(&started), time).unwrap();
+    client.start_client(None, time).unwrap();
+    client
+        .authenticate("user", ClientMethod::None, None, time)
+        .unwrap();
+    let near = client.open_channel(OpenKind::Session, time).unwrap();
+    let far = server.accept(time).unwrap();
+    let sent: Vec<u8> = (0..BYTES).map(|at| ((at * 31) ^ (at >> 8)) as u8).collect();
+    thread::scope(|scope| {
+        for channel in [&near, &far] {
+            scope.spawn(|| {
+                for piece in sent.chunks(30_000) {
+                    let mut at = 0;
+                    while at < piece.len() {
+                        at += channel.write(Stream::Data, &piece[at..], time).unwrap();
+                    }
+                }
+            });
+            scope.spawn(|| {
+                let mut received = Vec::new();
+                let mut buffer = vec![0; 20_000];
+                while received.len() < BYTES {
+                    match channel.read(Stream::Data, &mut buffer, time).unwrap() {
+                        Got::Data(count) => received.extend_from_slice(&buffer[..count]),
+                        Got::Eof => break,
+                    }
+                }
+                assert!(received == sent, "{} bytes", received.len());
+            });
+        }
+    });
+    client.close();
+    server.close();
 }
 
 #[test]
