@@ -324,6 +324,9 @@ impl World<'_> {
             return Err(Stop::Over);
         }
         self.doubtful |= ruling.verdict == Verdict::Refuse && payload[0] == 50;
+        if self.automaton.channels.confused {
+            return Err(Stop::Over);
+        }
         self.settle()?;
         if self.automaton.transport.deaf {
             return Err(Stop::Over);

@@ -66,6 +66,8 @@ pub(in super::super) struct Channels {
     owed: u32,
     owed_free: u32,
     no_more_sessions: bool,
+    /// The peer has given two channels the same number: from here on nobody can tell which one we mean.
+    pub(in super::super) confused: bool,
 }
 
 const UNKNOWN: Ruling = refuse("RFC 4254 §5: a channel is named by the recipient's number of it");
@@ -81,6 +83,7 @@ impl Channels {
             owed: 0,
             owed_free: 0,
             no_more_sessions: false,
+            confused: false,
         }
     }
 
@@ -171,6 +174,7 @@ impl Channels {
             (_, b"x11" | b"forwarded-tcpip" | b"auth-agent@openssh.com") => true,
             _ => false,
         };
+        self.confused |= self.is_used(theirs);
         self.pending.push(Pending {
             theirs,
             window,
@@ -180,9 +184,18 @@ impl Channels {
             owed: readable,
         });
         match readable {
+            _ if self.confused => {
+                free("RFC 4254 §5.1: the number of another channel of the peer's")
+            }
             true => accept("RFC 4254 §5.1: answered with CONFIRMATION or FAILURE"),
             false => MALFORMED,
         }
+    }
+
+    /// Whether the peer names a channel so already.
+    fn is_used(&self, theirs: u32) -> bool {
+        self.pending.iter().any(|open| open.theirs == theirs)
+            || self.open.values().any(|channel| channel.is_named(theirs))
     }
 
     fn confirmation(&mut self, payload: &[u8]) -> Ruling {
@@ -194,19 +207,26 @@ impl Channels {
         else {
             return MALFORMED;
         };
-        let channel = self.open.get_mut(&ours);
-        let Some(channel) = channel.filter(|channel| channel.stage == Stage::Asked) else {
+        let known = self.open.get(&ours);
+        if known.is_none_or(|channel| channel.stage != Stage::Asked) {
             return refuse("RFC 4254 §5.1: it answers OPEN, and there is none");
-        };
+        }
         // All that we open are sessions, which have no more fields (RFC 4254 §6.1).
         if fields.end().is_none() {
             return MALFORMED;
         }
+        self.confused |= self.is_used(theirs);
+        let Some(channel) = self.open.get_mut(&ours) else {
+            return UNKNOWN;
+        };
         channel.stage = Stage::Open;
         channel.theirs = theirs;
         channel.their_window = window;
         channel.their_max_packet = max_packet;
         match max_packet {
+            _ if self.confused => {
+                free("RFC 4254 §5.1: the number of another channel of the peer's")
+            }
             0 => free("RFC 4254 §5.1: nothing could ever be sent"),
             _ => accept("RFC 4254 §5.1: the channel is open"),
         }
@@ -397,8 +417,7 @@ impl Channels {
         let theirs = fields
             .uint32()
             .ok_or("a channel message without a number")?;
-        let named =
-            |channel: &&mut Channel| channel.stage == Stage::Open && channel.theirs == theirs;
+        let named = |channel: &&mut Channel| channel.is_named(theirs);
         let channel = self
             .open
             .values_mut()
@@ -478,6 +497,11 @@ impl Channel {
     /// Whether we wait for the reply to a request.
     pub(in super::super) fn is_asked(&self) -> bool {
         self.asked > 0
+    }
+
+    /// Whether this is the peer's number of it.
+    fn is_named(&self, theirs: u32) -> bool {
+        self.stage == Stage::Open && self.theirs == theirs
     }
 
     fn new(

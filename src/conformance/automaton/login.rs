@@ -1,6 +1,6 @@
 //! Services (RFC 4253 §10), user authentication (RFC 4252) and keyboard-interactive (RFC 4256).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::wire::{has_form, Fields};
 use super::{accept, end, free, refuse, unimplemented, Ruling, Saying, Side, MALFORMED};
@@ -21,6 +21,126 @@ enum Wanted {
     Query(Vec<u8>),
     /// INFO_REQUEST too (RFC 4256 §3.1).
     Interactive,
+    /// Nothing that a server could do: FAILURE at most.
+    Broken,
+}
+
+impl Wanted {
+    /// Whether a server may answer with this.
+    fn takes(&self, number: u8, payload: &[u8]) -> bool {
+        match (number, self) {
+            (51, _) => true,
+            (52, Wanted::Query(_) | Wanted::Broken) => false,
+            (52, _) => true,
+            (60, Wanted::Query(asked)) => asked == Fields::of(payload).rest(),
+            (60, Wanted::Interactive) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A USERAUTH_REQUEST or INFO_RESPONSE that may have to be answered yet.
+struct Request {
+    wanted: Wanted,
+    /// It must be answered; others may be.
+    sure: bool,
+}
+
+/// What waits for answers, in order (RFC 4252 §5: each is processed completely before the next one). Of those that need not
+/// be answered nobody sees whether they were, so there may be several numbers of requests that are through.
+struct Waiting {
+    requests: VecDeque<Request>,
+    through: BTreeSet<usize>,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Waiting {
+            requests: VecDeque::new(),
+            through: BTreeSet::from([0]),
+        }
+    }
+}
+
+/// What a message may answer.
+#[derive(Default)]
+struct Answered {
+    /// A dialogue.
+    dialogue: bool,
+    /// One that was dropped, or something else.
+    in_doubt: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, wanted: Wanted, sure: bool) {
+        self.requests.push_back(Request { wanted, sure });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    fn front(&self) -> Option<&Wanted> {
+        self.requests.front().map(|request| &request.wanted)
+    }
+
+    /// For who knows what was answered: all requests are sure.
+    fn pop_front(&mut self) -> Option<Wanted> {
+        self.requests.pop_front().map(|request| request.wanted)
+    }
+
+    fn clear(&mut self) {
+        *self = Waiting::default();
+    }
+
+    /// Goes on behind whatever this may answer. Nothing, where it answers nothing; or whether it answers a dialogue that goes
+    /// on, as far as that is known.
+    fn answer(&mut self, number: u8, payload: &[u8]) -> Option<Answered> {
+        let mut through = BTreeSet::new();
+        let mut answered = Answered::default();
+        for start in &self.through {
+            for (at, request) in self.requests.iter().enumerate().skip(*start) {
+                if request.wanted.takes(number, payload) {
+                    through.insert(at + 1);
+                    answered.dialogue |= request.wanted == Wanted::Interactive;
+                    answered.in_doubt |= request.wanted != Wanted::Interactive || !request.sure;
+                }
+                if request.sure {
+                    break;
+                }
+            }
+        }
+        let all = through.first().copied()?;
+        self.requests.drain(..all);
+        self.through = through.iter().map(|count| count - all).collect();
+        Some(answered)
+    }
+
+    /// No answer is due to dialogues any more. Those that were decided already, where that may be, may be said yet.
+    fn drop_dialogues(&mut self, may_be_said: bool) {
+        let mut at = 0;
+        while let Some(request) = self.requests.get_mut(at) {
+            if request.wanted != Wanted::Interactive {
+                at += 1;
+            } else if may_be_said {
+                request.sure = false;
+                at += 1;
+            } else {
+                self.requests.remove(at);
+                let without = |count: &usize| count - usize::from(*count > at);
+                self.through = self.through.iter().map(without).collect();
+            }
+        }
+    }
+
+    /// How many must be answered, without any doubt.
+    fn owed(&self) -> usize {
+        let behind = |start: &usize| {
+            let left = self.requests.iter().skip(*start);
+            left.filter(|request| request.sure).count()
+        };
+        self.through.iter().map(behind).min().unwrap_or_default()
+    }
 }
 
 /// What stands between the sides in authentication.
@@ -34,18 +154,15 @@ pub(in super::super) struct Login {
     accepts_owed: u32,
     accepts_free: u32,
     /// USERAUTH_REQUESTs and INFO_RESPONSEs without an answer.
-    waiting: VecDeque<Wanted>,
+    waiting: Waiting,
     /// Requests that were heard since the last time that none was waiting.
     ahead: usize,
-    /// FAILUREs that a server may say for requests that are none.
-    failures_free: u32,
     /// We exchange keys, so that what a server has answered may not be said yet.
     pub(super) held: bool,
-    /// Answers to dialogues that were ended meanwhile: those that may still be said, and all there ever were.
-    in_flight: u32,
-    in_doubt: usize,
     /// INFO_REQUEST was said and not answered, with so many prompts.
     pub(in super::super) dialogue: Option<u32>,
+    /// It may have been for a dialogue that was dropped.
+    dialogue_in_doubt: bool,
     rounds: u32,
     /// The server has decided for the user and could not say so yet.
     pub(in super::super) decided: bool,
@@ -126,27 +243,31 @@ impl Login {
         if !self.requested {
             return end("RFC 4252 §1, RFC 4253 §10: the service was not requested");
         }
-        if self.waiting.is_empty() {
+        if self.waiting.owed() == 0 {
             self.ahead = 0;
         }
         self.ahead += 1;
         let mut fields = Fields::of(payload);
-        let (user, service, method) = (fields.name(), fields.name(), fields.name());
+        // RFC 4252 §5: the user name is UTF-8, the others are names.
+        let user = fields
+            .string()
+            .and_then(|user| std::str::from_utf8(user).ok());
+        let (service, method) = (fields.name(), fields.name());
         let (Some(_), Some(service), Some(method)) = (user, service, method) else {
-            self.failures_free += 1;
+            self.broken_request();
             return MALFORMED;
         };
         if service != "ssh-connection" {
-            self.failures_free += 1;
+            self.broken_request();
             return refuse("RFC 4252 §5: where there is no such service nobody is let in");
         }
         let Some(wanted) = wanted(method, fields) else {
-            self.failures_free += 1;
+            self.broken_request();
             return MALFORMED;
         };
         // RFC 4252 §5.1, RFC 4256 §3.1: a new request ends a dialogue, which gets no answer.
         self.drop_dialogue();
-        self.waiting.push_back(wanted);
+        self.waiting.push(wanted, true);
         match self.ahead > AHEAD {
             true => free("RFC 4252 §5: a server may bound what is sent ahead"),
             false => accept("RFC 4252 §5: answered by SUCCESS, FAILURE or a message of the method"),
@@ -155,13 +276,15 @@ impl Login {
 
     fn drop_dialogue(&mut self) {
         self.dialogue = None;
-        let before = self.waiting.len();
-        self.waiting.retain(|wanted| *wanted != Wanted::Interactive);
-        let dropped = before - self.waiting.len();
-        if self.held && dropped > 0 {
-            self.in_flight += dropped as u32;
-            self.in_doubt += dropped;
-        }
+        self.dialogue_in_doubt = false;
+        self.waiting.drop_dialogues(self.held);
+    }
+
+    /// FAILURE may come of it. No RFC says whether it ends a dialogue, as requests do that can be read.
+    fn broken_request(&mut self) {
+        self.dialogue_in_doubt |= self.dialogue.is_some();
+        self.waiting.drop_dialogues(true);
+        self.waiting.push(Wanted::Broken, false);
     }
 
     fn response(&mut self, payload: &[u8]) -> Ruling {
@@ -175,7 +298,11 @@ impl Login {
             return MALFORMED;
         }
         self.dialogue = None;
-        self.waiting.push_back(Wanted::Interactive);
+        let in_doubt = std::mem::take(&mut self.dialogue_in_doubt);
+        self.waiting.push(Wanted::Interactive, !in_doubt);
+        if in_doubt {
+            return free("RFC 4256 §3.1: whether the dialogue was dropped");
+        }
         accept("RFC 4256 §3.4: answered; with FAILURE where the number of answers is wrong")
     }
 
@@ -252,7 +379,9 @@ impl Login {
             return refuse("RFC 4252 §6: it answers a request, and there is none");
         };
         match wanted {
-            Wanted::Plain => refuse("RFC 4252 §6: this method has no such message"),
+            Wanted::Plain | Wanted::Broken => {
+                refuse("RFC 4252 §6: this method has no such message")
+            }
             Wanted::Password if !has_form(fields, "ss") => MALFORMED,
             Wanted::Password => {
                 self.waiting.pop_front();
@@ -316,10 +445,11 @@ impl Login {
             return Err("RFC 4252 §5: the service");
         }
         let wanted = wanted(method.unwrap_or_default(), fields);
-        self.drop_dialogue();
+        self.dialogue = None;
+        self.waiting.drop_dialogues(false);
         self.rounds = 0;
-        self.waiting
-            .push_back(wanted.ok_or("RFC 4252 §5: fields of the method")?);
+        let wanted = wanted.ok_or("RFC 4252 §5: fields of the method")?;
+        self.waiting.push(wanted, true);
         Ok(())
     }
 
@@ -329,7 +459,7 @@ impl Login {
         if prompts.is_none() || prompts != answers {
             return Err("RFC 4256 §3.4: as many answers as prompts, once");
         }
-        self.waiting.push_back(Wanted::Interactive);
+        self.waiting.push(Wanted::Interactive, true);
         Ok(())
     }
 
@@ -337,38 +467,31 @@ impl Login {
         if self.authenticated {
             return Err("RFC 4252 §5.1: SUCCESS is the last message");
         }
-        if matches!(number, 51 | 60) && self.in_flight > 0 {
-            self.in_flight -= 1;
-            return Ok(());
-        }
         match number {
             6 if self.accepts_owed > 0 => self.accepts_owed -= 1,
             6 if self.accepts_free > 0 => self.accepts_free -= 1,
             51 => {
-                if self.waiting.pop_front().is_none() {
-                    self.failures_free = self
-                        .failures_free
-                        .checked_sub(1)
-                        .ok_or("RFC 4252 §5.1: FAILURE without a request")?;
-                }
+                let answered = self.waiting.answer(number, payload);
+                answered.ok_or("RFC 4252 §5.1: FAILURE without a request")?;
             }
             52 => {
-                if self.waiting.is_empty() || self.query().is_some() {
-                    return Err("RFC 4252 §5.1: SUCCESS without a request that it answers");
-                }
+                let answered = self.waiting.answer(number, payload);
+                answered.ok_or("RFC 4252 §5.1: SUCCESS without a request that it answers")?;
                 self.waiting.clear();
                 self.authenticated = true;
             }
             53 if self.requested => {}
-            60 => match self.waiting.pop_front() {
-                Some(Wanted::Query(asked)) if asked == Fields::of(payload).rest() => {}
-                Some(Wanted::Interactive) => {
+            60 => {
+                let answered = self.waiting.answer(number, payload);
+                let answered =
+                    answered.ok_or("RFC 4252 §6: a message of no method that was asked for")?;
+                if answered.dialogue {
                     let mut fields = Fields::of(payload);
                     let texts = fields.string().and(fields.string()).and(fields.string());
                     self.dialogue = texts.and_then(|_| fields.uint32());
+                    self.dialogue_in_doubt = answered.in_doubt;
                 }
-                _ => return Err("RFC 4252 §6: a message of no method that was asked for"),
-            },
+            }
             _ => return Err("RFC 4252 §6: a message of the other side, or unasked for"),
         }
         Ok(())
@@ -384,7 +507,7 @@ impl Login {
 
     /// Requests that wait for an answer, without any doubt.
     pub(in super::super) fn unanswered(&self) -> usize {
-        self.waiting.len().saturating_sub(self.in_doubt)
+        self.waiting.owed()
     }
 }
 
