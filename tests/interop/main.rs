@@ -34,6 +34,7 @@ mod peers;
 mod process;
 mod pty;
 mod rekey;
+mod relay;
 mod revoked_hosts;
 mod session_forward;
 mod sessions;
