@@ -188,7 +188,8 @@ fn programs_pass_under_valgrind() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    // Not `system`: valgrind keeps high descriptors to itself, and its 64 MiB under signals take long.
+    // Not `system`: valgrind keeps high descriptors to itself, and its 64 MiB under signals take long. Not yet `listener`: a
+    // login behind its flood ends with a key exchange that takes too long.
     for name in [
         "session",
         "handles",
@@ -201,7 +202,6 @@ fn programs_pass_under_valgrind() {
         "virtual",
         "sftp",
         "forward",
-        "listener",
         "packets",
         "known_hosts",
         "config",

@@ -35,6 +35,7 @@ mod peers;
 mod process;
 mod pty;
 mod rekey;
+mod relay;
 mod revoked_hosts;
 mod session_forward;
 mod sessions;

@@ -79,6 +79,11 @@ impl Running {
         running
     }
 
+    /// Its process id, its own until this value is dropped.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Stops it where it is, as a machine that has gone silent.
     pub fn stop(&self) {
         self.signal("-STOP");

@@ -93,6 +93,11 @@ impl OurServer {
         self.running.stop();
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     /// The most memory that it has had so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         self.running.peak_memory()
