@@ -93,18 +93,30 @@ fn parse_uri(address: &str, port_of: &dyn Fn(&str) -> Option<u16>) -> Option<Hop
 }
 
 impl Hop {
-    /// What a command line or a shell could take for something else is no host and no user.
+    /// What could be taken for something else in an address, on a command line or by a shell is no host and no user.
     fn is_sound(&self) -> bool {
-        let host = !self.host.starts_with('-')
-            && !self.host.contains(|c: char| {
-                c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}/".contains(c)
-            });
-        let user = |user: &String| {
-            !user.starts_with('-')
-                && !user.contains(|c: char| c.is_control() || "'`\";&<>|(){}".contains(c))
-        };
-        host && self.user.as_ref().is_none_or(user)
+        !self.host.contains('/')
+            && is_sound_host(&self.host)
+            && self.user.as_deref().is_none_or(is_sound_user)
     }
+}
+
+/// Whether a name from outside may stand in commands (`Match exec`, ProxyCommand), where a shell reads it.
+pub(super) fn is_sound_host(host: &str) -> bool {
+    !host.starts_with('-')
+        && !host.contains(|c: char| {
+            c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}".contains(c)
+        })
+}
+
+/// The same of a user, who may have a domain before the name, and blanks in it.
+pub(super) fn is_sound_user(user: &str) -> bool {
+    let is_option = user
+        .split(char::is_whitespace)
+        .any(|word| word.starts_with('-'));
+    !is_option
+        && !user.ends_with('\\')
+        && !user.contains(|c: char| c.is_control() || "'`\";&<>|(){}".contains(c))
 }
 
 fn parse_address(

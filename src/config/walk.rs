@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::criteria::{self, Facts};
 use super::finish;
-use super::jump::Hop;
+use super::jump::{self, Hop};
 use super::keywords::{self, Keyword, Kind, Support};
 use super::line::{self, Line};
 use super::pattern;
@@ -43,6 +43,7 @@ pub(super) fn resolve(
     };
     walk.options(config)?;
     walk.destination(wanted)?;
+    walk.check_names()?;
     walk.sources(config)?;
     // With canonical names asked for, ssh reads the files again as well, even where no name changes.
     let canonical = walk
@@ -123,6 +124,25 @@ impl Walk<'_> {
             taken.map_err(|text| place.fault(text))?;
         }
         Ok(())
+    }
+
+    /// The host and the user that were given often come from elsewhere, such as the address of a repository. They are put
+    /// into commands, so this comes before any file. What files say of hosts and users is their author's.
+    fn check_names(&self) -> Result<(), Error> {
+        let bad = |what: &str, name: &str| {
+            let name = printable(name.as_bytes(), 200);
+            let text = format!(
+                "\"{name}\" has characters that no {what} has, or looks like an option; see where it comes from"
+            );
+            Err(super::fault("the destination".to_owned(), text))
+        };
+        if !jump::is_sound_host(self.original_host) {
+            return bad("name of a host", self.original_host);
+        }
+        match self.settings.first("User") {
+            Some(user) if !jump::is_sound_user(user) => bad("name of a user", user),
+            _ => Ok(()),
+        }
     }
 
     fn sources(&mut self, config: &Config) -> Result<(), Error> {

@@ -208,9 +208,15 @@ mod tests {
     fn a15_revoked_and_unknown_authorities_of_a_host() {
         let (host, authority) = (key(), key());
         let trusted = format!("@cert-authority {}", line("*", &authority));
-        for revoked in [line("host", &authority), line("*", &host)] {
+        let shown = certify(&host, &authority, |_| {});
+        let itself = shown.to_line("");
+        for revoked in [
+            line("host", &authority),
+            line("*", &host),
+            format!("* {itself}\n"),
+        ] {
             let known = format!("{trusted}@revoked {revoked}");
-            let judged = judged(&known, &host, certify(&host, &authority, |_| {}));
+            let judged = judged(&known, &host, shown.clone());
             let Judged::Refuse(HostKeyFault::Known(fault)) = judged else {
                 panic!("{revoked}")
             };

@@ -5,7 +5,7 @@ use base64ct::{Base64, Encoding};
 use super::Marker;
 use crate::codec::Reader;
 use crate::crypto::algorithms::name;
-use crate::keys::PublicKey;
+use crate::keys::{Certificate, PublicKey};
 
 /// Longest line that is looked at; the rest of a longer one is never taken for a line of its own.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -47,6 +47,18 @@ impl KnownKey {
 
     pub(super) fn is(&self, key: &PublicKey) -> bool {
         self.blob == key.blob()
+    }
+
+    /// The key that a certificate is about. Whoever revokes a certificate revokes that, as for OpenSSH; in no other place
+    /// does a certificate stand for its key.
+    fn certified(encoded: &[u8]) -> Option<Self> {
+        let encoded = std::str::from_utf8(encoded).ok()?;
+        let certificate = Certificate::from_blob(&Base64::decode_vec(encoded).ok()?).ok()?;
+        let blob = certificate.key().blob().to_vec();
+        let (key_type, _) = TYPES
+            .iter()
+            .find(|(known, _)| Some(known.as_bytes()) == Reader::new(&blob).string().ok())?;
+        Some(KnownKey { key_type, blob })
     }
 
     /// Reads `type base64`. The type must be one that is known, and be the one inside the blob.
@@ -157,7 +169,12 @@ impl<'a> RawEntry<'a> {
             return Err("no key");
         }
         let comment = comment.trim_ascii_end();
-        Ok((KnownKey::read(key_type, encoded)?, comment))
+        let read = KnownKey::read(key_type, encoded);
+        let key = match self.marker {
+            Marker::Revoked => read.or_else(|why| KnownKey::certified(encoded).ok_or(why))?,
+            Marker::None | Marker::Authority => read?,
+        };
+        Ok((key, comment))
     }
 }
 

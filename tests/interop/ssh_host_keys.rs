@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::need;
-use crate::peers::{key, path, peer, program, Rig, Sshd};
+use crate::peers::{account, key, path, peer, program, Rig, Sshd};
 use crate::process::{run, Scratch, LIMIT};
 use crate::pty::drive;
 
@@ -313,6 +313,44 @@ fn the_options_are_printed_as_ssh_prints_them() {
             let ours = values(Command::new(program("ssh")), arguments);
             assert_eq!(ours.len(), 4, "{ours:?}");
             assert_eq!(ours, values(peer("SSH"), arguments));
+        }
+    }
+}
+
+/// NoHostAuthenticationForLocalhost is for this machine, and not for what a host on the way or a command calls localhost,
+/// nor for a host that goes by another name.
+#[test]
+fn localhost_is_another_machine_elsewhere() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let rest = std::fs::read_to_string(&rig.config).expect("configuration");
+    let port = rig.server.port;
+    let text = format!(
+        "Host plain alias jumped behind\n HostName 127.0.0.1\n Port {port}\n User {}\n UserKnownHostsFile {}\n\
+         \x20StrictHostKeyChecking yes\n NoHostAuthenticationForLocalhost yes\n BatchMode yes\n\
+         Host alias\n HostKeyAlias elsewhere\nHost jumped\n ProxyJump rig\n\
+         Host behind\n ProxyCommand {} -W 127.0.0.1:{port} rig\n{rest}",
+        account().0,
+        rig.scratch.file("knows-nobody").display(),
+        rig.line(),
+    );
+    std::fs::write(&rig.config, text).expect("configuration");
+    rig.run(&["rig", "true"]).expect_code(0);
+    for (host, status) in [
+        ("plain", 0),
+        ("alias", 255),
+        ("jumped", 255),
+        ("behind", 255),
+    ] {
+        for mut command in [rig.ssh(&[]), rig.real_ssh("SSH")] {
+            command.args([host, "echo", "in"]);
+            let output = run(&mut command, b"", LIMIT).expect_code(status);
+            assert_eq!(
+                output.text() == "in\n",
+                status == 0,
+                "{host}: {}",
+                output.text()
+            );
         }
     }
 }

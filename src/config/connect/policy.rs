@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use super::route::is_loopback;
 use super::update_host_keys;
 use crate::config::Resolved;
 use crate::driver::{HostKeyChange, HostKeyJudge, Judged, KeyUpdates, TransportOptions};
@@ -51,8 +50,11 @@ struct Judge {
 }
 
 impl Policy {
-    pub(super) fn new(resolved: &Resolved) -> Result<Self, Error> {
-        if resolved.is_yes("NoHostAuthenticationForLocalhost") && is_loopback(resolved.host_name())
+    /// `is_local` says that the connection goes straight to this machine.
+    pub(super) fn new(resolved: &Resolved, is_local: bool) -> Result<Self, Error> {
+        if is_local
+            && resolved.is_yes("NoHostAuthenticationForLocalhost")
+            && resolved.text("HostKeyAlias").is_none()
         {
             return Ok(Policy(None));
         }

@@ -32,6 +32,24 @@ pub(super) struct Journey<'a> {
     hops: usize,
 }
 
+/// How a host was reached.
+struct Way {
+    transport: Transport,
+    proxy: Option<Proxy>,
+    /// Whether it is this machine. What a host on the way, or a command, calls localhost is another one.
+    is_local: bool,
+}
+
+impl Way {
+    fn around(transport: Transport, proxy: Option<Proxy>) -> Self {
+        Way {
+            transport,
+            proxy,
+            is_local: false,
+        }
+    }
+}
+
 impl<'a> Journey<'a> {
     pub(super) fn new(
         config: &'a Config,
@@ -75,9 +93,13 @@ impl<'a> Journey<'a> {
                 "the number of jump hosts; are two of them reached through each other?",
             ));
         }
-        let (transport, proxy) = self.stream(resolved, through)?;
+        let Way {
+            transport,
+            proxy,
+            is_local,
+        } = self.stream(resolved, through)?;
         self.made.push(transport.clone());
-        let policy = Policy::new(resolved)?;
+        let policy = Policy::new(resolved, is_local)?;
         self.program.made(&transport, policy.attached())?;
         configure(&transport, resolved, &policy)?;
         transport.start_client(None, self.step(connect_time(resolved)))?;
@@ -102,11 +124,7 @@ impl<'a> Journey<'a> {
         Ok(transport)
     }
 
-    fn stream(
-        &mut self,
-        resolved: &Resolved,
-        through: Option<Vec<Hop>>,
-    ) -> Result<(Transport, Option<Proxy>), Error> {
+    fn stream(&mut self, resolved: &Resolved, through: Option<Vec<Hop>>) -> Result<Way, Error> {
         let mut through = match through {
             Some(through) => through,
             None => resolved.jumps(),
@@ -116,11 +134,18 @@ impl<'a> Journey<'a> {
             // The hosts before it, or what its own configuration says.
             let before = (!through.is_empty()).then_some(through);
             let below = self.reach(&hop, before)?;
-            return Ok((self.within(&below, resolved)?, None));
+            return Ok(Way::around(self.within(&below, resolved)?, None));
         }
         match resolved.text("ProxyCommand") {
             Some(command) => self.behind(command),
-            None => Ok((self.directly(resolved)?, None)),
+            None => {
+                let transport = self.directly(resolved)?;
+                Ok(Way {
+                    is_local: is_local(&transport),
+                    transport,
+                    proxy: None,
+                })
+            }
         }
     }
 
@@ -135,15 +160,15 @@ impl<'a> Journey<'a> {
         Transport::from_channel(channel)
     }
 
-    fn behind(&self, command: &str) -> Result<(Transport, Option<Proxy>), Error> {
+    fn behind(&self, command: &str) -> Result<Way, Error> {
         if let Some(socket) = self.program.proxy(command) {
-            return Ok((Transport::from_socket(socket?)?, None));
+            return Ok(Way::around(Transport::from_socket(socket?)?, None));
         }
         let (socket, proxy) = Proxy::run(command, self.surroundings)?;
         let transport = Transport::from_socket(socket.as_raw_fd())?;
         // It is the transport's from now on.
         let _ = socket.into_raw_fd();
-        Ok((transport, Some(proxy)))
+        Ok(Way::around(transport, Some(proxy)))
     }
 
     fn directly(&self, resolved: &Resolved) -> Result<Transport, Error> {
@@ -258,10 +283,9 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
     })
 }
 
-/// Whether a host is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+fn is_local(transport: &Transport) -> bool {
+    transport
+        .peer_address()
+        .and_then(|(address, _)| address.parse::<IpAddr>().ok())
+        .is_some_and(|address| address.to_canonical().is_loopback())
 }

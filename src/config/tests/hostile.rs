@@ -119,3 +119,78 @@ fn any_bytes_come_to_an_end() {
         let _ = config.resolve("host", &MadeUp::default());
     }
 }
+
+/// Whoever writes the address of a repository writes the host and the user, and both come into commands.
+#[test]
+fn names_that_a_shell_would_read_reach_no_command() {
+    let text = "Match exec \"look %n %h %r\"\nPort 1\nHost *\nProxyCommand via %h %r\n";
+    let asked = MadeUp {
+        commands: Some(Vec::new()),
+        ..MadeUp::default()
+    };
+    let with_user = |user: &str| {
+        let mut config = Config::default();
+        config.load_text("config", text.as_bytes()).unwrap();
+        config
+            .add_option(&format!("User \"{}\"", user.replace('\\', "\\\\")))
+            .unwrap();
+        config.resolve("host", &asked)
+    };
+    for bad in [
+        "-oProxyCommand=x",
+        "a;b",
+        "a$(b)",
+        "a`b`",
+        "a|b",
+        "a&b",
+        "a<b",
+        "a>b",
+        "a{b}",
+        "a'b",
+        "a b",
+        "a\tb",
+        "a\nb",
+        "a\\b",
+        "a\u{1b}[2J",
+        "$HOME",
+    ] {
+        let error = resolve_in(&asked, text, bad).unwrap_err().to_string();
+        assert!(
+            error.contains("see where it comes from"),
+            "{bad:?}: {error}"
+        );
+        assert!(!error.contains(['\n', '\t', '\u{1b}']), "{error:?}");
+        let error = resolve_in(&asked, text, &format!("{bad}@host"))
+            .err()
+            .map(|error| error.to_string());
+        // A user may have a domain, blanks and a dollar sign.
+        let may = ["a b", "a\tb", "a\\b", "$HOME"].contains(&bad) && !bad.contains('\t');
+        assert_eq!(error.is_none(), may, "{bad:?}: {error:?}");
+    }
+    for (user, good) in [
+        ("domain\\user", true),
+        ("first last", true),
+        ("host$", true),
+        ("user@example.org", true),
+        ("-x", false),
+        ("a -oProxyCommand=x", false),
+        ("a\\", false),
+        ("a;b", false),
+        ("`a`", false),
+    ] {
+        assert_eq!(with_user(user).is_ok(), good, "{user}");
+    }
+    // What the author of a file writes is theirs.
+    let own = resolve("Host a\nHostName b;c\nUser d;e\n", "a");
+    assert_eq!((own.host_name(), own.user()), ("b;c", "d;e"));
+    for good in [
+        "host",
+        "host_1.example.org",
+        "fe80::1%eth0",
+        "a/b",
+        "höst",
+        "user@host",
+    ] {
+        assert!(resolve_in(&asked, text, good).is_ok(), "{good}");
+    }
+}
