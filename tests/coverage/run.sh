@@ -12,15 +12,15 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
 build=$root/build/coverage
 raw=$build/raw
-export CARGO_TARGET_DIR=$build/target CARGO_INCREMENTAL=0 CARGO=$root/tests/coverage/cargo.sh
+export CARGO_TARGET_DIR=$build/target CARGO_INCREMENTAL=0
+# What programs are linked with is optimized as little as what the tests are, so that lines stay apart.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 export RUSTC_WORKSPACE_WRAPPER=$root/tests/coverage/rustc.sh
 # Processes of one program add up in a few files. It is said with its whole path, since some change their directory.
 export LLVM_PROFILE_FILE=$raw/%4m.profraw
-mkdir -p "$raw" "$CARGO_TARGET_DIR/debug"
+mkdir -p "$raw"
 # Some processes are of the account that sshd logs in.
 chmod 1777 "$raw"
-# Programs are linked with what stands in release/; here that is the same as debug/, see cargo.sh.
-ln -sfn debug "$CARGO_TARGET_DIR/release"
 
 version=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 tools=
@@ -41,15 +41,15 @@ wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 parts=${*:-rust programs install languages readme demo}
 if [ "$parts" != report ]; then
-    part "library and programs" run_make -C examples-c programs probes CARGO="$CARGO"
+    part "library and programs" run_make -C examples-c programs probes
 fi
 if wants rust; then part "Rust tests" cargo test --locked --no-fail-fast; fi
 if wants install; then part "installation" tests/install/run.sh; fi
 if wants languages; then part "other languages" tests/languages/run.sh; fi
 if wants readme; then part "programs of the README" examples-c/readme.sh; fi
-if wants demo; then part "demo" run_make -C examples-c demo CARGO="$CARGO"; fi
+if wants demo; then part "demo" run_make -C examples-c demo; fi
 
-# The programs of the tests, as Cargo tells them; those in C bring the map of the shared library.
+# The programs of the tests, as Cargo tells them; those in C bring the map of the shared library they have loaded.
 objects=$(cargo test --locked --no-run --message-format=json 2>/dev/null \
     | python3 -c 'import json, sys
 for line in sys.stdin:
@@ -58,7 +58,7 @@ for line in sys.stdin:
 "$tools/llvm-profdata" merge --sparse --failure-mode=all -o "$build/all.profdata" "$raw"/*.profraw || exit 1
 # shellcheck disable=SC2086
 python3 -B tests/coverage/report.py --tools "$tools" --profile "$build/all.profdata" --objects $objects \
-    --library "$CARGO_TARGET_DIR/debug/libsshwire.so" --gaps "$build/gaps.txt" --write docs/coverage.md
+    --library "$CARGO_TARGET_DIR/release/libsshwire.so" --gaps "$build/gaps.txt" --write docs/coverage.md
 status=$?
 for name in "${failed[@]}"; do
     echo "coverage: these tests have failed: $name"

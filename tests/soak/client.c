@@ -6,13 +6,17 @@
  *   m   its sessions are killed from outside
  *
  * Workers are dealt out to the places in turn. SOAK_PAUSE_MS is how long one rests at most between two things; the time is
- * diced. SOAK_NAME begins the names of its files. Every 3 s it prints a line of figures in JSON, and ends when its standard input does, with 1 when something went
- * wrong that was not meant to.
+ * diced. SOAK_NAME begins the names of its files. Every 3 s it prints a line of figures in JSON. Now and then all workers pause
+ * with their connections open; when all do, "calm" is 1 in some lines: what is held then does not depend on how fast the
+ * machine is. It ends when its standard input does, with 1 when something went wrong that was not meant to.
  */
 #include "client.h"
 
 #define MAX_PLACES 16
 #define MAX_WORKERS 1000
+/* How long the workers work between two pauses, and how long a pause lasts once it is calm: some lines of figures. */
+#define BUSY_MS 20000
+#define CALM_MS 10000
 
 const char *client_name = "file-";
 uint16_t echo_port;
@@ -23,7 +27,8 @@ atomic_bool stopping;
 static struct place places[MAX_PLACES];
 static uint32_t pause_ms = 8000;
 static ssh_key *user_key, *host_key;
-static atomic_size_t open_now, rounds, acts, lasted;
+static atomic_size_t open_now, rounds, acts, lasted, waiting;
+static atomic_bool calming;
 
 /* --- failures and noise ------------------------------------------------------------------------------ */
 
@@ -187,11 +192,17 @@ static void leave(struct worker *worker, ssh_transport *transport)
     atomic_fetch_sub(&open_now, 1);
 }
 
+/* Some time without work, longer when all pause. */
 static void rest(struct worker *worker)
 {
     uint32_t left = dice(&worker->state, pause_ms + 1);
-    for (; left > 0 && !atomic_load(&stopping); left -= left < 50 ? left : 50)
-        usleep((left < 50 ? left : 50) * 1000);
+    for (; left > 0 && !atomic_load(&stopping); left -= left < 50 ? left : 50) {
+        atomic_fetch_add(&waiting, 1);
+        do
+            usleep((left < 50 ? left : 50) * 1000);
+        while (atomic_load(&calming) && !atomic_load(&stopping));
+        atomic_fetch_sub(&waiting, 1);
+    }
 }
 
 static void *work(void *argument)
@@ -223,11 +234,13 @@ static void *work(void *argument)
 
 /* --- the program ------------------------------------------------------------------------------------- */
 
-static void print_figures(void)
+static void print_figures(bool calm)
 {
-    printf("{\"open\":%zu,\"rounds\":%zu,\"acts\":%zu,\"moved\":%zu,\"key_exchanges\":%zu,\"cuts\":%zu,\"planned\":%zu,"
+    /* What the allocator could give back is not held. */
+    malloc_trim(0);
+    printf("{\"calm\":%d,\"open\":%zu,\"rounds\":%zu,\"acts\":%zu,\"moved\":%zu,\"key_exchanges\":%zu,\"cuts\":%zu,\"planned\":%zu,"
            "\"unplanned\":%zu,",
-           atomic_load(&open_now), atomic_load(&rounds), atomic_load(&acts), atomic_load(&moved),
+           calm, atomic_load(&open_now), atomic_load(&rounds), atomic_load(&acts), atomic_load(&moved),
            atomic_load(&key_exchanges), atomic_load(&cuts), atomic_load(&planned), atomic_load(&unplanned));
     print_memory();
     printf("}\n");
@@ -282,8 +295,16 @@ int main(int argc, char **argv)
                                      .state = (i + 1) * 0x9e3779b97f4a7c15 + (uint64_t)getpid()};
         soak_thread(work, &workers[i]);
     }
-    while (!soak_is_over(FIGURES_MS))
-        print_figures();
+    for (int phase = 0, calm = 0; !soak_is_over(FIGURES_MS); print_figures(calm)) {
+        phase += FIGURES_MS;
+        atomic_store(&calming, phase > BUSY_MS);
+        /* Things that were begun come to their end first. */
+        calm = phase > BUSY_MS && atomic_load(&waiting) == count;
+        if (phase > BUSY_MS && !calm)
+            phase = BUSY_MS;
+        else if (phase > BUSY_MS + CALM_MS)
+            phase = 0;
+    }
     atomic_store(&stopping, true);
     for (int waited = 0; atomic_load(&lasted) > 0 && waited < 2 * LIMIT_MS; waited += 50)
         usleep(50000);
@@ -293,7 +314,7 @@ int main(int argc, char **argv)
     }
     ssh_key_free(user_key);
     ssh_key_free(host_key);
-    print_figures();
+    print_figures(false);
     free(noise);
     return atomic_load(&unplanned) > 0;
 }

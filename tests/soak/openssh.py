@@ -79,6 +79,7 @@ class Clients:
     def __init__(self, scratch: pathlib.Path, port: int, echo_port: int, count: int) -> None:
         self.scratch, self.port, self.echo_port = scratch, port, echo_port
         self.runs, self.killed, self.failures = 0, 0, []
+        self._began = time.monotonic()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._options = ["-F", "none", "-i", str(scratch / "user"), "-o", f"UserKnownHostsFile={scratch}/known_hosts"]
@@ -103,7 +104,8 @@ class Clients:
                 act(number, dice)
             except (Failed, OSError, subprocess.SubprocessError) as error:
                 with self._lock:
-                    self.failures.append(f"{act.__name__.strip('_')}: {error}")
+                    after = time.monotonic() - self._began
+                    self.failures.append(f"{act.__name__.strip('_')}, after {after:.0f} s: {error}")
             with self._lock:
                 self.runs += 1
 
@@ -111,7 +113,10 @@ class Clients:
         return ["ssh", *self._options, "-p", str(self.port), *words]
 
     def _run(self, words: list[str], given: bytes) -> bytes:
-        done = subprocess.run(words, input=given, capture_output=True, timeout=LIMIT, check=False)
+        try:
+            done = subprocess.run(words, input=given, capture_output=True, timeout=LIMIT, check=False)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{words[0]} has not ended after {LIMIT} s") from None
         if done.returncode:
             raise Failed(f"{words[0]} ends with {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
         return done.stdout

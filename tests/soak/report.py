@@ -46,14 +46,18 @@ class Row:
 
 
 def rows(client: list[Sample], server: list[Sample], warm_up: float) -> list[Row]:
-    """Only while the client has all its connections: what comes after that is the end."""
+    """Judged are the samples taken while the client's connections were all open and still."""
     found = []
     until = client[-2].time
+    calm = [one.time for one in client if one.said["calm"]]
     for process, samples in (("client", client), ("server", server)):
         busy = [one for one in samples if one.time <= until]
+        # The server's are those between two calm ones of the client's.
+        still = [one for one in busy if one.said.get("calm") or any(
+            early <= one.time <= late and late - early < 5 for early, late in zip(calm, calm[1:]))]
         for figure in FIGURES:
-            points = [(one.time, figure.value(one)) for one in busy]
-            found.append(Row(process, figure.name, figure.unit, points, judge(points, warm_up, figure.slack)))
+            all_points, points = ([(one.time, figure.value(one)) for one in some] for some in (busy, still))
+            found.append(Row(process, figure.name, figure.unit, all_points, judge(points, warm_up, figure.slack)))
     return found
 
 
@@ -130,6 +134,10 @@ process each. Last run: {date}, {cores} cores, Linux {kernel}, {openssh}.
 {pictures}
 
 ## What stays flat
+
+Now and then the client's workers pause, all at once, with their connections open. What is held then is judged, for it does not
+depend on how much is under way, and so on how busy the machine is; the graphs show everything. Memory that the allocator can
+give back is given back before it is looked at (`malloc_trim`).
 
 The warm-up is the first sixth of the time. After it a figure may grow by {growth:.0f} % of the warm-up's median, plus 1 MiB, 10
 descriptors or handles, or 5 threads, and may not be more than {peak:.0f} % above the warm-up's maximum (plus the same). The

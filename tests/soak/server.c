@@ -255,6 +255,8 @@ static void sweep(void)
         ssh_status code = error == NULL ? SSH_OK : ssh_error_code(error);
         if (code <= 0 && -code < CODES)
             causes[-code]++;
+        if (code == SSH_ERR_KEX || code == SSH_ERR_PROTOCOL || code == SSH_ERR_INTERNAL)
+            fprintf(stderr, "a session ended with %s\n", ssh_error_message(error));
         ssh_error_free(error);
         ssh_transport_free(one->transport);
         if (one->socket >= 0)
@@ -268,6 +270,8 @@ static void sweep(void)
 static void print_figures(ssh_listener *listener)
 {
     const char *comma = "";
+    /* What the allocator could give back is not held. */
+    malloc_trim(0);
     printf("{\"open\":%zu,\"ended\":%zu,\"tasks\":%zu,", atomic_load(&open_now), atomic_load(&ended), atomic_load(&tasks));
     if (listener != NULL)
         printf("\"shortages\":%" PRIu64 ",", ssh_listener_counter(listener, SSH_LISTENER_SHORTAGES));
