@@ -51,7 +51,7 @@ struct State {
 impl Pool {
     /// A pool without threads. Those it makes have this name.
     pub(crate) fn new(name: &'static str, worker: &Arc<Worker>) -> Self {
-        Pool::with_maker(name, worker, |name, run| thread::spawn(name, run))
+        Pool::with_maker(name, worker, thread::spawn)
     }
 
     fn with_maker(name: &'static str, worker: &Arc<Worker>, make: Maker) -> Self {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::pty::drive;
 use crate::ssh_session::{echo_server, echoes, free_port};
 
 /// The talk goes on when the file is there.
-fn wait_for(file: &PathBuf) -> String {
+fn wait_for(file: &Path) -> String {
     format!(
         "send while [ ! -e '{}' ]; do sleep 0.05; done; echo go''on\nexpect goon\n",
         path(file)
