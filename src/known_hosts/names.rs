@@ -116,8 +116,6 @@ fn matches_list(list: &[u8], host: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::crypto::random::SeededRandom;
-    use crate::keys::test_support::quickest;
-    use std::time::Duration;
 
     fn fits(names: &str, host: &str) -> bool {
         matches(names.as_bytes(), host).unwrap()
@@ -203,10 +201,8 @@ mod tests {
             vec![format!("*{}b", pattern("a", 126)); 120].join(","),
             vec![pattern("*a", 500) + "b"; 32].join(","),
         ] {
-            let (time, found) = quickest(|| fits(&names, &host));
-            assert!(!found);
-            // 5 ms with optimisation, which tests are built without.
-            assert!(time < Duration::from_millis(100), "{time:?}");
+            // That takes some ms. Where each star tried all that the others leave, it would not end.
+            assert!(!fits(&names, &host));
         }
     }
 }
