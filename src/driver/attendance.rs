@@ -68,6 +68,8 @@ pub(crate) struct Interest {
     over: bool,
     /// When the I/O thread is going to attend to the time.
     timer: Option<Instant>,
+    /// Why the system does not tell of the socket any more.
+    pub(crate) deaf: Option<Error>,
     /// It is wanted earlier, but not so soon that it must be told at once.
     wants_turn: bool,
     /// The caller has left something unsaid that has time.
@@ -158,7 +160,7 @@ impl Shared {
                 let was_polled = matches!(interest.watcher, Watcher::Worker);
                 interest.watcher = Watcher::Caller(seat.clone());
                 if was_polled {
-                    self.tell_poller(&interest);
+                    self.tell_poller(&mut interest);
                 }
             }
             None => interest.sleepers += 1,
@@ -267,7 +269,7 @@ impl Shared {
             if interest.over || interest.sleepers > 0 {
                 interest.shy = SHY_WAITS;
                 interest.watcher = Watcher::Worker;
-                self.tell_poller(&interest);
+                self.tell_poller(&mut interest);
                 // What the caller has left undone is the I/O thread's now, and closing may have waited for this.
                 let undone = interest.unsaid || interest.wants_turn || interest.paused;
                 (false, interest.over || undone)
@@ -301,7 +303,7 @@ impl Shared {
             Watcher::Nobody if is_back => true,
             Watcher::Nobody => {
                 interest.watcher = Watcher::Worker;
-                self.tell_poller(&interest);
+                self.tell_poller(&mut interest);
                 // The caller may have left something undone: reading may be paused.
                 self.attend_soon();
                 false
@@ -345,7 +347,7 @@ impl Shared {
                 Watcher::Caller(seat) => (Some(seat.clone()), false),
                 Watcher::Nobody => {
                     interest.watcher = Watcher::Worker;
-                    self.tell_poller(&interest);
+                    self.tell_poller(&mut interest);
                     (None, !interest.paused)
                 }
                 Watcher::Worker => (None, !interest.paused),
@@ -373,7 +375,7 @@ impl Shared {
             }
             match &interest.watcher {
                 Watcher::Worker => {
-                    self.tell_poller(&interest);
+                    self.tell_poller(&mut interest);
                     None
                 }
                 Watcher::Caller(seat) => interest.polling.then(|| seat.clone()),
@@ -385,12 +387,17 @@ impl Shared {
         }
     }
 
-    fn tell_poller(&self, interest: &Interest) {
+    fn tell_poller(&self, interest: &mut Interest) {
         if let Some(worker) = self.worker.get() {
             let polled = matches!(interest.watcher, Watcher::Worker);
             let wanted = (polled && !interest.paused, polled && interest.writing);
-            // Fails only when the descriptor is gone, and then nothing is waited for.
-            let _ = self.stream.set_interest(worker, self.key, wanted);
+            if let Err(error) = self.stream.set_interest(worker, self.key, wanted) {
+                // Of a descriptor that is gone nothing is waited for. Of another one nothing would be heard any more.
+                if self.stream.is_open() {
+                    interest.deaf = Some(error);
+                    worker.attend(self.key);
+                }
+            }
         }
     }
 }

@@ -44,6 +44,11 @@ impl Shared {
         if self.has_ended.load(Ordering::Acquire) {
             return self.linger(ready, scratch);
         }
+        let deaf = self.interest.lock().deaf.take();
+        if let Some(error) = deaf {
+            self.end(error);
+            return self.linger(Ready::default(), scratch);
+        }
         let broken = self.sending.lock().broken;
         match self.work(ready, scratch, broken, READS_PER_TURN) {
             Ok((_, deadline)) => {

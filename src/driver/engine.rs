@@ -306,7 +306,7 @@ impl Worker {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Changes what a socket is waited for.
+    /// Changes what a socket is waited for; where the system does not change it, it is told anew.
     pub(crate) fn watch_again(
         &self,
         socket: &Socket,
@@ -314,7 +314,12 @@ impl Worker {
         (read, write): (bool, bool),
     ) -> Result<(), Error> {
         let data = epoll::EventData::new_u64(key);
-        socket.with_descriptor(|fd| epoll::modify(&self.epoll, fd, data, flags(read, write)))
+        socket.with_descriptor(|fd| {
+            epoll::modify(&self.epoll, fd, data, flags(read, write)).or_else(|_| {
+                self.unwatch_descriptor(fd);
+                epoll::add(&self.epoll, fd, data, flags(read, write))
+            })
+        })
     }
 
     /// Stops waiting for a socket. To close its descriptor is not enough: a forked child may hold the same

@@ -151,22 +151,25 @@ impl Listener {
         state.bound = None;
     }
 
-    fn watch(&self, state: &mut State, wanted: bool) {
+    /// False when the poller has no memory for it.
+    fn watch(&self, state: &mut State, wanted: bool) -> bool {
         let (Some(worker), Some(bound)) = (self.worker.get(), &state.bound) else {
-            return;
+            return true;
         };
         if state.watched == wanted {
-            return;
+            return true;
         }
         state.watched = wanted;
+        let mut all = true;
         for socket in &bound.sockets {
             if wanted {
-                // Fails only for want of kernel memory; the connections are then taken at the next turn.
-                let _ = worker.watch_descriptor(socket.as_fd(), self.key, (true, false));
+                let watched = worker.watch_descriptor(socket.as_fd(), self.key, (true, false));
+                all &= watched.is_ok();
             } else {
                 worker.unwatch_descriptor(socket.as_fd());
             }
         }
+        all
     }
 
     fn accept(self: &Arc<Self>, state: &mut State) -> Next {
@@ -199,8 +202,11 @@ impl Listener {
                 }
             }
         }
-        self.watch(state, true);
-        Next::At(None)
+        if self.watch(state, true) {
+            return Next::At(None);
+        }
+        self.watch(state, false);
+        Next::At(Some(Instant::now() + SHORTAGE_PAUSE))
     }
 
     fn begin(&self, place: Place, socket: Socket, originator: &Originator) {

@@ -491,8 +491,9 @@ impl Relay {
 
     // ---- turns -----------------------------------------------------------------------------------------
 
-    /// Has the poller wait for what can be dealt with, and for nothing else: it would come back at once.
-    fn watch(&self, state: &mut State) {
+    /// Has the poller wait for what can be dealt with, and for nothing else: it would come back at once. False when it has
+    /// no memory for it.
+    fn watch(&self, state: &mut State) -> bool {
         let reading = match state.stage {
             Stage::Greeting { .. } => true,
             Stage::Running(_) | Stage::Draining(_) => !state.readable && state.up.wants_more(),
@@ -501,20 +502,19 @@ impl Relay {
         let wanted = (reading, !state.down.is_empty());
         let before = std::mem::replace(&mut state.watched, wanted);
         if before == wanted {
-            return;
+            return true;
         }
-        // Fails only when the socket is closed.
-        let _ = match (before, wanted) {
+        let worker = &self.mark.worker;
+        match (before, wanted) {
             (_, (false, false)) => {
-                self.mark.worker.unwatch(&state.socket);
-                Ok(())
+                worker.unwatch(&state.socket);
+                true
             }
-            ((false, false), _) => self.mark.worker.watch(&state.socket, self.mark.key, wanted),
-            _ => self
-                .mark
-                .worker
-                .watch_again(&state.socket, self.mark.key, wanted),
-        };
+            ((false, false), _) => worker.watch(&state.socket, self.mark.key, wanted).is_ok(),
+            _ => worker
+                .watch_again(&state.socket, self.mark.key, wanted)
+                .is_ok(),
+        }
     }
 
     fn finish(&self, state: &mut State, clean: bool) -> Next {
@@ -552,10 +552,8 @@ impl Task for Relay {
         loop {
             match self.step(state, scratch) {
                 Found::GoOn => {}
-                Found::Wait(until) => {
-                    self.watch(state);
-                    return Next::At(until);
-                }
+                Found::Wait(until) if self.watch(state) => return Next::At(until),
+                Found::Wait(_) => return self.finish(state, false),
                 Found::End { clean } => return self.finish(state, clean),
             }
         }
