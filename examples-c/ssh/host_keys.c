@@ -45,6 +45,13 @@ void host_keys_tell_changed(const ssh_error *error)
         note(LEVEL_FATAL, "%s", lines[i]);
 }
 
+bool host_keys_are_doubtful(ssh_transport *transport)
+{
+    int32_t verdict = 0;
+    return ssh_transport_known_hosts_verdict(transport, &verdict, NULL) == SSH_OK &&
+           (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE);
+}
+
 void host_keys_tell(const ssh_config_host *host, ssh_transport *transport)
 {
     int32_t verdict = 0;
@@ -54,7 +61,7 @@ void host_keys_tell(const ssh_config_host *host, ssh_transport *transport)
     snprintf(shown, sizeof shown, port == 22 ? "%s" : "[%s]:%u", alias != NULL ? alias : name, port);
     if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
         return;
-    if (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
+    if (host_keys_are_doubtful(transport))
         note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", name);
     if (verdict != SSH_KNOWN_HOSTS_UNKNOWN)
         return;

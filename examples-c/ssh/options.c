@@ -222,8 +222,9 @@ static void finish(struct options *options, const struct counts *counts)
     if (options->stdio_to != NULL) {
         set_first(options, "SessionType", "none");
         set_first(options, "RequestTTY", "no");
-        set_first(options, "ExitOnForwardFailure", "yes");
-        set_first(options, "ClearAllForwardings", "yes");
+        /* These go without saying, so what -o says goes before. */
+        set(options, "ExitOnForwardFailure", "yes");
+        set(options, "ClearAllForwardings", "yes");
     }
 }
 
