@@ -25,8 +25,10 @@ static void meet(struct asking *asking, ssh_transport *transport)
         return;
     ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
     char *fingerprint = asking_fingerprint(asking, key), *drawing = asking_drawing(asking, key);
-    note(LEVEL_INFO, "Host key fingerprint is %s\n%s", fingerprint != NULL ? fingerprint : "",
-         drawing != NULL ? drawing : "");
+    note(LEVEL_INFO, "Host key fingerprint is %s", fingerprint != NULL ? fingerprint : "");
+    char *rest = drawing, *line;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        note(LEVEL_INFO, "%s", line);
     ssh_memory_free(fingerprint);
     ssh_memory_free(drawing);
     ssh_key_free(key);

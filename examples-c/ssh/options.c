@@ -241,8 +241,7 @@ void options_parse(struct options *options, int argc, char **argv)
         opterr = 0;
         while ((letter = getopt(argc, argv, letters)) != -1) {
             if (letter == '?') {
-                fprintf(stderr, "ssh: %s -- %c\n",
-                        strchr(letters, optopt) != NULL ? "option requires an argument" : "unknown option", optopt);
+                say("%s -- %c", strchr(letters, optopt) != NULL ? "option requires an argument" : "unknown option", optopt);
                 complain();
             }
             take(options, &counts, letter, optarg);
