@@ -36,15 +36,17 @@ static void meet(struct asking *asking, ssh_transport *transport)
 
 void host_keys_tell_changed(const ssh_error *error)
 {
-    static const char *const lines[] = {
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-    };
-    if (ssh_error_expected_fingerprint(error) == NULL)
+    static const char frame[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
+    /* Programs that read along look for these words. */
+    static const char changed[] = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @";
+    static const char revoked[] = "@       WARNING: REVOKED HOST KEY DETECTED!               @";
+    const char *expected = ssh_error_expected_fingerprint(error), *found = ssh_error_found_fingerprint(error);
+    if (expected == NULL || found == NULL)
         return;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        note(LEVEL_FATAL, "%s", lines[i]);
+    note(LEVEL_FATAL, "%s", frame);
+    /* A line of known hosts that has the very key that was shown, and did not let it pass, revokes it. */
+    note(LEVEL_FATAL, "%s", strcmp(expected, found) == 0 ? revoked : changed);
+    note(LEVEL_FATAL, "%s", frame);
 }
 
 bool host_keys_are_doubtful(ssh_transport *transport)

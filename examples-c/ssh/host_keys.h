@@ -15,7 +15,7 @@
  * then on. */
 void host_keys_install(ssh_config *config, const ssh_config_host *host, struct asking *asking, bool is_shell);
 
-/* The warning that a key is not the known one, if that is what went wrong. */
+/* The warning that a key is not the known one, or is revoked, if that is what went wrong. */
 void host_keys_tell_changed(const ssh_error *error);
 
 /* Tells what became of a key that was not known. */

@@ -216,3 +216,44 @@ fn names_that_are_no_plain_text() {
         );
     }
 }
+
+/// A key that is revoked is another matter than one that has changed, and for programs that read along, too.
+#[test]
+fn revoked_host_keys() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let line = |name: &str| fs::read_to_string(key(name).with_extension("pub")).expect("a key");
+    let host = format!("[127.0.0.1]:{}", rig.server.port);
+    let (revoked, changed) = (
+        "@       WARNING: REVOKED HOST KEY DETECTED!               @",
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+    );
+    for (known, banner, other) in [
+        (
+            format!("@revoked {host} {}", line("host_ed25519")),
+            revoked,
+            changed,
+        ),
+        (
+            format!("@revoked * {}", line("host_ed25519")),
+            revoked,
+            changed,
+        ),
+        (
+            format!("{host} {}", line("user_stranger")),
+            changed,
+            revoked,
+        ),
+    ] {
+        fs::write(rig.scratch.file("known"), &known).expect("known hosts");
+        for mut command in [rig.ssh(&[]), rig.real_ssh("SSH")] {
+            command.args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]);
+            command.args(["-o", "HostKeyAlgorithms=ssh-ed25519", "rig", "true"]);
+            let said = run(&mut command, b"", LIMIT).expect_code(255).stderr;
+            let what = format!("{:?} {known}: {said}", command.get_program());
+            assert!(said.lines().any(|line| line == banner), "{what}");
+            assert!(!said.contains(other), "{what}");
+            assert!(said.contains("Host key verification failed."), "{what}");
+        }
+    }
+}
