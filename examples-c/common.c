@@ -17,8 +17,12 @@ const char *program_name = "sshwire";
 
 static void line_to_stderr(const char *line)
 {
+    /* Names from the command line may hold anything, and do nothing to the terminal. */
+    char *safe = ssh_text_printable(line, strlen(line));
     /* One call, so that lines of several threads do not mix. */
-    fprintf(stderr, "%s: %s\n", program_name, line);
+    if (safe != NULL)
+        fprintf(stderr, "%s: %s\n", program_name, safe);
+    ssh_memory_free(safe);
 }
 
 void (*say_line)(const char *line) = line_to_stderr;

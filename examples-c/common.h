@@ -25,7 +25,7 @@ extern const char *program_name;
 /* Takes each line that say() and its kin make. At first it goes to standard error, behind the program's name. */
 extern void (*say_line)(const char *line);
 
-/* A line for a person. */
+/* A line for a person: escaped where it could do something to the terminal. */
 void say(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The same, and the end of the program with EXIT_TROUBLE. */

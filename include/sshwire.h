@@ -5316,7 +5316,8 @@ ssh_event *ssh_transport_accept_event(ssh_transport *transport);
  *                    granted later than that is cancelled
  * @param bound_port  receives the port that the server listens on; or NULL
  * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_STATE also when the address is forwarded
- *                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, what ended the session
+ *                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the
+ *                    session
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_request_port_forward(ssh_transport *transport,
@@ -5380,7 +5381,7 @@ ssh_channel *ssh_transport_open_forwarded_tcpip_channel(ssh_transport *transport
  * @param destination       the host to connect to, as the server knows it, or a path there
  * @param destination_port  its port, 0 with a path
  * @param error             receives the detail, or NULL: SSH_ERR_IO when the address is taken, SSH_ERR_INVALID_ARG,
- *                          SSH_ERR_STATE, what ended the session
+ *                          SSH_ERR_STATE, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the session
  * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
  */
 ssh_forward *ssh_forward_local(ssh_transport *transport,
@@ -5402,7 +5403,7 @@ ssh_forward *ssh_forward_local(ssh_transport *transport,
  * @param destination_port  its port, 0 with a path
  * @param timeout_ms        milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
  * @param error             receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_STATE,
- *                          SSH_ERR_TIMEOUT, what ended the session
+ *                          SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the session
  * @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
  */
 ssh_forward *ssh_forward_remote(ssh_transport *transport,
@@ -5540,7 +5541,8 @@ ssh_status ssh_request_serve(ssh_request *request,
  *                    each channel. Or NULL: then the channels, of the kind "auth-agent@openssh.com", come out of
  *                    ssh_transport_accept()
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
- * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY
+ *                    (see ssh_connect_config()), ...
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_channel_request_agent_forward(ssh_channel *channel,
@@ -5566,7 +5568,8 @@ ssh_status ssh_channel_request_agent_forward(ssh_channel *channel,
  * @param timeout_ms         milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
  * @param fake_cookie        receives the cookie that the server was given, in hexadecimal, freed with
  *                           ssh_memory_free(); or NULL
- * @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+ * @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY
+ *                           (see ssh_connect_config()), ...
  * @return SSH_OK or a failure. Any thread. Since 0.1.
  */
 ssh_status ssh_channel_request_x11(ssh_channel *channel,
@@ -6475,7 +6478,8 @@ ssh_status ssh_config_set_proxy_callback(ssh_config *config,
  * Connects to a destination and logs in, as ssh does with the same configuration: through the jump hosts of ProxyJump, each
  * a session within the one before, or through ProxyCommand; with its algorithms, Compression, RekeyLimit, ServerAlive...,
  * AddressFamily, BindAddress, ConnectTimeout and ConnectionAttempts; with its known hosts and StrictHostKeyChecking, where
- * a new key is written to the first file of UserKnownHostsFile once it is accepted; and with keys, prompts and passwords, in
+ * a new key is written to the first file of UserKnownHostsFile once it is accepted, and where a changed one is let pass no
+ * password is sent and nothing forwarded (the calls for that fail with SSH_ERR_HOSTKEY); and with keys, prompts and passwords, in
  * the order of PreferredAuthentications. What is to be done on the connection (RemoteCommand, LocalForward, SendEnv, ...)
  * is the program's matter: ssh_config_resolve() tells, and ssh_config_host_request_agent_forward() does what ForwardAgent
  * says.

@@ -305,6 +305,12 @@ pub enum HostKeyFault {
         /// What is revoked.
         fault: Box<CertificateFault>,
     },
+    /// It was let pass although another one is known, and that does not go for what was asked.
+    #[error(
+        "it is not the known one. StrictHostKeyChecking=no lets it pass for commands and files, not to forward a port, \
+         an agent or a display"
+    )]
+    Doubtful,
     /// The signature over the exchange hash is wrong.
     #[error("bad signature")]
     BadSignature,

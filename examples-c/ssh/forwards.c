@@ -31,6 +31,8 @@ static struct forward forwards[MOST_FORWARDS];
 static size_t count;
 /* Whether programs of the session may open channels to this side. */
 static bool offers;
+/* Nobody knows whose the host key is. Set before the session begins. */
+static bool is_withheld;
 
 static void describe(char *text, size_t room, const char *host, uint16_t port)
 {
@@ -134,8 +136,45 @@ static bool begin_kind(ssh_transport *transport, const ssh_config_host *host, in
     return good;
 }
 
+static const char no_ports[] = "Port forwarding is disabled to avoid man-in-the-middle attacks.";
+
+static bool wants_ports(const ssh_config_host *host)
+{
+    static const int32_t kinds[] = {SSH_CONFIG_FORWARD_LOCAL, SSH_CONFIG_FORWARD_DYNAMIC, SSH_CONFIG_FORWARD_REMOTE};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (ssh_config_host_forward(host, kinds[i], 0, NULL, NULL, NULL, NULL) == SSH_OK)
+            return true;
+    return false;
+}
+
+static bool wants_agent(const ssh_config_host *host)
+{
+    const char *forwarded = ssh_config_host_get(host, "ForwardAgent", 0);
+    return forwarded != NULL && strcmp(forwarded, "no") != 0;
+}
+
+bool forwards_withhold(const ssh_config_host *host)
+{
+    bool agent = wants_agent(host), display = ssh_config_host_is_yes(host, "ForwardX11"), ports = wants_ports(host);
+    is_withheld = true;
+    if (agent)
+        note(LEVEL_ERROR, "Agent forwarding is disabled to avoid man-in-the-middle attacks.");
+    if (display)
+        note(LEVEL_ERROR, "X11 forwarding is disabled to avoid man-in-the-middle attacks.");
+    if (ports)
+        note(LEVEL_ERROR, "%s", no_ports);
+    /* For ssh it is the same when a password could have been sent and was not. */
+    return agent || display || ports || ssh_config_host_is_yes(host, "PasswordAuthentication") ||
+           ssh_config_host_is_yes(host, "KbdInteractiveAuthentication");
+}
+
 bool forwards_begin(ssh_transport *transport, const ssh_config_host *host)
 {
+    if (is_withheld) {
+        /* The library would refuse, too, with more words. */
+        note(LEVEL_ERROR, "%s", no_ports);
+        return false;
+    }
     bool good = begin_kind(transport, host, SSH_CONFIG_FORWARD_LOCAL, 'L');
     good = begin_kind(transport, host, SSH_CONFIG_FORWARD_DYNAMIC, 'D') && good;
     return begin_kind(transport, host, SSH_CONFIG_FORWARD_REMOTE, 'R') && good;
@@ -148,8 +187,7 @@ bool forwards_begin(ssh_transport *transport, const ssh_config_host *host)
 static void offer_agent(ssh_channel *channel, const ssh_config_host *host)
 {
     ssh_error *error = NULL;
-    const char *forwarded = ssh_config_host_get(host, "ForwardAgent", 0);
-    if (forwarded == NULL || strcmp(forwarded, "no") == 0)
+    if (!wants_agent(host))
         return;
     if (ssh_config_host_request_agent_forward(host, channel, SSH_TIMEOUT_DEFAULT, &error) == SSH_OK)
         offers = true;
@@ -197,6 +235,8 @@ static void offer_display(ssh_channel *channel, const ssh_config_host *host)
 
 void forwards_offer(ssh_channel *channel, const ssh_config_host *host)
 {
+    if (is_withheld)
+        return;
     offer_display(channel, host);
     offer_agent(channel, host);
 }

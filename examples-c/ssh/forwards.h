@@ -11,6 +11,11 @@
 /* Begins those that are configured. False when one could not be begun; a person was told. */
 bool forwards_begin(ssh_transport *transport, const ssh_config_host *host);
 
+/* For a host key of which nobody knows whose it is: nothing is forwarded from here on, neither what is configured, of which
+ * a person is told, nor what is asked for later. True when that leaves something out that was wanted, which with
+ * ExitOnForwardFailure is the end. */
+bool forwards_withhold(const ssh_config_host *host);
+
 /* Ends the one of a kind ('L', 'R' or 'D') that listens where the configuration's first DynamicForward does. False when
  * there is none. */
 bool forwards_end_one(const ssh_config_host *host, char kind);

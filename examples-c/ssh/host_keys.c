@@ -25,8 +25,10 @@ static void meet(struct asking *asking, ssh_transport *transport)
         return;
     ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
     char *fingerprint = asking_fingerprint(asking, key), *drawing = asking_drawing(asking, key);
-    note(LEVEL_INFO, "Host key fingerprint is %s\n%s", fingerprint != NULL ? fingerprint : "",
-         drawing != NULL ? drawing : "");
+    note(LEVEL_INFO, "Host key fingerprint is %s", fingerprint != NULL ? fingerprint : "");
+    char *rest = drawing, *line;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        note(LEVEL_INFO, "%s", line);
     ssh_memory_free(fingerprint);
     ssh_memory_free(drawing);
     ssh_key_free(key);
@@ -34,15 +36,24 @@ static void meet(struct asking *asking, ssh_transport *transport)
 
 void host_keys_tell_changed(const ssh_error *error)
 {
-    static const char *const lines[] = {
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
-        "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@",
-    };
-    if (ssh_error_expected_fingerprint(error) == NULL)
+    static const char frame[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
+    /* Programs that read along look for these words. */
+    static const char changed[] = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @";
+    static const char revoked[] = "@       WARNING: REVOKED HOST KEY DETECTED!               @";
+    const char *expected = ssh_error_expected_fingerprint(error), *found = ssh_error_found_fingerprint(error);
+    if (expected == NULL || found == NULL)
         return;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        note(LEVEL_FATAL, "%s", lines[i]);
+    note(LEVEL_FATAL, "%s", frame);
+    /* A line of known hosts that has the very key that was shown, and did not let it pass, revokes it. */
+    note(LEVEL_FATAL, "%s", strcmp(expected, found) == 0 ? revoked : changed);
+    note(LEVEL_FATAL, "%s", frame);
+}
+
+bool host_keys_are_doubtful(ssh_transport *transport)
+{
+    int32_t verdict = 0;
+    return ssh_transport_known_hosts_verdict(transport, &verdict, NULL) == SSH_OK &&
+           (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE);
 }
 
 void host_keys_tell(const ssh_config_host *host, ssh_transport *transport)
@@ -54,7 +65,7 @@ void host_keys_tell(const ssh_config_host *host, ssh_transport *transport)
     snprintf(shown, sizeof shown, port == 22 ? "%s" : "[%s]:%u", alias != NULL ? alias : name, port);
     if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
         return;
-    if (verdict == SSH_KNOWN_HOSTS_CHANGED || verdict == SSH_KNOWN_HOSTS_OTHER_TYPE)
+    if (host_keys_are_doubtful(transport))
         note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", name);
     if (verdict != SSH_KNOWN_HOSTS_UNKNOWN)
         return;

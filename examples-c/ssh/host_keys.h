@@ -15,11 +15,14 @@
  * then on. */
 void host_keys_install(ssh_config *config, const ssh_config_host *host, struct asking *asking, bool is_shell);
 
-/* The warning that a key is not the known one, if that is what went wrong. */
+/* The warning that a key is not the known one, or is revoked, if that is what went wrong. */
 void host_keys_tell_changed(const ssh_error *error);
 
 /* Tells what became of a key that was not known. */
 void host_keys_tell(const ssh_config_host *host, ssh_transport *transport);
+
+/* Whether the key was let pass although another one is known. */
+bool host_keys_are_doubtful(ssh_transport *transport);
 
 /* Returns when nobody is asked about the server's keys any more, and nobody will be: what comes from here on has the
  * terminal for itself. */

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* syslog */
+#define _GNU_SOURCE /* syslog, asprintf */
 #include "logging.h"
 
 #include <errno.h>
@@ -21,27 +21,31 @@ static bool to_system;
 static const char *const words[] = {"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"};
 static const int priorities[] = {LOG_CRIT, LOG_CRIT, LOG_ERR, LOG_INFO, LOG_INFO, LOG_DEBUG, LOG_DEBUG, LOG_DEBUG};
 
-static void put_line(enum level level, const char *text)
+/* All that the program says comes through here. Names from the command line and from files may hold anything, and do
+ * nothing to the terminal. */
+static void put_line(enum level level, const char *prefix, const char *text)
 {
-    char line[4200];
     if ((int)level > atomic_load(&shown))
         return;
-    if (to_system) {
-        syslog(priorities[level], "%s", text);
-        return;
-    }
+    char *safe = ssh_text_printable(text, strlen(text)), *line = NULL;
     /* On a raw terminal a line end goes down and not back. One call, so that lines of several threads do not mix. */
     const char *end = destination == STDERR_FILENO && terminal_is_raw() ? "\r\n" : "\n";
-    int length = snprintf(line, sizeof line, "%s%s", text, end);
-    write_all(destination, line, length < (int)sizeof line ? (size_t)length : sizeof line - 1);
+    if (safe != NULL && to_system) {
+        syslog(priorities[level], "%s%s", prefix, safe);
+    } else if (safe != NULL) {
+        int length = asprintf(&line, "%s%s%s", prefix, safe, end);
+        if (length > 0)
+            write_all(destination, line, (size_t)length);
+        if (length >= 0)
+            free(line);
+    }
+    ssh_memory_free(safe);
 }
 
 /* What say() says ends the program in most cases. */
 static void say_fatal(const char *text)
 {
-    char line[4200];
-    snprintf(line, sizeof line, "%s: %s", program_name, text);
-    put_line(LEVEL_FATAL, line);
+    put_line(LEVEL_FATAL, "ssh: ", text);
 }
 
 static void log_line(int32_t level, const char *channel, const char *message, void *userdata)
@@ -119,5 +123,5 @@ void note(enum level level, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    put_line(level, line);
+    put_line(level, "", line);
 }

@@ -26,7 +26,8 @@ enum level logging_level(void);
 enum level logging_level_of(const char *word);
 const char *logging_word(enum level level);
 
-/* A line for a person, if the level is shown. */
+/* A line for a person, if the level is shown. Whatever is in it stands there as one line, escaped where it could do something
+ * to the terminal. */
 void note(enum level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -168,6 +168,20 @@ static ssh_transport *connect_to(const struct options *options, ssh_config *conf
     return transport;
 }
 
+/* Begins what is to be forwarded, or ends the program when that is asked for and cannot be done. */
+static void begin_forwards(const ssh_config_host *host, ssh_transport *transport)
+{
+    bool insists = ssh_config_host_is_yes(host, "ExitOnForwardFailure");
+    if (host_keys_are_doubtful(transport)) {
+        if (!forwards_withhold(host) || !insists)
+            return;
+        note(LEVEL_FATAL, "Error: forwarding disabled due to host key check failure");
+        exit(EXIT_TROUBLE);
+    }
+    if (!forwards_begin(transport, host) && insists)
+        exit(EXIT_TROUBLE);
+}
+
 static int run(const struct options *options, const ssh_config_host *host, ssh_transport *transport)
 {
     const char *local = ssh_config_host_get(host, "LocalCommand", 0);
@@ -180,8 +194,7 @@ static int run(const struct options *options, const ssh_config_host *host, ssh_t
         standard.output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         standard.errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     }
-    if (!forwards_begin(transport, host) && ssh_config_host_is_yes(host, "ExitOnForwardFailure"))
-        exit(EXIT_TROUBLE);
+    begin_forwards(host, transport);
     host_keys_settle(transport);
     if (local != NULL && ssh_config_host_is_yes(host, "PermitLocalCommand"))
         child_run(local, false);

@@ -222,8 +222,9 @@ static void finish(struct options *options, const struct counts *counts)
     if (options->stdio_to != NULL) {
         set_first(options, "SessionType", "none");
         set_first(options, "RequestTTY", "no");
-        set_first(options, "ExitOnForwardFailure", "yes");
-        set_first(options, "ClearAllForwardings", "yes");
+        /* These go without saying, so what -o says goes before. */
+        set(options, "ExitOnForwardFailure", "yes");
+        set(options, "ClearAllForwardings", "yes");
     }
 }
 
@@ -240,8 +241,7 @@ void options_parse(struct options *options, int argc, char **argv)
         opterr = 0;
         while ((letter = getopt(argc, argv, letters)) != -1) {
             if (letter == '?') {
-                fprintf(stderr, "ssh: %s -- %c\n",
-                        strchr(letters, optopt) != NULL ? "option requires an argument" : "unknown option", optopt);
+                say("%s -- %c", strchr(letters, optopt) != NULL ? "option requires an argument" : "unknown option", optopt);
                 complain();
             }
             take(options, &counts, letter, optarg);

@@ -107,6 +107,7 @@ impl Transport {
         let shared = &self.shared;
         shared.check_process()?;
         self.require(Role::Client)?;
+        self.require_certain_host_key()?;
         let deadline = timeout.deadline();
         let id = {
             let mut serving = shared.serving.lock();
@@ -191,6 +192,7 @@ impl Transport {
         handler: Option<ForwardHandler>,
     ) -> Result<(), Error> {
         self.require(Role::Client)?;
+        self.require_certain_host_key()?;
         let before = {
             let mut serving = self.shared.serving.lock();
             serving.open_services()?.connection.allow_open(kind, true);

@@ -73,6 +73,14 @@ impl Transport {
         let judge = self.options().host_key_judge;
         judge.is_some_and(|judge| judge.is_doubtful())
     }
+
+    /// Refuses to forward anything to or for whoever has a key of which nobody knows whose it is.
+    pub(crate) fn require_certain_host_key(&self) -> Result<(), Error> {
+        match self.is_host_key_doubtful() {
+            true => Err(HostKeyFault::Doubtful.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What is known about the server's host key (client).

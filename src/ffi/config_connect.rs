@@ -97,7 +97,8 @@ pub unsafe extern "C" fn ssh_config_set_proxy_callback(
 /// Connects to a destination and logs in, as ssh does with the same configuration: through the jump hosts of ProxyJump, each
 /// a session within the one before, or through ProxyCommand; with its algorithms, Compression, RekeyLimit, ServerAlive...,
 /// AddressFamily, BindAddress, ConnectTimeout and ConnectionAttempts; with its known hosts and StrictHostKeyChecking, where
-/// a new key is written to the first file of UserKnownHostsFile once it is accepted; and with keys, prompts and passwords, in
+/// a new key is written to the first file of UserKnownHostsFile once it is accepted, and where a changed one is let pass no
+/// password is sent and nothing forwarded (the calls for that fail with SSH_ERR_HOSTKEY); and with keys, prompts and passwords, in
 /// the order of PreferredAuthentications. What is to be done on the connection (RemoteCommand, LocalForward, SendEnv, ...)
 /// is the program's matter: ssh_config_resolve() tells, and ssh_config_host_request_agent_forward() does what ForwardAgent
 /// says.

@@ -40,7 +40,7 @@ pub struct ssh_forward {
 /// @param destination       the host to connect to, as the server knows it, or a path there
 /// @param destination_port  its port, 0 with a path
 /// @param error             receives the detail, or NULL: SSH_ERR_IO when the address is taken, SSH_ERR_INVALID_ARG,
-///                          SSH_ERR_STATE, what ended the session
+///                          SSH_ERR_STATE, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the session
 /// @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_forward_local(
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn ssh_forward_local(
 /// @param destination_port  its port, 0 with a path
 /// @param timeout_ms        milliseconds to wait for the server's answer; SSH_TIMEOUT_DEFAULT is the channel timeout
 /// @param error             receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_STATE,
-///                          SSH_ERR_TIMEOUT, what ended the session
+///                          SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the session
 /// @return a forwarding, freed with ssh_forward_free(), or NULL. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_forward_remote(

@@ -59,7 +59,8 @@ pub type ssh_forward_callback = Option<
 ///                    granted later than that is cancelled
 /// @param bound_port  receives the port that the server listens on; or NULL
 /// @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_STATE also when the address is forwarded
-///                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, what ended the session
+///                    already, SSH_ERR_LIMIT, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY (see ssh_connect_config()), what ended the
+///                    session
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_request_port_forward(

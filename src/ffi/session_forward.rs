@@ -26,7 +26,8 @@ use super::transport_object;
 ///                    each channel. Or NULL: then the channels, of the kind "auth-agent@openssh.com", come out of
 ///                    ssh_transport_accept()
 /// @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
-/// @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+/// @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY
+///                    (see ssh_connect_config()), ...
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_request_agent_forward(
@@ -66,7 +67,8 @@ pub unsafe extern "C" fn ssh_channel_request_agent_forward(
 /// @param timeout_ms         milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
 /// @param fake_cookie        receives the cookie that the server was given, in hexadecimal, freed with
 ///                           ssh_memory_free(); or NULL
-/// @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, ...
+/// @param error              receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_INVALID_ARG, SSH_ERR_TIMEOUT, SSH_ERR_HOSTKEY
+///                           (see ssh_connect_config()), ...
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_request_x11(

@@ -73,6 +73,7 @@ impl Forward {
         purpose: Purpose,
     ) -> Result<Self, Error> {
         transport.require(Role::Client)?;
+        transport.require_certain_host_key()?;
         let group = Group::new(transport.clone(), DEFAULT_CONNECTIONS);
         let (listener, bound) = Listener::bind(&group, listen, |_| purpose)?;
         listener.start()?;

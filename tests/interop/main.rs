@@ -15,6 +15,7 @@ mod certificates;
 mod config;
 mod connect;
 mod connect_keys;
+mod doubtful_hosts;
 mod dropbear;
 mod events;
 mod exec;

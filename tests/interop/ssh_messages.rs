@@ -1,9 +1,10 @@
 //! What `examples-c/ssh` says when it does not get in: each message tells a person what to do.
 
 use std::fs;
+use std::process::Command;
 
 use crate::need;
-use crate::peers::{key, path, Agent, Rig, Sshd, PASSPHRASE};
+use crate::peers::{key, path, program, Agent, Rig, Sshd, PASSPHRASE};
 use crate::process::{run, Output, LIMIT};
 
 /// Runs `true` over there; whoever asks is given this answer, if there is one.
@@ -184,5 +185,75 @@ fn host_keys() {
                 "Host key verification failed",
             ],
         );
+    }
+}
+
+/// Names do nothing to the terminal that they are shown on, wherever they come from, and stay readable.
+#[test]
+fn names_that_are_no_plain_text() {
+    let bad = "hä\x1b[2m\ny\u{9b}1m\u{202e}";
+    let (key, option) = (format!("/no/{bad}"), format!("{bad}=yes"));
+    let (key, option) = (key.as_str(), option.as_str());
+    for (name, arguments, shown) in [
+        ("exec", &["-p1", bad, "true"][..], true),
+        ("ssh", &["-p1", bad], true),
+        ("ssh", &["-i", key, "-p1", "127.0.0.1"], true),
+        ("ssh", &["-o", option, "127.0.0.1"], false),
+        ("ssh", &["-W", bad, "-p1", "127.0.0.1"], false),
+        ("ssh", &["-E", key, "127.0.0.1"], false),
+        ("ssh", &["-\x1b", "127.0.0.1"], false),
+    ] {
+        let mut command = Command::new(program(name));
+        command.args(["-F", "none"]).args(arguments);
+        let said = run(&mut command, b"", LIMIT).stderr;
+        let what = format!("{name} {arguments:?}: {said:?}");
+        assert!(said.ends_with('\n'), "{what}");
+        assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{what}");
+        assert!(!said.lines().any(|line| line.starts_with('y')), "{what}");
+        assert!(
+            !shown || said.contains(r"hä\u{1b}[2m\ny\u{9b}1m\u{202e}"),
+            "{what}"
+        );
+    }
+}
+
+/// A key that is revoked is another matter than one that has changed, and for programs that read along, too.
+#[test]
+fn revoked_host_keys() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let line = |name: &str| fs::read_to_string(key(name).with_extension("pub")).expect("a key");
+    let host = format!("[127.0.0.1]:{}", rig.server.port);
+    let (revoked, changed) = (
+        "@       WARNING: REVOKED HOST KEY DETECTED!               @",
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+    );
+    for (known, banner, other) in [
+        (
+            format!("@revoked {host} {}", line("host_ed25519")),
+            revoked,
+            changed,
+        ),
+        (
+            format!("@revoked * {}", line("host_ed25519")),
+            revoked,
+            changed,
+        ),
+        (
+            format!("{host} {}", line("user_stranger")),
+            changed,
+            revoked,
+        ),
+    ] {
+        fs::write(rig.scratch.file("known"), &known).expect("known hosts");
+        for mut command in [rig.ssh(&[]), rig.real_ssh("SSH")] {
+            command.args(["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]);
+            command.args(["-o", "HostKeyAlgorithms=ssh-ed25519", "rig", "true"]);
+            let said = run(&mut command, b"", LIMIT).expect_code(255).stderr;
+            let what = format!("{:?} {known}: {said}", command.get_program());
+            assert!(said.lines().any(|line| line == banner), "{what}");
+            assert!(!said.contains(other), "{what}");
+            assert!(said.contains("Host key verification failed."), "{what}");
+        }
     }
 }
