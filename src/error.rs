@@ -44,6 +44,14 @@ pub enum Error {
     /// The transport below, whose channel carries this one, has ended, and why.
     #[error("connection lost: the transport below has ended: {0}")]
     Below(Box<Error>),
+    /// What went wrong with one of the hosts of a way, or on the way to it.
+    #[error("{place}: {cause}")]
+    At {
+        /// The host, as a person knows it.
+        place: String,
+        /// What went wrong.
+        cause: Box<Error>,
+    },
     /// The application's stream failed, with the status that it gave.
     #[error("the {operation} function of the stream failed with {status}")]
     Stream {
@@ -617,6 +625,7 @@ impl Error {
     /// The peer learns this number and no detail of ours.
     pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
         match self {
+            Error::At { cause, .. } => cause.disconnect_reason(),
             Error::Io { .. }
             | Error::Resolve { .. }
             | Error::ConnectionLost

@@ -77,6 +77,7 @@ static bool obey(struct escapes *escapes, char character)
     switch (character) {
     case '.':
         note(LEVEL_FATAL, "%c.", escapes->character);
+        note(LEVEL_INFO, "Connection to %s closed.", ssh_config_host_name(escapes->host));
         session_end(EXIT_TROUBLE);
     case '?': show_help(escapes); return true;
     case '#':

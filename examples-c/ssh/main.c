@@ -135,11 +135,11 @@ static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *er
         note(LEVEL_FATAL, "%s@%s: Permission denied (%s).", ssh_config_host_user(host), name,
              methods != NULL ? methods : "");
         break;
-    case SSH_ERR_RESOLVE: say("Could not resolve hostname %s: %s", name, ssh_error_message(error)); break;
+    /* These name the host, which may be one on the way. */
+    case SSH_ERR_RESOLVE: say("Could not resolve hostname: %s", ssh_error_message(error)); break;
     case SSH_ERR_IO:
     case SSH_ERR_TIMEOUT:
-        say("connect to host %s port %u: %s", name, ssh_config_host_port(host), ssh_error_message(error));
-        break;
+    case SSH_ERR_CHANNEL: say("connect to host %s", ssh_error_message(error)); break;
     default: say_error(name, error); exit(EXIT_TROUBLE);
     }
     exit(EXIT_TROUBLE);
@@ -190,7 +190,8 @@ static int run(const struct options *options, const ssh_config_host *host, ssh_t
     struct standard standard = {.input = STDIN_FILENO, .output = STDOUT_FILENO, .errors = STDERR_FILENO};
     if (ssh_config_host_is_yes(host, "StdinNull"))
         standard.input = -1;
-    if (waiting >= 0) {
+    /* Where nothing will be said any more, nobody is to wait for its end. */
+    if (waiting >= 0 && !is_idle) {
         standard.output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         standard.errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     }

@@ -70,7 +70,7 @@ impl ErrorObject {
 fn details(error: &Error) -> Details {
     let mut d = Details::default();
     match error {
-        Error::Below(cause) => return details(cause),
+        Error::Below(cause) | Error::At { cause, .. } => return details(cause),
         Error::Io { errno, .. }
         | Error::File { errno, .. }
         | Error::Agent(AgentFault::Unreachable { errno, .. }) => d.errno = *errno,

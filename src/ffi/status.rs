@@ -230,6 +230,7 @@ pub(crate) fn class(status: ssh_status) -> i32 {
 /// The status a caller sees for an error of the layers below.
 pub(crate) fn of(error: &Error) -> ssh_status {
     match error {
+        Error::At { cause, .. } => of(cause),
         Error::Io { .. } | Error::File { .. } => SSH_ERR_IO,
         Error::Resolve { .. } => SSH_ERR_RESOLVE,
         Error::ConnectionLost | Error::Below(_) => SSH_ERR_CONN_LOST,

@@ -257,3 +257,28 @@ fn revoked_host_keys() {
         }
     }
 }
+
+/// Of several hosts, the one that it is about.
+#[test]
+fn hosts_on_the_way() {
+    need!("SSHD", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let port = rig.server.port;
+    let elsewhere = format!("127.0.0.1 port {port}");
+    // Nobody but the system itself listens on the first port.
+    let output = attempt(&rig, &["-J", "127.0.0.1:1"], None);
+    assert!(!output.stderr.contains(&elsewhere), "{}", output.stderr);
+    tells(output, &["connect to host 127.0.0.1 port 1: ", "refused"]);
+    let output = attempt(&rig, &["-J", "rig", "-p", "1"], None);
+    tells(
+        output,
+        &["connect to host 127.0.0.1 port 1: channel open refused"],
+    );
+    let output = attempt(&rig, &["-J", "nobody-here@rig"], None);
+    tells(
+        output,
+        &[&format!("jump host nobody-here@127.0.0.1 port {port}: ")],
+    );
+    let output = attempt(&rig, &["-J", "nowhere.invalid"], None);
+    tells(output, &["Could not resolve hostname: ", "nowhere.invalid"]);
+}

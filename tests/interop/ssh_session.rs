@@ -211,6 +211,12 @@ fn into_the_background() {
         .run(&["-f", "rig", "sleep 0.1; echo said"])
         .expect_code(0);
     assert_eq!(output.text(), "said\n");
+    // Nobody waits for the end of what says nothing.
+    let mut quiet = rig.ssh(&["-f", "-N", "rig"]);
+    let (send, ended) = std::sync::mpsc::channel();
+    thread::spawn(move || send.send(run(&mut quiet, b"", LIMIT)));
+    let output = ended.recv_timeout(LIMIT).expect("the pipes are let go");
+    output.expect_code(0);
     rig.run(&["-f", "-N", "-p", "1", "rig"]).expect_code(255);
 }
 

@@ -86,6 +86,15 @@ impl<'a> Journey<'a> {
         resolved: &Resolved,
         through: Option<Vec<Hop>>,
     ) -> Result<Transport, Error> {
+        let reached = self.reach_unnamed(resolved, through);
+        reached.map_err(|error| at_host(resolved, error))
+    }
+
+    fn reach_unnamed(
+        &mut self,
+        resolved: &Resolved,
+        through: Option<Vec<Hop>>,
+    ) -> Result<Transport, Error> {
         // Hosts that are set up to be reached through each other.
         self.hops = self.hops.saturating_add(1);
         if self.hops > MAX_HOPS.saturating_add(1) {
@@ -133,7 +142,10 @@ impl<'a> Journey<'a> {
             let hop = self.config.resolve_jump(&last, self.surroundings)?;
             // The hosts before it, or what its own configuration says.
             let before = (!through.is_empty()).then_some(through);
-            let below = self.reach(&hop, before)?;
+            let below = self
+                .reach(&hop, before)
+                .and_then(|below| below.require_certain_host_key().map(|()| below))
+                .map_err(|error| at_jump_host(&hop, error))?;
             return Ok(Way::around(self.within(&below, resolved)?, None));
         }
         match resolved.text("ProxyCommand") {
@@ -200,6 +212,33 @@ impl<'a> Journey<'a> {
                 .remaining()
                 .map_or(most, |left| left.min(most)),
         )
+    }
+}
+
+/// Whom it is about, where the error itself does not say: an alias may lead over several hosts.
+fn at_host(resolved: &Resolved, cause: Error) -> Error {
+    match cause {
+        Error::Io { .. } | Error::Timeout(_) | Error::ChannelOpenRefused { .. } => Error::At {
+            place: format!("{} port {}", resolved.host_name(), resolved.port()),
+            cause: Box::new(cause),
+        },
+        cause => cause,
+    }
+}
+
+/// The same for a host on the way, of which the application may not know that it is one.
+fn at_jump_host(resolved: &Resolved, cause: Error) -> Error {
+    match cause {
+        cause @ (Error::At { .. } | Error::Resolve { .. } | Error::Cancelled) => cause,
+        cause => Error::At {
+            place: format!(
+                "jump host {}@{} port {}",
+                resolved.user(),
+                resolved.host_name(),
+                resolved.port()
+            ),
+            cause: Box::new(cause),
+        },
     }
 }
 

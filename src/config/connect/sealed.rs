@@ -27,7 +27,7 @@ impl Asker for Person {
     }
 
     fn passphrase(&self, path: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let prompt = format!("Passphrase for key '{}': ", shown(path));
+        let prompt = format!("Enter passphrase for key '{}': ", shown(path));
         self.ask(RequestKind::Passphrase, path, prompt)
     }
 }
