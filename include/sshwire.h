@@ -1522,7 +1522,7 @@ typedef struct ssh_revocations ssh_revocations;
  * What only old gear needs (SHA-1, CBC, small groups) must be named in full or come with SSH_PRESET_LEGACY; no
  * pattern adds it. Unknown names are refused with SSH_ERR_INVALID_ARG, and the list stays as it was. Getters return the
  * list in the same form. Before the start they show it as it is for a client; a server's defaults leave out
- * key exchange over the NIST curves, and it offers only host key algorithms that it has keys for.
+ * the NIST curves, but for host keys where it has no others.
  */
 typedef struct ssh_security_options ssh_security_options;
 

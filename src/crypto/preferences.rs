@@ -35,12 +35,15 @@ impl Preferences {
         }
     }
 
-    /// What a server offers unless told otherwise: the client's lists without key exchange over NIST curves, which
-    /// auditing tools count as a failure and which no current client depends on. Host keys are another matter: only
-    /// those are offered that the server was given, and whoever gives it one wants it shown.
+    /// What a server offers unless told otherwise: the client's lists without NIST curves, which auditing tools count as
+    /// failures and which no current client depends on. A server that has host keys for nothing else offers those all the
+    /// same (`proposal`).
     pub fn default_server() -> Self {
         let mut lists = Self::default_client();
         lists.kex.retain(|kex| !kex.starts_with("ecdh-sha2-nistp"));
+        lists
+            .host_key
+            .retain(|key| !key.starts_with("ecdsa-sha2-nistp"));
         lists
     }
 
@@ -57,9 +60,6 @@ impl Preferences {
     pub fn modern(role: Role) -> Self {
         let _ = role;
         let mut lists = Self::default_server();
-        lists
-            .host_key
-            .retain(|key| !key.starts_with("ecdsa-sha2-nistp"));
         lists.kex = vec![
             name::MLKEM768X25519_SHA256,
             name::SNTRUP761X25519_SHA512,
@@ -384,9 +384,10 @@ mod tests {
     }
 
     #[test]
-    fn server_defaults_exchange_no_keys_over_nist_curves() {
+    fn server_defaults_have_no_nist_curves() {
         let lists = Preferences::default_server();
-        assert!(lists.kex.iter().all(|name| !name.contains("nist")));
+        let mut names = lists.kex.iter().chain(&lists.host_key);
+        assert!(names.all(|name| !name.contains("nist")));
         assert!(Preferences::default_client()
             .kex
             .contains(&name::ECDH_SHA2_NISTP256));

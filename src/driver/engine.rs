@@ -315,10 +315,15 @@ impl Worker {
     ) -> Result<(), Error> {
         let data = epoll::EventData::new_u64(key);
         socket.with_descriptor(|fd| {
-            epoll::modify(&self.epoll, fd, data, flags(read, write)).or_else(|_| {
-                self.unwatch_descriptor(fd);
-                epoll::add(&self.epoll, fd, data, flags(read, write))
-            })
+            match epoll::modify(&self.epoll, fd, data, flags(read, write)) {
+                // It is not waited for, or not any more.
+                Err(Errno::NOENT) => Ok(()),
+                Err(_) => {
+                    self.unwatch_descriptor(fd);
+                    epoll::add(&self.epoll, fd, data, flags(read, write))
+                }
+                Ok(()) => Ok(()),
+            }
         })
     }
 

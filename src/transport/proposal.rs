@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::TransportConfig;
-use crate::crypto::algorithms::{self, name};
+use crate::crypto::algorithms::{self, name, Preferences};
 use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::kex::strict_marker;
@@ -59,5 +59,12 @@ fn host_key_algorithms(config: &TransportConfig, session: Option<&Session>) -> V
         (Role::Client, None) => true,
     };
     let offered = config.preferences.host_key.iter();
-    offered.filter(fits).copied().collect()
+    let names: Vec<_> = offered.filter(fits).copied().collect();
+    let usual = || Preferences::default_server().host_key == config.preferences.host_key;
+    if names.is_empty() && config.role == Role::Server && usual() {
+        // What it was given is all that it can show, and nobody has said that it must not.
+        let all = Preferences::default_client().host_key;
+        return all.iter().filter(fits).copied().collect();
+    }
+    names
 }

@@ -158,7 +158,11 @@ static void suffer(const call *c, bool warm)
         exit(1);
     }
     before = left_open();
-    CHECK(session().status == SSH_OK);
+    o = session();
+    if (o.status != SSH_OK) {
+        fprintf(stderr, "the second session after it: %s fails with %s\n", o.step, ssh_status_name(o.status));
+        exit(1);
+    }
     comes_down(left_open, "descriptors", before);
     /* The pools keep a few threads for a while. */
     if (warm)
