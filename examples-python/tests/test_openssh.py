@@ -173,7 +173,7 @@ class Client(Case):
                         connection.sendall(b"hello")
                         connection.shutdown(socket.SHUT_WR)
                         self.assertEqual(answers.read(20), b"echo hello")
-        with self.assertRaises(ValueError):
+        with self.assertRaisesRegex(sshwire.Error, "INVALID_ARG"):
             self.transport.forward_remote_dynamic(("127.0.0.1", 0), "localhost", LIMIT)
         with self.transport.open_tcp(*echo.address, LIMIT) as channel:
             channel.write(b"by hand")
