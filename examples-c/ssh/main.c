@@ -119,6 +119,14 @@ static void go_to_background(void)
  * The connection
  */
 
+/* The library's words for a name without address, without those that ssh has others for. */
+static const char *unresolved(const ssh_error *error)
+{
+    static const char ours[] = "cannot resolve ";
+    const char *message = ssh_error_message(error);
+    return strncmp(message, ours, sizeof ours - 1) == 0 ? message + sizeof ours - 1 : message;
+}
+
 /* Says what went wrong, and ends the program. */
 static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *error)
 {
@@ -136,7 +144,7 @@ static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *er
              methods != NULL ? methods : "");
         break;
     /* These name the host, which may be one on the way. */
-    case SSH_ERR_RESOLVE: say("Could not resolve hostname: %s", ssh_error_message(error)); break;
+    case SSH_ERR_RESOLVE: say("Could not resolve hostname %s", unresolved(error)); break;
     case SSH_ERR_IO:
     case SSH_ERR_TIMEOUT:
     case SSH_ERR_CHANNEL: say("connect to host %s", ssh_error_message(error)); break;

@@ -43,7 +43,8 @@ enum Watcher {
     Nobody,
 }
 
-/// What is waited for at the socket, and by whom; a leaf lock, but for the poller and the pool of events.
+/// What is waited for at the socket, and by whom; a leaf lock, but for the poller, the commands of its thread and the pool of
+/// events.
 #[derive(Default)]
 pub(crate) struct Interest {
     /// Nothing is read, for the peer does not take our answers.

@@ -562,6 +562,13 @@ impl Transport {
         self.shared.receiving.lock()
     }
 
+    /// Leaves behind what a poller without memory does.
+    #[cfg(test)]
+    pub(crate) fn deafen(&self, cause: Error) {
+        self.shared.interest.lock().deaf = Some(cause);
+        self.shared.attend_soon();
+    }
+
     /// Leaves behind what a failed write does.
     #[cfg(test)]
     pub(crate) fn break_sending(&self) {

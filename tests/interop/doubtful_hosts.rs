@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::need;
-use crate::peers::{key, path, program, Agent, Rig, Sshd};
+use crate::peers::{account, key, path, program, Agent, Rig, Sshd};
 use crate::process::{run, Output, Scratch, LIMIT};
 use crate::pty::drive;
 use crate::ssh_session::{echo_server, free_port};
@@ -214,5 +214,28 @@ fn other_programs_cannot_forward_either() {
         assert_eq!(output.text(), "", "{name} {arguments:?}");
         let said = "host key refused: it is not the known one";
         assert!(output.stderr.contains(said), "{name}: {}", output.stderr);
+    }
+}
+
+/// Nor is such a host gone through to another one.
+#[test]
+fn nobody_jumps_there() {
+    need!("SSHD", "SSH", "ACCOUNT");
+    let rig = Rig::sshd("");
+    let rest = fs::read_to_string(&rig.config).expect("configuration");
+    let text = format!(
+        "Host rig\n StrictHostKeyChecking no\n HostKeyAlgorithms ssh-ed25519\n\
+         Host behind\n HostName 127.0.0.1\n Port {}\n User {}\n ProxyJump rig\n UserKnownHostsFile {}\n{rest}",
+        rig.server.port,
+        account().0,
+        rig.scratch.file("known-behind").display(),
+    );
+    fs::write(&rig.config, text).expect("configuration");
+    for (known, status) in [("host_ed25519", 0), ("user_stranger", 255)] {
+        for mut command in both(&rig) {
+            know(&rig, known);
+            let output = run(command.args(["behind", "echo in"]), b"", LIMIT).expect_code(status);
+            assert_eq!(output.text() == "in\n", status == 0, "{}", output.text());
+        }
     }
 }

@@ -280,5 +280,5 @@ fn hosts_on_the_way() {
         &[&format!("jump host nobody-here@127.0.0.1 port {port}: ")],
     );
     let output = attempt(&rig, &["-J", "nowhere.invalid"], None);
-    tells(output, &["Could not resolve hostname: ", "nowhere.invalid"]);
+    tells(output, &["Could not resolve hostname nowhere.invalid: "]);
 }

@@ -512,6 +512,17 @@ fn what_comes_after_a_failed_write_does_not_hide_the_end() {
     assert_eq!(client.cause(), Some(Error::ConnectionLost));
 }
 
+/// Nothing would be heard of the peer any more, and no call would end.
+#[test]
+fn a_socket_that_cannot_be_watched_ends_the_transport() {
+    let (client, server) = connected();
+    let cause = Error::Resource("the poller has no memory");
+    client.deafen(cause.clone());
+    client.join(TIME).unwrap();
+    assert_eq!(client.cause(), Some(cause));
+    server.join(TIME).unwrap();
+}
+
 #[test]
 fn a_dead_transport_fails_at_once_and_keeps_the_cause() {
     let (client, server) = connected();
