@@ -34,19 +34,44 @@ static void meet(struct asking *asking, ssh_transport *transport)
     ssh_key_free(key);
 }
 
-void host_keys_tell_changed(const ssh_error *error)
+/* Programs that read along look for these words. */
+static void put_banner(enum level level, bool is_revoked)
 {
     static const char frame[] = "@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@";
-    /* Programs that read along look for these words. */
-    static const char changed[] = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @";
-    static const char revoked[] = "@       WARNING: REVOKED HOST KEY DETECTED!               @";
+    note(level, "%s", frame);
+    note(level, "%s",
+         is_revoked ? "@       WARNING: REVOKED HOST KEY DETECTED!               @"
+                    : "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @");
+    note(level, "%s", frame);
+}
+
+void host_keys_tell_changed(const ssh_error *error)
+{
     const char *expected = ssh_error_expected_fingerprint(error), *found = ssh_error_found_fingerprint(error);
-    if (expected == NULL || found == NULL)
-        return;
-    note(LEVEL_FATAL, "%s", frame);
-    /* A line of known hosts that has the very key that was shown, and did not let it pass, revokes it. */
-    note(LEVEL_FATAL, "%s", strcmp(expected, found) == 0 ? revoked : changed);
-    note(LEVEL_FATAL, "%s", frame);
+    /* What has the very key that was shown, and did not let it pass, revokes it. */
+    if (expected != NULL && found != NULL)
+        put_banner(LEVEL_FATAL, strcmp(expected, found) == 0);
+}
+
+/* A key that is not the known one, and that was let pass because of StrictHostKeyChecking=no. */
+static void tell_doubtful(const char *host, ssh_transport *transport)
+{
+    int32_t verdict = 0;
+    ssh_known_hosts_entry *entry = NULL;
+    ssh_transport_known_hosts_verdict(transport, &verdict, &entry);
+    ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
+    char *found = ssh_key_fingerprint(key, SSH_HASH_SHA256, NULL);
+    const char *file = ssh_known_hosts_entry_file(entry), *expected = ssh_known_hosts_entry_fingerprint(entry);
+    put_banner(LEVEL_ERROR, false);
+    note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", host);
+    note(LEVEL_ERROR, "It showed %s %s; %s:%llu has %s %s.", key_name(key), found != NULL ? found : "",
+         file != NULL ? file : "", (unsigned long long)ssh_known_hosts_entry_line(entry),
+         ssh_known_hosts_entry_key_type(entry), expected != NULL ? expected : "");
+    if (file != NULL)
+        note(LEVEL_ERROR, "If it was given a new key, remove the old one: ssh-keygen -f \"%s\" -R \"%s\"", file, host);
+    ssh_memory_free(found);
+    ssh_key_free(key);
+    ssh_known_hosts_entry_free(entry);
 }
 
 bool host_keys_are_doubtful(ssh_transport *transport)
@@ -66,7 +91,7 @@ void host_keys_tell(const ssh_config_host *host, ssh_transport *transport)
     if (ssh_transport_known_hosts_verdict(transport, &verdict, NULL) != SSH_OK)
         return;
     if (host_keys_are_doubtful(transport))
-        note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", name);
+        tell_doubtful(shown, transport);
     if (verdict != SSH_KNOWN_HOSTS_UNKNOWN)
         return;
     ssh_known_hosts *known = ssh_known_hosts_new();

@@ -19,7 +19,7 @@ int print_version(void)
  * -Q
  */
 
-enum list { LIST_KEX, LIST_CIPHERS, LIST_MACS, LIST_HOST_KEYS, LIST_COMPRESSION };
+enum list { LIST_KEX, LIST_CIPHERS, LIST_MACS, LIST_HOST_KEYS, LIST_USER_KEYS, LIST_COMPRESSION };
 
 static char *names_of(const ssh_security_options *options, enum list list)
 {
@@ -47,6 +47,10 @@ static bool is_plain(const char *name)
     return !is_certificate(name);
 }
 
+/* Those of users alone: keys in devices, which an agent signs with. */
+static const char security_keys[] = "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,"
+                                    "sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com";
+
 /* Signature algorithms that are no names of keys: those of RSA with SHA-2. */
 static bool is_key(const char *name)
 {
@@ -69,17 +73,26 @@ static const struct query {
     {"compression", LIST_COMPRESSION, NULL},
     {"kex", LIST_KEX, NULL},
     {"kexalgorithms", LIST_KEX, NULL},
-    {"key", LIST_HOST_KEYS, is_key},
-    {"key-cert", LIST_HOST_KEYS, is_certificate},
-    {"key-plain", LIST_HOST_KEYS, is_plain_key},
-    {"key-sig", LIST_HOST_KEYS, NULL},
+    {"key", LIST_USER_KEYS, is_key},
+    {"key-cert", LIST_USER_KEYS, is_certificate},
+    {"key-plain", LIST_USER_KEYS, is_plain_key},
+    {"key-sig", LIST_USER_KEYS, NULL},
     {"hostkeyalgorithms", LIST_HOST_KEYS, NULL},
-    {"pubkeyacceptedalgorithms", LIST_HOST_KEYS, NULL},
+    {"pubkeyacceptedalgorithms", LIST_USER_KEYS, NULL},
     {"mac", LIST_MACS, NULL},
     {"macs", LIST_MACS, NULL},
-    {"sig", LIST_HOST_KEYS, is_plain},
+    {"sig", LIST_USER_KEYS, is_plain},
 };
 #define QUERIES (sizeof queries / sizeof queries[0])
+
+static void print_names(const char *names, bool (*takes)(const char *name))
+{
+    char *copy = strdup(names != NULL ? names : ""), *rest = copy, *name;
+    while (rest != NULL && (name = strsep(&rest, ",")) != NULL)
+        if (takes == NULL || takes(name))
+            puts(name);
+    free(copy);
+}
 
 int list_algorithms(const char *what)
 {
@@ -99,10 +112,10 @@ int list_algorithms(const char *what)
         /* All that there is, the old as well. */
         ssh_security_options *options = ssh_security_options_new();
         ssh_security_options_set_preset(options, SSH_PRESET_LEGACY, NULL);
-        char *names = names_of(options, queries[i].list), *rest = names, *name;
-        while (rest != NULL && (name = strsep(&rest, ",")) != NULL)
-            if (queries[i].takes == NULL || queries[i].takes(name))
-                puts(name);
+        char *names = names_of(options, queries[i].list);
+        print_names(names, queries[i].takes);
+        if (queries[i].list == LIST_USER_KEYS)
+            print_names(security_keys, queries[i].takes);
         ssh_memory_free(names);
         ssh_security_options_free(options);
         return 0;

@@ -52,7 +52,7 @@ static void log_line(int32_t level, const char *channel, const char *message, vo
 {
     (void)userdata;
     if (level <= SSH_LOG_WARNING)
-        note(LEVEL_VERBOSE, "%s: %s", channel, message);
+        note(LEVEL_INFO, "Warning: %s", message);
     else
         note(level == SSH_LOG_INFO ? LEVEL_DEBUG1 : LEVEL_DEBUG2, "debug%d: %s: %s", level == SSH_LOG_INFO ? 1 : 2,
              channel, message);
@@ -88,9 +88,9 @@ bool logging_is_on_stderr(void)
 void logging_set_level(enum level level)
 {
     atomic_store(&shown, (int)level);
-    if (level >= LEVEL_VERBOSE)
+    if (level >= LEVEL_INFO)
         ssh_set_log_callback(log_line,
-                             level == LEVEL_VERBOSE  ? SSH_LOG_WARNING
+                             level <= LEVEL_VERBOSE  ? SSH_LOG_WARNING
                              : level == LEVEL_DEBUG1 ? SSH_LOG_INFO
                                                      : SSH_LOG_DEBUG,
                              NULL, NULL);

@@ -296,9 +296,9 @@ static void refuse_unknown(const ssh_config_host *host)
 {
     const char *remark;
     for (size_t i = 0; (remark = ssh_config_host_unsupported(host, i)) != NULL; i++)
-        if (strncmp(remark, "the options given:", 18) == 0 && strstr(remark, "not a keyword that is known") != NULL) {
-            const char *keyword = strchr(remark + 18, ' ');
-            fail("command-line: Bad configuration option:%s", keyword != NULL ? keyword : "");
+        if (strncmp(remark, "the option ", 11) == 0 && strstr(remark, "not a keyword that is known") != NULL) {
+            const char *keyword = strstr(remark, "\": ");
+            fail("command-line: Bad configuration option: %s", keyword != NULL ? keyword + 3 : remark);
         }
 }
 

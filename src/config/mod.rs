@@ -108,9 +108,9 @@ pub trait Surroundings {
 /// Where something is written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file, safe to show; words such as "the options given" where it was none.
+    /// The file, safe to show; words such as "the destination" where it was none.
     pub file: Arc<str>,
-    /// The number of the line or the option, from 1; 0 where there is none.
+    /// The number of the line, from 1; 0 where there is none.
     pub line: u64,
 }
 

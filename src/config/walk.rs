@@ -22,6 +22,8 @@ const MAX_INCLUDED: usize = 1024;
 const MAX_BYTES: usize = 4 * MAX_FILE;
 /// Most remarks that are kept.
 const MAX_REMARKS: usize = 1000;
+/// What messages show of an option that was given.
+const MAX_SHOWN_OPTION: usize = 200;
 
 pub(super) fn resolve(
     config: &Config,
@@ -83,11 +85,11 @@ struct Scope {
 
 impl Walk<'_> {
     fn options(&mut self, config: &Config) -> Result<(), Error> {
-        let file: Arc<str> = "the options given".into();
-        for (line, option) in (1..).zip(&config.options) {
+        for option in &config.options {
+            let shown = printable(option.as_bytes(), MAX_SHOWN_OPTION);
             let place = Place {
-                file: Arc::clone(&file),
-                line,
+                file: format!("the option \"{shown}\"").into(),
+                line: 0,
             };
             let Some(line) = line::parse(option.as_bytes()).map_err(|text| place.fault(text))?
             else {

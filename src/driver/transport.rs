@@ -467,6 +467,11 @@ impl Transport {
         self.shared.log.set(level, sink);
     }
 
+    /// Queues a line for the log.
+    pub(crate) fn log(&self, level: LogLevel, text: impl FnOnce() -> String) {
+        self.shared.log(level, text);
+    }
+
     /// Switches hex dumps of payloads in the log on or off.
     pub fn set_hexdump(&self, on: bool) {
         self.shared.hexdump.store(on, Ordering::Relaxed);

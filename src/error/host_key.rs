@@ -87,6 +87,18 @@ pub struct KnownHostsFault {
     pub found: String,
 }
 
+impl KnownHostsFault {
+    /// The command that removes the host's keys from the file; empty where they stand in none.
+    fn removal(&self) -> String {
+        match self.place.rsplit_once(':') {
+            Some((file, _)) if file.starts_with('/') => {
+                format!(": ssh-keygen -f \"{file}\" -R \"{}\"", self.host)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for KnownHostsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let KnownHostsFault {
@@ -105,12 +117,14 @@ impl fmt::Display for KnownHostsFault {
             KnownKeys::OfOtherTypes => write!(
                 f,
                 "{host} is known by a key of another type ({place}), and did not show that one but {key_type} {found}; \
-                 somebody may be in between. If the host was given a new key, remove the old one there"
+                 somebody may be in between. If the host was given a new key, remove the old one there{}",
+                self.removal()
             ),
             KnownKeys::Another => write!(
                 f,
                 "the key of {host} has changed: {place} has {expected}, it showed {key_type} {found}; somebody may be \
-                 in between. If the host was given a new key, remove the old one there"
+                 in between. If the host was given a new key, remove the old one there{}",
+                self.removal()
             ),
             KnownKeys::Revoked => write!(
                 f,

@@ -71,7 +71,7 @@ pub unsafe extern "C" fn ssh_config_host_get_written(
     value(host, keyword, index, |value| Some(&value.written))
 }
 
-/// Where the value is set, for messages: `file:line`, "the options given:1" or "the destination".
+/// Where the value is set, for messages: `file:line`, `the option "Port 22"` or "the destination".
 ///
 /// @param host     what was resolved
 /// @param keyword  the option, in any case

@@ -103,7 +103,10 @@ fn details(error: &Error) -> Details {
             d.expected = Some(c_string(expected));
             d.found = Some(c_string(found));
         }
-        Error::HostKey(HostKeyFault::Revoked { found, .. }) => d.found = Some(c_string(found)),
+        Error::HostKey(HostKeyFault::Revoked { found, .. }) => {
+            d.expected = Some(c_string(found));
+            d.found = Some(c_string(found));
+        }
         Error::HostKey(HostKeyFault::Known(fault)) => {
             d.expected = (!fault.expected.is_empty()).then(|| c_string(&fault.expected));
             d.found = Some(c_string(&fault.found));
@@ -284,7 +287,8 @@ pub unsafe extern "C" fn ssh_error_auth_methods(error: *const ssh_error) -> *con
     lend!(error, auth_methods)
 }
 
-/// The fingerprint of the host key that was expected, for SSH_ERR_HOSTKEY.
+/// The fingerprint of the host key that was expected, for SSH_ERR_HOSTKEY. One that is revoked is the very key that was
+/// found.
 ///
 /// @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
 #[no_mangle]

@@ -116,7 +116,7 @@ static void options_and_files(void)
     CHECK_OK(ssh_config_add_option(config, "Port 3", &error), error);
     ssh_config_host *host = ssh_config_resolve(config, "host", &error);
     CHECK(ssh_config_host_port(host) == 2 && is(ssh_config_host_user(host), "first"));
-    CHECK(is(ssh_config_host_get_place(host, "Port", 0), "the options given:1"));
+    CHECK(is(ssh_config_host_get_place(host, "Port", 0), "the option \"Port=2\""));
     ssh_config_host_free(host);
 
     /* What others may write decides nothing. */

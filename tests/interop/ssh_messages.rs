@@ -90,6 +90,12 @@ fn keys_that_are_missing_or_shown_to_all() {
         attempt(&rig, &["-F", path(&opened)], None),
         &["may be read by others and is not used; run chmod 600"],
     );
+    // It is told even where another key is good.
+    let place = format!("IdentityFile={}", path(&key("user_ed25519")));
+    let both = ["-F", path(&opened), "-o", "LogLevel=INFO"];
+    let output = attempt(&rig, &[&both[..], &["-o", &place]].concat(), None).expect_code(0);
+    let said = "Warning: ".to_owned() + path(&open) + " may be read by others and is not used";
+    assert_eq!(output.stderr.matches(&said).count(), 1, "{}", output.stderr);
 }
 
 #[test]
@@ -181,10 +187,25 @@ fn host_keys() {
                 "REMOTE HOST IDENTIFICATION HAS CHANGED",
                 &format!("{}:1", known.display()),
                 &fingerprint,
-                "remove the old one there",
+                &format!(
+                    "remove the old one there: ssh-keygen -f \"{}\" -R \"[127.0.0.1]:{}\"",
+                    known.display(),
+                    rig.server.port
+                ),
                 "Host key verification failed",
             ],
         );
+    }
+    // Let pass all the same.
+    let lax = ["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=INFO"];
+    let said = attempt(&rig, &lax, None).expect_code(0).stderr;
+    for expected in [
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+        &fingerprint,
+        &format!("{}:1 has ssh-ed25519 SHA256:", known.display()),
+        &format!("-R \"[127.0.0.1]:{}\"", rig.server.port),
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
     }
 }
 
@@ -256,6 +277,14 @@ fn revoked_host_keys() {
             assert!(said.contains("Host key verification failed."), "{what}");
         }
     }
+    // A list says the same as a line.
+    let list = rig.scratch.file("revoked");
+    fs::write(&list, line("host_ed25519")).expect("a list");
+    let option = format!("RevokedHostKeys={}", list.display());
+    tells(
+        attempt(&rig, &["-o", &option], None),
+        &[revoked, "is revoked", "Host key verification failed."],
+    );
 }
 
 /// Of several hosts, the one that it is about.

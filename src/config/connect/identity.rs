@@ -35,6 +35,8 @@ pub(super) enum Secret {
     Sealed(Arc<Sealed>),
     /// Not here, and why; an agent may have it. Nothing is to be said of the usual files, of which few are there.
     Absent(Option<String>),
+    /// In a file that others may read, and what to do.
+    Exposed(String),
 }
 
 impl Identity {
@@ -103,7 +105,7 @@ fn halves(
     if file.is_open {
         let why = "may be read by others and is not used; run chmod 600 on it";
         let why = format!("{} {why}", shown(path));
-        return (public, Secret::Absent(Some(why)));
+        return (public, Secret::Exposed(why));
     }
     match PrivateKey::load(&file.bytes, None) {
         Ok(key) => (Some(key.public().clone()), Secret::Here(key)),

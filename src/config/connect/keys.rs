@@ -13,6 +13,7 @@ use crate::codec::printable;
 use crate::config::Resolved;
 use crate::crypto::algorithms::apply;
 use crate::crypto::preferences;
+use crate::driver::LogLevel;
 use crate::error::{AgentFault, Error};
 use crate::keys::Credential;
 
@@ -171,6 +172,9 @@ impl Login<'_> {
             material.identities.push(identity);
         }
         let agent = self.connect_agent(&mut material, &mut notes)?;
+        for why in material.exposed() {
+            self.transport.log(LogLevel::Warning, || why.to_owned());
+        }
         let (offers, more) = material.into_offers();
         if offers.is_empty()
             && matches!(

@@ -8,7 +8,7 @@ use super::policy::Policy;
 use crate::auth::{AuthOutcome, ClientMethod};
 use crate::codec::printable;
 use crate::config::{Resolved, Surroundings};
-use crate::driver::{Deadline, RequestKind, Timeout, Transport};
+use crate::driver::{Deadline, LogLevel, RequestKind, Timeout, Transport};
 use crate::error::{Error, LoginFault};
 
 /// Each right answer may lead to a further question; ten are more than anybody asks.
@@ -128,6 +128,7 @@ impl<'a> Login<'a> {
 
     pub(super) fn note(&mut self, note: String) {
         if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
+            self.transport.log(LogLevel::Info, || note.clone());
             self.notes.push(note);
         }
     }

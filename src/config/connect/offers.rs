@@ -85,14 +85,29 @@ impl Material {
         (list.offers, list.notes)
     }
 
+    /// What is to be said of keys that others may read, even where another key lets the user in. One that an agent has is
+    /// not looked for in its file.
+    pub(super) fn exposed(&self) -> impl Iterator<Item = &str> {
+        let others = self.identities.iter().filter(|identity| !self.holds(identity));
+        others.filter_map(|identity| match &identity.secret {
+            Secret::Exposed(why) => Some(why.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether the agent has the key.
+    fn holds(&self, identity: &Identity) -> bool {
+        let public = identity.public.as_ref();
+        public.is_some_and(|key| self.held(key.blob()).is_some())
+    }
+
     fn push_file(&self, identity: &Identity, list: &mut List) {
-        let of_agent = |key: &PublicKey| self.held(key.blob()).is_some();
-        let is_held = identity.public.as_ref().is_some_and(of_agent);
         match &identity.secret {
-            _ if is_held => {}
+            _ if self.holds(identity) => {}
             Secret::Here(key) => list.push(of_key(key.clone()).labelled(&identity.path)),
             Secret::Sealed(sealed) => list.push(of_sealed(sealed).labelled(&identity.path)),
             Secret::Absent(why) => why.iter().for_each(|why| list.note(why.clone())),
+            Secret::Exposed(why) => list.note(why.clone()),
         }
         let Some(certificate) = &identity.certificate else {
             return;
@@ -134,7 +149,7 @@ impl Material {
                 let signer: Arc<dyn ExternalSigner> = sealed.clone();
                 of_signer(certificate, signer, Some(sealed))
             }
-            Secret::Absent(_) => None,
+            Secret::Absent(_) | Secret::Exposed(_) => None,
         }
     }
 }

@@ -391,7 +391,8 @@ fn options_and_destinations_go_before_files() {
         let mut config = config.clone();
         config.add_option(bad).unwrap();
         let error = config.resolve("host", &machine).unwrap_err().to_string();
-        assert!(error.starts_with("the options given:5: "), "{error}");
+        let place = format!("the option \"{bad}\": ");
+        assert!(error.starts_with(&place), "{error}");
     }
     assert!(matches!(
         config.resolve("@", &machine),
