@@ -10,6 +10,24 @@ pub use host_key::{HostKeyFault, KnownHostsFault, KnownKeys};
 use crate::codec::DecodeError;
 use crate::messages::{DisconnectReason, MessageNumber};
 
+/// The system's words for an error number. The number stays where programs look for it: a person has no use for it.
+pub(crate) fn reason(errno: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(errno).to_string();
+    let words = text.split(" (os error").next();
+    words.unwrap_or_default().to_owned()
+}
+
+/// What went wrong there. That there is a connection to be made goes without saying.
+fn at_a_place(cause: &Error) -> String {
+    match cause {
+        Error::Io {
+            operation: "connect",
+            errno,
+        } => reason(*errno),
+        cause => cause.to_string(),
+    }
+}
+
 /// What went wrong, and at whose fault.
 ///
 /// Errors are cheap to clone, for the cause that ended a transport is given to every waiter.
@@ -17,7 +35,7 @@ use crate::messages::{DisconnectReason, MessageNumber};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation on the stream or on a file.
-    #[error("{operation}: {}", std::io::Error::from_raw_os_error(*errno))]
+    #[error("{operation}: {}", reason(*errno))]
     Io {
         /// What was being done, for a person.
         operation: &'static str,
@@ -25,7 +43,7 @@ pub enum Error {
         errno: i32,
     },
     /// The operating system refused an operation on a file that has a name.
-    #[error("{operation} {path}: {}", std::io::Error::from_raw_os_error(*errno))]
+    #[error("{operation} {path}: {}", reason(*errno))]
     File {
         /// What was being done, for a person.
         operation: &'static str,
@@ -49,7 +67,7 @@ pub enum Error {
     #[error("connection lost: the transport below has ended: {0}")]
     Below(Box<Error>),
     /// What went wrong with one of the hosts of a way, or on the way to it.
-    #[error("{place}: {cause}")]
+    #[error("{place}: {}", at_a_place(cause))]
     At {
         /// The host, as a person knows it.
         place: String,

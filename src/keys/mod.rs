@@ -171,7 +171,6 @@ pub(crate) fn curve_name(curve: Curve) -> &'static str {
 #[cfg(test)]
 pub(crate) mod test_support {
     use crate::crypto::random::Random;
-    use std::time::{Duration, Instant};
 
     /// The passphrase of the encrypted fixtures.
     pub(crate) const PASSPHRASE: &[u8] = b"correct horse";
@@ -188,17 +187,6 @@ pub(crate) mod test_support {
     pub(crate) fn fixture(name: &str) -> Vec<u8> {
         let path = format!("{}/tests/fixtures/keys/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
-    /// The result of `work` and the time of the fastest of a few runs, which a busy machine disturbs least.
-    pub(crate) fn quickest<T>(work: impl Fn() -> T) -> (Duration, T) {
-        let mut best = Duration::MAX;
-        for _ in 0..8 {
-            let start = Instant::now();
-            work();
-            best = best.min(start.elapsed());
-        }
-        (best, work())
     }
 
     /// A fixture that is text.

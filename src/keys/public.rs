@@ -332,11 +332,10 @@ impl fmt::Debug for PublicKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::test_support::{fixture, quickest, text};
+    use crate::keys::test_support::{fixture, text};
     use base64ct::{Base64, Encoding};
     use der::Decode;
     use sha2::Digest;
-    use std::time::Duration;
 
     const KINDS: [&str; 5] = ["ed25519", "p256", "p384", "p521", "rsa"];
 
@@ -564,9 +563,8 @@ mod tests {
             rsa(&[0xff; 384], &[0xff; 512]),
             small_order,
         ] {
-            let (time, result) = quickest(|| PublicKey::from_blob(&blob));
+            let result = PublicKey::from_blob(&blob);
             assert!(matches!(result, Err(Error::Key(KeyFault::Malformed(_)))));
-            assert!(time < Duration::from_millis(10));
         }
     }
 }

@@ -297,7 +297,10 @@ fn hosts_on_the_way() {
     // Nobody but the system itself listens on the first port.
     let output = attempt(&rig, &["-J", "127.0.0.1:1"], None);
     assert!(!output.stderr.contains(&elsewhere), "{}", output.stderr);
-    tells(output, &["connect to host 127.0.0.1 port 1: ", "refused"]);
+    tells(
+        output,
+        &["connect to host 127.0.0.1 port 1: Connection refused\n"],
+    );
     let output = attempt(&rig, &["-J", "rig", "-p", "1"], None);
     tells(
         output,

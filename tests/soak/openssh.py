@@ -31,6 +31,11 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def is_listened_at(path: pathlib.Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 class Sshd:
     """A real server for our client."""
 
@@ -166,7 +171,8 @@ class Clients:
         path = self.scratch / f"socket-{number}"
         with self._forwarding("-L", f"{path}:127.0.0.1:{self.echo_port}") as child:
             end = time.monotonic() + LIMIT
-            while not path.exists():
+            # The socket's name is there before ssh listens at it.
+            while not is_listened_at(path):
                 if child.poll() is not None or time.monotonic() > end:
                     raise Failed("ssh does not forward")
                 time.sleep(0.02)

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::sealed::{Asker, Sealed};
 use crate::codec::printable;
 use crate::config::Value;
-use crate::error::{Error, KeyFault};
+use crate::error::{reason, Error, KeyFault};
 use crate::keys::certificate::CertificateKind;
 use crate::keys::{Certificate, KeyInfo, PrivateKey, PublicKey};
 
@@ -147,7 +147,7 @@ struct File {
 /// Why it is not used, and what to do.
 fn read(path: &str) -> Result<Option<File>, String> {
     let failed = |error: &io::Error| {
-        let error = io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO));
+        let error = reason(error.raw_os_error().unwrap_or(libc::EIO));
         format!("{}: {error}", shown(path))
     };
     let opened = OpenOptions::new()

@@ -88,7 +88,10 @@ impl Material {
     /// What is to be said of keys that others may read, even where another key lets the user in. One that an agent has is
     /// not looked for in its file.
     pub(super) fn exposed(&self) -> impl Iterator<Item = &str> {
-        let others = self.identities.iter().filter(|identity| !self.holds(identity));
+        let others = self
+            .identities
+            .iter()
+            .filter(|identity| !self.holds(identity));
         others.filter_map(|identity| match &identity.secret {
             Secret::Exposed(why) => Some(why.as_str()),
             _ => None,

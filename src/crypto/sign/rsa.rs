@@ -434,9 +434,8 @@ pub mod fast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::test_support::{quickest, TestRandom};
+    use crate::keys::test_support::TestRandom;
     use crypto_bigint::ConcatenatingMul;
-    use std::time::Duration;
 
     #[test]
     fn generated_keys_sign_and_verify() {
@@ -533,10 +532,8 @@ mod tests {
             (modulus(3072), &huge_exponent),
             (vec![], &e),
         ] {
-            let (time, refused) =
-                quickest(|| Public::new(&n, e).is_err() && portable::Public::new(&n, e).is_err());
-            assert!(refused);
-            assert!(time < Duration::from_millis(10));
+            assert!(Public::new(&n, e).is_err());
+            assert!(portable::Public::new(&n, e).is_err());
         }
     }
 

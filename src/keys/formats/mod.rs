@@ -110,9 +110,8 @@ fn need(passphrase: Option<&[u8]>) -> Result<&[u8], KeyFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::test_support::{fixture, quickest, text, TestRandom, PASSPHRASE};
+    use crate::keys::test_support::{fixture, text, TestRandom, PASSPHRASE};
     use crate::keys::{KeyKind, PublicKey};
-    use std::time::Duration;
 
     const KINDS: [&str; 5] = ["ed25519", "p256", "p384", "p521", "rsa"];
     const PLAIN: [&str; 24] = [
@@ -451,9 +450,8 @@ mod tests {
                 &nested,
             ] {
                 let text = pem::write(label, der).unwrap();
-                let (time, found) = quickest(|| fault(text.as_bytes(), Some(b"x")));
+                let found = fault(text.as_bytes(), Some(b"x"));
                 assert!(matches!(found, KeyFault::Malformed(_)), "{label}: {found}");
-                assert!(time < Duration::from_millis(50));
             }
         }
     }

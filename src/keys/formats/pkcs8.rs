@@ -254,8 +254,7 @@ fn encode_rsa(numbers: &rsa::Components) -> Result<Zeroizing<Vec<u8>>, der::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::test_support::{fixture, quickest};
-    use std::time::Duration;
+    use crate::keys::test_support::fixture;
 
     fn pbkdf2(iterations: u32) -> Parameters {
         Parameters::generate_pbkdf2_sha256_aes256cbc(iterations, &[1; 16], [2; 16]).unwrap()
@@ -298,9 +297,9 @@ mod tests {
             scrypt(1 << 14, 8, 0),
             scrypt(1000, 8, 1),
         ] {
-            let (time, found) = quickest(|| fault(parameters.clone(), Some(b"passphrase")));
+            // Who pays first finds the passphrase wrong.
+            let found = fault(parameters, Some(b"passphrase"));
             assert!(matches!(found, KeyFault::Malformed(_)), "{found}");
-            assert!(time < Duration::from_millis(50));
         }
     }
 

@@ -449,8 +449,7 @@ fn assemble(public: &PublicKey, private: &[u8]) -> Result<PrivateKey, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::test_support::{quickest, text, PASSPHRASE};
-    use std::time::Duration;
+    use crate::keys::test_support::{text, PASSPHRASE};
 
     fn fault(text: &str, passphrase: Option<&[u8]>) -> KeyFault {
         match read(text.as_bytes(), passphrase) {
@@ -464,9 +463,7 @@ mod tests {
         let good = text(name);
         let bad = good.replacen(from, to, 1);
         assert_ne!(good, bad, "{from}");
-        let (time, fault) = quickest(|| fault(&bad, Some(PASSPHRASE)));
-        assert!(time < Duration::from_millis(50));
-        fault
+        fault(&bad, Some(PASSPHRASE))
     }
 
     #[test]

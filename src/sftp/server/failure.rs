@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::error::reason;
 use crate::sftp::StatusCode;
 
 /// A status other than OK with its text.
@@ -54,14 +55,8 @@ impl From<Errno> for Failure {
             Errno::NOSYS | Errno::OPNOTSUPP => StatusCode::OP_UNSUPPORTED,
             _ => StatusCode::FAILURE,
         };
-        let text = io::Error::from(errno).to_string();
         // The number means something on this machine only.
-        let text = text
-            .split(" (os error")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        Failure::new(code, text)
+        Failure::new(code, reason(errno.raw_os_error()))
     }
 }
 
