@@ -2113,7 +2113,8 @@ const char *ssh_error_peer_algorithms(const ssh_error *error);
 const char *ssh_error_auth_methods(const ssh_error *error);
 
 /**
- * The fingerprint of the host key that was expected, for SSH_ERR_HOSTKEY.
+ * The fingerprint of the host key that was expected, for SSH_ERR_HOSTKEY. One that is revoked is the very key that was
+ * found.
  *
  * @return a string of the error's, or NULL when there is none. Any thread. Since 0.1.
  */
@@ -4186,7 +4187,7 @@ const char *ssh_config_host_get_written(const ssh_config_host *host,
                                         size_t index);
 
 /**
- * Where the value is set, for messages: `file:line`, "the options given:1" or "the destination".
+ * Where the value is set, for messages: `file:line`, `the option "Port 22"` or "the destination".
  *
  * @param host     what was resolved
  * @param keyword  the option, in any case

@@ -60,7 +60,7 @@ static void tell_doubtful(const char *host, ssh_transport *transport)
     ssh_known_hosts_entry *entry = NULL;
     ssh_transport_known_hosts_verdict(transport, &verdict, &entry);
     ssh_key *key = ssh_transport_get_remote_server_key(transport, NULL);
-    char *found = ssh_key_fingerprint(key, SSH_HASH_SHA256, NULL);
+    char *found = ssh_key_fingerprint(key);
     const char *file = ssh_known_hosts_entry_file(entry), *expected = ssh_known_hosts_entry_fingerprint(entry);
     put_banner(LEVEL_ERROR, false);
     note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", host);

@@ -283,7 +283,7 @@ fn revoked_host_keys() {
     let option = format!("RevokedHostKeys={}", list.display());
     tells(
         attempt(&rig, &["-o", &option], None),
-        &[revoked, "is revoked", "Host key verification failed."],
+        &[revoked, "revoked: the key", "Host key verification failed."],
     );
 }
 
