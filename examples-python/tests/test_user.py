@@ -190,8 +190,10 @@ class Agents(Folder):
         self.addCleanup(process.wait, LIMIT)
         self.addCleanup(process.terminate)
         until = time.monotonic() + LIMIT
-        while not path.exists() and time.monotonic() < until:
-            time.sleep(0.01)
+        # The name is there before it listens.
+        with socket.socket(socket.AF_UNIX) as probe:
+            while probe.connect_ex(str(path)) and time.monotonic() < until:
+                time.sleep(0.01)
         self.socket, self.agent = path, sshwire.Agent(path, LIMIT)
 
     def test_keys_come_and_go(self):

@@ -179,8 +179,16 @@ class AgentTest < Case
     program = ENV.fetch("SSHWIRE_TEST_SSH_AGENT", "")
     skip "SSHWIRE_TEST_SSH_AGENT is not set" if program.empty?
     @process = spawn(program, "-D", "-a", file("agent"), out: File::NULL)
-    eventually { File.exist?(file("agent")) }
+    eventually { listens?(file("agent")) }
     @agent = SSHWire::Agent.new(file("agent"), timeout: LIMIT)
+  end
+
+  # The name of the socket is there before anybody listens.
+  def listens?(path)
+    UNIXSocket.open(path, &:close)
+    true
+  rescue SystemCallError
+    false
   end
 
   def teardown

@@ -29,8 +29,8 @@ python3 -B "$here/trim_vendor.py" "$tree" "$tree/vendor"
 python3 -B "$here/licences.py" "$tree" "$tree/vendor" "$tree/THIRD-PARTY.txt"
 python3 -B "$here/sbom.py" "$tree" "$tree/sbom.cdx.json"
 mkdir -p "$tree/.cargo"
-printf '%s\n' '# All dependencies are in vendor/.' '[source.crates-io]' 'replace-with = "vendored-sources"' '' \
-    '[source.vendored-sources]' 'directory = "vendor"' >"$tree/.cargo/config.toml"
+printf '%s\n' '' '# All dependencies are in vendor/.' '[source.crates-io]' 'replace-with = "vendored-sources"' '' \
+    '[source.vendored-sources]' 'directory = "vendor"' >>"$tree/.cargo/config.toml"
 
 mkdir -p "$out"
 archive=$out/$name.tar.xz

@@ -1,5 +1,6 @@
 //! OpenSSH's agent.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -37,7 +38,8 @@ impl Agent {
         command.arg("-D").arg("-a").arg(&socket);
         let running = Running::start(command, scratch.file("agent.log"));
         let end = Instant::now() + LIMIT;
-        while !socket.exists() {
+        // The name is there before it listens.
+        while UnixStream::connect(&socket).is_err() {
             assert!(Instant::now() < end, "no agent: {}", running.log());
             thread::sleep(Duration::from_millis(10));
         }
