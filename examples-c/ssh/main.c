@@ -127,6 +127,17 @@ static const char *unresolved(const ssh_error *error)
     return strncmp(message, ours, sizeof ours - 1) == 0 ? message + sizeof ours - 1 : message;
 }
 
+/* Who was not let in, and where: a host on the way is named in the message. */
+static void tell_denied(const ssh_config_host *host, const char *message, const char *methods)
+{
+    static const char on_the_way[] = "jump host ";
+    const char *there = message + sizeof on_the_way - 1;
+    if (strncmp(message, on_the_way, sizeof on_the_way - 1) == 0)
+        note(LEVEL_FATAL, "%.*s: Permission denied (%s).", (int)strcspn(there, " :"), there, methods);
+    else
+        note(LEVEL_FATAL, "%s@%s: Permission denied (%s).", ssh_config_host_user(host), ssh_config_host_name(host), methods);
+}
+
 /* Says what went wrong, and ends the program. */
 static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *error)
 {
@@ -140,8 +151,7 @@ static _Noreturn void fail_to_connect(const ssh_config_host *host, ssh_error *er
         break;
     case SSH_ERR_AUTH:
         note(LEVEL_ERROR, "%s", ssh_error_message(error));
-        note(LEVEL_FATAL, "%s@%s: Permission denied (%s).", ssh_config_host_user(host), name,
-             methods != NULL ? methods : "");
+        tell_denied(host, ssh_error_message(error), methods != NULL ? methods : "");
         break;
     /* These name the host, which may be one on the way. */
     case SSH_ERR_RESOLVE: say("Could not resolve hostname %s", unresolved(error)); break;

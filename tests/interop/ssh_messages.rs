@@ -309,7 +309,10 @@ fn hosts_on_the_way() {
     let output = attempt(&rig, &["-J", "nobody-here@rig"], None);
     tells(
         output,
-        &[&format!("jump host nobody-here@127.0.0.1 port {port}: ")],
+        &[
+            &format!("jump host nobody-here@127.0.0.1 port {port}: "),
+            "\nnobody-here@127.0.0.1: Permission denied (",
+        ],
     );
     let output = attempt(&rig, &["-J", "nowhere.invalid"], None);
     tells(output, &["Could not resolve hostname nowhere.invalid: "]);
