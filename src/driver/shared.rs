@@ -55,7 +55,7 @@ pub(crate) struct Sending {
     pub(crate) rekey_wanted: bool,
 }
 
-/// Log lines on their way to the sink, in order; a leaf lock.
+/// Log lines on their way to the sink, in order; a leaf lock, but for the pool.
 #[derive(Default)]
 pub(crate) struct LogLines {
     pub(crate) lines: VecDeque<Job>,
@@ -152,7 +152,7 @@ impl Shared {
             cancels: AtomicU64::new(0),
             pending_bytes: AtomicUsize::new(0),
             window_stalls: AtomicU64::new(0),
-            interest: Mutex::ranked(Interest::default(), Rank::INTEREST),
+            interest: Mutex::ranked(Interest::default(), Rank::BEFORE_LEAVES),
             ending: Mutex::new(Ending::No),
             worker: OnceCell::new(),
             generation: fork::generation(),
@@ -160,7 +160,7 @@ impl Shared {
             login_grace: OnceCell::new(),
             request_event: OnceCell::new(),
             log: LogTarget::off(),
-            log_lines: Mutex::default(),
+            log_lines: Mutex::ranked(LogLines::default(), Rank::BEFORE_LEAVES),
             hexdump: AtomicBool::new(false),
             names: Mutex::new(Names {
                 name: format!("ssh-transport-{key}"),

@@ -45,7 +45,10 @@ impl Model {
     pub(crate) fn check(self, body: impl Fn() + Send + Sync + Copy + 'static) {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = std::env::var(SCHEDULES).ok();
-        let schedules = wanted.map_or(self.schedules, |wanted| wanted.parse().unwrap());
+        let schedules = match wanted.as_deref() {
+            None | Some("") => self.schedules,
+            Some(wanted) => wanted.parse().unwrap(),
+        };
         self.run(RandomScheduler::new(schedules), body);
         if schedules > 1 {
             self.run(PctScheduler::new(CHANGES, schedules), body);

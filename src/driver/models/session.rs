@@ -9,8 +9,8 @@ use super::check::Model;
 use super::system;
 use crate::auth::{AuthOutcome, ClientMethod};
 use crate::connection::{OpenKind, Stream};
+use crate::crypto::preferences::Preferences;
 use crate::crypto::random::SystemRandom;
-use crate::crypto::Preferences;
 use crate::driver::{Channel, Event, Read, Request, RequestKind, Timeout, Transport};
 use crate::keys::{KeyKind, PrivateKey};
 

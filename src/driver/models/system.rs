@@ -212,7 +212,9 @@ pub mod poller {
             wanted: (bool, bool),
         ) -> Result<(), Errno> {
             let number = descriptor.as_raw_fd();
-            self.change(|polled| polled.watched.entry(number).or_insert((key, wanted)));
+            self.change(|polled| {
+                polled.watched.entry(number).or_insert((key, wanted));
+            });
             Ok(())
         }
 

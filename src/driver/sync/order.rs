@@ -22,8 +22,8 @@ impl Rank {
     pub(crate) const OUTER: Rank = Rank::at(0);
     /// What a writer waits for who found no room.
     pub(crate) const ROOM: Rank = Rank::at(LAST_OF_TRANSPORTS + 1);
-    /// Who waits at a socket, and for what.
-    pub(crate) const INTEREST: Rank = Rank::at(LAST_OF_TRANSPORTS + 2);
+    /// Held while leaves are taken: what is waited for at a socket, and log lines.
+    pub(crate) const BEFORE_LEAVES: Rank = Rank::at(LAST_OF_TRANSPORTS + 2);
     /// Nothing is taken while one of these is held. What has no rank of its own is one.
     pub(crate) const LEAF: Rank = Rank::at(u32::MAX);
 
@@ -193,7 +193,7 @@ mod tests {
             lock(0, Lock::Receiving),
             lock(0, Lock::Serving),
             Mutex::ranked((), Rank::ROOM),
-            Mutex::ranked((), Rank::INTEREST),
+            Mutex::ranked((), Rank::BEFORE_LEAVES),
             Mutex::new(()),
         ];
         let guards: Vec<_> = locks.iter().map(Mutex::lock).collect();
