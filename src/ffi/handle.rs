@@ -13,7 +13,8 @@
 //! EMPTY --insert--> live --take--> DEAD --last pin gone--> EMPTY, next generation
 //! ```
 //!
-//! The only lock is that of the list of free slots, `FREE`. It keeps no state outside itself, and it is held across fork(), so that a child finds it open.
+//! The only lock is that of the list of free slots, `FREE`. It keeps no state outside itself, and it is held across
+//! fork(), so that a child finds it open.
 //!
 //! Fork: the child handler bumps `FORKS`. A slot remembers the count at its making, and one made before the last
 //! fork leads nowhere, except to plain values (keys, errors): see [`Handle::SURVIVES_FORK`].

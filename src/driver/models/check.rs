@@ -65,7 +65,7 @@ impl Model {
         config.stack_size = 512 * 1024;
         config.max_steps = MaxSteps::FailAfter(1_000_000);
         config.silence_warnings = true;
-        Runner::new(WithClock { scheduler }, config).run(move || self.execute(body));
+        Runner::new(WithClock::new(scheduler), config).run(move || self.execute(body));
     }
 
     fn execute(self, body: impl Fn()) {
@@ -105,10 +105,22 @@ fn keep_time() {
 /// A scheduler beside which time is: it mostly goes on when nobody has anything to do.
 struct WithClock<S> {
     scheduler: S,
+    /// Whom it has chosen last.
+    last: Option<TaskId>,
+}
+
+impl<S> WithClock<S> {
+    fn new(scheduler: S) -> Self {
+        WithClock {
+            scheduler,
+            last: None,
+        }
+    }
 }
 
 impl<S: Scheduler> Scheduler for WithClock<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
+        self.last = None;
         self.scheduler.new_execution()
     }
 
@@ -129,9 +141,9 @@ impl<S: Scheduler> Scheduler for WithClock<S> {
         if clock.is_some() && self.scheduler.next_u64() % HASTE == 0 {
             return clock;
         }
-        let current = current.filter(|id| !is_clock(*id));
-        self.scheduler
-            .next_task(&others, current, is_yielding && current.is_some())
+        let yields = is_yielding && current == self.last;
+        self.last = self.scheduler.next_task(&others, self.last, yields);
+        self.last
     }
 
     fn next_u64(&mut self) -> u64 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::Model;
 use crate::driver::attendance::Condition;
 use crate::driver::event::Event;
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::wait::{Deadline, Timeout};
 
 const MODEL: Model = Model {
@@ -19,7 +19,8 @@ const MODEL: Model = Model {
 #[test]
 fn no_change_is_missed_asleep_or_at_the_socket() {
     MODEL.check(|| {
-        let shared = Arc::new((Mutex::new(0), Condition::default()));
+        let state = Mutex::ranked(0, Rank::OUTER);
+        let shared = Arc::new((state, Condition::default()));
         let visiting = {
             let shared = Arc::clone(&shared);
             shuttle::thread::spawn(move || {

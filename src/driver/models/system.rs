@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::driver::sync::{Condvar, Mutex, MutexGuard};
+use crate::driver::sync::{Condvar, Mutex, MutexGuard, Rank};
 use crate::driver::wait::{Deadline, Timeout};
 
 thread_local! {
@@ -19,18 +19,30 @@ thread_local! {
 
 /// Numbers that are no descriptors of the real system.
 const FIRST_NUMBER: RawFd = 1 << 20;
+/// Waits that may be over at once before the checker is told to let others go on.
+const BUSY: u32 = 16;
 /// What a socket holds that has not been read.
 const DEFAULT_CAPACITY: usize = 64 * 1024;
 
-#[derive(Default)]
 struct System {
     state: Mutex<State>,
     changed: Condvar,
 }
 
+impl Default for System {
+    fn default() -> Self {
+        System {
+            state: Mutex::ranked(State::default(), Rank::SYSTEM),
+            changed: Condvar::new(),
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     made: RawFd,
+    /// Waits in a row that were over at once.
+    busy: u32,
     capacity: Option<usize>,
     sockets: BTreeMap<RawFd, End>,
     signals: BTreeMap<RawFd, bool>,
@@ -120,10 +132,19 @@ impl System {
     ) -> Option<R> {
         let deadline = time.map_or(Deadline(None), |time| Timeout::After(time).deadline());
         let mut state = self.state.lock();
+        state.busy += 1;
+        if state.busy > BUSY {
+            // Whoever waits again and again for what is there already waits for another thread to do something about it.
+            state.unlocked(shuttle::thread::yield_now);
+        }
         loop {
             let found = look(&mut state);
-            if found.is_some() || !deadline.wait(&self.changed, &mut state) {
+            if found.is_some() {
                 return found;
+            }
+            state.busy = 0;
+            if !deadline.wait(&self.changed, &mut state) {
+                return None;
             }
         }
     }

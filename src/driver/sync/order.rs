@@ -3,7 +3,7 @@
 //! checks the order, whether or not two threads meet. In other builds there is nothing of it.
 
 /// Where a lock stands: whoever holds one takes only later ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     #[cfg(debug_assertions)]
     place: u32,
@@ -25,7 +25,10 @@ impl Rank {
     /// Held while leaves are taken: what is waited for at a socket, and log lines.
     pub(crate) const BEFORE_LEAVES: Rank = Rank::at(LAST_OF_TRANSPORTS + 2);
     /// Nothing is taken while one of these is held. What has no rank of its own is one.
-    pub(crate) const LEAF: Rank = Rank::at(u32::MAX);
+    pub(crate) const LEAF: Rank = Rank::at(LAST_OF_TRANSPORTS + 3);
+    /// What the system is made of in models.
+    #[cfg(model)]
+    pub(crate) const SYSTEM: Rank = Rank::at(u32::MAX);
 
     /// A lock of a transport that so many others carry: those above come before those below.
     pub(crate) fn of_transport(below: u16, lock: Lock) -> Rank {
@@ -45,6 +48,29 @@ impl Rank {
             #[cfg(debug_assertions)]
             place,
         }
+    }
+}
+
+impl std::fmt::Debug for Rank {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[cfg(debug_assertions)]
+        match self.place {
+            0 => return f.write_str("those who use transports"),
+            place if place > LAST_OF_TRANSPORTS => {
+                return write!(f, "place {}", place - LAST_OF_TRANSPORTS);
+            }
+            place => {
+                let below = HIGHEST - (place - 1) / LOCKS;
+                let lock = ["receiving", "sending", "serving"]
+                    .into_iter()
+                    .zip(0..)
+                    .find(|(_, number)| *number == (place - 1) % LOCKS);
+                let lock = lock.map_or("?", |(name, _)| name);
+                return write!(f, "{lock}, {below} below");
+            }
+        }
+        #[cfg(not(debug_assertions))]
+        f.write_str("rank")
     }
 }
 
@@ -120,7 +146,7 @@ mod watch {
                 // The message of a panic on top of a panic would only hide the first.
                 assert!(
                     std::thread::panicking(),
-                    "a lock of {rank:?} is taken with one of {:?} held, since {}",
+                    "a lock ({rank:?}) is waited for with another ({:?}) held since {}",
                     held.rank,
                     held.taken_at
                 );
@@ -155,7 +181,7 @@ mod watch {
             if let Some(held) = other.flatten() {
                 assert!(
                     std::thread::panicking(),
-                    "a thread sleeps with a lock of {:?} held, since {}",
+                    "a thread sleeps with a lock ({:?}) held since {}",
                     held.rank,
                     held.taken_at
                 );
