@@ -142,10 +142,10 @@ impl System {
             if found.is_some() {
                 return found;
             }
-            state.busy = 0;
             if !deadline.wait(&self.changed, &mut state) {
                 return None;
             }
+            state.busy = 0;
         }
     }
 }
