@@ -18,8 +18,10 @@ pub(crate) enum Lock {
 }
 
 impl Rank {
+    /// Held while those of the next rank are taken.
+    pub(crate) const OUTERMOST: Rank = Rank::at(0);
     /// Held by those who use transports while they use them.
-    pub(crate) const OUTER: Rank = Rank::at(0);
+    pub(crate) const OUTER: Rank = Rank::at(FIRST_OF_TRANSPORTS - 1);
     /// What a writer waits for who found no room.
     pub(crate) const ROOM: Rank = Rank::at(LAST_OF_TRANSPORTS + 1);
     /// Held while leaves are taken: what is waited for at a socket, and log lines.
@@ -38,7 +40,7 @@ impl Rank {
             Lock::Sending => 1,
             Lock::Serving => 2,
         };
-        Rank::at(1 + height * LOCKS + lock)
+        Rank::at(FIRST_OF_TRANSPORTS + height * LOCKS + lock)
     }
 
     const fn at(place: u32) -> Rank {
@@ -55,16 +57,19 @@ impl std::fmt::Debug for Rank {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         #[cfg(debug_assertions)]
         match self.place {
-            0 => return f.write_str("those who use transports"),
+            place if place < FIRST_OF_TRANSPORTS => {
+                return f.write_str("of those who use transports");
+            }
             place if place > LAST_OF_TRANSPORTS => {
                 return write!(f, "place {}", place - LAST_OF_TRANSPORTS);
             }
             place => {
-                let below = HIGHEST - (place - 1) / LOCKS;
+                let place = place - FIRST_OF_TRANSPORTS;
+                let below = HIGHEST - place / LOCKS;
                 let lock = ["receiving", "sending", "serving"]
                     .into_iter()
                     .zip(0..)
-                    .find(|(_, number)| *number == (place - 1) % LOCKS);
+                    .find(|(_, number)| *number == place % LOCKS);
                 let lock = lock.map_or("?", |(name, _)| name);
                 return write!(f, "{lock}, {below} below");
             }
@@ -77,7 +82,8 @@ impl std::fmt::Debug for Rank {
 const LOCKS: u32 = 3;
 /// As many transports as a `u16` counts.
 const HIGHEST: u32 = 0xffff;
-const LAST_OF_TRANSPORTS: u32 = (HIGHEST + 1) * LOCKS;
+const FIRST_OF_TRANSPORTS: u32 = 2;
+const LAST_OF_TRANSPORTS: u32 = FIRST_OF_TRANSPORTS + (HIGHEST + 1) * LOCKS - 1;
 
 pub(super) use watch::Held;
 
@@ -213,6 +219,7 @@ mod tests {
     #[test]
     fn locks_in_their_order_are_taken() {
         let locks = [
+            Mutex::ranked((), Rank::OUTERMOST),
             Mutex::ranked((), Rank::OUTER),
             lock(1, Lock::Receiving),
             lock(1, Lock::Sending),
@@ -223,7 +230,7 @@ mod tests {
             Mutex::new(()),
         ];
         let guards: Vec<_> = locks.iter().map(Mutex::lock).collect();
-        assert_eq!(guards.len(), 8);
+        assert_eq!(guards.len(), 9);
     }
 
     #[test]
