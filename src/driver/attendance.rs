@@ -9,7 +9,6 @@
 //! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,9 @@ use super::engine::{Engine, Ready};
 use super::event::Event;
 use super::serving::Phase;
 use super::shared::Shared;
+use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::sync::{Condvar, Mutex, MutexGuard};
+use super::sys::clock;
 use super::wait::Deadline;
 use crate::error::Error;
 use crate::messages::{MessageNumber, Role};
@@ -105,12 +106,12 @@ impl Condition {
     }
 
     /// To be called with the mutex held.
-    fn enter(&self, seat: &Event) {
+    pub(super) fn enter(&self, seat: &Event) {
         *self.visitor.lock() = Some(seat.clone());
         self.has_visitor.store(true, Ordering::SeqCst);
     }
 
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.has_visitor.store(false, Ordering::SeqCst);
     }
 }
@@ -227,7 +228,7 @@ impl Shared {
                     let earlier =
                         deadline.filter(|new| interest.timer.is_none_or(|old| *new < old));
                     interest.wants_turn |= earlier.is_some();
-                    earlier.is_some_and(|at| at < Instant::now() + FAR_AWAY)
+                    earlier.is_some_and(|at| at < clock::now() + FAR_AWAY)
                 };
                 if !has_time {
                     self.flush();

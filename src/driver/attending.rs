@@ -9,6 +9,7 @@ use super::engine::{Engine, Next, Ready, Task};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
 use super::serving::{After, Serving};
 use super::shared::{Receiving, Shared};
+use super::sys::clock;
 use crate::endpoint::Outbound;
 use crate::error::Error;
 use crate::messages::Role;
@@ -60,12 +61,12 @@ impl Shared {
                 let paused = self.pause_or_resume();
                 let again = if broken {
                     // Something came, and nothing says that more will: only another look finds the end of it.
-                    Some(Instant::now())
+                    Some(clock::now())
                 } else if paused {
-                    Some(Instant::now() + LOOK_AGAIN)
+                    Some(clock::now() + LOOK_AGAIN)
                 } else {
                     // The others have their turn first.
-                    self.stream.has_more().then(Instant::now)
+                    self.stream.has_more().then(clock::now)
                 };
                 let next = [deadline, again].into_iter().flatten().min();
                 self.set_timer(next);
@@ -149,7 +150,7 @@ impl Shared {
     }
 
     pub(crate) fn let_time_pass(self: &Arc<Self>) -> Result<Option<Instant>, Error> {
-        let now = Instant::now();
+        let now = clock::now();
         let mut receiving = self.receiving.lock();
         let receiving = &mut *receiving;
         let mut inbound_deadline = None;

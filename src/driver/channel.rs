@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
 use super::serving::Serving;
 use super::shared::Shared;
+use super::sys::clock;
 use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
@@ -102,6 +102,11 @@ impl Channel {
         Transport::of(Arc::clone(self.shared()))
     }
 
+    /// How many transports carry the one that carries the channel.
+    pub(crate) fn transports_below(&self) -> u16 {
+        self.shared().below
+    }
+
     /// Raised by each [`Transport::cancel`]: what waits on the channel by an event compares it.
     pub(crate) fn cancels(&self) -> u64 {
         self.shared().cancels()
@@ -168,7 +173,7 @@ impl Channel {
             let services = serving.services()?;
             match services
                 .connection
-                .read(id, stream, buffer, Instant::now(), &mut services.out)?
+                .read(id, stream, buffer, clock::now(), &mut services.out)?
             {
                 ReadOutcome::Data(count) => return Ok(Read::Data(count)),
                 ReadOutcome::Eof => {
@@ -205,7 +210,7 @@ impl Channel {
                 let services = serving.services()?;
                 services
                     .connection
-                    .consumed(id, filled, Instant::now(), &mut services.out);
+                    .consumed(id, filled, clock::now(), &mut services.out);
                 return Ok(Read::Data(filled));
             }
         }
@@ -426,7 +431,7 @@ impl Channel {
         let noted = {
             let mut serving = shared.serving.lock();
             let services = serving.open_services()?;
-            services.connection.advance(Instant::now());
+            services.connection.advance(clock::now());
             let number = services.connection.request(
                 self.handle.id,
                 request,
@@ -485,7 +490,7 @@ impl Channel {
         self.serve(|services, id| {
             services
                 .connection
-                .shutdown_read(id, Instant::now(), &mut services.out)
+                .shutdown_read(id, clock::now(), &mut services.out)
         })?;
         self.handle.waits.readable.notify_all();
         Ok(())

@@ -18,7 +18,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::address::split;
 use super::engine::Engine;
 use super::reach::Reach;
-use super::sync::Mutex;
+use super::sync::{Mutex, Rank};
 use super::sys::fork::PerProcess;
 use super::wait::{Deadline, Timeout};
 use crate::codec::printable;
@@ -285,7 +285,7 @@ impl Connector {
                     operation: "eventfd",
                     errno: errno.raw_os_error(),
                 })?,
-                queue: Mutex::default(),
+                queue: Mutex::ranked(Queue::default(), Rank::BEFORE_LEAVES),
             })
         })
     }

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::{Next, Ready};
 use super::log::LogLevel;
 use super::shared::{Ending, Shared};
 use super::stream::Progress;
+use super::sys::clock;
 use super::wait::Deadline;
 use crate::endpoint::Services;
 use crate::error::Error;
@@ -38,9 +39,7 @@ impl Shared {
                 admission.ended(&cause, tried);
             }
             serving.setup_deadline = None;
-            serving
-                .keepalive
-                .set(Duration::ZERO, 0, None, Instant::now());
+            serving.keepalive.set(Duration::ZERO, 0, None, clock::now());
             if let Some(services) = &mut serving.services {
                 services.connection.connection_lost();
             }
@@ -72,8 +71,8 @@ impl Shared {
             | Error::StreamNonsense(_)
             | Error::Io { .. }
             | Error::Disconnected { .. }
-            | Error::Forked => Ending::Lingering(Instant::now()),
-            _ => Ending::Lingering(Instant::now() + LINGER),
+            | Error::Forked => Ending::Lingering(clock::now()),
+            _ => Ending::Lingering(clock::now() + LINGER),
         };
         self.has_ended.store(true, Ordering::Release);
         if self.end_visits() && self.has_said_goodbye() {
@@ -89,7 +88,7 @@ impl Shared {
     fn has_said_goodbye(&self) -> bool {
         let sending = self.sending.lock();
         let lingers =
-            matches!(&*self.ending.lock(), Ending::Lingering(until) if *until > Instant::now());
+            matches!(&*self.ending.lock(), Ending::Lingering(until) if *until > clock::now());
         let all_sent = self.pending_bytes.load(Ordering::Acquire) == 0 && !sending.broken;
         let said = lingers && all_sent && self.stream.has_socket() && self.is_registered();
         if said {
@@ -110,7 +109,7 @@ impl Shared {
 
     /// Waits until the goodbye has left or its time is over.
     pub(crate) fn wait_for_goodbye(self: &Arc<Self>) {
-        let deadline = Deadline(Instant::now().checked_add(LINGER));
+        let deadline = Deadline(clock::now().checked_add(LINGER));
         loop {
             let mark = self.room_mark();
             let sent = self.pending_bytes.load(Ordering::Acquire) == 0;
@@ -127,7 +126,7 @@ impl Shared {
     /// what we sent last is not lost to a reset, close.
     pub(crate) fn linger(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
         let until = match &*self.ending.lock() {
-            Ending::No => return Next::At(Some(Instant::now())),
+            Ending::No => return Next::At(Some(clock::now())),
             Ending::Lingering(until) => *until,
             Ending::Closed => return Next::Gone,
         };
@@ -135,7 +134,7 @@ impl Shared {
             let mut sending = self.sending.lock();
             let _ = self.send(&mut sending);
         }
-        let mut over = Instant::now() >= until;
+        let mut over = clock::now() >= until;
         if !over {
             if self.pending_bytes.load(Ordering::Acquire) == 0 {
                 self.stream.finish_writing();
@@ -149,7 +148,7 @@ impl Shared {
                         break;
                     }
                     Ok(Progress::Moved(_)) => {
-                        if Instant::now() >= until {
+                        if clock::now() >= until {
                             over = true;
                             break;
                         }
@@ -163,7 +162,7 @@ impl Shared {
         }
         if self.has_visitor() {
             // It has been sent away, and has us look again when it has left.
-            return Next::At(Some(Instant::now() + VISITOR_LEAVES));
+            return Next::At(Some(clock::now() + VISITOR_LEAVES));
         }
         self.close_stream();
         Next::Gone

@@ -2,31 +2,27 @@
 //! given; a transport stays with its thread, so its packets never wander between caches.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
 use rustix::io::Errno;
 
 use super::attendance::{Buffers, Seats};
 use super::pool::Pool;
 use super::stream::Socket;
+use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::sync::Mutex;
-use super::sys::{fork::PerProcess, thread};
+use super::sys::poller::{Poller, WAKE_KEY};
+use super::sys::{clock, fork::PerProcess, thread};
 use crate::error::Error;
 
 /// Most I/O threads by default.
 const MAX_DEFAULT_THREADS: usize = 4;
-/// Most events taken from the kernel at a time.
-const EVENTS_AT_A_TIME: usize = 64;
 /// Time between two looks at the tasks that callers have left. A caller that stays away for two of them is not coming back soon.
 const LOOK_AFTER: Duration = Duration::from_millis(2);
 /// Looks at nothing before they stop.
 const QUIET_LOOKS: u32 = 8;
-/// Key of the wake-up descriptor among the transports' keys.
-const WAKE_KEY: u64 = 0;
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 static WANTED_THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -79,8 +75,7 @@ pub(crate) trait Task: Send + Sync {
 
 /// The part of an I/O thread that others see.
 pub(crate) struct Worker {
-    epoll: OwnedFd,
-    wake: OwnedFd,
+    poller: Poller,
     commands: Mutex<Commands>,
     /// Tasks that callers took care of a moment ago.
     left: Mutex<Vec<u64>>,
@@ -116,13 +111,6 @@ pub fn set_io_threads(count: usize) -> Result<(), Error> {
 pub(crate) fn spawn_file_work(job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     Engine::get()?.files().spawn(Box::new(job));
     Ok(())
-}
-
-fn failed(operation: &'static str) -> impl Fn(Errno) -> Error {
-    move |errno| Error::Io {
-        operation,
-        errno: errno.raw_os_error(),
-    }
 }
 
 impl Engine {
@@ -161,6 +149,14 @@ impl Engine {
             seats: Seats::new(),
             buffers: Buffers::default(),
         })
+    }
+
+    /// Ends the I/O threads at the end of a model.
+    #[cfg(model)]
+    pub(crate) fn stop(&self) {
+        for worker in &self.workers {
+            worker.tell(Command::Stop);
+        }
     }
 
     /// A number that names a task to its I/O thread.
@@ -208,23 +204,14 @@ impl Engine {
     }
 }
 
-fn flags(read: bool, write: bool) -> epoll::EventFlags {
-    let mut flags = epoll::EventFlags::empty();
-    flags.set(epoll::EventFlags::IN | epoll::EventFlags::RDHUP, read);
-    flags.set(epoll::EventFlags::OUT, write);
-    flags
-}
-
 impl Worker {
     fn start() -> Result<Arc<Worker>, Error> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(failed("epoll"))?;
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(failed("eventfd"))?;
-        let data = epoll::EventData::new_u64(WAKE_KEY);
-        epoll::add(&epoll, &wake, data, epoll::EventFlags::IN).map_err(failed("epoll"))?;
+        let poller = Poller::new().map_err(|(operation, errno)| Error::Io {
+            operation,
+            errno: errno.raw_os_error(),
+        })?;
         let worker = Arc::new(Worker {
-            epoll,
-            wake,
+            poller,
             commands: Mutex::default(),
             left: Mutex::default(),
             looks: AtomicBool::new(false),
@@ -245,8 +232,7 @@ impl Worker {
         let mut commands = self.commands.lock();
         commands.list.push(command);
         if !std::mem::replace(&mut commands.told, true) {
-            // The counter is far from overflowing: it is read whenever it is not zero.
-            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+            self.poller.wake();
         }
     }
 
@@ -272,7 +258,7 @@ impl Worker {
     pub(crate) fn look_after(&self, key: u64) {
         self.left.lock().push(key);
         if !self.looks.swap(true, Ordering::SeqCst) {
-            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+            self.poller.wake();
         }
     }
 
@@ -281,9 +267,9 @@ impl Worker {
         &self,
         socket: &Socket,
         key: u64,
-        (read, write): (bool, bool),
+        wanted: (bool, bool),
     ) -> Result<(), Error> {
-        socket.with_descriptor(|fd| self.watch_descriptor(fd, key, (read, write)))
+        socket.with_descriptor(|fd| self.poller.watch(fd, key, wanted))
     }
 
     /// The same for a descriptor of another kind.
@@ -291,47 +277,34 @@ impl Worker {
         &self,
         descriptor: BorrowedFd<'_>,
         key: u64,
-        (read, write): (bool, bool),
+        wanted: (bool, bool),
     ) -> Result<(), Errno> {
-        let data = epoll::EventData::new_u64(key);
-        match epoll::add(&self.epoll, descriptor, data, flags(read, write)) {
-            Err(Errno::EXIST) => Ok(()),
-            outcome => outcome,
-        }
+        self.poller.watch(descriptor, key, wanted)
     }
 
     /// Stops waiting for a descriptor.
     pub(crate) fn unwatch_descriptor(&self, descriptor: BorrowedFd<'_>) {
-        // Fails only when it is not waited for.
-        let _ = epoll::delete(&self.epoll, descriptor);
+        self.poller.unwatch(descriptor);
     }
 
-    /// Changes what a socket is waited for; where the system does not change it, it is told anew.
+    /// Changes what a socket is waited for.
     pub(crate) fn watch_again(
         &self,
         socket: &Socket,
         key: u64,
-        (read, write): (bool, bool),
+        wanted: (bool, bool),
     ) -> Result<(), Error> {
-        let data = epoll::EventData::new_u64(key);
-        socket.with_descriptor(|fd| {
-            match epoll::modify(&self.epoll, fd, data, flags(read, write)) {
-                // It is not waited for, or not any more.
-                Err(Errno::NOENT) => Ok(()),
-                Err(_) => {
-                    self.unwatch_descriptor(fd);
-                    epoll::add(&self.epoll, fd, data, flags(read, write))
-                }
-                Ok(()) => Ok(()),
-            }
-        })
+        socket.with_descriptor(|fd| self.poller.watch_again(fd, key, wanted))
     }
 
     /// Stops waiting for a socket. To close its descriptor is not enough: a forked child may hold the same
     /// file, and then this thread would be woken for it for ever.
     pub(crate) fn unwatch(&self, socket: &Socket) {
-        // Fails only when it is not waited for.
-        let _ = socket.with_descriptor(|fd| epoll::delete(&self.epoll, fd));
+        // Fails only when it is closed.
+        let _ = socket.with_descriptor(|fd| {
+            self.poller.unwatch(fd);
+            Ok(())
+        });
     }
 }
 
@@ -354,41 +327,22 @@ struct Entry {
 impl Run {
     fn until_stopped(&mut self) {
         let mut scratch = Vec::new();
-        let mut events = Vec::with_capacity(EVENTS_AT_A_TIME);
+        let mut found = Vec::new();
         loop {
             if self.next_look.is_none() && self.worker.looks.load(Ordering::SeqCst) {
-                self.next_look = Some(Instant::now() + LOOK_AFTER);
+                self.next_look = Some(clock::now() + LOOK_AFTER);
             }
             let timeout = [self.timers.first().map(|(at, _)| *at), self.next_look]
                 .into_iter()
                 .flatten()
                 .min()
-                .map(|at| at.saturating_duration_since(Instant::now()));
-            events.clear();
-            self.wait(&mut events, timeout);
-            let mut ready: Vec<(u64, Ready)> = Vec::with_capacity(events.len());
-            for event in &events {
-                let key = event.data.u64();
-                if key == WAKE_KEY {
-                    let _ = rustix::io::read(&self.worker.wake, &mut [0; 8]);
-                    continue;
-                }
-                let flags = event.flags;
-                let writable = flags.intersects(
-                    epoll::EventFlags::OUT | epoll::EventFlags::ERR | epoll::EventFlags::HUP,
-                );
-                let readable = flags.intersects(
-                    epoll::EventFlags::IN
-                        | epoll::EventFlags::RDHUP
-                        | epoll::EventFlags::ERR
-                        | epoll::EventFlags::HUP,
-                );
-                ready.push((key, Ready { readable, writable }));
-            }
+                .map(|at| at.saturating_duration_since(clock::now()));
+            found.clear();
+            self.worker.poller.wait(&mut found, timeout);
             // Before the commands: whatever is in the list was registered earlier.
             let left = self
                 .next_look
-                .filter(|at| *at <= Instant::now())
+                .filter(|at| *at <= clock::now())
                 .map(|_| std::mem::take(&mut *self.worker.left.lock()));
             let commands = std::mem::take(&mut *self.worker.commands.lock());
             for command in commands.list {
@@ -402,10 +356,10 @@ impl Run {
                     Command::Stop => return,
                 }
             }
-            for (key, ready) in ready {
-                self.attend(key, ready, &mut scratch);
+            for &(key, (readable, writable)) in &found {
+                self.attend(key, Ready { readable, writable }, &mut scratch);
             }
-            let now = Instant::now();
+            let now = clock::now();
             while let Some((at, key)) = self.timers.first().copied() {
                 if at > now {
                     break;
@@ -445,17 +399,6 @@ impl Run {
         }
     }
 
-    fn wait(&self, events: &mut Vec<epoll::Event>, timeout: Option<Duration>) {
-        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
-        let spare = rustix::buffer::spare_capacity(events);
-        // EINTR is an empty round. Nothing else can fail here but for want of kernel memory, which passes.
-        if let Err(errno) = epoll::wait(&self.worker.epoll, spare, timeout.as_ref()) {
-            if errno != Errno::INTR {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-    }
-
     fn attend(&mut self, key: u64, ready: Ready, scratch: &mut Vec<u8>) {
         let Some(entry) = self.tasks.get_mut(&key) else {
             return;
@@ -466,7 +409,7 @@ impl Run {
         }));
         let next = attended.unwrap_or_else(|_| {
             task.broken();
-            Next::At(Some(Instant::now()))
+            Next::At(Some(clock::now()))
         });
         let timer = match next {
             Next::At(timer) => timer,

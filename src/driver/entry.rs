@@ -1,12 +1,12 @@
 //! What the driver keeps for each channel: who waits for what, and whom to tell.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use super::attendance::Condition;
 use super::event::Event;
 use super::stream::Waker;
+use super::sync::atomic::{AtomicBool, Ordering};
 use super::sys::lent::LentSlot;
 use crate::connection::{ChannelId, DataSink, RequestId, Stream};
 use crate::error::Error;

@@ -1,12 +1,12 @@
 //! A flag that threads and poll loops can wait for: the seeds' `event`.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
-use rustix::event::{eventfd, EventfdFlags};
 
 use super::sync::{Condvar, Mutex};
+use super::sys::signal::Signal;
 use super::wait::Timeout;
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ struct Inner {
     set: Mutex<bool>,
     changed: Condvar,
     /// Made at the first question for it; readable exactly while the flag is set.
-    descriptor: OnceCell<OwnedFd>,
+    descriptor: OnceCell<Signal>,
     /// Called each time the flag goes from clear to set.
     hook: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -67,8 +67,7 @@ impl Event {
         if !was_set {
             *set = true;
             if let Some(descriptor) = self.inner.descriptor.get() {
-                // The counter cannot overflow: it goes from 0 to 1 and back.
-                let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
+                descriptor.raise();
             }
             self.inner.changed.notify_all();
         }
@@ -84,7 +83,7 @@ impl Event {
         if *set {
             *set = false;
             if let Some(descriptor) = self.inner.descriptor.get() {
-                let _ = rustix::io::read(descriptor, &mut [0; 8]);
+                descriptor.lower();
             }
         }
     }
@@ -119,13 +118,8 @@ impl Event {
     /// A descriptor for a poll loop: readable while the flag is set. It belongs to the event; only poll it.
     pub fn descriptor(&self) -> Result<RawFd, Error> {
         let set = self.inner.set.lock();
-        let made = self.inner.descriptor.get_or_try_init(|| {
-            eventfd(
-                u32::from(*set),
-                EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
-            )
-        });
-        made.map(AsRawFd::as_raw_fd).map_err(|errno| Error::Io {
+        let made = self.inner.descriptor.get_or_try_init(|| Signal::new(*set));
+        made.map(Signal::number).map_err(|errno| Error::Io {
             operation: "eventfd",
             errno: errno.raw_os_error(),
         })

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::sync::thread_local;
 use crate::error::Error;
 
 thread_local! {
@@ -13,19 +14,19 @@ pub(crate) struct Inside(u64);
 
 /// This thread runs callbacks of the transport with this key from now on.
 pub(crate) fn enter(key: u64) -> Inside {
-    Inside(INSIDE.replace(key))
+    Inside(INSIDE.with(|inside| inside.replace(key)))
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.set(self.0);
+        INSIDE.with(|inside| inside.set(self.0));
     }
 }
 
 /// Refuses a call that waits for a callback of the transport while one is running: callbacks of a transport
 /// run one after another, so that one would never come.
 pub(crate) fn refuse(key: u64, what: &'static str) -> Result<(), Error> {
-    if INSIDE.get() == key {
+    if INSIDE.with(Cell::get) == key {
         Err(Error::WouldDeadlock(what))
     } else {
         Ok(())

@@ -27,6 +27,8 @@ mod host_key;
 mod inside;
 mod keepalive;
 mod log;
+#[cfg(model)]
+pub(crate) mod models;
 mod opening;
 mod options;
 mod packetizer;

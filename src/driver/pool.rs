@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::{Engine, Next, Ready, Task, Worker};
 use super::sync::{Condvar, Mutex};
+use super::sys::clock;
 use super::sys::thread;
 use crate::error::Error;
 
@@ -14,7 +15,7 @@ use crate::error::Error;
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Who makes threads.
-type Maker = fn(&str, Job) -> io::Result<()>;
+pub(super) type Maker = fn(&str, Job) -> io::Result<()>;
 
 /// How long a thread without work stays.
 const IDLE_TIME: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ impl Pool {
         Pool::with_maker(name, worker, thread::spawn)
     }
 
-    fn with_maker(name: &'static str, worker: &Arc<Worker>, make: Maker) -> Self {
+    pub(super) fn with_maker(name: &'static str, worker: &Arc<Worker>, make: Maker) -> Self {
         Pool {
             inner: Arc::new(Inner {
                 name,
@@ -146,7 +147,7 @@ impl Inner {
                 continue;
             }
             state.idle += 1;
-            let until = Instant::now() + IDLE_TIME;
+            let until = clock::now() + IDLE_TIME;
             let mut timed_out = false;
             while state.jobs.is_empty() && !timed_out {
                 timed_out = !self.work.wait_until(&mut state, until);
@@ -174,7 +175,7 @@ impl Task for Inner {
             } else if self.add_thread(&mut state).is_ok() {
                 state.missing -= 1;
             } else {
-                return Next::At(Some(Instant::now() + TRY_AGAIN));
+                return Next::At(Some(clock::now() + TRY_AGAIN));
             }
         }
         Next::Gone
@@ -185,7 +186,7 @@ impl Task for Inner {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,5 @@
 //! Questions to the application: one noun for all of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -9,6 +8,7 @@ use super::channel::Channel;
 use super::person::Reply;
 use super::rotation::HostKeyChange;
 use super::shared::Shared;
+use super::sync::atomic::{AtomicBool, Ordering};
 use super::transport::Transport;
 use crate::auth::{AuthDecision, AuthQuestionKind, Prompts};
 use crate::connection::{

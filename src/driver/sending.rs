@@ -1,12 +1,12 @@
 //! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
 
-use std::sync::atomic::{fence, Ordering};
 use std::sync::Arc;
 
 use zeroize::Zeroize;
 
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
+use super::sync::atomic::{fence, Ordering};
 use crate::error::Error;
 use crate::messages::MessageNumber;
 

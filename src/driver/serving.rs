@@ -18,6 +18,7 @@ use super::request::{Request, RequestKind};
 use super::rotation::{HostKeyChange, ProofJob};
 use super::stream::Waker;
 use super::subsystem::Subsystems;
+use super::sys::clock;
 use crate::auth::{AuthOutcome, SignJob, VerifyJob};
 use crate::connection::{ChannelId, GlobalRequestId, RequestId};
 use crate::endpoint::Services;
@@ -68,7 +69,7 @@ impl Attempt {
     /// They have, and it is the server's turn.
     pub(crate) fn resume(&mut self) {
         if let Some(time) = self.servers_time {
-            self.deadline = Instant::now().checked_add(time);
+            self.deadline = clock::now().checked_add(time);
         }
     }
 }

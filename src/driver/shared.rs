@@ -13,7 +13,6 @@
 //! `answering` (commands to the services), `calling` (callbacks and log), `ending`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,8 @@ use super::options::TransportOptions;
 use super::pool::Job;
 use super::serving::Serving;
 use super::stream::Stream;
-use super::sync::{Mutex, MutexGuard};
+use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use super::sync::{Lock, Mutex, MutexGuard, Rank};
 use super::sys::fork;
 use super::wait::Deadline;
 use crate::endpoint::{Inbound, Outbound};
@@ -55,7 +55,7 @@ pub(crate) struct Sending {
     pub(crate) rekey_wanted: bool,
 }
 
-/// Log lines on their way to the sink, in order; a leaf lock.
+/// Log lines on their way to the sink, in order; a leaf lock, but for the pool.
 #[derive(Default)]
 pub(crate) struct LogLines {
     pub(crate) lines: VecDeque<Job>,
@@ -72,6 +72,8 @@ pub(crate) enum Ending {
 
 pub(crate) struct Shared {
     pub(crate) key: u64,
+    /// How many transports its stream goes through.
+    pub(crate) below: u16,
     pub(crate) stream: Stream,
     pub(crate) receiving: Mutex<Receiving>,
     pub(crate) sending: Mutex<Sending>,
@@ -118,23 +120,28 @@ impl Shared {
     pub(crate) fn new(stream: Stream, options: TransportOptions) -> Arc<Self> {
         fork::watch();
         let key = Engine::new_key();
+        let below = stream.transports_below();
+        let receiving = Receiving {
+            inbound: None,
+            unopened: Vec::new(),
+            actions: Vec::new(),
+        };
+        let sending = Sending {
+            outbound: None,
+            broken: false,
+            rekey: options.rekey,
+            rekey_wanted: false,
+        };
+        let serving = Serving::new(options);
         Arc::new(Shared {
             key,
+            below,
             stream,
-            receiving: Mutex::new(Receiving {
-                inbound: None,
-                unopened: Vec::new(),
-                actions: Vec::new(),
-            }),
-            sending: Mutex::new(Sending {
-                outbound: None,
-                broken: false,
-                rekey: options.rekey,
-                rekey_wanted: false,
-            }),
-            serving: Mutex::new(Serving::new(options)),
+            receiving: Mutex::ranked(receiving, Rank::of_transport(below, Lock::Receiving)),
+            sending: Mutex::ranked(sending, Rank::of_transport(below, Lock::Sending)),
+            serving: Mutex::ranked(serving, Rank::of_transport(below, Lock::Serving)),
             progress: Condition::default(),
-            room: Mutex::new(0),
+            room: Mutex::ranked(0, Rank::ROOM),
             room_changed: Condition::default(),
             room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
@@ -145,7 +152,7 @@ impl Shared {
             cancels: AtomicU64::new(0),
             pending_bytes: AtomicUsize::new(0),
             window_stalls: AtomicU64::new(0),
-            interest: Mutex::default(),
+            interest: Mutex::ranked(Interest::default(), Rank::BEFORE_LEAVES),
             ending: Mutex::new(Ending::No),
             worker: OnceCell::new(),
             generation: fork::generation(),
@@ -153,7 +160,7 @@ impl Shared {
             login_grace: OnceCell::new(),
             request_event: OnceCell::new(),
             log: LogTarget::off(),
-            log_lines: Mutex::default(),
+            log_lines: Mutex::ranked(LogLines::default(), Rank::BEFORE_LEAVES),
             hexdump: AtomicBool::new(false),
             names: Mutex::new(Names {
                 name: format!("ssh-transport-{key}"),

@@ -8,42 +8,70 @@
 //! A panic with a lock held is caught at the C boundary or in the I/O thread and ends the transport; the lock stays
 //! usable, for the others must still hear of the end.
 
+mod order;
+mod primitives;
+
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{self, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 
+use self::atomic::{AtomicUsize, Ordering};
+use self::order::Held;
+use super::sys::clock;
+
+pub(crate) use self::order::{Lock, Rank};
+pub(crate) use self::primitives::{atomic, thread_local};
+
 /// Guards a value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mutex<T> {
-    inner: sync::Mutex<T>,
+    inner: primitives::Mutex<T>,
+    rank: Rank,
 }
 
 /// The right to the value of a [`Mutex`], until dropped.
 pub struct MutexGuard<'a, T> {
     lock: &'a Mutex<T>,
     /// Absent only while its thread sleeps.
-    inner: Option<sync::MutexGuard<'a, T>>,
+    inner: Option<primitives::MutexGuard<'a, T>>,
+    /// After the lock itself, for whoever waits for it may have it first.
+    held: Option<Held>,
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
 }
 
 impl<T> Mutex<T> {
-    /// An open lock around `value`.
+    /// An open lock around `value`, with which no other is taken.
     pub const fn new(value: T) -> Self {
+        Self::ranked(value, Rank::LEAF)
+    }
+
+    /// The same with a place in the order of locks.
+    pub(crate) const fn ranked(value: T, rank: Rank) -> Self {
         Mutex {
-            inner: sync::Mutex::new(value),
+            inner: primitives::Mutex::new(value),
+            rank,
         }
     }
 
     /// Waits for the lock.
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        Held::about_to_wait(self.rank);
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         MutexGuard {
             lock: self,
             inner: Some(inner),
+            held: Some(Held::new(self.rank)),
         }
     }
 
-    /// The lock if nobody has it.
+    /// The lock if nobody has it. It may come out of order, for nobody waits for it.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let inner = match self.inner.try_lock() {
             Ok(inner) => inner,
@@ -53,17 +81,27 @@ impl<T> Mutex<T> {
         Some(MutexGuard {
             lock: self,
             inner: Some(inner),
+            held: Some(Held::new(self.rank)),
         })
     }
 }
 
 impl<T> MutexGuard<'_, T> {
     /// Lets go of the lock while `run` runs, and takes it again.
+    #[track_caller]
     pub fn unlocked<R>(&mut self, run: impl FnOnce() -> R) -> R {
         self.inner = None;
+        self.held = None;
         let result = run();
-        self.inner = self.lock.lock().inner.take();
+        *self = self.lock.lock();
         result
+    }
+
+    #[track_caller]
+    fn about_to_sleep(&self) {
+        if let Some(held) = &self.held {
+            held.about_to_sleep();
+        }
     }
 }
 
@@ -94,7 +132,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 /// who has changed the value under the lock and then finds nobody counted knows that nobody can have missed it.
 #[derive(Debug, Default)]
 pub struct Condvar {
-    inner: sync::Condvar,
+    inner: primitives::Condvar,
     /// A child of `fork` inherits the number without the threads; then it is woken for nothing, as without it.
     sleepers: AtomicUsize,
 }
@@ -103,13 +141,15 @@ impl Condvar {
     /// Nobody sleeps yet.
     pub const fn new() -> Self {
         Condvar {
-            inner: sync::Condvar::new(),
+            inner: primitives::Condvar::new(),
             sleepers: AtomicUsize::new(0),
         }
     }
 
     /// Lets go of the lock, sleeps until woken, takes the lock again. May wake without a reason.
+    #[track_caller]
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        guard.about_to_sleep();
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         guard.inner = guard.inner.take().map(|inner| {
             self.inner
@@ -120,8 +160,10 @@ impl Condvar {
     }
 
     /// As [`wait`](Self::wait), no longer than until `at`; false when that moment came.
+    #[track_caller]
     pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, at: Instant) -> bool {
-        let time = at.saturating_duration_since(Instant::now());
+        guard.about_to_sleep();
+        let time = at.saturating_duration_since(clock::now());
         let mut in_time = true;
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         guard.inner = guard.inner.take().map(|inner| {
@@ -155,7 +197,7 @@ impl Condvar {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
     use std::panic::{catch_unwind, AssertUnwindSafe};

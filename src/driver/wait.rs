@@ -1,6 +1,7 @@
 //! How long a caller is willing to wait, and the cancelling of waits.
 
 use super::sync::{Condvar, MutexGuard};
+use super::sys::clock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970 by the system's clock; 0 where that is set to a time before.
@@ -36,7 +37,7 @@ impl Timeout {
         match self {
             Timeout::Forever => Deadline(None),
             // A time too far away to be written down is forever.
-            Timeout::After(time) => Deadline(Instant::now().checked_add(time)),
+            Timeout::After(time) => Deadline(clock::now().checked_add(time)),
         }
     }
 }
@@ -47,13 +48,12 @@ pub(crate) struct Deadline(pub(crate) Option<Instant>);
 
 impl Deadline {
     pub(crate) fn has_passed(self) -> bool {
-        self.0.is_some_and(|at| at <= Instant::now())
+        self.0.is_some_and(|at| at <= clock::now())
     }
 
     /// What is left, `None` for forever.
     pub(crate) fn remaining(self) -> Option<Duration> {
-        self.0
-            .map(|at| at.saturating_duration_since(Instant::now()))
+        self.0.map(|at| at.saturating_duration_since(clock::now()))
     }
 
     /// Waits on a condition variable; false when the deadline has passed.
@@ -64,7 +64,7 @@ impl Deadline {
                 true
             }
             Some(at) => {
-                if at <= Instant::now() {
+                if at <= clock::now() {
                     return false;
                 }
                 // A time-out is found out by the next round, after one more look at the state.

@@ -13,8 +13,8 @@
 //! EMPTY --insert--> live --take--> DEAD --last pin gone--> EMPTY, next generation
 //! ```
 //!
-//! The only lock is that of the list of free slots, `FREE`. It is the standard library's, which keeps no state
-//! outside itself, and it is held across fork(), so that a child finds it open.
+//! The only lock is that of the list of free slots, `FREE`. It keeps no state outside itself, and it is held across
+//! fork(), so that a child finds it open.
 //!
 //! Fork: the child handler bumps `FORKS`. A slot remembers the count at its making, and one made before the last
 //! fork leads nowhere, except to plain values (keys, errors): see [`Handle::SURVIVES_FORK`].
@@ -24,11 +24,12 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Once};
 
 use once_cell::race::OnceBox;
 
+use crate::driver::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::driver::sync::{Mutex, MutexGuard};
 use crate::error::Error;
 
 use super::guard::{Failure, Outcome};
@@ -327,7 +328,7 @@ fn slot(index: u32) -> Option<&'static Slot> {
 }
 
 fn take_free() -> Outcome<u32> {
-    let mut free = lock(&FREE);
+    let mut free = FREE.lock();
     let forks = forks();
     if free.born != forks {
         // The parent's freed slots may carry pins of threads that this process does not have.
@@ -361,7 +362,7 @@ fn take_free() -> Outcome<u32> {
 /// Counts an empty slot as unused, and lets it be used again unless its generations are used up: its numbers would come
 /// back otherwise.
 fn give_free(slot: &Slot, index: u32, last: bool) {
-    let mut free = lock(&FREE);
+    let mut free = FREE.lock();
     if free.born != forks() {
         return;
     }
@@ -375,16 +376,12 @@ fn give_free(slot: &Slot, index: u32, last: bool) {
 
 /// How many handles there are of this process's own making.
 pub(crate) fn count() -> usize {
-    let free = lock(&FREE);
+    let free = FREE.lock();
     if free.born == forks() {
         free.used
     } else {
         0
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn index_of<H>(handle: *const H) -> u32 {
@@ -411,7 +408,7 @@ thread_local! {
 }
 
 extern "C" fn before_fork() {
-    let guard = lock(&FREE);
+    let guard = FREE.lock();
     let _ = HELD.try_with(|held| {
         if let Ok(mut held) = held.try_borrow_mut() {
             *held = Some(guard);
@@ -452,7 +449,10 @@ fn watch_forks() {
     });
 }
 
-#[cfg(test)]
+#[cfg(all(test, model))]
+mod models;
+
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
     use crate::ffi::status::SSH_ERR_BAD_HANDLE;

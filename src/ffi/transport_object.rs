@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::connection::GlobalRequestId;
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::{self, KeepaliveCallback, LogLevel, RequestKind, Timeout, Transport};
 use crate::known_hosts::Attached;
 use crate::messages::Role;
@@ -120,7 +120,7 @@ impl TransportObject {
             callbacks: Mutex::default(),
             server_callbacks: Mutex::default(),
             security: Arc::default(),
-            channels: Mutex::default(),
+            channels: Mutex::ranked(HashMap::new(), Rank::OUTER),
             userdata: Mutex::default(),
             keepalive: Mutex::default(),
             auth: Mutex::new(Ok(SSH_AGAIN)),

@@ -115,7 +115,8 @@ impl Group {
     /// Ends the connections.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        for (key, worker) in std::mem::take(&mut *self.tasks.lock()) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for (key, worker) in tasks {
             worker.attend(key);
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use once_cell::sync::OnceCell;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
@@ -125,10 +125,13 @@ impl Listener {
             group: Arc::clone(group),
             purpose: purpose(&place),
             worker: OnceCell::new(),
-            state: Mutex::new(State {
-                bound: Some(sockets),
-                watched: false,
-            }),
+            state: Mutex::ranked(
+                State {
+                    bound: Some(sockets),
+                    watched: false,
+                },
+                Rank::OUTER,
+            ),
         });
         Ok((listener, place))
     }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 
 use super::group::{Group, Place};
 use super::listener::{direct, Originator};
@@ -184,17 +184,20 @@ impl Relay {
         let relay = Arc::new(Relay {
             mark,
             waker,
-            state: Mutex::new(State {
-                socket,
-                watched: (false, false),
-                readable: true,
-                up: Pipe::new(),
-                down,
-                stage,
-                check,
-                counted: false,
-                _place: place,
-            }),
+            state: Mutex::ranked(
+                State {
+                    socket,
+                    watched: (false, false),
+                    readable: true,
+                    up: Pipe::new(),
+                    down,
+                    stage,
+                    check,
+                    counted: false,
+                    _place: place,
+                },
+                Rank::OUTER,
+            ),
             group,
         });
         relay.group.add(relay.mark.key, &relay.mark.worker);

@@ -20,7 +20,7 @@ use super::relay::{Mark, Relay};
 use super::socks::{Dialogue, Failure, Step, Version};
 use crate::config::Permitted;
 use crate::connection::ForwardPoint;
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::{Channel, Next, Read, Ready, Request, Socket, Task, Waker};
 use crate::error::Error;
 
@@ -111,11 +111,14 @@ impl Visit {
             permitted,
             group: Arc::clone(place.group()),
             channel,
-            state: Mutex::new(State {
-                stage: Stage::Greeting(Dialogue::default(), place),
-                reply: Vec::new(),
-                until: Instant::now() + TALKING_TIME,
-            }),
+            state: Mutex::ranked(
+                State {
+                    stage: Stage::Greeting(Dialogue::default(), place),
+                    reply: Vec::new(),
+                    until: Instant::now() + TALKING_TIME,
+                },
+                Rank::OUTER,
+            ),
             mark,
         });
         visit.group.add(visit.mark.key, &visit.mark.worker);

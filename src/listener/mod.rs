@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use crate::connection::ForwardPoint;
-use crate::driver::sync::{Condvar, Mutex};
+use crate::driver::sync::{Condvar, Mutex, Rank};
 use crate::driver::sys::{fork, listening};
 use crate::driver::{Admission, Door, Engine, Event, Socket, Timeout, Transport};
 use crate::error::Error;
@@ -77,7 +77,7 @@ impl Listener {
         Listener {
             inner: Arc::new(Inner {
                 door: Arc::default(),
-                queue: Mutex::default(),
+                queue: Mutex::ranked(Queue::default(), Rank::BEFORE_LEAVES),
                 changed: Condvar::new(),
                 came: Event::new(),
                 shortages: AtomicU64::new(0),

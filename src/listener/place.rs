@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
 use super::Inner;
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::{Engine, Next, Ready, Socket, Task, Worker};
 use crate::forward::bind::Bound;
 
@@ -41,10 +41,13 @@ impl Place {
             key: Engine::new_key(),
             listener: Arc::downgrade(listener),
             worker,
-            state: Mutex::new(State {
-                bound: Some(bound),
-                watched: false,
-            }),
+            state: Mutex::ranked(
+                State {
+                    bound: Some(bound),
+                    watched: false,
+                },
+                Rank::OUTER,
+            ),
         })
     }
 

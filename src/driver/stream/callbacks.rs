@@ -1,7 +1,7 @@
 //! A stream that is functions of the application's, which may block.
 //!
 //! Two threads belong to it: one that reads and one that writes, for neither may hold up the other, nor an I/O
-//! thread. Between them and the transport are two bounded buffers behind one lock, a leaf. Both threads call the
+//! thread. Between them and the transport are two bounded buffers behind one lock, a leaf but for the commands of the I/O thread. Both threads call the
 //! application with no lock held, and a call that never returns holds up nobody but itself: closing tells the
 //! application to end it and does not wait for that.
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Progress, Waker};
 use crate::driver::engine::{Engine, Worker};
-use crate::driver::sync::{Condvar, Mutex, MutexGuard};
+use crate::driver::sync::{Condvar, Mutex, MutexGuard, Rank};
 use crate::driver::sys::thread;
 use crate::error::Error;
 
@@ -75,16 +75,17 @@ struct State {
 
 impl CallbackStream {
     pub(crate) fn new(stream: Arc<dyn ByteStream>) -> Self {
+        let state = State {
+            stream: Some(stream),
+            received: Vec::new(),
+            end: None,
+            to_send: Vec::new(),
+            broken: false,
+            wants_room: false,
+        };
         CallbackStream {
             inner: Arc::new(Inner {
-                state: Mutex::new(State {
-                    stream: Some(stream),
-                    received: Vec::new(),
-                    end: None,
-                    to_send: Vec::new(),
-                    broken: false,
-                    wants_room: false,
-                }),
+                state: Mutex::ranked(state, Rank::BEFORE_LEAVES),
                 room: Condvar::new(),
                 bytes: Condvar::new(),
                 waker: Waker::new(),

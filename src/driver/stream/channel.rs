@@ -5,11 +5,11 @@
 //! taken before those of the transport below, never the other way round: the transport below tells the one above
 //! through the [`Waker`], which takes none of its locks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use super::{Progress, Waker};
 use crate::driver::channel::{Channel, Read};
+use crate::driver::sync::atomic::{AtomicBool, Ordering};
 use crate::error::Error;
 
 /// A channel with the waker that its transport tells.
@@ -34,6 +34,10 @@ impl ChannelStream {
 
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    pub(crate) fn transports_below(&self) -> u16 {
+        self.channel.transports_below().saturating_add(1)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -48,6 +48,14 @@ impl Stream {
         }
     }
 
+    /// How many transports carry it.
+    pub(crate) fn transports_below(&self) -> u16 {
+        match self {
+            Stream::Channel(channel) => channel.transports_below(),
+            Stream::Socket(_) | Stream::Address(_) | Stream::Callbacks(_) => 0,
+        }
+    }
+
     /// Whether a caller can wait for it with [`wait`](Self::wait).
     pub(crate) fn has_socket(&self) -> bool {
         self.socket().is_some()

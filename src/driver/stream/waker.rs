@@ -1,11 +1,11 @@
 //! Readiness of streams that no poller knows.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
 use crate::driver::engine::{Ready, Worker};
+use crate::driver::sync::atomic::{AtomicBool, Ordering};
 
 /// Remembers that a stream can be read or written, and has its transport's I/O thread look. A leaf: it may be used
 /// with any lock held.

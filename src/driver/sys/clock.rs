@@ -1,4 +1,12 @@
-//! Times of the machine's zone.
+//! The clock that deadlines are counted by, and times of the machine's zone.
+
+/// Now. In models time passes only when nobody has anything else to do, or by the checker's choice.
+pub fn now() -> std::time::Instant {
+    #[cfg(not(model))]
+    return std::time::Instant::now();
+    #[cfg(model)]
+    return crate::driver::models::time::now();
+}
 
 /// Seconds since 1970 of a time: year, month from 1, day, hour, minute, second; in UTC, or in the zone of the machine.
 /// `None` for one that is none.

@@ -27,6 +27,12 @@ pub fn watch() {
     });
 }
 
+/// What is per process is made anew, as in a child: each execution of a model is one.
+#[cfg(model)]
+pub fn begin_anew() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
 /// One value per process, made at first use and made anew in a forked child, where the parent's value
 /// is left alone: its threads do not exist there and its locks may be held for ever.
 pub struct PerProcess<T: 'static> {

@@ -6,5 +6,15 @@ pub mod file;
 pub mod fork;
 pub mod lent;
 pub mod listening;
+#[cfg(not(model))]
+pub mod poller;
+#[cfg(not(model))]
+pub mod signal;
+#[cfg(not(model))]
 pub mod socket;
+#[cfg(not(model))]
 pub mod thread;
+
+// In models the system is made of the checker's own locks.
+#[cfg(model)]
+pub use super::models::system::{poller, signal, socket, thread};

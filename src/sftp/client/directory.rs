@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 
 use super::operations::{refused, Sftp, MISMATCH};
 use super::session::Patience;
@@ -37,7 +37,7 @@ impl Directory {
         Directory {
             sftp,
             handle,
-            state: Mutex::default(),
+            state: Mutex::ranked(State::default(), Rank::OUTERMOST),
         }
     }
 

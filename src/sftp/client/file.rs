@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::driver::sync::{Condvar, Mutex};
+use crate::driver::sync::{Condvar, Mutex, Rank};
 
 use super::operations::{refused, Sftp, MALFORMED, MISMATCH};
 use super::read_ahead::ReadAhead;
@@ -117,11 +117,14 @@ impl File {
             sftp,
             handle,
             flags,
-            state: Mutex::new(State {
-                core: Some(Box::new(core)),
-                closed: false,
-                released: false,
-            }),
+            state: Mutex::ranked(
+                State {
+                    core: Some(Box::new(core)),
+                    closed: false,
+                    released: false,
+                },
+                Rank::OUTERMOST,
+            ),
             idle: Condvar::new(),
             gone: AtomicBool::new(false),
         }

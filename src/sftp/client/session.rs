@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::driver::sync::{Condvar, Mutex, MutexGuard};
+use crate::driver::sync::{Condvar, Mutex, MutexGuard, Rank};
 
 use super::table::{Answer, Expect, RequestTable};
 use crate::codec::Writer;
@@ -73,16 +73,19 @@ impl Session {
         Ok(Session {
             channel,
             event,
-            state: Mutex::new(State {
-                table: RequestTable::default(),
-                frames: FrameReader::new(),
-                read_bytes: FIRST_READ_BYTES,
-                queue: Vec::new(),
-                sent: 0,
-                held: 0,
-                sleeping: false,
-                ended: None,
-            }),
+            state: Mutex::ranked(
+                State {
+                    table: RequestTable::default(),
+                    frames: FrameReader::new(),
+                    read_bytes: FIRST_READ_BYTES,
+                    queue: Vec::new(),
+                    sent: 0,
+                    held: 0,
+                    sleeping: false,
+                    ended: None,
+                },
+                Rank::OUTER,
+            ),
             changed: Condvar::new(),
         })
     }

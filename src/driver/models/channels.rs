@@ -1,0 +1,215 @@
+//! Channels: readers and writers that are blocked, and what must wake them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::Model;
+use super::session::{connected, open, part, pattern, read_to_end, spawn, write, MODEL};
+use super::system;
+use crate::connection::{ChannelRequest, Stream};
+use crate::driver::{ChannelInterest, Event, Read, Timeout};
+use crate::error::Error;
+
+/// More than the window holds, both ways at once, with the end of file behind it. Where a reader sleeps its buffer is lent.
+#[test]
+fn data_and_their_end_reach_a_reader_who_sleeps() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        let sent = pattern(200);
+        let threads = [(ours.clone(), theirs.clone()), (theirs, ours)].map(|(from, to)| {
+            let data = sent.clone();
+            let writing = spawn(move || {
+                write(&from, &data);
+                from.send_eof().unwrap();
+            });
+            (writing, spawn(move || read_to_end(&to)))
+        });
+        for (writing, reading) in threads {
+            writing.join().unwrap();
+            assert_eq!(reading.join().unwrap(), sent);
+        }
+        part(&client, &server);
+    });
+}
+
+/// The same through a socket that takes next to nothing, so that writers wait for room, and with new keys meanwhile.
+#[test]
+fn room_and_new_keys_let_a_writer_go_on() {
+    let model = Model {
+        schedules: MODEL.schedules / 2,
+        ..MODEL
+    };
+    model.check(|| {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        system::set_capacity(100);
+        let sent = pattern(200);
+        let reading = spawn(move || read_to_end(&theirs));
+        let rekeying = {
+            let client = client.clone();
+            spawn(move || client.renegotiate_keys(Timeout::Forever).unwrap())
+        };
+        write(&ours, &sent);
+        ours.send_eof().unwrap();
+        assert_eq!(reading.join().unwrap(), sent);
+        rekeying.join().unwrap();
+        part(&client, &server);
+    });
+}
+
+#[test]
+fn closing_a_channel_wakes_readers_and_writers() {
+    MODEL.check(|| end_while_blocked(false));
+}
+
+#[test]
+fn the_end_of_the_transport_wakes_readers_and_writers() {
+    MODEL.check(|| end_while_blocked(true));
+}
+
+fn end_while_blocked(lost: bool) {
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    let reading = {
+        let ours = ours.clone();
+        spawn(move || {
+            let mut buffer = [0; 8];
+            ours.read(Stream::Data, &mut buffer, Timeout::Forever)
+        })
+    };
+    // Nobody reads this, so it is stuck at the end of the window.
+    let writing = spawn(move || {
+        ours.write_all(Stream::Data, &pattern(200), Timeout::Forever)
+            .1
+    });
+    if lost {
+        server.close();
+    } else {
+        theirs.close().unwrap();
+    }
+    let read = reading.join().unwrap();
+    assert!(
+        matches!(read, Ok(Read::Eof)) != lost,
+        "a reader was told {read:?}"
+    );
+    assert!(writing.join().unwrap().is_err());
+    part(&client, &server);
+}
+
+#[test]
+fn cancelling_wakes_whoever_is_blocked() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (ours, _theirs) = open(&client, &server);
+        let reading = {
+            let ours = ours.clone();
+            spawn(move || {
+                let mut buffer = [0; 8];
+                ours.read(Stream::Data, &mut buffer, Timeout::Forever)
+            })
+        };
+        let waiting = spawn(move || ours.wait_exit(Timeout::Forever));
+        // Who comes after a cancel is not cancelled: so it is said until both have heard it.
+        let cancelling = {
+            let client = client.clone();
+            let done = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&done);
+            let thread = spawn(move || {
+                while !told.load(Ordering::SeqCst) {
+                    client.cancel();
+                    shuttle::thread::yield_now();
+                }
+            });
+            (thread, done)
+        };
+        assert_eq!(reading.join().unwrap(), Err(Error::Cancelled));
+        assert_eq!(waiting.join().unwrap(), Err(Error::Cancelled));
+        cancelling.1.store(true, Ordering::SeqCst);
+        cancelling.0.join().unwrap();
+        part(&client, &server);
+    });
+}
+
+/// Requests of several threads, whose answers come while others send: whoever finds the sender at work leaves it to him.
+#[test]
+fn nothing_that_is_to_be_said_stays_unsaid() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (ours, _theirs) = open(&client, &server);
+        let asking: Vec<_> = (0..3)
+            .map(|_| {
+                let ours = ours.clone();
+                spawn(move || {
+                    let request = ChannelRequest::Env {
+                        name: b"A".to_vec(),
+                        value: b"B".to_vec(),
+                    };
+                    ours.request(&request, true, Timeout::Forever)
+                })
+            })
+            .collect();
+        for thread in asking {
+            // No callback is set for it.
+            assert_eq!(thread.join().unwrap(), Err(Error::RequestDenied));
+        }
+        part(&client, &server);
+    });
+}
+
+/// Somebody who waits by events, and does not block, is told of data that come after a blocked caller has left the socket.
+#[test]
+fn events_are_set_when_no_caller_is_at_the_socket() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        let echoing = spawn(move || {
+            let mut byte = [0];
+            for _ in 0..3 {
+                let read = theirs.read(Stream::Data, &mut byte, Timeout::Forever);
+                assert_eq!(read, Ok(Read::Data(1)));
+                write(&theirs, &byte);
+            }
+        });
+        let event = Event::new();
+        let interest = ChannelInterest {
+            readable: true,
+            ..ChannelInterest::default()
+        };
+        let mut byte = [0];
+        for round in 0..3 {
+            write(&ours, &[round]);
+            let read = if round == 1 {
+                ours.set_event(&event, interest).unwrap();
+                assert!(event.wait(Timeout::Forever));
+                let read = ours.read(Stream::Data, &mut byte, Timeout::NOW);
+                ours.set_event(&event, ChannelInterest::default()).unwrap();
+                read
+            } else {
+                ours.read(Stream::Data, &mut byte, Timeout::Forever)
+            };
+            assert_eq!(read, Ok(Read::Data(1)));
+            assert_eq!(byte, [round]);
+        }
+        echoing.join().unwrap();
+        part(&client, &server);
+    });
+}
+
+/// Goodbye may take as long as it is given, and no longer.
+#[test]
+fn an_end_that_the_peer_does_not_see_comes_to_an_end() {
+    let model = Model {
+        schedules: MODEL.schedules / 2,
+        patience: Duration::from_secs(1),
+        ..MODEL
+    };
+    model.check(|| {
+        let (client, server) = connected();
+        system::set_capacity(0);
+        client.close();
+        client.join(Timeout::Forever).unwrap();
+        server.join(Timeout::Forever).unwrap();
+    });
+}
