@@ -100,6 +100,9 @@ class OurServer:
             words += ["--ciphers", setting.cipher]
         if setting.our_rekey:
             words += ["--rekey-bytes", str(setting.our_rekey)]
+        if setting.auth == "keyboard-interactive":
+            # For those that choose the method themselves.
+            words += ["--require", setting.auth]
         with Server(words, rig.environment(setting), rig.scratch) as server:
             yield server, "/"
 
