@@ -52,6 +52,8 @@ PEERS = (
     Peer("Twisted Conch", ("{python}", "with_conch.py"), BOTH, ("{python}", "-c", "import twisted; print(twisted.__version__)"), lacks={
         "server: exec, 10 MiB each way": _OVERTAKES,
         "server: rekey, asked for by ours": _OVERTAKES,
+        "server: user key rsa": "its server-sig-algs are the types of its own host keys, so that for OpenSSH's ssh, too, there is "
+        "no mutual signature algorithm",
         "server: forwarding": "the end of one direction is not passed on: for OpenSSH's ssh -W, too, 300,000 bytes arrive and "
         "come back, and then whoever is at the far end waits for an end in vain",
     }),
@@ -70,7 +72,9 @@ PEERS = (
         "client: forwarding": "the end of one direction ends both: with OpenSSH's sshd nothing of 300,000 bytes comes back either",
         "server: forwarding": "the end of one direction ends both: for OpenSSH's ssh -W, too, 10,220 of 300,000 bytes come back",
     }),
-    Peer("GNU lsh", ("gnu_lsh.py",), BOTH, ("lsh", "--version")),
+    Peer("GNU lsh", ("gnu_lsh.py",), BOTH, ("lsh", "--version"), lacks={
+        "server: user key e": "it has RSA and DSA keys only",
+    }),
     Peer("tinyssh", ("tinyssh.py",), ("server",), ("dpkg-query", "-Wf", "tinyssh ${{Version}}", "tinysshd"), lacks={
         "server: user key": "it has Ed25519 keys only",
         "server: rekey, asked for by ours": "it stalls now and then when a key exchange begins while it sends: with ssh of OpenSSH "

@@ -118,7 +118,8 @@ def server() -> None:
         os.chmod(path, mode)
         shutil.chown(path, USER)
     port = free_port()
-    words = [program("lshd"), "-q", "--interface", "127.0.0.1", "-p", str(port), "--host-key", converted(HOST_KEY)]
+    # The port belongs to the interfaces that come after it.
+    words = [program("lshd"), "-q", "-p", str(port), "--interface", "127.0.0.1", "--host-key", converted(HOST_KEY)]
     words += ["-c", "aes256-ctr", "-c", "all", "--no-syslog", "--no-pid-file", "--password-helper", program("lsh-pam-checkpw")]
     words += ["--subsystems", "sftp=/usr/lib/lsh-server/sftp-server"]
     serve(subprocess.Popen(words, env=ENVIRONMENT), port)
