@@ -103,6 +103,12 @@ impl Own {
 }
 
 impl ConnectionLayer {
+    /// Whether the peer answers a request that wants no reply. Of those requests that it knows it does not.
+    fn is_answered_unasked(&self, name: &str) -> bool {
+        let known = ["tcpip-forward", "cancel-tcpip-forward"];
+        self.answers_unasked && !known.contains(&name)
+    }
+
     /// Sends a global request. With `want_reply` the answer comes as
     /// [`GlobalReply`](ConnectionEvent::GlobalReply) under the number returned.
     ///
@@ -123,11 +129,15 @@ impl ConnectionLayer {
             return Err(Error::ApiMisuse("not a request name"));
         }
         let mut id = None;
-        if want_reply {
+        if want_reply || self.is_answered_unasked(name) {
             self.global.own.check_room()?;
             let number = self.next_request_number();
             self.global.own.sent(number, self.latest);
-            id = Some(GlobalRequestId(number));
+            if want_reply {
+                id = Some(GlobalRequestId(number));
+            } else {
+                self.global.own.abandon(number);
+            }
         }
         out.push(|w| {
             GlobalRequest {

@@ -30,6 +30,8 @@ pub struct ConnectionLayer {
     pub(super) next_request: u64,
     /// The time of the latest call that told it; only to measure round trips.
     pub(super) latest: Option<Instant>,
+    /// The peer also answers what wants no reply; see [`set_answers_unasked`](Self::set_answers_unasked).
+    pub(super) answers_unasked: bool,
     pub(super) lost: bool,
 }
 
@@ -53,9 +55,16 @@ impl ConnectionLayer {
             forwards: Forwards::new(limits.max_forwards),
             next_request: 0,
             latest: None,
+            answers_unasked: false,
             lost: false,
             limits,
         }
+    }
+
+    /// Says that the peer answers the global requests that it does not know, whether they want a reply or not. Each then has
+    /// its place among those whose replies are to come, so that no reply is taken for one to another request.
+    pub fn set_answers_unasked(&mut self, answers: bool) {
+        self.answers_unasked = answers;
     }
 
     /// Handles a payload of the peer: the message number first, 80 to 100.

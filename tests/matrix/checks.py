@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 
@@ -53,7 +54,7 @@ class Pair:
         else:
             self.client, self.server = OurClient(rig), PeerServer(rig, peer)
         self.base = Setting()
-        self.files = rig.scratch / f"files-{re.sub('[^a-z0-9]', '', peer.name.lower())}-{role}"
+        self.files = rig.scratch / f"files-{peer.slug}-{role}"
         shutil.rmtree(self.files, ignore_errors=True)
         self.files.mkdir()
         self.files.chmod(0o777)
@@ -118,8 +119,11 @@ class Pair:
         raise Refused("; ".join(problems[:1] + problems[-1:]))
 
     def say_hello(self, setting: Setting) -> str:
-        if self.peer.files_only:
+        if self.peer.work == "files":
             self.act(["list", "{files}/"], setting)
+            return ""
+        if self.peer.work == "commits":
+            self.act(["heads", str(self.repository())], setting)
             return ""
         done = self.act(["run", "echo hello"], setting)
         if done.out.strip() != b"hello":
@@ -147,8 +151,11 @@ class Pair:
         return dataclasses.replace(self.base, **changes)
 
     def upload(self, setting: Setting, data: bytes) -> None:
-        if self.peer.files_only:
+        if self.peer.work == "files":
             self.put(setting, data)
+            return
+        if self.peer.work == "commits":
+            self.push(setting, data)
             return
         done = self.act(["run", "sha256sum"], setting, data)
         if done.out.split()[:1] != [hashlib.sha256(data).hexdigest().encode()]:
@@ -161,12 +168,39 @@ class Pair:
         if (self.files / "stored").read_bytes() != data:
             raise Refused("what is stored is not what was put")
 
+    def repository(self) -> pathlib.Path:
+        """One without commits at first."""
+        place = self.files / "repository.git"
+        if not place.exists():
+            subprocess.run(["git", "init", "-q", "--bare", str(place)], check=True)
+        return place
+
+    def push(self, setting: Setting, data: bytes) -> None:
+        here = self.rig.scratch / "sent"
+        here.write_bytes(data)
+        repository = str(self.repository())
+        self.act(["push", str(here), repository], setting)
+        words = ["git", "--git-dir", repository, "cat-file", "blob", "main:sent"]
+        if subprocess.run(words, capture_output=True, check=False).stdout != data:
+            raise Refused("what is committed there is not what was pushed")
+
     def download(self, setting: Setting, data: bytes) -> None:
+        if self.peer.work == "commits":
+            # What was pushed is the same.
+            self.get(["fetch", str(self.repository())], setting, data)
+            return
         source = self.rig.scratch / "much"
         source.write_bytes(data)
         done = self.act(["run", f"cat {source}"], setting)
         if done.out != data:
             raise Refused(f"{len(done.out)} bytes came, of {len(data)}, or others")
+
+    def get(self, words: list[str], setting: Setting, data: bytes) -> None:
+        back = self.rig.scratch / "received"
+        back.unlink(missing_ok=True)
+        self.act([*words, str(back)], setting)
+        if back.read_bytes() != data:
+            raise Refused("what came back is not what was put")
 
     def both_ways(self, setting: Setting) -> str:
         data = self.rig.random(MUCH)
@@ -191,12 +225,8 @@ class Pair:
 
     def files_there_and_back(self) -> str:
         data = self.rig.random(1024 * 1024 + 17)
-        back = self.rig.scratch / "received"
-        back.unlink(missing_ok=True)
         self.put(self.base, data)
-        self.act(["get", "{files}/stored", str(back)], self.base)
-        if back.read_bytes() != data:
-            raise Refused("what came back is not what was put")
+        self.get(["get", "{files}/stored"], self.base, data)
         listed = self.act(["list", "{files}/"], self.base).out.decode(errors="replace").split()
         if "stored" not in listed:
             raise Refused(f"listed are {listed}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 HEAD = """# Who it talks to
 
 Written by `make -C tests matrix`; changes made here are lost.
@@ -27,7 +25,7 @@ def mark(outcome) -> str:
 
 def table(results, role: str) -> str:
     """One row for each check, one column for each peer."""
-    columns = [(peer, {outcome.check: outcome for outcome in outcomes}) for peer, _, of, outcomes in results if of == role]
+    columns = [(peer, {outcome.check: outcome for outcome in outcomes}) for peer, _, of, outcomes, _ in results if of == role]
     if not columns:
         return ""
     names = [name for _, outcomes in columns for name in outcomes]
@@ -41,19 +39,20 @@ def table(results, role: str) -> str:
 
 def page(results) -> str:
     """All of it, in Markdown."""
-    parts = [HEAD, f"Last run: {datetime.date.today()}.\n\n"]
+    days = sorted({day for *_, day in results})
+    parts = [HEAD, f"Last run: {' to '.join(dict.fromkeys([days[0], days[-1]]))}.\n\n"]
     parts += ["## Their clients, our server\n\n", table(results, "client")]
     parts += ["\n## Our clients, their servers\n\n", table(results, "server")]
     parts.append("\n## Versions, and what is negotiated by default\n\n| | version | as client | as server |\n|---|---|---|---|\n")
     best = {}
-    for peer, told, role, outcomes in results:
+    for peer, told, role, outcomes, _ in results:
         entry = best.setdefault(peer.name, {"version": told})
         entry[role] = next((outcome.detail for outcome in outcomes if outcome.check.startswith("connect")), "")
     for name, entry in best.items():
         cells = [entry.get(key, "") for key in ("version", "client", "server")]
         parts.append(f"| {name} | " + " | ".join(escaped(cell) for cell in cells) + " |\n")
     parts.append("\n## What is not there\n\n")
-    for peer, _, role, outcomes in results:
+    for peer, _, role, outcomes, _ in results:
         for outcome in outcomes:
             if outcome.verdict != "yes":
                 parts.append(f"- {peer.name} as {role}, {outcome.check} ({mark(outcome)}): {escaped(outcome.detail[:300])}\n")

@@ -3,13 +3,17 @@
 
     run.py [--only NAME,NAME...] [--role client|server] [--write FILE]
 
-Needs `tests/matrix/setup.sh` to have run. Prints what fails as it happens; the result is a table in Markdown.
-Ends with 1 when something failed that the table does not know of.
+Needs `tests/matrix/setup.sh` to have run. Prints what fails as it happens; the result is a table in Markdown. What is found
+is kept in build/matrix/outcomes, one file for each pair, so that a run of some peers writes a page of all.
+Ends with 1 when something failed that the table does not know of, or the page would lack a pair.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import datetime
+import json
 import os
 import pathlib
 import subprocess
@@ -17,7 +21,7 @@ import sys
 import tempfile
 
 import report
-from checks import KEYS, check_pair
+from checks import KEYS, Outcome, check_pair
 from sides import Rig
 from table import PEERS
 
@@ -49,6 +53,28 @@ def version(rig: Rig, peer) -> str:
     return next((line for line in (done.stdout + done.stderr).splitlines() if line.strip()), "").strip()[:80]
 
 
+def keep(folder: pathlib.Path, peer, role: str, told: str, outcomes: list[Outcome]) -> None:
+    """Writes down what came of a pair, and when."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {"version": told, "day": str(datetime.date.today()), "outcomes": [dataclasses.asdict(one) for one in outcomes]}
+    (folder / f"{peer.slug}-{role}.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def kept(folder: pathlib.Path):
+    """All that was written down, in the order of the table, and the names of what is not there."""
+    results, absent = [], []
+    for peer in PEERS:
+        for role in peer.roles:
+            path = folder / f"{peer.slug}-{role}.json"
+            if not path.exists():
+                absent.append(f"{peer.name} as {role}")
+                continue
+            found = json.loads(path.read_text())
+            outcomes = [Outcome(**one) for one in found["outcomes"]]
+            results.append((peer, found["version"], role, outcomes, found["day"]))
+    return results, absent
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=lambda text: text.split(","))
@@ -62,7 +88,7 @@ def main() -> int:
         rig = Rig(ROOT, build, ROOT / "build/bin", pathlib.Path(folder), str(build / "venv/bin/python"),
                   peers["ACCOUNT"], pathlib.Path(peers["ACCOUNT_PASSWORD"]).read_text().strip())
         make_keys(rig)
-        results, failures = [], 0
+        failures = 0
         for peer in PEERS:
             if options.only and peer.name not in options.only:
                 continue
@@ -78,9 +104,13 @@ def main() -> int:
                     failures += outcome.verdict == "no"
                 good = sum(outcome.verdict == "yes" for outcome in outcomes)
                 print(f"{peer.name} as {role}: {good} of {len(outcomes)} hold", flush=True)
-                results.append((peer, told, role, outcomes))
+                keep(build / "outcomes", peer, role, told, outcomes)
     if options.write:
+        results, absent = kept(build / "outcomes")
         options.write.write_text(report.page(results))
+        for pair in absent:
+            print(f"{pair}: never run, so the page lacks it", flush=True)
+        failures += len(absent)
     return 1 if failures else 0
 
 

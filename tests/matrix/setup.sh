@@ -2,7 +2,13 @@
 # Sets up the implementations of tests/matrix/table.py that tests/peers/setup.sh has not, which runs first: from the
 # distribution's packages, and from the registries of Python, Node, Go, Rust and Java. Programs and libraries go to
 # build/matrix. Run again, it finds what is there. What cannot be had is named, and ends it with 1.
+#
+#   setup.sh [PART...]
+#
+# Parts are what it names as it goes; without any, all of them and what tests/peers/setup.sh sets up.
 set -eu
+
+parts=" $* "
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${MATRIX_BUILD:-$root/build/matrix}
@@ -16,6 +22,7 @@ say() { printf 'matrix: %s\n' "$*"; }
 part() {
     name=$1
     shift
+    case $parts in "  " | *" $name "*) ;; *) return 0 ;; esac
     if "$@" </dev/null >"$build/$name.log" 2>&1; then
         say "$name: there"
     else
@@ -29,7 +36,8 @@ part() {
 install_packages() {
     absent=
     for package in tinysshd libnet-ssh2-perl erlang-ssh libssh2-1-dev ruby-net-ssh ruby-net-sftp ruby-ed25519 \
-        ruby-bcrypt-pbkdf curl nodejs npm maven default-jdk-headless openssh-sftp-server; do
+        ruby-bcrypt-pbkdf curl nodejs npm maven default-jdk-headless openssh-sftp-server lsh-client lsh-server lsh-utils \
+        libssl-dev zlib1g-dev; do
         case $package in
             nodejs) command -v node >/dev/null || absent="$absent $package" ;;
             npm) command -v npm >/dev/null || absent="$absent $package" ;;
@@ -53,9 +61,9 @@ install_packages() {
 }
 
 python_environment() {
-    "$build/venv/bin/python" -c 'import paramiko, asyncssh, twisted.conch.ssh' 2>/dev/null && return
+    "$build/venv/bin/python" -c 'import paramiko, asyncssh, twisted.conch.ssh, pygit2' 2>/dev/null && return
     python3 -m venv "$build/venv"
-    "$build/venv/bin/pip" install --quiet --disable-pip-version-check paramiko asyncssh 'twisted[conch]'
+    "$build/venv/bin/pip" install --quiet --disable-pip-version-check paramiko asyncssh 'twisted[conch]' pygit2
 }
 
 node_module() {
@@ -70,9 +78,10 @@ go_program() {
     go build -o "$build/go-ssh" .
 }
 
+# NAME of a folder and of what is made there.
 rust_program() {
-    CARGO_TARGET_DIR="$build/russh-target" cargo build --release --locked --manifest-path "$adapters/russh/Cargo.toml"
-    cp "$build/russh-target/release/russh-adapter" "$build/russh"
+    CARGO_TARGET_DIR="$build/$1-target" cargo build --release --locked --manifest-path "$adapters/$1/Cargo.toml"
+    cp "$build/$1-target/release/$1-adapter" "$build/$1"
 }
 
 java_classes() {
@@ -82,12 +91,13 @@ java_classes() {
 
 c_program() { cc -O1 -Wall -Wextra -o "$build/$1" "$adapters/$1.c" "-l${1#lib}"; }
 
-"$root/tests/peers/setup.sh"
+[ $# -gt 0 ] || "$root/tests/peers/setup.sh"
 part packages install_packages
 part python python_environment
 part node node_module
 part go go_program
-part russh rust_program
+part russh rust_program russh
+part libssh2-newest rust_program libssh2-newest
 part java java_classes
 part libssh c_program libssh
 part libssh2 c_program libssh2

@@ -100,6 +100,9 @@ class OurServer:
             words += ["--ciphers", setting.cipher]
         if setting.our_rekey:
             words += ["--rekey-bytes", str(setting.our_rekey)]
+        if setting.auth == "keyboard-interactive":
+            # For those that choose the method themselves.
+            words += ["--require", setting.auth]
         with Server(words, rig.environment(setting), rig.scratch) as server:
             yield server, "/"
 
@@ -156,6 +159,9 @@ class OurClient:
     def _forward(self, program, words, setting, port, known, given) -> Done:
         options = ["-F", "none", "-p", str(port), "-l", self.rig.user, "-i", str(self.rig.key(setting.user_key)), "-v"]
         options += ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+        if setting.preset == "legacy":
+            options += ["-o", "KexAlgorithms=+diffie-hellman-group14-sha1", "-o", "Ciphers=+aes256-cbc", "-o", "MACs=+hmac-sha1"]
+            options += ["-o", "HostKeyAlgorithms=+ssh-rsa", "-o", "PubkeyAcceptedAlgorithms=+ssh-rsa"]
         command = [program, *options, "-W", f"{words[1]}:{words[2]}", "127.0.0.1"]
         return run(command, self.rig.environment(setting), given, self.rig.scratch)
 

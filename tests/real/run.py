@@ -3,7 +3,7 @@
 
     run.py [--only PART,PART...] [--mebibytes N] [--write FILE]
 
-`examples-c/ssh` takes the place of `ssh` under git, rsync, sftp, scp, sshfs and ansible and on the way of the real `ssh`,
+`examples-c/ssh` takes the place of `ssh` under git, rsync, sftp, scp, sshfs, lftp and ansible and on the way of the real `ssh`,
 against a real sshd; then the real ones talk to `examples-c/server`. Needs `tests/real/setup.sh` to have run.
 Ends with 1 when something failed, or could not be run.
 """
@@ -40,10 +40,10 @@ class Place:
 
     def __init__(self, rig: Rig, port: int, ssh: str, work: pathlib.Path, mebibytes: int) -> None:
         self.rig, self.ssh, self.work, self.mebibytes = rig, ssh, work, mebibytes
-        known = rig.known_hosts(port, "ed25519", work)
+        self.port, self.known = port, rig.known_hosts(port, "ed25519", work)
         self.config = work / "config"
         lines = ["Host rig again", "HostName 127.0.0.1", f"Port {port}", f"User {rig.user}", f"IdentityFile {rig.key('ed25519')}",
-                 "IdentitiesOnly yes", f"UserKnownHostsFile {known}", "StrictHostKeyChecking yes", "BatchMode yes"]
+                 "IdentitiesOnly yes", f"UserKnownHostsFile {self.known}", "StrictHostKeyChecking yes", "BatchMode yes"]
         self.config.write_text("\n".join(lines) + "\n")
 
     def command(self) -> str:
@@ -186,6 +186,47 @@ def with_sshfs(place: Place) -> str:
     return "20 files copied and compared, one renamed and removed"
 
 
+def with_lftp(place: Place) -> str:
+    """A tree up and down, several files at once."""
+    sent, back = place.work / "sent", place.work / "back"
+    fill(sent, 40, 200_000)
+    with place.directory() as there:
+        lines = [
+            "set net:max-retries 1", "set net:timeout 60", "set cmd:fail-exit yes",
+            f'set sftp:connect-program "{place.command()} -a -x"', "open sftp://rig",
+            f'mirror -R --parallel=3 "{sent}" "{there}/stored"', f'mirror --parallel=3 "{there}/stored" "{back}"',
+            f'mv "{there}/stored/part 0/file-0" "{there}/moved"', f'rm "{there}/moved"', "bye",
+        ]
+        place.run(["lftp", "--norc", "-c", "; ".join(lines)], HOME=str(place.work))
+    same(sent, back)
+    return "40 files mirrored there and back, one renamed and removed"
+
+
+def with_rclone(place: Place) -> str:
+    """Its ssh is that of Go, so that only the server can be ours."""
+    sent, back = place.work / "sent", place.work / "back"
+    fill(sent, 40, 200_000)
+    settings = {
+        "RCLONE_CONFIG": str(place.work / "rclone.conf"), "RCLONE_CONFIG_RIG_TYPE": "sftp", "RCLONE_CONFIG_RIG_HOST": "127.0.0.1",
+        "RCLONE_CONFIG_RIG_PORT": str(place.port), "RCLONE_CONFIG_RIG_USER": place.rig.user,
+        "RCLONE_CONFIG_RIG_KEY_FILE": str(place.rig.key("ed25519")), "RCLONE_CONFIG_RIG_KNOWN_HOSTS_FILE": str(place.known),
+        "HOME": str(place.work),
+    }
+    with place.directory() as there:
+        for words in (["copy", str(sent), f"rig:{there}/stored"], ["copy", f"rig:{there}/stored", str(back)],
+                      # By the hash of each side's own.
+                      ["check", str(sent), f"rig:{there}/stored"]):
+            place.run(["rclone", "--retries", "1", "--quiet", *words], **settings)
+        (sent / "part 0/file-0").unlink()
+        place.run(["rclone", "--retries", "1", "--quiet", "sync", str(sent), f"rig:{there}/stored"], **settings)
+        left = place.run(["rclone", "lsf", "-R", "--files-only", f"rig:{there}/stored"], **settings).decode().splitlines()
+    (back / "part 0/file-0").unlink()
+    same(sent, back)
+    if sorted(left) != sorted(tree(sent)):
+        raise Failed(f"after the removal of one file {len(left)} are left there, of {len(tree(sent))}")
+    return "40 files copied there and back and checked, one removed by sync"
+
+
 def with_ansible(place: Place) -> str:
     ansible = str(ROOT / "build/real/venv/bin/ansible")
     settings = {
@@ -237,10 +278,11 @@ def which(name: str) -> bool:
 
 
 PARTS = {
-    "git": with_git, "rsync": with_rsync, "sftp": with_sftp, "scp": with_scp, "sshfs": with_sshfs, "ansible": with_ansible,
-    "ProxyCommand": as_proxy_command, "ProxyJump": as_proxy_jump,
+    "git": with_git, "rsync": with_rsync, "sftp": with_sftp, "scp": with_scp, "sshfs": with_sshfs, "lftp": with_lftp,
+    "rclone": with_rclone, "ansible": with_ansible, "ProxyCommand": as_proxy_command, "ProxyJump": as_proxy_jump,
 }
-OF_SERVER = ("git", "rsync", "sftp", "scp", "sshfs", "ansible", "ProxyCommand")
+OF_CLIENT = tuple(name for name in PARTS if name != "rclone")
+OF_SERVER = tuple(name for name in PARTS if name != "ProxyJump")
 
 
 # ---- all of them ---------------------------------------------------------------------------------------------------
@@ -255,8 +297,8 @@ def version(words: list[str]) -> str:
 
 
 def page(rows: list[tuple[str, str, bool, float, str]]) -> str:
-    programs = (["ssh", "-V"], ["git", "--version"], ["rsync", "--version"], ["sshfs", "--version"],
-                [str(ROOT / "build/real/venv/bin/ansible"), "--version"])
+    programs = (["ssh", "-V"], ["git", "--version"], ["rsync", "--version"], ["sshfs", "--version"], ["lftp", "--version"],
+                ["rclone", "--version"], [str(ROOT / "build/real/venv/bin/ansible"), "--version"])
     lines = ["# Under the programs of every day", "", "Written by `make -C tests real`; changes made here are lost.", "",
              "`examples-c/ssh` in the place of `ssh`, against a real sshd, and the real programs against `examples-c/server`. Files",
              "that go there and come back are compared by hash.", "", f"Last run: {datetime.date.today()}, with "
@@ -291,7 +333,7 @@ def main() -> int:
         rig = Rig(ROOT, ROOT / "build", ROOT / "build/bin", scratch, sys.executable, peers["ACCOUNT"],
                   pathlib.Path(peers["ACCOUNT_PASSWORD"]).read_text().strip())
         make_keys(rig)
-        sides = (("the client", PeerServer(rig, openssh), str(rig.programs / "ssh"), PARTS),
+        sides = (("the client", PeerServer(rig, openssh), str(rig.programs / "ssh"), OF_CLIENT),
                  ("the server", OurServer(rig), "ssh", OF_SERVER))
         for role, server, ssh, parts in sides:
             files = scratch / role.split()[1]

@@ -342,6 +342,56 @@ fn g2_global_replies_without_request() {
 }
 
 #[test]
+fn a_peer_that_answers_what_wants_no_reply() {
+    let mut side = Side::new(Role::Server);
+    side.layer.set_answers_unasked(true);
+    let asked = side
+        .layer
+        .global_request("hostkeys-00@openssh.com", b"", false, &mut side.out)
+        .unwrap();
+    assert_eq!(asked, None);
+    let id = side
+        .layer
+        .global_request("x", b"", true, &mut side.out)
+        .unwrap()
+        .unwrap();
+    // Nobody is told of the first answer, and it is none to the second request.
+    side.receive(&[82]).unwrap();
+    assert!(side.events.is_empty());
+    side.receive(&[81, 5]).unwrap();
+    assert_eq!(
+        side.event(),
+        ConnectionEvent::GlobalReply {
+            id,
+            answer: Ok(vec![5])
+        }
+    );
+    // One answer for each, and no more; and none for what it knows.
+    side.layer
+        .global_request("cancel-tcpip-forward", b"", false, &mut side.out)
+        .unwrap();
+    let unsolicited = misbehaved(PeerMisbehaved::UnsolicitedReply);
+    assert_eq!(side.receive(&[82]), unsolicited);
+}
+
+#[test]
+fn what_a_peer_leaves_without_an_answer_is_bounded_although_nobody_waits() {
+    let limits = ConnectionLimits {
+        max_pending_requests: 2,
+        ..ConnectionLimits::default()
+    };
+    let mut side = Side::with(Role::Server, limits);
+    side.layer.set_answers_unasked(true);
+    let mut ask = || {
+        side.layer
+            .global_request("x", b"", false, &mut side.out)
+            .map(|_| ())
+    };
+    assert_eq!([ask(), ask()], [Ok(()), Ok(())]);
+    assert!(matches!(ask(), Err(Error::Limit(_))));
+}
+
+#[test]
 fn g4_and_others_that_the_layer_answers_itself() {
     let mut side = Side::new(Role::Client);
     for name in [

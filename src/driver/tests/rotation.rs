@@ -242,6 +242,28 @@ fn g3_nothing_is_asked_of_the_server_unless_somebody_wants_to_know() {
 }
 
 #[test]
+fn a_client_that_answers_the_list_as_lsh_does() {
+    for (software, survives) in [("lsh-2.1", true), ("libsshwire_0", false)] {
+        let old = key();
+        let judge = Knows::new(&[&old], KeyUpdates::Never);
+        let (client, server) = with_keys(judge, &old, &[]);
+        client
+            .configure(|options| options.software = software.to_owned())
+            .unwrap();
+        start(&client, &server);
+        // Right behind what it sends when its user is in.
+        tap(&client, |payload| match payload.first() {
+            Some(&80) => vec![vec![82], payload.to_vec()],
+            _ => vec![payload.to_vec()],
+        });
+        let outcome = client.authenticate("user", password(b"secret"), None, TIME);
+        assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
+        let reply = client.global_request("nothing@example.org", b"", true, TIME);
+        assert_eq!(reply == Err(Error::RequestDenied), survives, "{reply:?}");
+    }
+}
+
+#[test]
 fn an_expected_key_is_enough_to_be_told_of_others() {
     let (old, next) = (key(), key());
     let (client, server) = with_keys(Knows::new(&[], KeyUpdates::Never), &old, &[&next]);

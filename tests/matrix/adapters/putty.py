@@ -11,6 +11,13 @@ def options() -> list[str]:
     listed = subprocess.run(["ssh-keygen", "-l", "-f", KNOWN_HOSTS], capture_output=True, text=True, check=True).stdout
     fingerprint = listed.split()[1]
     words = ["-batch", "-noagent", "-P", PORT, "-l", USER, "-hostkey", fingerprint]
+    if REKEY:
+        # A setting without an option: it has a place in a saved session only.
+        os.environ["PUTTYDIR"] = os.path.join(os.environ["PEER_SCRATCH"], f"putty-{os.getpid()}")
+        os.makedirs(os.environ["PUTTYDIR"] + "/sessions")
+        with open(os.environ["PUTTYDIR"] + "/sessions/rekeys", "w", encoding="utf-8") as file:
+            file.write(f"Protocol=ssh\nRekeyBytes={REKEY}\n")
+        words += ["-load", "rekeys"]
     if AUTH == "publickey":
         key = scratch("key", "") + ".ppk"
         subprocess.run(["puttygen", KEY, "-o", key], check=True)
@@ -28,10 +35,6 @@ def psftp(line: str) -> None:
     sys.exit(done.returncode or ("open for" in done.stdout or "unable" in done.stdout))
 
 
-if REKEY:
-    cannot("PuTTY has that in its settings only")
-if AUTH == "keyboard-interactive":
-    cannot("plink asks a terminal for that")
 match sys.argv[1:]:
     case ["client", "run", command]:
         run(["plink", "-ssh", *options(), "127.0.0.1", command])
