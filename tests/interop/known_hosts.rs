@@ -320,9 +320,13 @@ fn h3_a_file_that_may_not_be_written_is_told_and_stays() {
     let text = format!("one {}", words("host_ed25519"));
     let file = scratch.write("known", &text);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).expect("mode");
-    let mut command = Command::new(program("known_hosts"));
-    command.arg(&file);
-    // Nothing is forbidden to root, so it is somebody else.
+    // Nothing is forbidden to root, so it is somebody else, who may not enter the folder that the checkout may be in.
+    let (ours, library) = (program("known_hosts"), "libsshwire.so.0");
+    let installed = ours.with_file_name("../prefix/lib").join(library);
+    fs::copy(installed, scratch.file(library)).expect("the library");
+    fs::copy(ours, scratch.file("program")).expect("the program");
+    let mut command = Command::new(scratch.file("program"));
+    command.env("LD_LIBRARY_PATH", scratch.file("")).arg(&file);
     let accounts = fs::read_to_string("/etc/passwd").expect("accounts");
     let uid = accounts.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();
