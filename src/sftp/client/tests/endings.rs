@@ -86,7 +86,8 @@ fn calls_end_in_time_and_their_replies_are_not_missed() {
             answer(channel, id, &Reply::status(StatusCode::OK));
         }
         _ => {
-            if let Some(id) = late.lock().take() {
+            let id = late.lock().take();
+            if let Some(id) = id {
                 answer(channel, id, &Reply::Handle(b"late"));
             }
             answer(channel, id, &Reply::Attrs(sized(5)));
