@@ -130,7 +130,7 @@ impl Disk {
 
     /// A session on it.
     fn serve(self) -> (Sftp, Line, Arc<Mutex<Self>>) {
-        let disk = Arc::new(Mutex::new(self));
+        let disk = Arc::new(Mutex::ranked(self, Rank::OUTERMOST));
         let served = Arc::clone(&disk);
         let (sftp, line) =
             session(move |channel, id, request| served.lock().answer(channel, id, request));

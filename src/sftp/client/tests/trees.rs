@@ -43,7 +43,7 @@ impl Rig {
             data: b"1".to_vec(),
         });
         let greeting = version_with(3, limits.into_iter().collect());
-        let world = Arc::new(Mutex::new(world));
+        let world = Arc::new(Mutex::ranked(world, Rank::OUTERMOST));
         let served = Arc::clone(&world);
         line.serve(greeting, move |channel, id, request| {
             let reply = served.lock().answer(id, request);
@@ -372,7 +372,7 @@ fn handles_that_come_too_late_are_closed() {
         (SHORT, |_| {}, Error::Timeout("sftp reply")),
     ];
     for (timeout, end, cause) in ends {
-        let held = Arc::new(Mutex::new((false, Vec::new())));
+        let held = Arc::new(Mutex::ranked((false, Vec::new()), Rank::OUTERMOST));
         let holding: Arc<Mutex<Held>> = Arc::clone(&held);
         let rig = Rig::new(World::new(), move |channel, reply| {
             let mut held = holding.lock();
@@ -434,7 +434,7 @@ fn a_closed_window_only_stops_the_files_until_it_opens() {
     let files: BTreeMap<_, _> = (0..40_usize)
         .map(|number| (number.to_string(), pattern(32 * 1024 - number)))
         .collect();
-    let gate = Arc::new(Mutex::new(()));
+    let gate = Arc::new(Mutex::ranked((), Rank::OUTERMOST));
     let closed = gate.lock();
     let (waiting, mut handles) = (Arc::clone(&gate), Some(Vec::new()));
     let rig = Rig::new(World::new(), move |channel, reply| {
