@@ -295,7 +295,8 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for place in std::mem::take(&mut self.queue.lock().places) {
+        let places = std::mem::take(&mut self.queue.lock().places);
+        for place in places {
             place.end();
         }
     }

@@ -34,6 +34,35 @@ fn data_and_their_end_reach_a_reader_who_sleeps() {
     });
 }
 
+/// Of two who wait for the same transport, one goes to the socket and the other sleeps, with its buffer lent.
+#[test]
+fn who_is_at_the_socket_serves_the_other() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        let reading = [Stream::Data, Stream::Stderr].map(|stream| {
+            let ours = ours.clone();
+            spawn(move || {
+                let mut byte = [0];
+                for round in 0..2 {
+                    let read = ours.read(stream, &mut byte, Timeout::Forever);
+                    assert_eq!((read, byte), (Ok(Read::Data(1)), [round]));
+                }
+            })
+        });
+        for round in 0..2 {
+            for stream in [Stream::Stderr, Stream::Data] {
+                let written = theirs.write(stream, &[round], Timeout::Forever);
+                assert_eq!(written, Ok(1));
+            }
+        }
+        for thread in reading {
+            thread.join().unwrap();
+        }
+        part(&client, &server);
+    });
+}
+
 /// The same through a socket that takes next to nothing, so that writers wait for room, and with new keys meanwhile.
 #[test]
 fn room_and_new_keys_let_a_writer_go_on() {

@@ -76,7 +76,8 @@ fn every_job_runs_where_threads_are_refused_for_a_while() {
         }
     }
     MODEL.check(|| {
-        REFUSALS.store(2, Ordering::SeqCst);
+        // More than there are jobs: only who tries again gets a thread.
+        REFUSALS.store(4, Ordering::SeqCst);
         let worker = Engine::get().unwrap().assign().unwrap();
         let pool = Arc::new(Pool::with_maker("model", &worker, make));
         let jobs = Jobs::new(3);

@@ -17,7 +17,7 @@ use crate::keys::{KeyKind, PrivateKey};
 /// Of sessions: longer than the I/O thread takes to look after what callers have left, and shorter than all that ends
 /// by itself.
 pub(super) const MODEL: Model = Model {
-    schedules: 150,
+    schedules: 100,
     patience: Duration::from_millis(100),
     io_threads: 1,
 };

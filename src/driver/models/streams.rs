@@ -13,6 +13,8 @@ use crate::driver::{ByteStream, StreamFault, Transport};
 
 const FEWER: Model = Model {
     schedules: MODEL.schedules / 3,
+    // One for each of two transports, so that they get into each other's way.
+    io_threads: 2,
     ..MODEL
 };
 

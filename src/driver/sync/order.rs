@@ -53,29 +53,30 @@ impl Rank {
     }
 }
 
+#[cfg(not(debug_assertions))]
 impl std::fmt::Debug for Rank {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        #[cfg(debug_assertions)]
-        match self.place {
-            place if place < FIRST_OF_TRANSPORTS => {
-                return f.write_str("of those who use transports");
-            }
-            place if place > LAST_OF_TRANSPORTS => {
-                return write!(f, "place {}", place - LAST_OF_TRANSPORTS);
-            }
-            place => {
-                let place = place - FIRST_OF_TRANSPORTS;
-                let below = HIGHEST - place / LOCKS;
-                let lock = ["receiving", "sending", "serving"]
-                    .into_iter()
-                    .zip(0..)
-                    .find(|(_, number)| *number == place % LOCKS);
-                let lock = lock.map_or("?", |(name, _)| name);
-                return write!(f, "{lock}, {below} below");
-            }
+        f.write_str("Rank")
+    }
+}
+
+#[cfg(debug_assertions)]
+impl std::fmt::Debug for Rank {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.place < FIRST_OF_TRANSPORTS {
+            return f.write_str("of those who use transports");
         }
-        #[cfg(not(debug_assertions))]
-        f.write_str("rank")
+        if self.place > LAST_OF_TRANSPORTS {
+            return write!(f, "place {}", self.place - LAST_OF_TRANSPORTS);
+        }
+        let place = self.place - FIRST_OF_TRANSPORTS;
+        let below = HIGHEST - place / LOCKS;
+        let lock = match place % LOCKS {
+            0 => Lock::Receiving,
+            1 => Lock::Sending,
+            _ => Lock::Serving,
+        };
+        write!(f, "{lock:?}, {below} below")
     }
 }
 

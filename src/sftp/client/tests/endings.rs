@@ -4,7 +4,7 @@ use super::*;
 
 /// A server that never answers but says when it was asked.
 fn silent() -> (Sftp, Line, Arc<Mutex<usize>>) {
-    let asked = Arc::new(Mutex::new(0));
+    let asked = Arc::new(Mutex::ranked(0, Rank::OUTERMOST));
     let count = Arc::clone(&asked);
     let (sftp, line) = session(move |_, _, _| *count.lock() += 1);
     (sftp, line, asked)
@@ -75,9 +75,9 @@ fn whoever_waits_hears_why_it_ended() {
 
 #[test]
 fn calls_end_in_time_and_their_replies_are_not_missed() {
-    let held = Arc::new(Mutex::new(None));
+    let held = Arc::new(Mutex::ranked(None, Rank::OUTERMOST));
     let late = Arc::clone(&held);
-    let closed = Arc::new(Mutex::new(Vec::new()));
+    let closed = Arc::new(Mutex::ranked(Vec::new(), Rank::OUTERMOST));
     let seen = Arc::clone(&closed);
     let (sftp, _line) = session(move |channel, id, request| match request {
         Request::Open { .. } => *late.lock() = Some(id),
@@ -86,8 +86,9 @@ fn calls_end_in_time_and_their_replies_are_not_missed() {
             answer(channel, id, &Reply::status(StatusCode::OK));
         }
         _ => {
-            if let Some(id) = late.lock().take() {
-                answer(channel, id, &Reply::Handle(b"late"));
+            let opened = late.lock().take();
+            if let Some(opened) = opened {
+                answer(channel, opened, &Reply::Handle(b"late"));
             }
             answer(channel, id, &Reply::Attrs(sized(5)));
         }

@@ -130,7 +130,7 @@ impl Disk {
 
     /// A session on it.
     fn serve(self) -> (Sftp, Line, Arc<Mutex<Self>>) {
-        let disk = Arc::new(Mutex::new(self));
+        let disk = Arc::new(Mutex::ranked(self, Rank::OUTERMOST));
         let served = Arc::clone(&disk);
         let (sftp, line) =
             session(move |channel, id, request| served.lock().answer(channel, id, request));
@@ -193,11 +193,11 @@ fn a_failed_write_leaves_no_hole() {
         };
         assert_eq!((status.operation, status.code), ("write", 4), "{index}");
         assert_eq!(status.text, "no space left");
-        let disk = disk.lock();
         let whole = good * CHUNK;
+        assert_eq!(file.tell(TIME).unwrap(), whole as u64, "{index}");
+        let disk = disk.lock();
         assert_eq!(disk.data.len(), whole.max(at_least), "{index}");
         assert_eq!(disk.data[..whole], new[..whole], "{index}");
-        assert_eq!(file.tell(TIME).unwrap(), whole as u64, "{index}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::connection::Stream;
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::tests::{connected, open};
 use crate::driver::{Channel, Read, Timeout, Transport};
 use crate::error::Error;

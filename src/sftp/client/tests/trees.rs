@@ -43,7 +43,7 @@ impl Rig {
             data: b"1".to_vec(),
         });
         let greeting = version_with(3, limits.into_iter().collect());
-        let world = Arc::new(Mutex::new(world));
+        let world = Arc::new(Mutex::ranked(world, Rank::OUTERMOST));
         let served = Arc::clone(&world);
         line.serve(greeting, move |channel, id, request| {
             let reply = served.lock().answer(id, request);
@@ -372,7 +372,7 @@ fn handles_that_come_too_late_are_closed() {
         (SHORT, |_| {}, Error::Timeout("sftp reply")),
     ];
     for (timeout, end, cause) in ends {
-        let held = Arc::new(Mutex::new((false, Vec::new())));
+        let held = Arc::new(Mutex::ranked((false, Vec::new()), Rank::OUTERMOST));
         let holding: Arc<Mutex<Held>> = Arc::clone(&held);
         let rig = Rig::new(World::new(), move |channel, reply| {
             let mut held = holding.lock();
@@ -434,8 +434,9 @@ fn a_closed_window_only_stops_the_files_until_it_opens() {
     let files: BTreeMap<_, _> = (0..40_usize)
         .map(|number| (number.to_string(), pattern(32 * 1024 - number)))
         .collect();
-    let gate = Arc::new(Mutex::new(()));
-    let closed = gate.lock();
+    // Not one of ours, whose order is watched: this one is held while everybody waits.
+    let gate = Arc::new(std::sync::Mutex::new(()));
+    let closed = gate.lock().unwrap();
     let (waiting, mut handles) = (Arc::clone(&gate), Some(Vec::new()));
     let rig = Rig::new(World::new(), move |channel, reply| {
         if let (Some(held), Some(&HANDLE)) = (&mut handles, reply.get(4)) {
@@ -446,7 +447,7 @@ fn a_closed_window_only_stops_the_files_until_it_opens() {
             // All have as much under way as they may, in bytes, and nothing has been written.
             let _ = channel.write_all(Stream::Data, &held.concat(), TIME);
             handles = None;
-            drop(waiting.lock());
+            drop(waiting.lock().unwrap());
         } else {
             let _ = channel.write_all(Stream::Data, &reply, TIME);
         }
