@@ -231,6 +231,17 @@ static void refuse(ssh_request *request)
         ssh_request_refuse(request);
 }
 
+/* The user is in, and with more words, over which connection. */
+static void tell_in(ssh_request *request, const char *method)
+{
+    char *description = NULL;
+    if (options.verbosity > 0)
+        say("%s is in by %s", ssh_request_username(request), method);
+    if (options.verbosity > 1 && (description = ssh_transport_describe(ssh_request_transport(request))) != NULL)
+        say("%s", description);
+    ssh_memory_free(description);
+}
+
 /* The credentials are good: the user is in, or has the next step before him. */
 static void grant(ssh_request *request, const char *method)
 {
@@ -240,8 +251,8 @@ static void grant(ssh_request *request, const char *method)
             ssh_request_accept_partial(request, options.required[step]);
         return;
     }
-    if (ssh_request_accept(request) == SSH_OK && options.verbosity > 0)
-        say("%s is in by %s", ssh_request_username(request), method);
+    if (ssh_request_accept(request) == SSH_OK)
+        tell_in(request, method);
 }
 
 static void on_none(ssh_request *request, void *userdata)
@@ -277,8 +288,8 @@ static void on_key_proven(ssh_request *request, void *userdata)
         grant(request, "key");
     else if (options.required_count > 0 || !answer_by_file(request))
         refuse(request);
-    else if (options.verbosity > 0)
-        say("%s is in by key", ssh_request_username(request));
+    else
+        tell_in(request, "key");
     ssh_request_free(request);
 }
 

@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** The words of the contract, and what the adapters in Java share. */
 final class Told {
@@ -10,6 +11,11 @@ final class Told {
     static final String AUTH = of("AUTH");
     static final String KEY = of("KEY");
     static final long REKEY = Long.parseLong(of("REKEY").isEmpty() ? "0" : of("REKEY"));
+
+    /** Has new keys made, in those that do so when they are told to. Called each so many bytes that are copied. */
+    static volatile Renewal renewal = () -> {};
+
+    private static final AtomicLong SINCE = new AtomicLong();
 
     private Told() {}
 
@@ -30,7 +36,16 @@ final class Told {
         while ((count = from.read(buffer)) > 0) {
             to.write(buffer, 0, count);
             to.flush();
+            if (REKEY > 0 && SINCE.addAndGet(count) >= REKEY) {
+                SINCE.set(0);
+                renewal.run();
+            }
         }
+    }
+
+    /** How. */
+    interface Renewal {
+        void run() throws IOException;
     }
 
     /** The same on a thread that nobody waits for; closes what it writes to. */

@@ -6,6 +6,7 @@ import com.jcraft.jsch.JSch;
 import com.jcraft.jsch.Session;
 import com.jcraft.jsch.UIKeyboardInteractive;
 import com.jcraft.jsch.UserInfo;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 
@@ -44,9 +45,6 @@ public final class WithJsch {
     }
 
     private static int client(String[] words) throws Exception {
-        if (Told.REKEY > 0) {
-            return Told.cannot("JSch renews keys when it is told to, not after so many bytes");
-        }
         JSch jsch = new JSch();
         if (Told.AUTH.equals("publickey")) {
             jsch.addIdentity(Told.KEY);
@@ -60,6 +58,13 @@ public final class WithJsch {
         session.setConfig("CheckCiphers", "");
         session.setUserInfo(new Answers());
         session.connect(30000);
+        Told.renewal = () -> {
+            try {
+                session.rekey();
+            } catch (Exception failure) {
+                throw new IOException(failure);
+            }
+        };
         int status = work(session, words);
         session.disconnect();
         return status;
