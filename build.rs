@@ -119,6 +119,7 @@ fn link() {
         "-Wl,-soname,libsshwire.so.0",
         "-Wl,--default-symver",
         "-Wl,-z,nodelete",
+        "-Wl,-z,pack-relative-relocs",
     ] {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
