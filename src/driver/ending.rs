@@ -106,6 +106,7 @@ impl Shared {
             let _ = outbound.seal_disconnect(reason);
         }
         let _ = self.send(&mut sending);
+        self.release(sending);
     }
 
     /// Waits until the goodbye has left or its time is over.
@@ -134,6 +135,7 @@ impl Shared {
         if ready.writable {
             let mut sending = self.sending.lock();
             let _ = self.send(&mut sending);
+            self.release(sending);
         }
         let mut over = Instant::now() >= until;
         if !over {
