@@ -119,7 +119,6 @@ fn link() {
         "-Wl,-soname,libsshwire.so.0",
         "-Wl,--default-symver",
         "-Wl,-z,nodelete",
-        "-Wl,-z,pack-relative-relocs",
     ] {
         println!("cargo:rustc-cdylib-link-arg={argument}");
     }
