@@ -25,7 +25,9 @@
 
 #include "bench.h"
 
-#define SWEEP_MS 1000
+/* Looking at each of very many connections takes time, so it is done when many have come, and now and then. */
+#define SWEEP_MS 10000
+#define SWEEP_MIN 256
 #define STACK_SIZE (128 * 1024)
 
 static ssh_sftp_server *files;
@@ -209,15 +211,15 @@ static size_t sweep(ssh_transport **transports, size_t count)
 static void serve(ssh_server *server, int listener)
 {
     ssh_transport **transports = NULL;
-    size_t count = 0, room = 0;
+    size_t count = 0, room = 0, left = 0;
     int64_t swept = now_ms();
     ssh_event *started = ssh_event_new();
     const char *keepalive = getenv("BENCH_KEEPALIVE");
     for (;;) {
         struct pollfd wait = {.fd = listener, .events = POLLIN};
         int ready = poll(&wait, 1, SWEEP_MS);
-        if (now_ms() - swept >= SWEEP_MS) {
-            count = sweep(transports, count);
+        if (now_ms() - swept >= SWEEP_MS || count - left >= SWEEP_MIN + left / 2) {
+            count = left = sweep(transports, count);
             swept = now_ms();
         }
         int fd = ready > 0 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;

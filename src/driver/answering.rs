@@ -39,6 +39,10 @@ impl Shared {
                         shared.end(error);
                     }
                 }),
+                After::Readable(waits) => {
+                    waits.readable.notify_all();
+                    Ok(())
+                }
                 After::Prove(job) => self.on_the_pool(move |shared| shared.prove_host_keys(&job)),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);

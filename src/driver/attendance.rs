@@ -92,6 +92,16 @@ impl Condition {
     /// Wakes all who wait for it. What they wait for was changed under the mutex.
     pub(crate) fn notify_all(&self) {
         self.sleepers.notify_all();
+        self.notify_visitor();
+    }
+
+    /// Wakes one of those who sleep, and who is at the socket.
+    pub(crate) fn notify_one(&self) {
+        self.sleepers.notify_one();
+        self.notify_visitor();
+    }
+
+    fn notify_visitor(&self) {
         if self.has_visitor.swap(false, Ordering::SeqCst) {
             let visitor = self.visitor.lock().clone();
             if let Some(seat) = visitor {

@@ -270,9 +270,16 @@ impl Channel {
         let deadline = timeout.deadline();
         let cancels = self.shared().cancels();
         let mut written = 0;
+        let mut woken = false;
         loop {
             let rest = data.get(written..).unwrap_or_default();
-            let outcome = match self.write_step(stream, rest) {
+            let step = self.write_step(stream, rest);
+            if std::mem::take(&mut woken) && !matches!(step, Ok(Step::Wrote(1..) | Step::NoRoom(_)))
+            {
+                // The room that we were told of is left to another one.
+                self.shared().pass_room_on();
+            }
+            let outcome = match step {
                 Ok(Step::Wrote(count)) => {
                     written += count;
                     if written >= data.len() {
@@ -281,11 +288,17 @@ impl Channel {
                     Ok(())
                 }
                 Ok(_) if written > 0 && !all => return (written, Ok(())),
-                Ok(Step::NoRoom(mark)) => self.wait_for_room(mark, deadline, cancels),
+                Ok(Step::NoRoom(mark)) => {
+                    woken = true;
+                    self.wait_for_room(mark, deadline, cancels)
+                }
                 Ok(Step::NoWindow) => self.wait_for_window(deadline, cancels),
                 Err(error) => Err(error),
             };
             if outcome.is_err() {
+                if woken {
+                    self.shared().pass_room_on();
+                }
                 return (written, outcome);
             }
         }

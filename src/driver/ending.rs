@@ -105,6 +105,7 @@ impl Shared {
             let _ = outbound.seal_disconnect(reason);
         }
         let _ = self.send(&mut sending);
+        self.release(sending);
     }
 
     /// Waits until the goodbye has left or its time is over.
@@ -133,6 +134,7 @@ impl Shared {
         if ready.writable {
             let mut sending = self.sending.lock();
             let _ = self.send(&mut sending);
+            self.release(sending);
         }
         let mut over = clock::now() >= until;
         if !over {

@@ -21,6 +21,12 @@ use crate::error::Error;
 const MAX_DEFAULT_THREADS: usize = 4;
 /// Time between two looks at the tasks that callers have left. A caller that stays away for two of them is not coming back soon.
 const LOOK_AFTER: Duration = Duration::from_millis(2);
+/// The part of a wait by which it may be too long, so that tasks whose time is about the same share one waking.
+const SLACK: u32 = 32;
+/// Most that this makes.
+const MAX_SLACK: Duration = Duration::from_secs(1);
+/// Least that is worth it.
+const MIN_SLACK: Duration = Duration::from_millis(32);
 /// Looks at nothing before they stop.
 const QUIET_LOOKS: u32 = 8;
 
@@ -220,6 +226,7 @@ impl Worker {
             worker: Arc::clone(&worker),
             tasks: HashMap::new(),
             timers: BTreeSet::new(),
+            began: Instant::now(),
             next_look: None,
             quiet_looks: 0,
         };
@@ -308,11 +315,32 @@ impl Worker {
     }
 }
 
+/// A moment not before `at` that other deadlines have been given too, and later by no more than a small part of the wait.
+/// The keepalives of thousands of idle connections would otherwise wake the thread once for each.
+fn shared_moment(began: Instant, now: Instant, at: Instant) -> Instant {
+    let slack = (at.saturating_duration_since(now) / SLACK).min(MAX_SLACK);
+    if slack < MIN_SLACK {
+        return at;
+    }
+    // A power of two, so that the moments of long waits are among those of shorter ones.
+    let bits = slack.as_millis().checked_ilog2().unwrap_or(0);
+    let step = 1_u128 << bits;
+    let since = at.saturating_duration_since(began).as_millis();
+    let shared = since
+        .checked_div(step)
+        .and_then(|steps| steps.checked_add(1)?.checked_mul(step))
+        .and_then(|millis| u64::try_from(millis).ok())
+        .and_then(|millis| began.checked_add(Duration::from_millis(millis)));
+    shared.unwrap_or(at)
+}
+
 /// The part of an I/O thread that only it sees.
 struct Run {
     worker: Arc<Worker>,
     tasks: HashMap<u64, Entry>,
     timers: BTreeSet<(Instant, u64)>,
+    /// What shared moments are counted from.
+    began: Instant,
     /// When to look at the tasks that callers have left.
     next_look: Option<Instant>,
     /// Looks in a row that found none.
@@ -431,10 +459,56 @@ impl Run {
             if let Some(old) = entry.timer.take() {
                 self.timers.remove(&(old, key));
             }
+            let timer = timer.map(|at| shared_moment(self.began, Instant::now(), at));
             if let Some(at) = timer {
                 self.timers.insert((at, key));
             }
             entry.timer = timer;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_that_are_far_share_moments_and_are_never_early() {
+        let began = Instant::now();
+        let now = began + Duration::from_millis(12_345);
+        let mut moments = BTreeSet::new();
+        for each in 0..1000_u64 {
+            let at = now + Duration::from_secs(60) + Duration::from_micros(each * 10_007);
+            let moment = shared_moment(began, now, at);
+            assert!(moment >= at);
+            assert!(moment <= at + MAX_SLACK);
+            moments.insert(moment);
+        }
+        // They are ten seconds in all; a step is at most one, and half of one at least.
+        assert!((10..=21).contains(&moments.len()), "{}", moments.len());
+    }
+
+    #[test]
+    fn a_wait_becomes_longer_by_a_small_part_at_most() {
+        let began = Instant::now();
+        let now = began + Duration::from_millis(777);
+        for millis in [1, 50, 500, 1_023, 1_024, 5_000, 31_999, 32_000, 3_600_000] {
+            let wait = Duration::from_millis(millis);
+            let moment = shared_moment(began, now, now + wait);
+            assert!(moment >= now + wait, "{millis}");
+            assert!(moment <= now + wait + wait / SLACK, "{millis}");
+        }
+        let short = now + Duration::from_millis(900);
+        assert_eq!(shared_moment(began, now, short), short);
+    }
+
+    #[test]
+    fn a_deadline_that_is_over_or_out_of_reach_stays() {
+        let began = Instant::now();
+        let now = began + Duration::from_secs(5);
+        assert_eq!(shared_moment(began, now, began), began);
+        let far = now + Duration::from_secs(1 << 40);
+        let moment = shared_moment(began, now, far);
+        assert!(moment >= far && moment <= far + MAX_SLACK);
     }
 }

@@ -167,6 +167,8 @@ impl ChannelEntry {
 /// Puts data straight into the buffers of blocked readers.
 pub(crate) struct LentSink<'a> {
     pub(crate) channels: &'a mut HashMap<ChannelId, ChannelEntry>,
+    /// Whose readers are to be told, when the serving lock is free: it is what they take first.
+    pub(crate) filled: &'a mut Vec<Arc<ChannelWaits>>,
 }
 
 impl DataSink for LentSink<'_> {
@@ -175,8 +177,9 @@ impl DataSink for LentSink<'_> {
             return 0;
         };
         let taken = entry.slot(stream).fill(data);
-        if taken > 0 {
-            entry.waits.readable.notify_all();
+        let told = self.filled.last();
+        if taken > 0 && !told.is_some_and(|waits| Arc::ptr_eq(waits, &entry.waits)) {
+            self.filled.push(Arc::clone(&entry.waits));
         }
         taken
     }

@@ -7,6 +7,7 @@ use zeroize::Zeroize;
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
 use super::sync::atomic::{fence, Ordering};
+use super::sync::MutexGuard;
 use crate::error::Error;
 use crate::messages::MessageNumber;
 
@@ -16,10 +17,21 @@ pub(crate) const MAX_PENDING_BYTES: usize = 256 * 1024;
 impl Shared {
     /// Runs with the sending lock, and afterwards sends what others left to be sent meanwhile.
     pub(crate) fn with_sending<R>(self: &Arc<Self>, run: impl FnOnce(&mut Sending) -> R) -> R {
-        let result = run(&mut self.sending.lock());
+        let mut sending = self.sending.lock();
+        let result = run(&mut sending);
+        self.release(sending);
         fence(Ordering::SeqCst);
         self.flush_if_wanted();
         result
+    }
+
+    /// Lets go of the sending lock under which something may have been sent, and tells who waits for room.
+    pub(crate) fn release(&self, mut sending: MutexGuard<'_, Sending>) {
+        let room_came = std::mem::take(&mut sending.room_came);
+        drop(sending);
+        if room_came {
+            self.tell_room();
+        }
     }
 
     /// Sends what the services have to say, unless another thread is sending: then that one does it.
@@ -39,7 +51,7 @@ impl Shared {
             let outcome = self
                 .seal_replies(&mut sending)
                 .and_then(|()| self.send(&mut sending));
-            drop(sending);
+            self.release(sending);
             if let Err(error) = outcome {
                 self.end(error);
             }
@@ -76,7 +88,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives sealed bytes to the socket, as many as it takes.
+    /// Gives sealed bytes to the socket, as many as it takes. The lock is to be let go through [`release`](Self::release).
     pub(crate) fn send(&self, sending: &mut Sending) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
             return Ok(());
@@ -110,9 +122,7 @@ impl Shared {
         let pending = outbound.pending().len();
         self.pending_bytes.store(pending, Ordering::Release);
         self.set_interest(|interest| interest.writing = pending > 0);
-        if moved && pending < MAX_PENDING_BYTES {
-            self.tell_room();
-        }
+        sending.room_came |= moved && pending < MAX_PENDING_BYTES;
         outcome
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::admission::Admission;
 use super::begun::Begun;
-use super::entry::ChannelEntry;
+use super::entry::{ChannelEntry, ChannelWaits};
 use super::event::Event;
 use super::forward::Forwards;
 use super::host_key::HostKeyState;
@@ -80,6 +80,8 @@ pub(crate) enum After {
     SignHash(HostKeyJob),
     Verify(VerifyJob),
     Prove(ProofJob),
+    /// Tell who reads from a channel.
+    Readable(Arc<ChannelWaits>),
 }
 
 /// Guarded by the serving lock, which is the last one in the order.

@@ -30,6 +30,12 @@ impl Serving {
                 endpoint::Event::Connection(ConnectionEvent::ProveHostKeys { id, keys }) => {
                     after.push(After::Prove(self.proof_job(id, &keys)));
                 }
+                endpoint::Event::Connection(ConnectionEvent::Readable(id)) => {
+                    self.with_channel(id, |entry| {
+                        after.push(After::Readable(Arc::clone(&entry.waits)));
+                        entry.changed(ChannelInterest::READABLE);
+                    });
+                }
                 endpoint::Event::Connection(event) => self.connection_event(shared, event),
             }
         }
@@ -199,10 +205,6 @@ impl Serving {
                     description,
                 }),
             ),
-            ConnectionEvent::Readable(id) => self.with_channel(id, |entry| {
-                entry.waits.readable.notify_all();
-                entry.changed(ChannelInterest::READABLE);
-            }),
             ConnectionEvent::Writable(id) => self.with_channel(id, |entry| {
                 entry.waits.writable.notify_all();
                 entry.changed(ChannelInterest::WRITABLE);
@@ -242,8 +244,9 @@ impl Serving {
                 shared.progress.notify_all();
             }
             ConnectionEvent::HostKeys { keys } => self.host_keys_told(shared, keys),
+            // `settle` deals with them.
+            ConnectionEvent::Readable(_) | ConnectionEvent::ProveHostKeys { .. } => {}
             ConnectionEvent::OpenQuestion { .. }
-            | ConnectionEvent::ProveHostKeys { .. }
             | ConnectionEvent::RequestQuestion { .. }
             | ConnectionEvent::GlobalQuestion { .. }
             | ConnectionEvent::ForwardQuestion { .. } => self.connection_question(shared, event),

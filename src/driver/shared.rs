@@ -53,6 +53,8 @@ pub(crate) struct Sending {
     pub(crate) rekey: RekeyLimits,
     /// The I/O thread has been told that the keys are used up.
     pub(crate) rekey_wanted: bool,
+    /// Sealed bytes have left. Who waits for that is told when the lock is free, for it is what they take first.
+    pub(crate) room_came: bool,
 }
 
 /// Log lines on their way to the sink, in order; a leaf lock, but for the pool.
@@ -131,6 +133,7 @@ impl Shared {
             broken: false,
             rekey: options.rekey,
             rekey_wanted: false,
+            room_came: false,
         };
         let serving = Serving::new(options);
         Arc::new(Shared {
@@ -305,9 +308,21 @@ impl Shared {
         self.room_changed.notify_all();
     }
 
+    /// Has one writer that waits for room look again. Many would only meet at the sending lock. Each that is woken sends, of
+    /// which the next one hears, or calls this in its turn.
+    pub(crate) fn pass_room_on(&self) {
+        *self.room.lock() += 1;
+        self.room_changed.notify_one();
+    }
+
     /// There may be room. Not to be called with the serving lock held.
     pub(crate) fn tell_room(&self) {
-        self.raise_room();
+        if self.has_ended.load(Ordering::Acquire) {
+            // Those who wait for the goodbye to leave wait for no room, and pass nothing on.
+            self.raise_room();
+        } else {
+            self.pass_room_on();
+        }
         if self.room_missed.swap(false, Ordering::SeqCst) {
             self.serving.lock().room_came();
         }

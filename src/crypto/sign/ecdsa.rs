@@ -190,7 +190,8 @@ pub use portable::pad_scalar;
 /// Through aws-lc-rs.
 #[cfg(feature = "fast-crypto")]
 pub mod fast {
-    use super::{check_point, portable, CryptoError, Curve};
+    use super::{check_point, CryptoError, Curve};
+    use aws_lc_rs::agreement;
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{
         EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair, ParsedPublicKey, VerificationAlgorithm,
@@ -211,6 +212,14 @@ pub mod fast {
             Curve::P256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
             Curve::P384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
             Curve::P521 => &ECDSA_P521_SHA512_FIXED_SIGNING,
+        }
+    }
+
+    fn point(curve: Curve) -> &'static agreement::Algorithm {
+        match curve {
+            Curve::P256 => &agreement::ECDH_P256,
+            Curve::P384 => &agreement::ECDH_P384,
+            Curve::P521 => &agreement::ECDH_P521,
         }
     }
 
@@ -244,11 +253,18 @@ pub mod fast {
     impl Private {
         /// The key of a scalar of exactly [`Curve::scalar_len`] bytes, from 1 to the order less one.
         pub fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self, CryptoError> {
-            // The point comes from the portable provider, and aws-lc compares it with its own.
-            let public = portable::Private::from_scalar(curve, scalar)?.public();
-            let key =
-                EcdsaKeyPair::from_private_key_and_public_key(signing(curve), scalar, &public)
-                    .map_err(|_| CryptoError)?;
+            // A key for signing is only made from both halves, one for agreement computes the point. The portable
+            // curves, which could do it as well, would be half a megabyte in the library for this alone.
+            let public = agreement::PrivateKey::from_private_key(point(curve), scalar)
+                .map_err(|_| CryptoError)?
+                .compute_public_key()
+                .map_err(|_| CryptoError)?;
+            let key = EcdsaKeyPair::from_private_key_and_public_key(
+                signing(curve),
+                scalar,
+                public.as_ref(),
+            )
+            .map_err(|_| CryptoError)?;
             Ok(Private { key })
         }
 

@@ -93,6 +93,39 @@ fn full_in_both_directions() {
     });
 }
 
+/// Only one writer at a time is told of room. Some give up just then, and some have a window that is full.
+#[test]
+fn room_in_the_socket_goes_round_among_all_writers() {
+    const WRITERS: usize = 12;
+    const BYTES: usize = 3 << 20;
+    let (client, server) = connected();
+    let pairs: Vec<_> = (0..WRITERS).map(|_| open(&client, &server)).collect();
+    let data = pattern(BYTES);
+    std::thread::scope(|scope| {
+        for (number, (ours, theirs)) in pairs.iter().enumerate() {
+            let data = &data;
+            scope.spawn(move || {
+                let patience = match number % 3 {
+                    0 => Timeout::After(Duration::from_micros(300)),
+                    _ => TIME,
+                };
+                let mut written = 0;
+                while written < data.len() {
+                    match ours.write(Stream::Data, &data[written..], patience) {
+                        Ok(count) => written += count,
+                        Err(error) => {
+                            assert!(matches!(error, Error::Timeout(_)), "{error}");
+                            assert_eq!(number % 3, 0);
+                        }
+                    }
+                }
+                ours.send_eof().unwrap();
+            });
+            scope.spawn(move || assert!(read_to_end(theirs) == *data));
+        }
+    });
+}
+
 #[test]
 fn a_caller_at_the_socket_is_sent_away() {
     type End = fn(&Transport, &Transport, &Channel) -> Error;
