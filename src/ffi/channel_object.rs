@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::connection::{ExitOutcome, OpenKind, RequestId, Stream};
-use crate::driver::sync::Mutex;
+use crate::driver::sync::{Mutex, Rank};
 use crate::driver::{Channel, Event, Timeout};
 
 use super::callbacks::Userdata;
@@ -96,7 +96,7 @@ impl ChannelObject {
             timeout_ms: AtomicI32::new(SSH_TIMEOUT_FOREVER),
             userdata: Mutex::default(),
             event: Mutex::default(),
-            begun: Mutex::default(),
+            begun: Mutex::ranked(VecDeque::new(), Rank::OUTER),
             purpose,
         }
     }

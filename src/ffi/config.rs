@@ -210,7 +210,8 @@ impl ConfigObject {
 
     /// Copies of what connecting needs.
     pub(crate) fn parts(&self) -> (Config, ThisMachine) {
-        (self.config.lock().clone(), self.machine.lock().clone())
+        let config = self.config.lock().clone();
+        (config, self.machine.lock().clone())
     }
 
     pub(crate) fn resolve(&self, destination: &str) -> Outcome<crate::config::Resolved> {

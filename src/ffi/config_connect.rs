@@ -131,9 +131,11 @@ pub unsafe extern "C" fn ssh_connect_config(
         let destination = memory::text(destination, "the destination")?;
         let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
         let (files, machine) = object.parts();
+        let callbacks = object.callbacks.lock().clone();
+        let proxy = object.proxy.lock().clone();
         let caller = Caller {
-            callbacks: object.callbacks.lock().clone(),
-            proxy: object.proxy.lock().clone(),
+            callbacks,
+            proxy,
             made: Mutex::default(),
         };
         connect::connect(&files, destination, &machine, &caller, timeout).map_err(|error| {

@@ -126,7 +126,7 @@ impl TransportObject {
             auth: Mutex::new(Ok(SSH_AGAIN)),
             auth_ms: AtomicI32::new(DEFAULT_AUTH_MS),
             channel_ms: AtomicI32::new(DEFAULT_CHANNEL_MS),
-            begun: Mutex::default(),
+            begun: Mutex::ranked(Begun::default(), Rank::OUTER),
             below: Mutex::default(),
         });
         let handle = handle::insert::<ssh_transport>(Arc::clone(&object))?;

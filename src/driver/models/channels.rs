@@ -88,6 +88,48 @@ fn room_and_new_keys_let_a_writer_go_on() {
     });
 }
 
+/// One writer at a time is told of room, and one of them may have lost its patience just then.
+#[test]
+fn room_is_passed_on_among_writers() {
+    let model = Model {
+        schedules: MODEL.schedules / 2,
+        ..MODEL
+    };
+    model.check(|| {
+        let (client, server) = connected();
+        let channels: Vec<_> = (0..3).map(|_| open(&client, &server)).collect();
+        system::set_capacity(100);
+        let rekeying = {
+            let client = client.clone();
+            spawn(move || client.renegotiate_keys(Timeout::Forever).unwrap())
+        };
+        let threads: Vec<_> = channels
+            .into_iter()
+            .zip([true, false, false])
+            .map(|((ours, theirs), is_hasty)| {
+                let writing = spawn(move || {
+                    let sent = pattern(40);
+                    let patience = match is_hasty {
+                        true => Timeout::After(Duration::from_millis(1)),
+                        false => Timeout::Forever,
+                    };
+                    let written = ours.write(Stream::Data, &sent, patience);
+                    assert!(is_hasty || written == Ok(sent.len()), "{written:?}");
+                    ours.send_eof().unwrap();
+                });
+                (writing, spawn(move || read_to_end(&theirs)), is_hasty)
+            })
+            .collect();
+        for (writing, reading, is_hasty) in threads {
+            writing.join().unwrap();
+            let got = reading.join().unwrap();
+            assert!(got == pattern(40) || (is_hasty && got.is_empty()));
+        }
+        rekeying.join().unwrap();
+        part(&client, &server);
+    });
+}
+
 #[test]
 fn closing_a_channel_wakes_readers_and_writers() {
     MODEL.check(|| end_while_blocked(false));
