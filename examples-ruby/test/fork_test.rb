@@ -33,7 +33,7 @@ class ForkTest < Case
       Thread.new { (near.write("x" * 10_000) && far.read(10_000)) until stop && pair }
     end
     8.times do
-      assert_child { assert_equal "out", Pair.new.login.client.run("talk", timeout: LIMIT).stdout }
+      assert_child { assert_equal "out", Pair.talk }
     end
   ensure
     stop = true
@@ -45,7 +45,7 @@ class ForkTest < Case
     near, far = pair.channel
     waiting = [Thread.new { near.readpartial(1) }, Thread.new { pair.accepted.accept }]
     eventually { waiting.all? { |thread| thread.status == "sleep" } }
-    assert_child { assert_equal "out", Pair.new.login.client.run("talk", timeout: LIMIT).stdout }
+    assert_child { assert_equal "out", Pair.talk }
     far.write("x")
     assert_equal "x", waiting[0].value
     pair.client.open_session(timeout: LIMIT)
@@ -62,7 +62,7 @@ class ForkTest < Case
         #{way}
         Timeout.timeout(LIMIT) do # nobody else would end it
           print pair.client.run("talk", timeout: LIMIT).stdout rescue print $!.name
-          puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+          puts Pair.talk
         end
       RUBY
       writer.close
@@ -140,7 +140,7 @@ class ExitTest < Case
 
   def test_what_runs_at_exit_may_use_it
     output = assert_program(<<~RUBY)
-      at_exit { puts Pair.new.login.client.run("talk", timeout: LIMIT).stdout }
+      at_exit { puts Pair.talk }
       Pair.new.login
     RUBY
     assert_equal "out\n", output

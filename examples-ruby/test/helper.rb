@@ -50,6 +50,12 @@ class Pair
     channel.close
   end
 
+  # What a pair of its own hears. It is held until then: a server that nobody holds may be collected with its session.
+  def self.talk
+    pair = new.login
+    pair.client.run("talk", timeout: LIMIT).stdout
+  end
+
   def join
     ours, theirs = UNIXSocket.pair
     @accepted = SSHWire::Transport.new(ours)

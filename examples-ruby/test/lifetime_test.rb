@@ -52,7 +52,7 @@ class LifetimeTest < Case
   def test_never_freed
     kept = Array.new(3) { Pair.new.login.tap(&:channel) }
     kept.clear
-    assert_equal "out", Pair.new.login.client.run("talk", timeout: LIMIT).stdout
+    assert_equal "out", Pair.talk
   end
 
   def test_requests_that_are_forgotten

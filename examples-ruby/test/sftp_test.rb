@@ -194,6 +194,7 @@ class SFTPTest < Case
   end
 
   def test_no_sftp
-    assert_status("SSH_ERR_DENIED") { Pair.new.login.client.sftp(timeout: LIMIT) }
+    pair = Pair.new.login
+    assert_status("SSH_ERR_DENIED") { pair.client.sftp(timeout: LIMIT) }
   end
 end
