@@ -64,11 +64,11 @@ static void tell_doubtful(const char *host, ssh_transport *transport)
     const char *file = ssh_known_hosts_entry_file(entry), *expected = ssh_known_hosts_entry_fingerprint(entry);
     put_banner(LEVEL_ERROR, false);
     note(LEVEL_ERROR, "WARNING: the key of %s is not the known one. Neither a password nor an answer was sent.", host);
-    note(LEVEL_ERROR, "It showed %s %s; %s:%llu has %s %s.", key_name(key), found != NULL ? found : "",
-         file != NULL ? file : "", (unsigned long long)ssh_known_hosts_entry_line(entry),
-         ssh_known_hosts_entry_key_type(entry), expected != NULL ? expected : "");
-    if (file != NULL)
+    if (file != NULL && expected != NULL) {
+        note(LEVEL_ERROR, "It showed %s %s; %s:%llu has %s %s.", key_name(key), found != NULL ? found : "", file,
+             (unsigned long long)ssh_known_hosts_entry_line(entry), ssh_known_hosts_entry_key_type(entry), expected);
         note(LEVEL_ERROR, "If it was given a new key, remove the old one: ssh-keygen -f \"%s\" -R \"%s\"", file, host);
+    }
     ssh_memory_free(found);
     ssh_key_free(key);
     ssh_known_hosts_entry_free(entry);

@@ -226,7 +226,7 @@ impl Worker {
             worker: Arc::clone(&worker),
             tasks: HashMap::new(),
             timers: BTreeSet::new(),
-            began: Instant::now(),
+            began: clock::now(),
             next_look: None,
             quiet_looks: 0,
         };
@@ -459,7 +459,7 @@ impl Run {
             if let Some(old) = entry.timer.take() {
                 self.timers.remove(&(old, key));
             }
-            let timer = timer.map(|at| shared_moment(self.began, Instant::now(), at));
+            let timer = timer.map(|at| shared_moment(self.began, clock::now(), at));
             if let Some(at) = timer {
                 self.timers.insert((at, key));
             }

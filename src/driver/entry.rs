@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::attendance::Condition;
 use super::event::Event;
+use super::serving::After;
 use super::stream::Waker;
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sys::lent::LentSlot;
@@ -167,8 +168,8 @@ impl ChannelEntry {
 /// Puts data straight into the buffers of blocked readers.
 pub(crate) struct LentSink<'a> {
     pub(crate) channels: &'a mut HashMap<ChannelId, ChannelEntry>,
-    /// Whose readers are to be told, when the serving lock is free: it is what they take first.
-    pub(crate) filled: &'a mut Vec<Arc<ChannelWaits>>,
+    /// Readers are told when the serving lock is free: it is what they take first.
+    pub(crate) after: &'a mut Vec<After>,
 }
 
 impl DataSink for LentSink<'_> {
@@ -177,9 +178,9 @@ impl DataSink for LentSink<'_> {
             return 0;
         };
         let taken = entry.slot(stream).fill(data);
-        let told = self.filled.last();
-        if taken > 0 && !told.is_some_and(|waits| Arc::ptr_eq(waits, &entry.waits)) {
-            self.filled.push(Arc::clone(&entry.waits));
+        let told = |waits: &Arc<ChannelWaits>| Arc::ptr_eq(waits, &entry.waits);
+        if taken > 0 && !matches!(self.after.last(), Some(After::Readable(waits)) if told(waits)) {
+            self.after.push(After::Readable(Arc::clone(&entry.waits)));
         }
         taken
     }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use zeroize::Zeroize;
 
-use super::entry::{ChannelWaits, LentSink};
+use super::entry::LentSink;
 use super::sending::holds_secrets;
-use super::serving::Serving;
+use super::serving::{After, Serving};
 use super::shared::{Receiving, Shared};
 use super::stream::Progress;
 use crate::endpoint::{Inbound, Outbound, Step};
@@ -195,7 +195,7 @@ impl Shared {
         if batch.is_empty() {
             return Ok(());
         }
-        let (mut after, mut filled) = (Vec::new(), Vec::new());
+        let mut after = Vec::new();
         let mut outcome = Ok(());
         {
             let mut serving = self.serving.lock();
@@ -203,7 +203,7 @@ impl Shared {
             for waiting in batch.drain(..) {
                 let payload = bytes.get(waiting.range).unwrap_or_default();
                 self.dump("IN", payload);
-                outcome = serve_one(serving, payload, waiting.sequence, now, &mut filled);
+                outcome = serve_one(serving, payload, waiting.sequence, now, &mut after);
                 if outcome.is_err() {
                     break;
                 }
@@ -215,7 +215,6 @@ impl Shared {
                     .and_then(|services| services.check_bound());
             }
         }
-        tell_readers(filled);
         self.after(after);
         outcome
     }
@@ -240,14 +239,14 @@ impl Shared {
         batch: &mut Vec<Waiting>,
         now: Instant,
     ) -> Result<(), Error> {
-        let (mut after, mut filled) = (Vec::new(), Vec::new());
+        let mut after = Vec::new();
         let outcome = self.with_sending(|sending| {
             let mut serving = self.serving.lock();
             let serving = &mut *serving;
             let mut outcome = Ok(());
             for waiting in batch.drain(..) {
                 let payload = bytes.get(waiting.range).unwrap_or_default();
-                outcome = serve_one(serving, payload, waiting.sequence, now, &mut filled);
+                outcome = serve_one(serving, payload, waiting.sequence, now, &mut after);
                 if outcome.is_err() {
                     break;
                 }
@@ -270,7 +269,6 @@ impl Shared {
                 inbound.start_decompression();
             }
         }
-        tell_readers(filled);
         self.after(after);
         outcome
     }
@@ -282,19 +280,12 @@ impl Shared {
     }
 }
 
-/// With no lock held: who is woken takes the serving lock first, and would sleep again at once.
-fn tell_readers(filled: Vec<Arc<ChannelWaits>>) {
-    for waits in filled {
-        waits.readable.notify_all();
-    }
-}
-
 fn serve_one(
     serving: &mut Serving,
     payload: &[u8],
     sequence: u32,
     now: Instant,
-    filled: &mut Vec<Arc<ChannelWaits>>,
+    after: &mut Vec<After>,
 ) -> Result<(), Error> {
     let Some(services) = &mut serving.services else {
         return Err(Error::Bug("payload before the start"));
@@ -305,7 +296,7 @@ fn serve_one(
         now,
         &mut LentSink {
             channels: &mut serving.channels,
-            filled,
+            after,
         },
     )
 }

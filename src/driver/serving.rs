@@ -80,7 +80,7 @@ pub(crate) enum After {
     SignHash(HostKeyJob),
     Verify(VerifyJob),
     Prove(ProofJob),
-    /// Tell who reads from a channel.
+    /// Tell who reads from a channel: they would only meet at the serving lock.
     Readable(Arc<ChannelWaits>),
 }
 

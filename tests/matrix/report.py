@@ -40,7 +40,7 @@ def table(results, role: str) -> str:
 def page(results) -> str:
     """All of it, in Markdown."""
     days = sorted({day for *_, day in results})
-    parts = [HEAD, f"Last run: {' to '.join(dict.fromkeys([days[0], days[-1]]))}.\n\n"]
+    parts = [HEAD, f"The pairs were run: {' to '.join(dict.fromkeys([days[0], days[-1]]))}.\n\n"]
     parts += ["## Their clients, our server\n\n", table(results, "client")]
     parts += ["\n## Our clients, their servers\n\n", table(results, "server")]
     parts.append("\n## Versions, and what is negotiated by default\n\n| | version | as client | as server |\n|---|---|---|---|\n")

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::check::Model;
 use super::session::{connected, open, part, pattern, read_to_end, spawn, write, MODEL};
-use super::system;
 use crate::connection::{ChannelRequest, Stream};
+use crate::driver::sys::model as system;
 use crate::driver::{ChannelInterest, Event, Read, Timeout};
 use crate::error::Error;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, MaxSteps, Runner};
 
-use super::{system, time};
+use super::time;
 use crate::driver::engine::{set_io_threads, Engine};
-use crate::driver::sys::fork;
+use crate::driver::sys::{fork, model as system};
 
 /// Models take turns: what is static may be used by the threads of one of them at a time.
 static TURN: Mutex<()> = Mutex::new(());

@@ -1,6 +1,5 @@
 //! Models: what threads do to each other, in orders that a checker chooses. `docs/internals/models.md` says more.
 
-pub(crate) mod system;
 pub(crate) mod time;
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::check::Model;
-use super::system;
 use crate::auth::{AuthOutcome, ClientMethod};
 use crate::connection::{OpenKind, Stream};
 use crate::crypto::preferences::Preferences;
 use crate::crypto::random::SystemRandom;
+use crate::driver::sys::model as system;
 use crate::driver::{Channel, Event, Read, Request, RequestKind, Timeout, Transport};
 use crate::keys::{KeyKind, PrivateKey};
 

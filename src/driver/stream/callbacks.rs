@@ -1,9 +1,9 @@
 //! A stream that is functions of the application's, which may block.
 //!
 //! Two threads belong to it: one that reads and one that writes, for neither may hold up the other, nor an I/O
-//! thread. Between them and the transport are two bounded buffers behind one lock, a leaf but for the commands of the I/O thread. Both threads call the
-//! application with no lock held, and a call that never returns holds up nobody but itself: closing tells the
-//! application to end it and does not wait for that.
+//! thread. Between them and the transport are two bounded buffers behind one lock, a leaf but for the commands of the I/O
+//! thread. Both threads call the application with no lock held, and a call that never returns holds up nobody but
+//! itself: closing tells the application to end it and does not wait for that.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;

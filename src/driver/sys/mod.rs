@@ -17,4 +17,6 @@ pub mod thread;
 
 // In models the system is made of the checker's own locks.
 #[cfg(model)]
-pub use super::models::system::{poller, signal, socket, thread};
+pub mod model;
+#[cfg(model)]
+pub use model::{poller, signal, socket, thread};

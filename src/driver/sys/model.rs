@@ -93,7 +93,7 @@ fn system() -> Arc<System> {
 }
 
 /// A new system for a new execution.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     SYSTEM.replace(Arc::default());
 }
 
