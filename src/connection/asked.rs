@@ -22,8 +22,9 @@ impl ConnectionLayer {
         let message = ChannelRequestMessage::decode(payload)?;
         let id = ChannelId(message.recipient);
         let number = self.next_request_number();
-        let channel = self.table.addressed_open(message.recipient)?;
-        channel.check_receiving()?;
+        let Some(channel) = self.table.addressed_unless_closed(message.recipient)? else {
+            return Ok(());
+        };
         if let Some(since) = channel.agreed_at.take() {
             self.windows
                 .observe_round_trip(context.now.saturating_duration_since(since));

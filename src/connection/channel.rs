@@ -7,7 +7,7 @@ use crate::connection::questions::{Charge, QuestionBudget, Questions};
 use crate::connection::requests::OwnRequests;
 use crate::connection::types::{ChannelStatus, ConnectionLimits, ExitOutcome};
 use crate::connection::window::{LocalWindow, RemoteWindow};
-use crate::error::{Error, PeerMisbehaved};
+use crate::error::Error;
 use crate::messages::open_kind::OpenKind;
 use crate::messages::Role;
 
@@ -186,15 +186,6 @@ impl Channel {
     /// Whether one side has closed the channel.
     pub(super) fn is_closed(&self) -> bool {
         self.sent.close || self.received.close || self.lost || self.is_abandoned()
-    }
-
-    /// Whether messages of the peer may come: C2, nothing after CLOSE.
-    pub(super) fn check_receiving(&self) -> Result<(), PeerMisbehaved> {
-        if self.received.close {
-            Err(PeerMisbehaved::AfterClose)
-        } else {
-            Ok(())
-        }
     }
 
     /// Whether requests and CLOSE may be sent.

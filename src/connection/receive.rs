@@ -59,8 +59,9 @@ impl ConnectionLayer {
         sink: &mut dyn DataSink,
     ) -> Result<(), Error> {
         let id = ChannelId(number);
-        let channel = self.table.addressed_open(number)?;
-        channel.check_receiving()?;
+        let Some(channel) = self.table.addressed_unless_closed(number)? else {
+            return Ok(());
+        };
         if channel.received.eof {
             return Err(PeerMisbehaved::AfterClose.into());
         }
@@ -112,8 +113,10 @@ impl ConnectionLayer {
         context: Context<'_>,
     ) -> Result<(), Error> {
         let message = ChannelWindowAdjust::decode(payload)?;
-        let channel = self.table.addressed_open(message.recipient)?;
-        // W3: harmless after EOF and CLOSE, as long as the sum is in range.
+        let Some(channel) = self.table.addressed_unless_closed(message.recipient)? else {
+            return Ok(());
+        };
+        // W3: harmless after EOF and our CLOSE, as long as the sum is in range.
         let opened = channel.remote.adjust(message.bytes)?;
         if opened && channel.check_writing().is_ok() {
             let id = ChannelId(message.recipient);
@@ -124,8 +127,9 @@ impl ConnectionLayer {
 
     pub(super) fn on_eof(&mut self, payload: &[u8], context: Context<'_>) -> Result<(), Error> {
         let message = ChannelEof::decode(payload)?;
-        let channel = self.table.addressed_open(message.recipient)?;
-        channel.check_receiving()?;
+        let Some(channel) = self.table.addressed_unless_closed(message.recipient)? else {
+            return Ok(());
+        };
         if std::mem::replace(&mut channel.received.eof, true) {
             // Said twice it says nothing new. Programs over Go's SFTP client do so now and then when they end.
             return Ok(());
@@ -142,8 +146,9 @@ impl ConnectionLayer {
         let message = ChannelClose::decode(payload)?;
         let id = ChannelId(message.recipient);
         let channel = self.table.addressed_open(message.recipient)?;
-        channel.check_receiving()?;
-        channel.received.close = true;
+        if std::mem::replace(&mut channel.received.close, true) {
+            return Err(PeerMisbehaved::AfterClose.into());
+        }
         // RFC 4254 §5.3: a CLOSE MUST be answered by a CLOSE, unless one was sent already.
         send_close(channel, context.out);
         channel.drop_requests(&mut self.question_budget);
@@ -166,8 +171,9 @@ impl ConnectionLayer {
         } else {
             ChannelFailure::decode(payload)?.recipient
         };
-        let channel = self.table.addressed_open(number)?;
-        channel.check_receiving()?;
+        let Some(channel) = self.table.addressed_unless_closed(number)? else {
+            return Ok(());
+        };
         if channel.sent.close {
             // The requests were forgotten with our CLOSE; their replies may still be under way.
             return Ok(());

@@ -1,15 +1,20 @@
 //! The channels of one connection by our number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use crate::connection::channel::Channel;
 use crate::connection::types::ChannelId;
 use crate::error::{Error, PeerMisbehaved};
 
+/// How many numbers of closed channels are kept.
+const CLOSED_KEPT: usize = 128;
+
 /// All channels whose number is taken.
 #[derive(Debug)]
 pub(super) struct ChannelTable {
     channels: HashMap<u32, Box<Channel>>,
+    /// The numbers of those that both sides closed last.
+    closed: VecDeque<u32>,
     next: u32,
     max: usize,
 }
@@ -18,6 +23,7 @@ impl ChannelTable {
     pub(super) fn new(max: usize) -> Self {
         ChannelTable {
             channels: HashMap::new(),
+            closed: VecDeque::new(),
             next: 0,
             max,
         }
@@ -28,10 +34,15 @@ impl ChannelTable {
         self.channels.len() < self.max
     }
 
+    /// Whether messages of the peer may mean another channel by this number.
+    fn is_taken(&self, number: u32) -> bool {
+        self.channels.contains_key(&number) || self.closed.contains(&number)
+    }
+
     /// Adds a channel under the next free number. A counter, so that a number is not used again soon after its
     /// channel has gone.
     pub(super) fn insert(&mut self, channel: Channel) -> ChannelId {
-        while self.channels.contains_key(&self.next) {
+        while self.is_taken(self.next) {
             self.next = self.next.wrapping_add(1);
         }
         let id = self.next;
@@ -72,9 +83,33 @@ impl ChannelTable {
         }
     }
 
+    /// The channel that a message of the peer names, or `None` where the peer has closed it already.
+    ///
+    /// RFC 4254 §5.3 allows nothing after CLOSE. Peers of several threads say it all the same: one thread answers our
+    /// CLOSE while another is about to send an adjustment, data or a request (Paramiko). Such a message changes nothing
+    /// any more, and the other channels need not die of it.
+    pub(super) fn addressed_unless_closed(
+        &mut self,
+        number: u32,
+    ) -> Result<Option<&mut Channel>, PeerMisbehaved> {
+        match self.channels.get_mut(&number) {
+            Some(channel) if !channel.is_agreed() => Err(PeerMisbehaved::UnknownChannel(number)),
+            Some(channel) => Ok((!channel.received.close).then_some(channel)),
+            None if self.closed.contains(&number) => Ok(None),
+            None => Err(PeerMisbehaved::UnknownChannel(number)),
+        }
+    }
+
     /// Frees a number.
     pub(super) fn remove(&mut self, id: ChannelId) -> Option<Box<Channel>> {
-        self.channels.remove(&id.0)
+        let channel = self.channels.remove(&id.0)?;
+        if channel.received.close {
+            if self.closed.len() == CLOSED_KEPT {
+                self.closed.pop_front();
+            }
+            self.closed.push_back(id.0);
+        }
+        Some(channel)
     }
 
     /// All channels.

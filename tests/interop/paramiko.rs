@@ -111,7 +111,7 @@ fn paramiko_with_our_server() {
     );
     assert_eq!(
         output.text().matches("ok ").count(),
-        14,
+        15,
         "{}",
         output.text()
     );

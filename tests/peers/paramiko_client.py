@@ -66,6 +66,35 @@ def echo(transport, size, during=None):
     channel.close()
 
 
+def say(transport, number, channel, *fields):
+    """A message of a channel, as one of paramiko's threads sends it when another has closed the channel just now."""
+    message = paramiko.Message()
+    message.add_byte(bytes([number]))
+    message.add_int(channel.remote_chanid)
+    for field in fields:
+        message.add_int(field) if isinstance(field, int) else message.add_string(field)
+    transport._send_user_message(message)
+
+
+def late(transport):
+    channel = transport.open_session()
+    channel.settimeout(30)
+    channel.exec_command("true")
+    assert channel.recv(1) == b""
+    assert channel.recv_exit_status() == 0
+    channel.close()
+    other = transport.open_session()
+    other.settimeout(30)
+    other.exec_command("cat")
+    for number, fields in ((93, [4096]), (94, [b"late"]), (95, [1, b"late"]), (96, [])):
+        say(transport, number, channel, *fields)
+    other.sendall(b"in time")
+    other.shutdown_write()
+    got = b"".join(iter(lambda: other.recv(65536), b""))
+    assert got == b"in time", got
+    other.close()
+
+
 def rekey_by_bytes():
     """Paramiko, with any server, now and then waits for ever for itself when the bytes of a new rekey come together
     before the one before is through. This is more than can be under way during one key exchange; on a machine that
@@ -123,6 +152,8 @@ def main():
     ok("exec status and streams")
     echo(transport, 1 << 20)
     ok("exec 1 MiB each way")
+    late(transport)
+    ok("late messages of a closed channel")
     echo(transport, 8 << 20, during=transport.renegotiate_keys)
     ok("rekey on demand under load")
     transport.close()

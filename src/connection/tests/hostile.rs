@@ -148,11 +148,59 @@ fn c1_unknown_channels() {
         .unwrap();
     client.sent();
     refused(&mut client, opening);
-    // Closed and freed.
-    side.layer.release(id, &mut side.out);
-    plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+}
+
+/// What one thread of a peer says when another has just said CLOSE.
+fn late(side: &mut Side, id: ChannelId) {
+    data(side, id, b"x").unwrap();
+    extended(side, id, 1, b"x").unwrap();
+    adjust(side, id, u32::MAX).unwrap();
+    plain(side, MessageNumber::CHANNEL_EOF, id).unwrap();
+    request(side, id, b"shell", true, b"").unwrap();
+    plain(side, MessageNumber::CHANNEL_SUCCESS, id).unwrap();
+    plain(side, MessageNumber::CHANNEL_FAILURE, id).unwrap();
+    assert!(side.events.is_empty() && side.out.is_empty());
+}
+
+#[test]
+fn c1_closed_channels() {
+    let (mut side, first) = server_with_session();
+    // Closed by both, and not given back by the application.
+    plain(&mut side, MessageNumber::CHANNEL_CLOSE, first).unwrap();
     side.sent();
-    refused(&mut side, id);
+    side.events.clear();
+    late(&mut side, first);
+    assert_eq!(
+        plain(&mut side, MessageNumber::CHANNEL_CLOSE, first),
+        misbehaved(PeerMisbehaved::AfterClose)
+    );
+    // Given back.
+    side.layer.release(first, &mut side.out);
+    assert_eq!(side.layer.channel_count(), 0);
+    late(&mut side, first);
+    let unknown = misbehaved(PeerMisbehaved::UnknownChannel(first.0));
+    assert_eq!(
+        plain(&mut side, MessageNumber::CHANNEL_CLOSE, first),
+        unknown
+    );
+    assert_eq!(confirm(&mut side, first, 1, 1), unknown);
+    // What is late is not for a new channel, whatever numbers come next.
+    side.layer.table.set_next(first.0);
+    let second = session(&mut side);
+    assert_ne!(second, first);
+    late(&mut side, first);
+    assert!(data(&mut side, second, b"x").is_ok());
+    side.events.clear();
+    // Nobody is late for ever: numbers of long ago are unknown.
+    for _ in 0..1000 {
+        let id = session(&mut side);
+        plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+        side.layer.release(id, &mut side.out);
+        side.events.clear();
+        side.sent();
+        late(&mut side, id);
+    }
+    assert_eq!(data(&mut side, first, b"x"), unknown);
 }
 
 #[test]
@@ -173,12 +221,8 @@ fn c2_after_eof_and_close() {
         "CLOSE is answered by CLOSE"
     );
     assert_eq!(side.event(), ConnectionEvent::Closed(id));
-    assert_eq!(data(&mut side, id, b"x"), after);
-    assert_eq!(plain(&mut side, MessageNumber::CHANNEL_EOF, id), after);
+    late(&mut side, id);
     assert_eq!(plain(&mut side, MessageNumber::CHANNEL_CLOSE, id), after);
-    assert_eq!(request(&mut side, id, b"shell", true, b""), after);
-    assert_eq!(plain(&mut side, MessageNumber::CHANNEL_SUCCESS, id), after);
-    assert!(side.events.is_empty() && side.out.is_empty());
 }
 
 #[test]
