@@ -9,7 +9,7 @@
 //! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Ready};
@@ -20,12 +20,14 @@ use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::clock;
 use super::wait::Deadline;
+use super::wakefulness::{Wakefulness, AWAKE};
 use crate::error::Error;
 use crate::messages::{MessageNumber, Role};
 
 /// Waits that are left to the I/O thread after two callers have met.
 const SHY_WAITS: u32 = 64;
-/// A read of this many bytes will probably be followed by more, which need not be polled for.
+/// A read of this many bytes will probably be followed by more, which need not be polled for. Who writes as many waits for no
+/// answer to them.
 const MUCH: usize = 16 * 1024;
 /// The I/O thread looks often enough for deadlines that are as far away as this.
 const FAR_AWAY: Duration = Duration::from_millis(100);
@@ -57,6 +59,8 @@ pub(crate) struct Interest {
     polling: bool,
     /// The last caller read so much that there is probably more.
     eager: bool,
+    /// Whether callers stay awake for the peer's answers.
+    wakefulness: Wakefulness,
     /// Callers that sleep while somebody else waits at the socket.
     sleepers: usize,
     /// Waits until a caller may go to the socket again.
@@ -76,6 +80,23 @@ pub(crate) struct Interest {
     wants_turn: bool,
     /// The caller has left something unsaid that has time.
     unsaid: bool,
+}
+
+/// What a caller waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Room for more data, by the peer's leave or the socket's.
+    Room,
+    /// What the peer says.
+    Answer,
+}
+
+/// Where the peer may be on the only processor, to stay awake is to keep it from answering.
+fn may_stay_awake() -> bool {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let count =
+        PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, Into::into));
+    *count > 1 && cfg!(not(model))
 }
 
 /// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
@@ -134,6 +155,7 @@ impl Shared {
         condition: &Condition,
         guard: &mut MutexGuard<'_, T>,
         deadline: Deadline,
+        what: For,
     ) -> bool {
         if deadline.has_passed() {
             return false;
@@ -141,7 +163,7 @@ impl Shared {
         match self.take_seat() {
             Some(seat) => {
                 condition.enter(&seat);
-                guard.unlocked(|| self.visit(&seat, condition, deadline));
+                guard.unlocked(|| self.visit(&seat, condition, deadline, what));
             }
             None => {
                 deadline.wait(&condition.sleepers, guard);
@@ -181,7 +203,7 @@ impl Shared {
     }
 
     /// One visit at the socket.
-    fn visit(self: &Arc<Self>, seat: &Event, condition: &Condition, deadline: Deadline) {
+    fn visit(self: &Arc<Self>, seat: &Event, condition: &Condition, deadline: Deadline, what: For) {
         let (paused, writing, eager) = {
             let mut interest = self.interest.lock();
             if std::mem::take(&mut interest.unsaid) {
@@ -201,7 +223,11 @@ impl Shared {
             let again = paused.then_some(LOOK_AGAIN);
             let time = [deadline.remaining(), again].into_iter().flatten().min();
             self.acknowledge();
-            self.stream.wait(seat, (!paused, writing), time)
+            let wanted = (!paused, writing);
+            match what {
+                For::Answer => self.wait_for_answer(seat, wanted, time),
+                For::Room => self.stream.wait(seat, wanted, time),
+            }
         };
         self.interest.lock().polling = false;
         condition.leave();
@@ -213,6 +239,37 @@ impl Shared {
             }
         }
         self.leave_seat(seat);
+    }
+
+    /// Waits at the socket, awake at first if that was of use with the answers before this one.
+    fn wait_for_answer(&self, seat: &Event, wanted: (bool, bool), time: Option<Duration>) -> Ready {
+        let began = clock::now();
+        let awake = may_stay_awake() && self.interest.lock().wakefulness.is_worth_it();
+        let until = began + time.unwrap_or(AWAKE).min(AWAKE);
+        let mut ready = Ready::default();
+        let mut found = false;
+        while awake && !found && clock::now() < until {
+            ready = self.stream.wait(seat, wanted, Some(Duration::ZERO));
+            found = ready.readable || ready.writable || seat.is_set();
+            if !found {
+                std::thread::yield_now();
+            }
+        }
+        if !found {
+            ready = self.stream.wait(seat, wanted, time);
+        }
+        if ready.readable {
+            let after = clock::now().saturating_duration_since(began);
+            self.interest.lock().wakefulness.answered(after, !found);
+        }
+        ready
+    }
+
+    /// So many bytes were written for the application.
+    pub(crate) fn note_written(&self, count: usize) {
+        if count >= MUCH {
+            self.interest.lock().wakefulness.streams();
+        }
     }
 
     /// What the I/O thread would do, done by a caller. The end is left to the I/O thread.
@@ -234,6 +291,9 @@ impl Shared {
                 let urgent = {
                     let mut interest = self.interest.lock();
                     interest.eager = received >= MUCH;
+                    if interest.eager {
+                        interest.wakefulness.streams();
+                    }
                     interest.unsaid = has_time;
                     let earlier =
                         deadline.filter(|new| interest.timer.is_none_or(|old| *new < old));

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
+use super::attendance::For;
 use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
@@ -203,7 +204,8 @@ impl Channel {
                         .map(|entry| entry.slot(stream))
                 },
                 |serving| {
-                    self.shared().sleep(condition, serving, deadline);
+                    self.shared()
+                        .sleep(condition, serving, deadline, For::Answer);
                 },
             );
             if filled > 0 {
@@ -282,6 +284,7 @@ impl Channel {
             let outcome = match step {
                 Ok(Step::Wrote(count)) => {
                     written += count;
+                    self.shared().note_written(count);
                     if written >= data.len() {
                         return (written, Ok(()));
                     }
@@ -395,7 +398,8 @@ impl Channel {
             if shared.cancels() != cancels {
                 return Err(Error::Cancelled);
             }
-            if !shared.sleep(&self.handle.waits.writable, &mut serving, deadline) {
+            let writable = &self.handle.waits.writable;
+            if !shared.sleep(writable, &mut serving, deadline, For::Room) {
                 return Err(Error::Timeout("write: the peer's window is used up"));
             }
         }

@@ -53,6 +53,7 @@ pub(crate) mod tests;
 mod transport;
 mod user_keys;
 mod wait;
+mod wakefulness;
 
 pub(crate) use address::split as split_address;
 pub(crate) use admission::{Admission, Door};

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attendance::{Condition, Interest};
+use super::attendance::{Condition, For, Interest};
 use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
@@ -275,7 +275,7 @@ impl Shared {
             if self.cancels() != cancels {
                 return Err(Error::Cancelled);
             }
-            if !self.sleep(condition, serving, deadline) {
+            if !self.sleep(condition, serving, deadline, For::Answer) {
                 return Err(Error::Timeout(what));
             }
         }
@@ -289,7 +289,7 @@ impl Shared {
     pub(crate) fn wait_for_room(self: &Arc<Self>, mark: u64, deadline: Deadline) -> bool {
         let mut room = self.room.lock();
         while *room == mark {
-            if !self.sleep(&self.room_changed, &mut room, deadline) {
+            if !self.sleep(&self.room_changed, &mut room, deadline, For::Room) {
                 return false;
             }
         }

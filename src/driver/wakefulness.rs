@@ -1,0 +1,136 @@
+//! Whether a caller who waits for an answer stays awake for it.
+//!
+//! A peer nearby answers within some microseconds, and to be put to sleep and woken again takes longer than that, most of all on
+//! a virtual processor that has nothing else to do. So where the last answers came at once, the next one is looked for a
+//! moment before the caller sleeps. Others who want the processor get it meanwhile. A moment in vain makes the next one
+//! rarer, so that where it does not help it costs next to nothing.
+//!
+//! Only for answers: in a stream of data the other side is busy, and time spent awake is lost to both.
+
+use std::time::Duration;
+
+/// How long to stay awake.
+pub(super) const AWAKE: Duration = Duration::from_micros(150);
+/// An answer that took no longer, sleep and waking included, would probably have come within that.
+const SOON: Duration = Duration::from_micros(300);
+/// How many such answers it takes at first.
+const FEW: u32 = 4;
+/// How many it takes after many moments in vain.
+const MANY: u32 = 4096;
+
+/// What was learnt from the last answers of one peer.
+#[derive(Debug)]
+pub(super) struct Wakefulness {
+    /// Answers in a row that came soon.
+    soon: u32,
+    /// How many it takes.
+    wanted: u32,
+}
+
+impl Default for Wakefulness {
+    fn default() -> Self {
+        Wakefulness {
+            soon: 0,
+            wanted: FEW,
+        }
+    }
+}
+
+impl Wakefulness {
+    /// Whether the next answer is worth staying awake for.
+    pub(super) fn is_worth_it(&self) -> bool {
+        self.soon >= self.wanted
+    }
+
+    /// Much was sent or came at once: what is waited for next is no answer.
+    pub(super) fn streams(&mut self) {
+        self.soon = 0;
+    }
+
+    /// An answer took so long. `slept` tells whether the caller had to sleep in the end.
+    pub(super) fn answered(&mut self, after: Duration, slept: bool) {
+        if self.is_worth_it() {
+            self.wanted = if slept {
+                self.wanted.saturating_mul(2).min(MANY)
+            } else {
+                (self.wanted / 2).max(FEW)
+            };
+            if slept {
+                self.soon = 0;
+                return;
+            }
+        }
+        self.soon = if after <= SOON {
+            self.soon.saturating_add(1)
+        } else {
+            0
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn micros(count: u64) -> Duration {
+        Duration::from_micros(count)
+    }
+
+    /// How many of so many answers were waited for awake, where each takes `asleep` for one who sleeps, and `awake` for one
+    /// who does not.
+    fn awake(answers: u32, asleep: Duration, awake: Duration) -> u32 {
+        let mut wakefulness = Wakefulness::default();
+        let mut count = 0;
+        for _ in 0..answers {
+            let tried = wakefulness.is_worth_it();
+            count += u32::from(tried);
+            let in_time = tried && awake <= AWAKE;
+            wakefulness.answered(if in_time { awake } else { asleep }, !in_time);
+        }
+        count
+    }
+
+    #[test]
+    fn for_a_peer_that_answers_at_once() {
+        assert_eq!(awake(1000, micros(100), micros(20)), 996);
+    }
+
+    #[test]
+    fn not_for_a_peer_far_away() {
+        assert_eq!(awake(100_000, micros(400), micros(380)), 0);
+    }
+
+    #[test]
+    fn seldom_for_a_peer_that_just_misses_it() {
+        let tries = awake(100_000, micros(250), micros(160));
+        assert!((1..=40).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn not_in_a_stream() {
+        let mut wakefulness = Wakefulness::default();
+        for _ in 0..100 {
+            for _ in 0..FEW {
+                assert!(!wakefulness.is_worth_it());
+                wakefulness.answered(micros(20), true);
+            }
+            assert!(wakefulness.is_worth_it());
+            wakefulness.answered(micros(20), false);
+            wakefulness.streams();
+        }
+    }
+
+    #[test]
+    fn one_slow_answer_is_forgiven() {
+        let mut wakefulness = Wakefulness::default();
+        for round in 0..100 {
+            for _ in 0..100 {
+                let awake = wakefulness.is_worth_it();
+                wakefulness.answered(micros(20), !awake);
+            }
+            assert!(wakefulness.is_worth_it(), "round {round}");
+            wakefulness.answered(micros(5000), true);
+            assert!(!wakefulness.is_worth_it());
+        }
+    }
+}
