@@ -138,7 +138,7 @@ impl<S: Scheduler> Scheduler for WithClock<S> {
         if others.is_empty() {
             return clock;
         }
-        if clock.is_some() && self.scheduler.next_u64() % HASTE == 0 {
+        if clock.is_some() && self.scheduler.next_u64().is_multiple_of(HASTE) {
             return clock;
         }
         let yields = is_yielding && current == self.last;

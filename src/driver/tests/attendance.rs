@@ -164,6 +164,60 @@ fn a_caller_at_the_socket_is_sent_away() {
     }
 }
 
+/// Answers that come at once keep a caller awake. What ends its wait reaches it then, too.
+#[test]
+fn who_stays_awake_is_reached() {
+    let ends: [fn(&Transport, &Channel); 4] = [
+        |client, _| client.cancel(),
+        |client, _| client.close(),
+        |_, ours| ours.close().unwrap(),
+        |_, ours| ours.shutdown_read().unwrap(),
+    ];
+    for end in ends.into_iter().cycle().take(40) {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        let mut byte = [0];
+        let echo = std::thread::spawn(move || {
+            let mut byte = [0];
+            while theirs.read(Stream::Data, &mut byte, TIME) == Ok(Read::Data(1)) {
+                if theirs.write(Stream::Data, &byte, TIME).is_err() || byte == [0] {
+                    break;
+                }
+            }
+            theirs
+        });
+        for turn in (0..100_u8).rev() {
+            ours.write(Stream::Data, &[turn], TIME).unwrap();
+            assert_eq!(ours.read(Stream::Data, &mut byte, TIME), Ok(Read::Data(1)));
+            assert_eq!(byte, [turn]);
+        }
+        let _theirs = echo.join().unwrap();
+        let awake = ours.read(
+            Stream::Data,
+            &mut byte,
+            Timeout::After(Duration::from_millis(1)),
+        );
+        assert!(matches!(awake, Err(Error::Timeout(_))));
+        let (begins, begun) = std::sync::mpsc::channel();
+        let reader = {
+            let ours = ours.clone();
+            std::thread::spawn(move || {
+                begins.send(()).unwrap();
+                ours.read(Stream::Data, &mut [0; 4], Timeout::Forever)
+            })
+        };
+        begun.recv().unwrap();
+        // The call may only begin after it, and a cancel reaches those that have begun.
+        let mut tries = 0;
+        while !reader.is_finished() && tries < 1000 {
+            end(&client, &ours);
+            std::thread::sleep(Duration::from_millis(1));
+            tries += 1;
+        }
+        assert!(!matches!(reader.join().unwrap(), Ok(Read::Data(_))));
+    }
+}
+
 /// The channel is closed by another thread of ours, which nothing on the socket tells.
 #[test]
 fn closing_a_channel_wakes_who_waits_for_it_at_the_socket() {
