@@ -258,11 +258,15 @@ impl Shared {
         if !found {
             ready = self.stream.wait(seat, wanted, time);
         }
-        if ready.readable {
-            let after = clock::now().saturating_duration_since(began);
-            self.interest.lock().wakefulness.answered(after, !found);
-        }
+        let after = clock::now().saturating_duration_since(began);
+        let answer = ready.readable.then_some(after);
+        self.interest.lock().wakefulness.waited(answer, !found);
         ready
+    }
+
+    #[cfg(test)]
+    pub(super) fn wakefulness<R>(&self, look: impl FnOnce(&mut Wakefulness) -> R) -> R {
+        look(&mut self.interest.lock().wakefulness)
     }
 
     /// So many bytes were written for the application.
