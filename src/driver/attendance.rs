@@ -8,9 +8,12 @@
 //!
 //! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
 
+use std::num::NonZeroUsize;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use once_cell::race::OnceNonZeroUsize;
 
 use super::engine::{Engine, Ready};
 use super::event::Event;
@@ -93,10 +96,10 @@ pub(crate) enum For {
 
 /// Where the peer may be on the only processor, to stay awake is to keep it from answering.
 fn may_stay_awake() -> bool {
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    let count =
-        PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, Into::into));
-    *count > 1 && cfg!(not(model))
+    // Nobody waits for who counts them: in a forked child that thread may not exist.
+    static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
+    let count = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    PROCESSORS.get_or_init(count) > NonZeroUsize::MIN && cfg!(not(model))
 }
 
 /// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
