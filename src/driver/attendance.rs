@@ -8,9 +8,12 @@
 //!
 //! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
 
+use std::num::NonZeroUsize;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use once_cell::race::OnceNonZeroUsize;
 
 use super::engine::{Engine, Ready};
 use super::event::Event;
@@ -93,10 +96,10 @@ pub(crate) enum For {
 
 /// Where the peer may be on the only processor, to stay awake is to keep it from answering.
 fn may_stay_awake() -> bool {
-    static PROCESSORS: OnceLock<usize> = OnceLock::new();
-    let count =
-        PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, Into::into));
-    *count > 1 && cfg!(not(model))
+    // Nobody waits for who counts them: in a forked child that thread may not exist.
+    static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
+    let count = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    PROCESSORS.get_or_init(count) > NonZeroUsize::MIN && cfg!(not(model))
 }
 
 /// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
@@ -258,11 +261,15 @@ impl Shared {
         if !found {
             ready = self.stream.wait(seat, wanted, time);
         }
-        if ready.readable {
-            let after = clock::now().saturating_duration_since(began);
-            self.interest.lock().wakefulness.answered(after, !found);
-        }
+        let after = clock::now().saturating_duration_since(began);
+        let answer = ready.readable.then_some(after);
+        self.interest.lock().wakefulness.waited(answer, !found);
         ready
+    }
+
+    #[cfg(test)]
+    pub(super) fn wakefulness<R>(&self, look: impl FnOnce(&mut Wakefulness) -> R) -> R {
+        look(&mut self.interest.lock().wakefulness)
     }
 
     /// So many bytes were written for the application.

@@ -47,8 +47,12 @@ impl Wakefulness {
         self.soon = 0;
     }
 
-    /// An answer took so long. `slept` tells whether the caller had to sleep in the end.
-    pub(super) fn answered(&mut self, after: Duration, slept: bool) {
+    /// The answer took so long, or had not come when the caller left. `slept` tells whether the caller had to sleep in the end.
+    pub(super) fn waited(&mut self, answer: Option<Duration>, slept: bool) {
+        if answer.is_none() && !slept {
+            // Somebody else called the caller away at once, which says nothing about the peer.
+            return;
+        }
         if self.is_worth_it() {
             self.wanted = if slept {
                 self.wanted.saturating_mul(2).min(MANY)
@@ -60,7 +64,7 @@ impl Wakefulness {
                 return;
             }
         }
-        self.soon = if after <= SOON {
+        self.soon = if answer.is_some_and(|after| after <= SOON) {
             self.soon.saturating_add(1)
         } else {
             0
@@ -85,7 +89,7 @@ mod tests {
             let tried = wakefulness.is_worth_it();
             count += u32::from(tried);
             let in_time = tried && awake <= AWAKE;
-            wakefulness.answered(if in_time { awake } else { asleep }, !in_time);
+            wakefulness.waited(Some(if in_time { awake } else { asleep }), !in_time);
         }
         count
     }
@@ -112,12 +116,39 @@ mod tests {
         for _ in 0..100 {
             for _ in 0..FEW {
                 assert!(!wakefulness.is_worth_it());
-                wakefulness.answered(micros(20), true);
+                wakefulness.waited(Some(micros(20)), true);
             }
             assert!(wakefulness.is_worth_it());
-            wakefulness.answered(micros(20), false);
+            wakefulness.waited(Some(micros(20)), false);
             wakefulness.streams();
         }
+    }
+
+    /// A program that looks for an answer again and again, for a short time each.
+    #[test]
+    fn seldom_for_an_answer_that_comes_many_looks_later() {
+        let mut wakefulness = Wakefulness::default();
+        let mut tries = 0;
+        for _ in 0..1000 {
+            wakefulness.waited(Some(micros(20)), !wakefulness.is_worth_it());
+            for _ in 0..100 {
+                tries += u32::from(wakefulness.is_worth_it());
+                wakefulness.waited(None, true);
+            }
+        }
+        assert_eq!(tries, 0);
+    }
+
+    #[test]
+    fn to_be_called_away_at_once_changes_nothing() {
+        let mut wakefulness = Wakefulness::default();
+        for _ in 0..FEW {
+            wakefulness.waited(Some(micros(20)), true);
+            wakefulness.waited(None, false);
+        }
+        assert!(wakefulness.is_worth_it());
+        wakefulness.waited(None, false);
+        assert!(wakefulness.is_worth_it());
     }
 
     #[test]
@@ -126,10 +157,10 @@ mod tests {
         for round in 0..100 {
             for _ in 0..100 {
                 let awake = wakefulness.is_worth_it();
-                wakefulness.answered(micros(20), !awake);
+                wakefulness.waited(Some(micros(20)), !awake);
             }
             assert!(wakefulness.is_worth_it(), "round {round}");
-            wakefulness.answered(micros(5000), true);
+            wakefulness.waited(Some(micros(5000)), true);
             assert!(!wakefulness.is_worth_it());
         }
     }

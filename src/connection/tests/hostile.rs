@@ -191,6 +191,18 @@ fn c1_closed_channels() {
     late(&mut side, first);
     assert!(data(&mut side, second, b"x").is_ok());
     side.events.clear();
+    // Also where the numbers begin again.
+    side.layer.table.set_next(u32::MAX);
+    let last = session(&mut side);
+    assert_eq!(last, ChannelId(u32::MAX));
+    plain(&mut side, MessageNumber::CHANNEL_CLOSE, last).unwrap();
+    side.layer.release(last, &mut side.out);
+    side.events.clear();
+    side.sent();
+    let around = session(&mut side);
+    assert!(![first, second, last].contains(&around));
+    late(&mut side, first);
+    late(&mut side, last);
     // Nobody is late for ever: numbers of long ago are unknown.
     for _ in 0..1000 {
         let id = session(&mut side);
@@ -201,6 +213,54 @@ fn c1_closed_channels() {
         late(&mut side, id);
     }
     assert_eq!(data(&mut side, first, b"x"), unknown);
+}
+
+/// However a channel has ended: if the peer has closed it, what it says then is late, and otherwise it may say nothing.
+#[test]
+fn c1_all_ways_for_a_channel_to_end() {
+    // Given back before the peer closes it, with a question that nobody has answered.
+    let (mut side, id) = server_with_session();
+    request(&mut side, id, b"shell", true, b"").unwrap();
+    side.events.clear();
+    side.layer.release(id, &mut side.out);
+    side.sent();
+    assert_eq!(data(&mut side, id, b"x"), Ok(()));
+    plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+    assert_eq!(side.layer.channel_count(), 0);
+    late(&mut side, id);
+    assert_eq!(side.layer.question_budget.used(), 0);
+    // Given up before the peer agrees to it.
+    let (mut client, _) = client_with_session();
+    let given_up = client
+        .layer
+        .open(OpenKind::Session, &mut client.out)
+        .unwrap();
+    client.layer.release(given_up, &mut client.out);
+    confirm(&mut client, given_up, 1, 1).unwrap();
+    client.sent();
+    assert_eq!(data(&mut client, given_up, b"x"), Ok(()));
+    plain(&mut client, MessageNumber::CHANNEL_CLOSE, given_up).unwrap();
+    assert_eq!(client.layer.channel_count(), 1);
+    late(&mut client, given_up);
+    // Never open: one that the peer has refused, and one that we have.
+    let refused = client
+        .layer
+        .open(OpenKind::Session, &mut client.out)
+        .unwrap();
+    client
+        .gets(|w| {
+            w.u8(92).u32(refused.0).u32(1).string(b"").string(b"");
+        })
+        .unwrap();
+    let unknown = misbehaved(PeerMisbehaved::UnknownChannel(refused.0));
+    assert_eq!(data(&mut client, refused, b"x"), unknown);
+    open(&mut side, b"session", 7, 1, 1).unwrap();
+    let ConnectionEvent::OpenQuestion { id: asked, .. } = side.event() else {
+        panic!()
+    };
+    side.layer.release(asked, &mut side.out);
+    let unknown = misbehaved(PeerMisbehaved::UnknownChannel(asked.0));
+    assert_eq!(data(&mut side, asked, b"x"), unknown);
 }
 
 #[test]

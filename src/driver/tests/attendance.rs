@@ -243,6 +243,28 @@ fn time_runs_out_at_the_socket() {
     assert!(start.elapsed() >= time);
 }
 
+/// Whoever has stayed awake until the time was up sleeps the next time.
+#[test]
+fn a_moment_awake_is_in_vain_without_an_answer_too() {
+    let (client, server) = connected();
+    let (ours, _theirs) = open(&client, &server);
+    client.shared.wakefulness(|wakefulness| {
+        while !wakefulness.is_worth_it() {
+            wakefulness.waited(Some(Duration::ZERO), true);
+        }
+    });
+    // The first waits may be the I/O thread's, who does not stay awake.
+    let time = Timeout::After(Duration::from_millis(1));
+    let sleeps_again = (0..200).any(|_| {
+        let outcome = ours.read(Stream::Data, &mut [0; 4], time);
+        assert!(matches!(outcome, Err(Error::Timeout(_))));
+        !client
+            .shared
+            .wakefulness(|wakefulness| wakefulness.is_worth_it())
+    });
+    assert!(sleeps_again);
+}
+
 /// An answer that has time leaves all the same, when the caller stays away.
 #[test]
 fn a_patient_reply_leaves_in_the_end() {
