@@ -8,12 +8,9 @@
 //!
 //! Where two callers wait on one transport the I/O thread does it, for one caller could only serve the other late.
 
-use std::num::NonZeroUsize;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use once_cell::race::OnceNonZeroUsize;
 
 use super::engine::{Engine, Ready};
 use super::event::Event;
@@ -23,7 +20,7 @@ use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::clock;
 use super::wait::Deadline;
-use super::wakefulness::{Wakefulness, AWAKE};
+use super::wakefulness::{Vigil, Wakefulness, AWAKE};
 use crate::error::Error;
 use crate::messages::{MessageNumber, Role};
 
@@ -92,14 +89,6 @@ pub(crate) enum For {
     Room,
     /// What the peer says.
     Answer,
-}
-
-/// Where the peer may be on the only processor, to stay awake is to keep it from answering.
-fn may_stay_awake() -> bool {
-    // Nobody waits for who counts them: in a forked child that thread may not exist.
-    static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
-    let count = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    PROCESSORS.get_or_init(count) > NonZeroUsize::MIN && cfg!(not(model))
 }
 
 /// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
@@ -247,7 +236,10 @@ impl Shared {
     /// Waits at the socket, awake at first if that was of use with the answers before this one.
     fn wait_for_answer(&self, seat: &Event, wanted: (bool, bool), time: Option<Duration>) -> Ready {
         let began = clock::now();
-        let awake = may_stay_awake() && self.interest.lock().wakefulness.is_worth_it();
+        let worth_it =
+            self.is_authenticated_now() && self.interest.lock().wakefulness.is_worth_it();
+        let vigil = worth_it.then(Vigil::begin).flatten();
+        let awake = vigil.is_some();
         let until = began + time.unwrap_or(AWAKE).min(AWAKE);
         let mut ready = Ready::default();
         let mut found = false;
@@ -258,12 +250,18 @@ impl Shared {
                 std::thread::yield_now();
             }
         }
+        drop(vigil);
         if !found {
-            ready = self.stream.wait(seat, wanted, time);
+            let rest =
+                time.map(|time| time.saturating_sub(clock::now().saturating_duration_since(began)));
+            ready = self.stream.wait(seat, wanted, rest);
         }
-        let after = clock::now().saturating_duration_since(began);
-        let answer = ready.readable.then_some(after);
-        self.interest.lock().wakefulness.waited(answer, !found);
+        // Who had no right to try has learnt nothing.
+        if awake || !worth_it {
+            let after = clock::now().saturating_duration_since(began);
+            let answer = ready.readable.then_some(after);
+            self.interest.lock().wakefulness.waited(answer, !found);
+        }
         ready
     }
 

@@ -7,7 +7,11 @@
 //!
 //! Only for answers: in a stream of data the other side is busy, and time spent awake is lost to both.
 
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use once_cell::race::OnceNonZeroUsize;
 
 /// How long to stay awake.
 pub(super) const AWAKE: Duration = Duration::from_micros(150);
@@ -17,6 +21,36 @@ const SOON: Duration = Duration::from_micros(300);
 const FEW: u32 = 4;
 /// How many it takes after many moments in vain.
 const MANY: u32 = 4096;
+
+/// The right to stay awake. At most half of the processors are kept so by one process, whatever its peers do, and where there
+/// is only one, to stay awake would be to keep a peer on the same machine from answering.
+pub(super) struct Vigil(());
+
+static VIGILS: AtomicUsize = AtomicUsize::new(0);
+
+impl Vigil {
+    pub(super) fn begin() -> Option<Self> {
+        // Nobody waits for who counts them: in a forked child that thread may not exist.
+        static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
+        let count = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let most = PROCESSORS.get_or_init(count).get() / 2;
+        // Threads of a checker have no time to lose.
+        (cfg!(not(model)) && one_more(&VIGILS, most)).then_some(Vigil(()))
+    }
+}
+
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        VIGILS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn one_more(count: &AtomicUsize, most: usize) -> bool {
+    let more = |now: usize| (now < most).then(|| now.saturating_add(1));
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+        .is_ok()
+}
 
 /// What was learnt from the last answers of one peer.
 #[derive(Debug)]
@@ -92,6 +126,16 @@ mod tests {
             wakefulness.waited(Some(if in_time { awake } else { asleep }), !in_time);
         }
         count
+    }
+
+    #[test]
+    fn as_many_as_half_of_the_processors() {
+        let count = AtomicUsize::new(0);
+        assert!(!one_more(&count, 0));
+        assert!(one_more(&count, 2) && one_more(&count, 2));
+        assert!(!one_more(&count, 2));
+        count.fetch_sub(1, Ordering::Relaxed);
+        assert!(one_more(&count, 2));
     }
 
     #[test]

@@ -262,7 +262,9 @@ fn a_moment_awake_is_in_vain_without_an_answer_too() {
             .shared
             .wakefulness(|wakefulness| wakefulness.is_worth_it())
     });
-    assert!(sleeps_again);
+    // With one processor nobody tries.
+    let tries = std::thread::available_parallelism().unwrap().get() > 1;
+    assert_eq!(sleeps_again, tries);
 }
 
 /// An answer that has time leaves all the same, when the caller stays away.
