@@ -2,7 +2,7 @@
 //!
 //! A peer nearby answers within some microseconds, and to be put to sleep and woken again takes longer than that, most of all on
 //! a virtual processor that has nothing else to do. So where the last answers came at once, the next one is looked for a
-//! moment before the caller sleeps. Others who want the processor get it meanwhile. A moment in vain makes the next one
+//! moment before the caller sleeps, and the processor is offered to others in between. A moment in vain makes the next one
 //! rarer, so that where it does not help it costs next to nothing.
 //!
 //! Only for answers: in a stream of data the other side is busy, and time spent awake is lost to both.
@@ -23,7 +23,8 @@ const FEW: u32 = 4;
 const MANY: u32 = 4096;
 
 /// The right to stay awake. At most half of the processors are kept so by one process, whatever its peers do, and where there
-/// is only one, to stay awake would be to keep a peer on the same machine from answering.
+/// is only one, to stay awake would be to keep a peer on the same machine from answering. A child that is forked while others
+/// stay awake counts them for ever, and sleeps.
 pub(super) struct Vigil(());
 
 static VIGILS: AtomicUsize = AtomicUsize::new(0);
