@@ -76,10 +76,20 @@ pub(crate) struct Interest {
     timer: Option<Instant>,
     /// Why the system does not tell of the socket any more.
     pub(crate) deaf: Option<Error>,
+    /// The system was told to say nothing of the socket.
+    unwatched: bool,
     /// It is wanted earlier, but not so soon that it must be told at once.
     wants_turn: bool,
     /// The caller has left something unsaid that has time.
     unsaid: bool,
+}
+
+impl Interest {
+    /// Whether the poller is to tell when the socket is readable, and when it is writable.
+    fn wanted(&self) -> (bool, bool) {
+        let polled = matches!(self.watcher, Watcher::Worker);
+        (polled && !self.paused, polled && self.writing)
+    }
 }
 
 /// What a caller waits for.
@@ -409,9 +419,15 @@ impl Shared {
 
     /// Remembers when the I/O thread is going to attend to the time.
     pub(crate) fn set_timer(&self, timer: Option<Instant>) {
+        self.interest.lock().timer = timer;
+    }
+
+    /// Before the I/O thread does what it was wanted for: who wants it from now on may have come too late for that. Says why the
+    /// system does not tell of the socket any more, where it does not.
+    pub(crate) fn begin_turn(&self) -> Option<Error> {
         let mut interest = self.interest.lock();
-        interest.timer = timer;
         interest.wants_turn = false;
+        interest.deaf.take()
     }
 
     /// From now on no caller waits at the socket; one that is there is sent away. Says whether the I/O thread waits there now
@@ -441,6 +457,11 @@ impl Shared {
         matches!(self.interest.lock().watcher, Watcher::Caller(_))
     }
 
+    #[cfg(test)]
+    pub(super) fn is_polled_by_caller(&self) -> bool {
+        self.interest.lock().polling
+    }
+
     /// Changes what is waited for.
     pub(crate) fn set_interest(&self, change: impl FnOnce(&mut Interest)) {
         let seat = {
@@ -464,10 +485,31 @@ impl Shared {
         }
     }
 
+    /// Has the system say nothing of the socket: the I/O thread has found the end there, of which it would hear without pause,
+    /// and waits for another thread of ours.
+    pub(crate) fn unwatch(&self) {
+        let mut interest = self.interest.lock();
+        interest.unwatched = true;
+        if let Some(worker) = self.worker.get() {
+            self.stream.detach(worker);
+        }
+    }
+
+    /// Undoes that.
+    pub(crate) fn watch_again(&self) {
+        let mut interest = self.interest.lock();
+        if let Some(worker) = self.worker.get().filter(|_| interest.unwatched) {
+            interest.unwatched = false;
+            // Where that fails, the end comes when its time is over.
+            let _ = self
+                .stream
+                .attach_again(worker, self.key, interest.wanted());
+        }
+    }
+
     fn tell_poller(&self, interest: &mut Interest) {
         if let Some(worker) = self.worker.get() {
-            let polled = matches!(interest.watcher, Watcher::Worker);
-            let wanted = (polled && !interest.paused, polled && interest.writing);
+            let wanted = interest.wanted();
             if let Err(error) = self.stream.set_interest(worker, self.key, wanted) {
                 // Of a descriptor that is gone nothing is waited for. Of another one nothing would be heard any more.
                 if self.stream.is_open() {

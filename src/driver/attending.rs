@@ -45,8 +45,7 @@ impl Shared {
         if self.has_ended.load(Ordering::Acquire) {
             return self.linger(ready, scratch);
         }
-        let deaf = self.interest.lock().deaf.take();
-        if let Some(error) = deaf {
+        if let Some(error) = self.begin_turn() {
             self.end(error);
             return self.linger(Ready::default(), scratch);
         }

@@ -126,9 +126,14 @@ impl Shared {
     /// The I/O thread's turns after the end: let the goodbye leave, wait for the peer's end of stream so that
     /// what we sent last is not lost to a reset, close.
     pub(crate) fn linger(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
-        let until = match &*self.ending.lock() {
-            Ending::No => return Next::At(Some(clock::now())),
-            Ending::Lingering(until) => *until,
+        let ending = *self.ending.lock();
+        let until = match ending {
+            Ending::No => {
+                // Another thread is at it, and tells this one when it has said goodbye.
+                self.unwatch();
+                return Next::At(None);
+            }
+            Ending::Lingering(until) => until,
             Ending::Closed => return Next::Gone,
         };
         if ready.writable {
@@ -160,9 +165,11 @@ impl Shared {
             }
         }
         if !over {
+            self.watch_again();
             return Next::At(Some(until));
         }
         if self.has_visitor() {
+            self.unwatch();
             // It has been sent away, and has us look again when it has left.
             return Next::At(Some(clock::now() + VISITOR_LEAVES));
         }

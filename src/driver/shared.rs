@@ -65,6 +65,7 @@ pub(crate) struct LogLines {
 }
 
 /// How the end goes on after the cause is known.
+#[derive(Clone, Copy)]
 pub(crate) enum Ending {
     No,
     /// Bytes may still be on their way out, until this moment.

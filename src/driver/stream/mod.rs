@@ -222,7 +222,18 @@ impl Stream {
         }
     }
 
-    /// The I/O thread is not told any more.
+    /// After [`detach`](Self::detach): it is told again of the socket, where there is one.
+    pub(crate) fn attach_again(
+        &self,
+        worker: &Worker,
+        key: u64,
+        wanted: (bool, bool),
+    ) -> Result<(), Error> {
+        self.socket()
+            .map_or(Ok(()), |socket| worker.watch(socket, key, wanted))
+    }
+
+    /// The I/O thread is not told of the socket any more.
     pub(crate) fn detach(&self, worker: &Worker) {
         if let Some(socket) = self.socket() {
             worker.unwatch(socket);

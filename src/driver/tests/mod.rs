@@ -15,6 +15,7 @@ use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
 mod attendance;
+mod ending;
 mod rotation;
 mod signers;
 mod streams;
