@@ -9,6 +9,8 @@ pub(crate) mod check;
 #[cfg(test)]
 mod condition;
 #[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod session;

@@ -19,8 +19,6 @@ thread_local! {
 
 /// Numbers that are no descriptors of the real system.
 const FIRST_NUMBER: RawFd = 1 << 20;
-/// Waits that may be over at once before the checker is told to let others go on.
-const BUSY: u32 = 16;
 /// What a socket holds that has not been read.
 const DEFAULT_CAPACITY: usize = 64 * 1024;
 
@@ -41,8 +39,6 @@ impl Default for System {
 #[derive(Default)]
 struct State {
     made: RawFd,
-    /// Waits in a row that were over at once.
-    busy: u32,
     capacity: Option<usize>,
     sockets: BTreeMap<RawFd, End>,
     signals: BTreeMap<RawFd, bool>,
@@ -132,11 +128,6 @@ impl System {
     ) -> Option<R> {
         let deadline = time.map_or(Deadline(None), |time| Timeout::After(time).deadline());
         let mut state = self.state.lock();
-        state.busy += 1;
-        if state.busy > BUSY {
-            // Whoever waits again and again for what is there already waits for another thread to do something about it.
-            state.unlocked(shuttle::thread::yield_now);
-        }
         loop {
             let found = look(&mut state);
             if found.is_some() {
@@ -145,7 +136,6 @@ impl System {
             if !deadline.wait(&self.changed, &mut state) {
                 return None;
             }
-            state.busy = 0;
         }
     }
 }
