@@ -130,6 +130,45 @@ fn room_is_passed_on_among_writers() {
     });
 }
 
+/// Two writers to one channel, of whom the second that is told of room finds the window used up, and one to another channel,
+/// who must hear of it all the same: the window opens only after his data have come.
+#[test]
+fn room_that_one_has_no_use_for_is_passed_on() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let (full, full_there) = open(&client, &server);
+        let (other, other_there) = open(&client, &server);
+        let rekeying = {
+            let client = client.clone();
+            spawn(move || client.renegotiate_keys(Timeout::Forever).unwrap())
+        };
+        let writers: Vec<_> = (0..2)
+            .map(|_| {
+                let full = full.clone();
+                spawn(move || write(&full, &[0; 64]))
+            })
+            .collect();
+        let writing = spawn(move || {
+            write(&other, &pattern(40));
+            other.send_eof().unwrap();
+        });
+        assert_eq!(read_to_end(&other_there), pattern(40));
+        let mut missing = 128;
+        while missing > 0 {
+            match full_there.read(Stream::Data, &mut [0; 64], Timeout::Forever) {
+                Ok(Read::Data(count)) => missing -= count,
+                end => panic!("{end:?}"),
+            }
+        }
+        for thread in writers {
+            thread.join().unwrap();
+        }
+        writing.join().unwrap();
+        rekeying.join().unwrap();
+        part(&client, &server);
+    });
+}
+
 #[test]
 fn closing_a_channel_wakes_readers_and_writers() {
     MODEL.check(|| end_while_blocked(false));
