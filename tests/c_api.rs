@@ -148,7 +148,9 @@ fn run_aloud(command: &mut Command) {
 #[ignore = "takes some ten minutes; make -C tests faults"]
 fn system_calls_that_fail_at_every_place() {
     let stride = setting("SSHWIRE_FAULTS_STRIDE", "1");
-    run_aloud(Command::new(build(&source("faults"), "faults-all", &[])).args(["all", &stride]));
+    let first = setting("SSHWIRE_FAULTS_FIRST", "0");
+    let faults = build(&source("faults"), "faults-all", &[]);
+    run_aloud(Command::new(faults).args(["all", &stride, &first]));
 }
 
 #[test]
