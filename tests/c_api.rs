@@ -145,7 +145,7 @@ fn run_aloud(command: &mut Command) {
 }
 
 #[test]
-#[ignore = "takes some ten minutes; make -C tests faults"]
+#[ignore = "takes some minutes; make -C tests faults"]
 fn system_calls_that_fail_at_every_place() {
     let stride = setting("SSHWIRE_FAULTS_STRIDE", "1");
     let first = setting("SSHWIRE_FAULTS_FIRST", "0");
