@@ -145,10 +145,12 @@ fn run_aloud(command: &mut Command) {
 }
 
 #[test]
-#[ignore = "takes some ten minutes; make -C tests faults"]
+#[ignore = "takes some minutes; make -C tests faults"]
 fn system_calls_that_fail_at_every_place() {
     let stride = setting("SSHWIRE_FAULTS_STRIDE", "1");
-    run_aloud(Command::new(build(&source("faults"), "faults-all", &[])).args(["all", &stride]));
+    let first = setting("SSHWIRE_FAULTS_FIRST", "0");
+    let faults = build(&source("faults"), "faults-all", &[]);
+    run_aloud(Command::new(faults).args(["all", &stride, &first]));
 }
 
 #[test]
@@ -188,8 +190,7 @@ fn programs_pass_under_valgrind() {
         eprintln!("SKIPPED: valgrind is not installed");
         return;
     }
-    // Not `system`: valgrind keeps high descriptors to itself, and its 64 MiB under signals take long. Not yet `listener`: a
-    // login behind its flood ends with a key exchange that takes too long.
+    // Not `system`: valgrind keeps high descriptors to itself, and its 64 MiB under signals take long.
     for name in [
         "session",
         "handles",
@@ -206,6 +207,8 @@ fn programs_pass_under_valgrind() {
         "known_hosts",
         "config",
         "connect",
+        "listener",
+        "logs",
         "misuse",
     ] {
         let from = if name == "misuse" {
@@ -216,6 +219,12 @@ fn programs_pass_under_valgrind() {
         let program = build(&from, &format!("{name}-valgrind"), &[]);
         // In a child, what only threads of the parent knew is lost by nature.
         let leaks = if name == "forked" { "no" } else { "full" };
+        // The limit of descriptors is valgrind's own: for the kernel accept() has succeeded, and valgrind closes what came and
+        // says EMFILE. So those who wait are lost, where the test wants them to be served later.
+        let arguments: &[&str] = match name {
+            "listener" => &["without-shortage"],
+            _ => &[],
+        };
         run(Command::new("valgrind")
             .env("SSHWIRE_TEST_SLOW", "20")
             .args(["-q", "--error-exitcode=9", "--fair-sched=yes"])
@@ -224,7 +233,8 @@ fn programs_pass_under_valgrind() {
                 "--errors-for-leak-kinds=definite,indirect",
             ])
             .arg(format!("--leak-check={leaks}"))
-            .arg(program));
+            .arg(program)
+            .args(arguments));
     }
 }
 

@@ -147,6 +147,7 @@ impl TransportOptions {
             moduli: self.moduli.clone(),
             rekey: self.rekey,
             require_strict_kex: self.require_strict_kex,
+            first_kex_timeout: self.handshake_timeout,
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
             signature_algorithms: self.user_signatures(role),

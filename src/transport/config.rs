@@ -26,7 +26,9 @@ pub struct TransportConfig {
     pub rekey: RekeyLimits,
     /// Refuse a peer that does not do strict key exchange.
     pub require_strict_kex: bool,
-    /// How long a key exchange may take once we have sent KEXINIT.
+    /// How long the first key exchange may take, from the peer's identification on.
+    pub first_kex_timeout: Duration,
+    /// How long a later key exchange may take once we have sent KEXINIT.
     pub kex_timeout: Duration,
     /// Client: the one host key that is accepted. Only algorithms that fit it are offered.
     pub expected_host_key: Option<PublicKey>,
@@ -47,6 +49,7 @@ impl TransportConfig {
             moduli: None,
             rekey: RekeyLimits::default(),
             require_strict_kex: false,
+            first_kex_timeout: Duration::from_secs(60),
             kex_timeout: Duration::from_secs(60),
             expected_host_key: None,
             signature_algorithms: algorithms::user_signatures(),

@@ -124,7 +124,7 @@ impl TransportLayer {
         self.state = State::FirstKex(FirstKex {
             idents,
             exchange: Exchange::ExpectKexInit(exchange),
-            deadline: now.checked_add(self.config.kex_timeout),
+            deadline: now.checked_add(self.config.first_kex_timeout),
         });
         Ok(())
     }

@@ -2,8 +2,9 @@
  * succeeds or says what happened, nothing hangs, spins, crashes or is left open, and the next session in the same process
  * works.
  *
- *     faults                      some errors of each call, by turns
- *     faults all [STRIDE [NAME]]  each error of each call, for every STRIDEth n that is reached; only of the call NAME
+ *     faults                              some errors of each call, by turns
+ *     faults all [STRIDE [FIRST [NAME]]]  each error of each call, for every STRIDEth n that is reached, behind the first
+ *                                         FIRST; only of the call NAME
  *
  * Who makes the calls fail is the kernel, by seccomp's user notification: the library makes some of its calls without the C
  * library (rustix), so one that is preloaded would not see them, and another build of it would not be the one that is used.
@@ -325,12 +326,13 @@ static bool check(const call *c, int n, int error, bool warm)
     return true;
 }
 
-static void every(const call *c, int stride, bool warm)
+/* Each `stride`th call behind the first `first` with every error; without a stride, the first few with one error each. */
+static void every(const call *c, int stride, int first, bool warm)
 {
     int count = 0;
     while (count < MOST_ERRORS && c->errors[count] != 0)
         count++;
-    for (int n = 1; stride > 0 || n <= c->bound; n += stride > 0 ? stride : 1)
+    for (int n = first + 1; stride > 0 || n <= c->bound; n += stride > 0 ? stride : 1)
         for (int i = 0; i < (stride > 0 ? count : 1); i++)
             if (!check(c, n, c->errors[stride > 0 ? i : n % count], warm))
                 return;
@@ -340,15 +342,16 @@ int main(int argc, char **argv)
 {
     bool all = argc > 1 && strcmp(argv[1], "all") == 0;
     int stride = !all ? 0 : argc > 2 ? atoi(argv[2]) : 1;
-    CHECK(!all || stride > 0);
+    int first = argc > 3 ? atoi(argv[3]) : 0;
+    CHECK(!all || (stride > 0 && first >= 0));
     common = mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(common != MAP_FAILED);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         for (int warm = 0; warm < 2; warm++) {
-            if (argc > 3 && strcmp(argv[3], calls[i].name) != 0)
+            if (argc > 4 && strcmp(argv[4], calls[i].name) != 0)
                 continue;
             went_well = failed = 0;
-            every(&calls[i], stride, warm);
+            every(&calls[i], stride, first, warm);
             printf("%s, %s: %d sessions go well, %d fail as they should\n", calls[i].name, warm ? "warm" : "cold", went_well,
                    failed);
         }

@@ -4,6 +4,9 @@
 
 #include "check.h"
 
+/* For what comes at once, but not under tools that make everything slow. */
+#define PAIR_MS (20000 * (int)slow())
+
 typedef struct pair {
     ssh_server *server;
     ssh_transport *server_transport;
@@ -67,10 +70,10 @@ static inline void pair_start(pair *p)
 {
     ssh_error *error = NULL;
     ssh_event *started = ssh_event_new();
-    CHECK_OK(ssh_transport_start_server(p->server_transport, p->server, started, 20000, &error), error);
+    CHECK_OK(ssh_transport_start_server(p->server_transport, p->server, started, PAIR_MS, &error), error);
     CHECK_STATUS(ssh_transport_set_expected_host_key(p->client, p->host_key), SSH_OK);
-    CHECK_OK(ssh_transport_start_client(p->client, NULL, 20000, &error), error);
-    CHECK_STATUS(ssh_event_wait(started, 20000), SSH_OK);
+    CHECK_OK(ssh_transport_start_client(p->client, NULL, PAIR_MS, &error), error);
+    CHECK_STATUS(ssh_event_wait(started, PAIR_MS), SSH_OK);
     ssh_event_free(started);
 }
 
@@ -78,7 +81,7 @@ static inline void pair_login(pair *p)
 {
     ssh_error *error = NULL;
     pair_start(p);
-    CHECK_OK(ssh_transport_auth_password(p->client, "alice", "open sesame", 11, false, NULL, 20000,
+    CHECK_OK(ssh_transport_auth_password(p->client, "alice", "open sesame", 11, false, NULL, PAIR_MS,
                                          &error),
              error);
 }
@@ -87,10 +90,10 @@ static inline void pair_login(pair *p)
 static inline ssh_channel *pair_session(pair *p, ssh_channel **server_side)
 {
     ssh_error *error = NULL;
-    ssh_channel *channel = ssh_transport_open_session(p->client, 20000, &error);
+    ssh_channel *channel = ssh_transport_open_session(p->client, PAIR_MS, &error);
     CHECK(channel != NULL);
-    CHECK_OK(ssh_channel_request_exec(channel, "work", 20000, &error), error);
-    *server_side = ssh_transport_accept(p->server_transport, 20000, &error);
+    CHECK_OK(ssh_channel_request_exec(channel, "work", PAIR_MS, &error), error);
+    *server_side = ssh_transport_accept(p->server_transport, PAIR_MS, &error);
     CHECK(*server_side != NULL);
     return channel;
 }
@@ -106,7 +109,7 @@ static inline void pair_free(pair *p)
 /* Waits for callbacks of other threads to be through; `destroyed` counts with an atomic. */
 static inline void wait_for(atomic_int *count, int wanted)
 {
-    long until = milliseconds() + 10000;
+    long until = milliseconds() + PAIR_MS / 2;
     while (atomic_load(count) < wanted && milliseconds() < until)
         usleep(1000);
     CHECK(atomic_load(count) == wanted);

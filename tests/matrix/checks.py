@@ -296,7 +296,7 @@ def check_pair(rig: Rig, peer: Peer, role: str):
         try:
             yield Outcome(name, "yes", check())
         except Refused as refused:
-            known = next((why for what, why in peer.lacks.items() if f"{role}: {name}".startswith(what)), None)
+            known = peer.lack(role, name)
             absent = refused.absent or known is not None
             yield Outcome(name, "absent" if absent else "no", known or str(refused))
         except OSError as error:

@@ -27,6 +27,10 @@ class Peer:
         """The name as part of a file's."""
         return re.sub("[^a-z0-9]", "", self.name.lower())
 
+    def lack(self, role: str, check: str) -> str | None:
+        """Why it may fail in this check, if it is known to."""
+        return next((why for what, why in self.lacks.items() if f"{role}: {check}".startswith(what)), None)
+
 
 BOTH = ("client", "server")
 
@@ -82,7 +86,8 @@ PEERS = (
         "server: user key e": "it has RSA and DSA keys only",
     }),
     Peer("tinyssh", ("tinyssh.py",), ("server",), ("dpkg-query", "-Wf", "tinyssh ${{Version}}", "tinysshd"), lacks={
-        "server: user key": "it has Ed25519 keys only",
+        "server: user key ecdsa": "it has Ed25519 keys only",
+        "server: user key rsa": "it has Ed25519 keys only",
         "server: rekey, asked for by ours": "it stalls now and then when a key exchange begins while it sends: with ssh of OpenSSH "
         "9.2 and RekeyLimit=1M two of two downloads stood still after a third of 10 MiB, with ours one of three",
         "server: forwarding": "it has one session and nothing else",

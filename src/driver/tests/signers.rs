@@ -148,3 +148,18 @@ fn a_signature_that_comes_too_late_changes_nothing() {
     let outcome = client.authenticate("user", password(b"secret"), None, TIME);
     assert_eq!(outcome, Ok(Some(AuthOutcome::Success)));
 }
+
+#[test]
+fn the_time_for_later_key_exchanges_does_not_end_the_first() {
+    let (client, server) = pair();
+    let slow = elsewhere(|| {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
+    });
+    server.add_server_key(slow).unwrap();
+    for side in [&client, &server] {
+        side.configure(|options| options.kex_timeout = Duration::from_millis(1))
+            .unwrap();
+    }
+    start(&client, &server);
+}

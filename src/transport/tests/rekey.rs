@@ -159,6 +159,18 @@ fn k5_no_packet_at_all_in_the_first_exchange_times_out() {
 }
 
 #[test]
+fn the_first_exchange_has_a_time_of_its_own() {
+    let mut config = server_config();
+    config.first_kex_timeout = Duration::from_secs(300);
+    config.kex_timeout = Duration::from_secs(1);
+    let mut server = Side::new(config);
+    server.receive(b"SSH-2.0-x\r\n").unwrap();
+    assert_eq!(server.wait(Duration::from_secs(299)), Ok(()));
+    let error = Err(KexFault::Timeout.into());
+    assert_eq!(server.wait(Duration::from_secs(1)), error);
+}
+
+#[test]
 fn rekey_by_time() {
     let (mut client, mut server) = keyed_pair();
     client.wait(Duration::from_secs(3599)).unwrap();
