@@ -157,7 +157,8 @@ the same command line.
 - A slow line is a program between the two that holds each byte back for half of the time named, at any rate.
 - *sftpget* and *sftpput* move a file in one call, *sftpread* and *sftpwrite* in plain calls of 32 KiB. Files are in memory.
   What OpenSSH's `sftp` takes for logging in and out is measured and taken off.
-- *active* is a byte every 10 ms on each connection, to `cat` and back; the client is ours.
+- *active* is a byte every 10 ms on each connection, to `cat` and back; the client is ours. Of our server's echoes
+  eight have a thread each, which is what *echo* and *both* use, and all others share one (`benches/contract_echoes.c`).
 - *Idle* is resident memory: the growth of the one process divided by the connections, and for servers with a process for each
   connection that of all of them, shared pages counted once (PSS).
 

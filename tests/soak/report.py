@@ -172,7 +172,9 @@ that grows while it does not is memory in pieces, not a leak. {allocator}
 ALLOCATOR_TEXT = {
     False: """Both processes run with `MALLOC_ARENA_MAX=4`
 and `MALLOC_MMAP_THRESHOLD_=131072`, which servers with many threads do well to set: with glibc's own settings about twice of
-what is allocated is resident, and that mark creeps up for long (`run.py --default-allocator` shows it).""",
+what is allocated is resident, and that mark creeps up for long (`run.py --default-allocator` shows it). They run without
+glibc's caches for each thread (`glibc.malloc.tcache_count=0`), for what lies in these counts as allocated, and the client's 200
+threads take as many minutes to fill them as the machine is slow.""",
     True: "Both processes run with glibc's own settings.",
 }
 
