@@ -147,7 +147,8 @@ impl TransportOptions {
             moduli: self.moduli.clone(),
             rekey: self.rekey,
             require_strict_kex: self.require_strict_kex,
-            first_kex_timeout: self.handshake_timeout,
+            // The driver's own deadline comes before it, and names what took too long.
+            first_kex_timeout: self.handshake_timeout.saturating_add(Duration::from_secs(1)),
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
             signature_algorithms: self.user_signatures(role),
