@@ -148,7 +148,9 @@ impl TransportOptions {
             rekey: self.rekey,
             require_strict_kex: self.require_strict_kex,
             // The driver's own deadline comes before it, and names what took too long.
-            first_kex_timeout: self.handshake_timeout.saturating_add(Duration::from_secs(1)),
+            first_kex_timeout: self
+                .handshake_timeout
+                .saturating_add(Duration::from_secs(1)),
             kex_timeout: self.kex_timeout,
             expected_host_key: self.expected_host_key.clone(),
             signature_algorithms: self.user_signatures(role),
