@@ -3,8 +3,6 @@
  * connections. The event of all channels says that one of them has something, and a look says which.
  */
 #include <pthread.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "contract_echoes.h"
 
@@ -105,11 +103,11 @@ void echo_in_loop(ssh_channel *channel)
     if (echo == NULL)
         bench_fail("memory", SSH_ERR_RESOURCE, NULL);
     echo->channel = channel;
+    /* While the channel is ours: once it is in the list, the thread may free it. */
+    bench_check("event", ssh_channel_set_event(channel, loop.changed, SSH_CHANNEL_READABLE | SSH_CHANNEL_WRITABLE), NULL);
     pthread_mutex_lock(&loop.lock);
     echo->next = loop.added;
     loop.added = echo;
     pthread_mutex_unlock(&loop.lock);
-    /* Sets the event at once where there is something already, and else the next line does. */
-    bench_check("event", ssh_channel_set_event(channel, loop.changed, SSH_CHANNEL_READABLE | SSH_CHANNEL_WRITABLE), NULL);
-    ssh_event_set(loop.changed);
+    bench_check("event", ssh_event_set(loop.changed), NULL);
 }
