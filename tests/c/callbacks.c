@@ -311,7 +311,7 @@ static void logging(void)
     CHECK_STATUS(open_status(p.client, WAIT_MS), SSH_OK);
     CHECK_STATUS(ssh_transport_close(p.client), SSH_OK);
     /* Lines come on a thread of their own, soon. */
-    for (long until = milliseconds() + 5000; atomic_load(&ran) == 0 && milliseconds() < until;)
+    for (long until = milliseconds() + 5000L * slow(); atomic_load(&ran) == 0 && milliseconds() < until;)
         usleep(1000);
     CHECK(atomic_load(&ran) > 0);
     pair_free(&p);

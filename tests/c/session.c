@@ -111,7 +111,7 @@ static void authentication(void)
     CHECK_STATUS(ssh_transport_auth_status(p.client, NULL), SSH_AGAIN);
     pair_start(&p);
 
-    CHECK_STATUS(ssh_transport_auth_none(p.client, "alice", NULL, 5000, &error), SSH_ERR_AUTH);
+    CHECK_STATUS(ssh_transport_auth_none(p.client, "alice", NULL, 20000, &error), SSH_ERR_AUTH);
     CHECK(strstr(ssh_error_auth_methods(error), "publickey") != NULL);
     CHECK(strstr(ssh_error_auth_methods(error), "keyboard-interactive") != NULL);
     ssh_error_free(error);
@@ -129,7 +129,7 @@ static void authentication(void)
     /* The last step by event. */
     ssh_event *done = ssh_event_new();
     CHECK_OK(ssh_transport_auth_interactive(p.client, "alice", "pam", done, -2, &error), error);
-    CHECK_STATUS(ssh_event_wait(done, 5000), SSH_OK);
+    CHECK_STATUS(ssh_event_wait(done, 20000), SSH_OK);
     CHECK_OK(ssh_transport_auth_status(p.client, &error), error);
     CHECK_STATUS(ssh_transport_auth_status(p.client, NULL), SSH_OK);
     ssh_event_free(done);
@@ -163,7 +163,7 @@ static void host_keys(void)
         pair p;
         pair_make(&p);
         ssh_event *started = ssh_event_new();
-        ssh_transport_start_server(p.server_transport, p.server, started, 5000, NULL);
+        ssh_transport_start_server(p.server_transport, p.server, started, 20000, NULL);
         ssh_key *other = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, NULL);
         switch (way) {
         case 0: /* another key is expected */
@@ -171,7 +171,7 @@ static void host_keys(void)
             CHECK(ssh_error_code(error) == SSH_ERR_STATE);
             ssh_error_free(error);
             ssh_transport_set_expected_host_key(p.client, other);
-            CHECK_STATUS(ssh_transport_start_client(p.client, NULL, 5000, &error), SSH_ERR_HOSTKEY);
+            CHECK_STATUS(ssh_transport_start_client(p.client, NULL, 20000, &error), SSH_ERR_HOSTKEY);
             CHECK(takes(ssh_key_fingerprint(other), ssh_error_expected_fingerprint(error)));
             CHECK(takes(ssh_key_fingerprint(p.host_key), ssh_error_found_fingerprint(error)));
             ssh_error_free(error);
@@ -179,11 +179,11 @@ static void host_keys(void)
             break;
         case 1: /* the program refuses it */
             ssh_transport_set_callback(p.client, SSH_REQUEST_HOST_KEY, refuse_host_key, &p.client, NULL);
-            CHECK_STATUS(ssh_transport_start_client(p.client, NULL, 5000, NULL), SSH_ERR_HOSTKEY);
+            CHECK_STATUS(ssh_transport_start_client(p.client, NULL, 20000, NULL), SSH_ERR_HOSTKEY);
             break;
         case 2: /* nobody says anything, and then the program does */
-            CHECK_OK(ssh_transport_start_client(p.client, NULL, 5000, &error), error);
-            CHECK_STATUS(ssh_transport_auth_password(p.client, "alice", "open sesame", 11, true, NULL, 5000,
+            CHECK_OK(ssh_transport_start_client(p.client, NULL, 20000, &error), error);
+            CHECK_STATUS(ssh_transport_auth_password(p.client, "alice", "open sesame", 11, true, NULL, 20000,
                                                      &error),
                          SSH_ERR_HOSTKEY);
             ssh_error_free(error);
@@ -191,7 +191,7 @@ static void host_keys(void)
             CHECK(ssh_key_equals(shown, p.host_key));
             ssh_key_free(shown);
             CHECK_STATUS(ssh_transport_accept_host_key(p.client), SSH_OK);
-            CHECK_OK(ssh_transport_auth_password(p.client, "alice", "open sesame", 11, true, NULL, 5000,
+            CHECK_OK(ssh_transport_auth_password(p.client, "alice", "open sesame", 11, true, NULL, 20000,
                                                  &error),
                      error);
             CHECK(ssh_transport_get_server_key(p.client) == NULL);
@@ -200,16 +200,16 @@ static void host_keys(void)
             ssh_key_free(shown);
             break;
         case 3: /* in one call */
-            CHECK_OK(ssh_transport_connect(p.client, p.host_key, "alice", "open sesame", NULL, 5000,
+            CHECK_OK(ssh_transport_connect(p.client, p.host_key, "alice", "open sesame", NULL, 20000,
                                            &error),
                      error);
-            CHECK_STATUS(ssh_transport_connect(p.client, NULL, "alice", NULL, NULL, 5000, &error),
+            CHECK_STATUS(ssh_transport_connect(p.client, NULL, "alice", NULL, NULL, 20000, &error),
                          SSH_ERR_STATE);
             ssh_error_free(error);
             CHECK_STATUS(ssh_transport_set_insecure_accept_any_host_key(p.client), SSH_ERR_STATE);
             break;
         }
-        CHECK_STATUS(ssh_event_wait(started, 5000), SSH_OK);
+        CHECK_STATUS(ssh_event_wait(started, 20000), SSH_OK);
         ssh_event_free(started);
         ssh_key_free(other);
         pair_free(&p);
@@ -354,7 +354,7 @@ static void requests(pair *p)
     CHECK_OK(ssh_channel_break(channel, 700, -2, &error), error);
     CHECK_OK(ssh_channel_request(channel, "ours@example.org", "\1\2", 2, true, -2, &error), error);
     wait_for(&kinds_seen, 7);
-    ssh_channel *server_side = ssh_transport_accept(p->server_transport, 5000, &error);
+    ssh_channel *server_side = ssh_transport_accept(p->server_transport, 20000, &error);
     CHECK(server_side == asked_about);
     CHECK(ssh_channel_transport(server_side) == p->server_transport);
     CHECK(ssh_channel_transport(channel) == p->client);
@@ -378,9 +378,9 @@ static void requests(pair *p)
     size_t got = 0;
     CHECK_STATUS(ssh_channel_write_all(server_side, "out", 3, NULL, -2), SSH_OK);
     CHECK_STATUS(ssh_channel_write_all_stderr(server_side, "err", 3, NULL, -2), SSH_OK);
-    CHECK_STATUS(ssh_channel_read_stderr(channel, buffer, sizeof buffer, &got, 5000), SSH_OK);
+    CHECK_STATUS(ssh_channel_read_stderr(channel, buffer, sizeof buffer, &got, 20000), SSH_OK);
     CHECK(got == 3 && memcmp(buffer, "err", 3) == 0);
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_OK);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_OK);
     CHECK(got == 3 && memcmp(buffer, "out", 3) == 0);
     CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 0), SSH_AGAIN);
     CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20), SSH_ERR_TIMEOUT);
@@ -390,7 +390,7 @@ static void requests(pair *p)
     CHECK_STATUS(ssh_channel_set_combine_stderr(channel, true), SSH_OK);
     CHECK_STATUS(ssh_channel_write_stderr(server_side, "more", 4, &got, -2), SSH_OK);
     CHECK(got == 4);
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_OK);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_OK);
     CHECK(got == 4 && memcmp(buffer, "more", 4) == 0);
 
     int32_t kind = 99;
@@ -399,12 +399,12 @@ static void requests(pair *p)
     CHECK(kind == SSH_EXIT_NONE && status == 0);
     CHECK_STATUS(ssh_channel_send_exit_signal(server_side, "KILL", true, "no memory"), SSH_OK);
     CHECK_STATUS(ssh_channel_close(server_side), SSH_OK);
-    CHECK_STATUS(ssh_channel_wait_exit(channel, 5000, &kind, &status), SSH_OK);
+    CHECK_STATUS(ssh_channel_wait_exit(channel, 20000, &kind, &status), SSH_OK);
     CHECK(kind == SSH_EXIT_SIGNAL && status == 0);
     CHECK(takes(ssh_channel_exit_signal(channel), "KILL"));
     CHECK(takes(ssh_channel_exit_message(channel), "no memory"));
     CHECK(ssh_channel_exit_core_dumped(channel));
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_EOF);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_EOF);
     ssh_channel_free(channel);
     ssh_channel_free(server_side);
     CHECK_STATUS(ssh_transport_set_callback(p->server_transport, SSH_REQUEST_ANY, NULL, NULL, NULL), SSH_OK);
@@ -421,24 +421,24 @@ static void events(pair *p)
     CHECK(ssh_channel_write_ready(channel));
     CHECK(ssh_channel_conditions(channel) == SSH_CHANNEL_WRITABLE);
     CHECK_STATUS(ssh_channel_write_all(server_side, "hello", 5, NULL, -1), SSH_OK);
-    CHECK_STATUS(ssh_event_wait(event, 5000), SSH_OK);
+    CHECK_STATUS(ssh_event_wait(event, 20000), SSH_OK);
     CHECK(ssh_channel_read_ready(channel) && !ssh_channel_read_stderr_ready(channel));
     CHECK_STATUS(ssh_event_reset(event), SSH_OK);
     CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 0), SSH_OK);
     CHECK(got == 5);
     CHECK_STATUS(ssh_channel_send_exit_status(server_side, 7), SSH_OK);
     CHECK_STATUS(ssh_channel_send_eof(server_side), SSH_OK);
-    CHECK_STATUS(ssh_event_wait(event, 5000), SSH_OK);
+    CHECK_STATUS(ssh_event_wait(event, 20000), SSH_OK);
     CHECK(ssh_channel_conditions(channel) & SSH_CHANNEL_EOF);
     int32_t kind;
     uint32_t status;
-    CHECK_STATUS(ssh_channel_wait_exit(channel, 5000, &kind, &status), SSH_OK);
+    CHECK_STATUS(ssh_channel_wait_exit(channel, 20000, &kind, &status), SSH_OK);
     CHECK(kind == SSH_EXIT_STATUS && status == 7);
     CHECK(ssh_channel_exit_signal(channel) == NULL);
     CHECK_STATUS(ssh_channel_set_event(channel, NULL, 0), SSH_OK);
     ssh_event_free(event);
     ssh_channel_free(server_side);
-    long until = milliseconds() + 5000;
+    long until = milliseconds() + 20000;
     while (!ssh_channel_is_closed(channel) && milliseconds() < until)
         usleep(1000);
     CHECK(ssh_channel_is_closed(channel));
@@ -450,8 +450,10 @@ static atomic_int round_trips;
 static void keepalive(ssh_transport *transport, int64_t round_trip_us, uint32_t missed, void *userdata)
 {
     CHECK(transport == userdata);
-    CHECK(round_trip_us >= 0 && missed == 0);
-    atomic_fetch_add(&round_trips, 1);
+    /* On a busy machine a reply may come late, and is then told of as missed first. */
+    CHECK(round_trip_us >= 0 ? missed == 0 : round_trip_us == -1 && missed > 0);
+    if (round_trip_us >= 0)
+        atomic_fetch_add(&round_trips, 1);
 }
 
 static void refuse_channel(ssh_request *request, void *userdata)
@@ -469,12 +471,12 @@ static void the_rest(pair *p)
 {
     ssh_error *error = NULL;
     ssh_transport_set_callback(p->server_transport, SSH_REQUEST_CONNECT, refuse_channel, NULL, NULL);
-    CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", "target", 80, "here", 99, 5000, &error) ==
+    CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", "target", 80, "here", 99, 20000, &error) ==
           NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_CHANNEL && ssh_error_channel_reason(error) == 2);
     CHECK(strcmp(ssh_error_peer_text(error), "nobody listens") == 0);
     ssh_error_free(error);
-    CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", NULL, 80, "here", 99, 5000, &error) == NULL);
+    CHECK(ssh_transport_open_channel(p->client, "direct-tcpip", NULL, 80, "here", 99, 20000, &error) == NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_INVALID_ARG);
     ssh_error_free(error);
     CHECK(ssh_transport_accept(p->server_transport, 0, &error) == NULL && error == NULL);
@@ -486,8 +488,8 @@ static void the_rest(pair *p)
     CHECK_STATUS(ssh_transport_send_ignore(p->client, 32768), SSH_OK);
     CHECK_STATUS(ssh_transport_send_ignore(p->client, 32769), SSH_ERR_INVALID_ARG);
     atomic_int destroyed = 0;
-    CHECK_STATUS(ssh_transport_set_keepalive(p->client, 20, 3, keepalive, p->client, NULL), SSH_OK);
-    long until = milliseconds() + 5000;
+    CHECK_STATUS(ssh_transport_set_keepalive(p->client, 20, 0, keepalive, p->client, NULL), SSH_OK);
+    long until = milliseconds() + 20000L * slow();
     while (atomic_load(&round_trips) < 2 && milliseconds() < until)
         usleep(1000);
     CHECK(atomic_load(&round_trips) >= 2);
@@ -509,8 +511,8 @@ static void the_rest(pair *p)
 
     CHECK_STATUS(ssh_transport_close(p->client), SSH_OK);
     CHECK_STATUS(ssh_transport_close(p->client), SSH_OK);
-    CHECK_STATUS(ssh_transport_join(p->client, 5000), SSH_OK);
-    CHECK_STATUS(ssh_transport_join(p->server_transport, 5000), SSH_OK);
+    CHECK_STATUS(ssh_transport_join(p->client, 20000), SSH_OK);
+    CHECK_STATUS(ssh_transport_join(p->server_transport, 20000), SSH_OK);
     CHECK(!ssh_transport_is_active(p->client) && !ssh_transport_is_alive(p->client));
     CHECK(!ssh_transport_is_authenticated(p->client));
     /* The server was told why; the cause stays, the exception is handed out once. */
@@ -521,7 +523,7 @@ static void the_rest(pair *p)
     CHECK(error != NULL);
     ssh_error_free(error);
     CHECK(ssh_transport_get_exception(p->server_transport) == NULL);
-    CHECK(ssh_transport_open_session(p->client, 5000, &error) == NULL);
+    CHECK(ssh_transport_open_session(p->client, 20000, &error) == NULL);
     CHECK(ssh_error_code(error) == SSH_ERR_CLOSED);
     ssh_error_free(error);
 }
@@ -545,7 +547,7 @@ static void *serve_by_pulling(void *argument)
         if (ssh_request_kind(request) == SSH_REQUEST_CHANNEL_OPEN) {
             ssh_channel *channel = ssh_request_accept_channel(request, &error);
             CHECK(channel != NULL);
-            CHECK_STATUS(ssh_channel_write_all(channel, "pulled", 6, NULL, 5000), SSH_OK);
+            CHECK_STATUS(ssh_channel_write_all(channel, "pulled", 6, NULL, 20000), SSH_OK);
             ssh_channel_free(channel);
             channels++;
         } else {
@@ -573,20 +575,20 @@ static void pulling(void)
     CHECK_STATUS(ssh_transport_add_server_key(server, key), SSH_OK);
     CHECK_STATUS(ssh_transport_pull_requests(server, true), SSH_OK);
     ssh_event *started = ssh_event_new();
-    CHECK_OK(ssh_transport_start_server(server, NULL, started, 5000, &error), error);
+    CHECK_OK(ssh_transport_start_server(server, NULL, started, 20000, &error), error);
     CHECK_STATUS(ssh_security_options_set_kex(options, "curve25519-sha256", &error), SSH_ERR_STATE);
     ssh_error_free(error);
     ssh_security_options_free(options);
     pthread_create(&thread, NULL, serve_by_pulling, server);
-    CHECK_OK(ssh_transport_connect(client, key, "bob", "any", NULL, 5000, &error), error);
-    ssh_channel *channel = ssh_transport_open_session(client, 5000, &error);
+    CHECK_OK(ssh_transport_connect(client, key, "bob", "any", NULL, 20000, &error), error);
+    ssh_channel *channel = ssh_transport_open_session(client, 20000, &error);
     char buffer[16];
     size_t got;
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_OK);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_OK);
     CHECK(got == 6 && memcmp(buffer, "pulled", 6) == 0);
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_EOF);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_EOF);
     ssh_transport_free(client);
-    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 5000), SSH_EOF);
+    CHECK_STATUS(ssh_channel_read(channel, buffer, sizeof buffer, &got, 20000), SSH_EOF);
     pthread_join(thread, NULL);
     ssh_channel_free(channel);
     ssh_transport_free(server);
