@@ -29,6 +29,8 @@ static uint32_t pause_ms = 8000;
 static ssh_key *user_key, *host_key;
 static atomic_size_t open_now, rounds, acts, lasted, waiting;
 static atomic_bool calming;
+/* Of what took the longest: its milliseconds times ACTS, and which of the acts it was. */
+static atomic_size_t longest;
 
 /* --- failures and noise ------------------------------------------------------------------------------ */
 
@@ -205,10 +207,36 @@ static void rest(struct worker *worker)
     }
 }
 
+static const struct act {
+    const char *name;
+    bool (*done)(struct worker *worker, ssh_transport *transport);
+} all_acts[] = {
+    {"command", do_command},
+    {"echo", do_echo},
+    {"echo", do_echo},
+    {"download", do_download},
+    {"files", do_files},
+    {"direct", do_direct},
+    {"forward_local", do_forward_local},
+    {"forward_remote", do_forward_remote},
+    {"refused", do_refused},
+};
+enum { ACTS = sizeof all_acts / sizeof *all_acts };
+
+static bool act(struct worker *worker, ssh_transport *transport)
+{
+    uint32_t which = dice(&worker->state, ACTS);
+    uint64_t began = soak_milliseconds();
+    bool good = all_acts[which].done(worker, transport);
+    size_t took = (size_t)(soak_milliseconds() - began) * ACTS + which, known = atomic_load(&longest);
+    while (took > known && !atomic_compare_exchange_weak(&longest, &known, took))
+        ;
+    atomic_fetch_add(&acts, 1);
+    return good;
+}
+
 static void *work(void *argument)
 {
-    static bool (*const all[])(struct worker *worker, ssh_transport *transport) = {
-        do_command, do_echo, do_echo, do_download, do_files, do_direct, do_forward_local, do_forward_remote, do_refused};
     struct worker *worker = argument;
     worker->buffer = soak_memory(BUFFER_SIZE);
     while (!atomic_load(&stopping)) {
@@ -217,8 +245,7 @@ static void *work(void *argument)
         bool good = transport != NULL;
         for (uint32_t left = 1 + dice(&worker->state, 6); good && left > 0 && !atomic_load(&stopping); left--) {
             rest(worker);
-            good = all[dice(&worker->state, sizeof all / sizeof *all)](worker, transport);
-            atomic_fetch_add(&acts, 1);
+            good = act(worker, transport);
         }
         if (transport != NULL)
             leave(worker, transport);
@@ -239,9 +266,10 @@ static void print_figures(bool calm)
     /* What the allocator could give back is not held. */
     malloc_trim(0);
     printf("{\"calm\":%d,\"open\":%zu,\"rounds\":%zu,\"acts\":%zu,\"moved\":%zu,\"key_exchanges\":%zu,\"cuts\":%zu,\"planned\":%zu,"
-           "\"unplanned\":%zu,",
+           "\"unplanned\":%zu,\"longest\":\"%s\",\"longest_ms\":%zu,",
            calm, atomic_load(&open_now), atomic_load(&rounds), atomic_load(&acts), atomic_load(&moved),
-           atomic_load(&key_exchanges), atomic_load(&cuts), atomic_load(&planned), atomic_load(&unplanned));
+           atomic_load(&key_exchanges), atomic_load(&cuts), atomic_load(&planned), atomic_load(&unplanned),
+           all_acts[atomic_load(&longest) % ACTS].name, atomic_load(&longest) / ACTS);
     print_memory();
     printf("}\n");
     fflush(stdout);

@@ -13,9 +13,12 @@ import subprocess
 import threading
 import time
 
+from evidence import Evidence
 from programs import Failed
 
 LIMIT = 240
+# Longer than anything takes on a busy machine, and shorter than what ends a thing that hangs: what it looks like is kept.
+STALLED = 60
 
 
 def free_port() -> int:
@@ -81,9 +84,12 @@ class Sshd:
 class Clients:
     """Threads that run `ssh` and `sftp` against our server, one after another."""
 
-    def __init__(self, scratch: pathlib.Path, port: int, echo_port: int, count: int) -> None:
-        self.scratch, self.port, self.echo_port = scratch, port, echo_port
+    def __init__(self, scratch: pathlib.Path, port: int, echo_port: int, count: int, evidence: Evidence) -> None:
+        self.scratch, self.port, self.echo_port, self._evidence = scratch, port, echo_port, evidence
         self.runs, self.killed, self.failures = 0, 0, []
+        # The name and the seconds of what took the longest, and what each thread is at, since when.
+        self.longest = ("nothing", 0.0)
+        self._under_way: dict[int, tuple[str, float]] = {}
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -92,6 +98,7 @@ class Clients:
                      "GlobalKnownHostsFile=none", "ExitOnForwardFailure=yes"):
             self._options += ["-o", word]
         self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(count)]
+        self._threads.append(threading.Thread(target=self._watch))
         for thread in self._threads:
             thread.start()
 
@@ -105,14 +112,30 @@ class Clients:
         acts = (self._echo, self._files, self._stdio_forward, self._local_forward, self._remote_forward, self._killed)
         while not self._stop.wait(dice.uniform(0, 4)):
             act = dice.choice(acts)
+            name, began = act.__name__.strip("_"), time.monotonic()
+            with self._lock:
+                self._under_way[number] = (name, began)
             try:
                 act(number, dice)
             except (Failed, OSError, subprocess.SubprocessError) as error:
                 with self._lock:
                     after = time.monotonic() - self._began
-                    self.failures.append(f"{act.__name__.strip('_')}, after {after:.0f} s: {error}")
+                    self.failures.append(f"{name}, after {after:.0f} s: {error}")
             with self._lock:
                 self.runs += 1
+                self._under_way.pop(number)
+                self.longest = max(self.longest, (name, time.monotonic() - began), key=lambda entry: entry[1])
+
+    def _watch(self) -> None:
+        """Has evidence taken of each thing that stalls, once."""
+        seen = set()
+        while not self._stop.wait(1):
+            with self._lock:
+                under_way = list(self._under_way.items())
+            for number, (name, began) in under_way:
+                if time.monotonic() - began > STALLED and (number, began) not in seen:
+                    seen.add((number, began))
+                    self._evidence.take(f"{name} of OpenSSH's client has taken {STALLED} s")
 
     def _ssh(self, *words: str) -> list[str]:
         return ["ssh", *self._options, "-p", str(self.port), *words]

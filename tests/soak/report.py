@@ -202,6 +202,8 @@ def counts(soak) -> str:
         ("failures that were meant to be", f"{client['planned']:,}"),
         ("failures that were not", f"{client['unplanned']:,}"),
         ("runs of OpenSSH's programs, and how many of them were killed", f"{soak.ssh_runs:,}, {soak.ssh_killed:,}"),
+        ("what took OpenSSH's programs the longest", f"{soak.ssh_longest[0]}, {soak.ssh_longest[1]:.1f} s"),
+        ("what took our client the longest", f"{client['longest']}, {client['longest_ms'] / 1000:.1f} s"),
         ("sessions of sshd that were killed", f"{soak.sessions_killed:,}"),
         ("clients of ours that were killed", f"{soak.victims:,}"),
         ("handles left at the end: client, server", f"{client['handles']}, {server['handles']}"),

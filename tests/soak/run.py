@@ -22,6 +22,7 @@ import threading
 import time
 
 import report
+from evidence import Evidence
 from openssh import Clients, Sshd
 from programs import Failed, Program
 
@@ -85,7 +86,8 @@ class Soak:
                 f"[127.0.0.1]:{listened} {' '.join((self.scratch / 'host.pub').read_text().split()[:2])}\n")
             with self.client("client", self.options.workers, [ours] * 4 + [ours_raw] * 2 + [steady, mortal]) as client:
                 client.watch()
-                clients = Clients(self.scratch, listened, self.echo_port, OPENSSH_CLIENTS)
+                evidence = Evidence(self.options.programs, {"server": server.child.pid, "client": client.child.pid})
+                clients = Clients(self.scratch, listened, self.echo_port, OPENSSH_CLIENTS, evidence)
                 killers = [threading.Thread(target=self._kill_sessions),
                            threading.Thread(target=self._kill_clients, args=([ours, ours_raw, steady],))]
                 for killer in killers:
@@ -97,7 +99,7 @@ class Soak:
                     killer.join()
                 self._end("client", client)
                 self._end("server", server)
-                self.ssh_runs, self.ssh_killed = clients.runs, clients.killed
+                self.ssh_runs, self.ssh_killed, self.ssh_longest = clients.runs, clients.killed, clients.longest
                 self.problems += [f"OpenSSH's client: {failure}" for failure in clients.failures]
             echo.finish()
         self.client_program, self.server_program = client, server

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sshwire.h>
@@ -44,6 +45,13 @@ static inline void *soak_memory(size_t length)
     if (memory == NULL)
         soak_fail("no memory", NULL);
     return memory;
+}
+
+static inline uint64_t soak_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Some number below `bound`. */
