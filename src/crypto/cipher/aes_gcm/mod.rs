@@ -5,6 +5,13 @@ use super::{read_length, split_length, OpenPacket, SealPacket};
 use crate::crypto::CryptoError;
 
 #[cfg(feature = "fast-crypto")]
+pub(super) mod fast;
+#[cfg_attr(feature = "fast-crypto", allow(dead_code))]
+pub(super) mod portable;
+#[cfg(all(feature = "fast-crypto", target_arch = "x86_64"))]
+mod vaes;
+
+#[cfg(feature = "fast-crypto")]
 pub(super) use fast as chosen;
 #[cfg(not(feature = "fast-crypto"))]
 pub(super) use portable as chosen;
@@ -133,134 +140,6 @@ impl<G: Gcm> OpenPacket for Direction<G> {
     }
 }
 
-/// The portable provider: `aes-gcm`.
-#[cfg_attr(feature = "fast-crypto", allow(dead_code))]
-pub(super) mod portable {
-    use aes_gcm::aead::{AeadInOut, KeyInit};
-    use aes_gcm::{Aes128Gcm, Aes256Gcm};
-
-    use super::{CryptoError, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
-
-    /// The outgoing half; the length of the key says which AES.
-    pub(in super::super) fn sealer(
-        key: &[u8],
-        iv: &[u8],
-    ) -> Result<Box<dyn SealPacket>, CryptoError> {
-        Ok(match key.len() {
-            16 => Box::new(Direction::<Aes128Gcm>::new(key, iv)?),
-            _ => Box::new(Direction::<Aes256Gcm>::new(key, iv)?),
-        })
-    }
-
-    /// The incoming half; the length of the key says which AES.
-    pub(in super::super) fn opener(
-        key: &[u8],
-        iv: &[u8],
-    ) -> Result<Box<dyn OpenPacket>, CryptoError> {
-        Ok(match key.len() {
-            16 => Box::new(Direction::<Aes128Gcm>::new(key, iv)?),
-            _ => Box::new(Direction::<Aes256Gcm>::new(key, iv)?),
-        })
-    }
-
-    macro_rules! gcm {
-        ($cipher:ty) => {
-            impl Gcm for $cipher {
-                fn new(key: &[u8]) -> Result<Self, CryptoError> {
-                    <Self as KeyInit>::new_from_slice(key).map_err(|_| CryptoError)
-                }
-
-                fn seal(
-                    &self,
-                    nonce: &[u8; NONCE_LEN],
-                    aad: &[u8; 4],
-                    body: &mut [u8],
-                    tag: &mut [u8; TAG_LEN],
-                ) -> Result<(), CryptoError> {
-                    let computed = self
-                        .encrypt_inout_detached(&(*nonce).into(), aad, body.into())
-                        .map_err(|_| CryptoError)?;
-                    *tag = computed.into();
-                    Ok(())
-                }
-
-                fn open(
-                    &self,
-                    nonce: &[u8; NONCE_LEN],
-                    aad: &[u8; 4],
-                    body: &mut [u8],
-                    tag: &[u8; TAG_LEN],
-                ) -> Result<(), CryptoError> {
-                    self.decrypt_inout_detached(&(*nonce).into(), aad, body.into(), &(*tag).into())
-                        .map_err(|_| CryptoError)
-                }
-            }
-        };
-    }
-    gcm!(Aes128Gcm);
-    gcm!(Aes256Gcm);
-}
-
-/// The fast provider: aws-lc-rs.
-#[cfg(feature = "fast-crypto")]
-pub(super) mod fast {
-    use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_128_GCM, AES_256_GCM};
-
-    use super::{CryptoError, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
-
-    /// The outgoing half; the length of the key says which AES.
-    pub(in super::super) fn sealer(
-        key: &[u8],
-        iv: &[u8],
-    ) -> Result<Box<dyn SealPacket>, CryptoError> {
-        Ok(Box::new(Direction::<LessSafeKey>::new(key, iv)?))
-    }
-
-    /// The incoming half; the length of the key says which AES.
-    pub(in super::super) fn opener(
-        key: &[u8],
-        iv: &[u8],
-    ) -> Result<Box<dyn OpenPacket>, CryptoError> {
-        Ok(Box::new(Direction::<LessSafeKey>::new(key, iv)?))
-    }
-
-    impl Gcm for LessSafeKey {
-        fn new(key: &[u8]) -> Result<Self, CryptoError> {
-            let algorithm = match key.len() {
-                16 => &AES_128_GCM,
-                _ => &AES_256_GCM,
-            };
-            let key = UnboundKey::new(algorithm, key).map_err(|_| CryptoError)?;
-            Ok(LessSafeKey::new(key))
-        }
-
-        fn seal(
-            &self,
-            nonce: &[u8; NONCE_LEN],
-            aad: &[u8; 4],
-            body: &mut [u8],
-            tag: &mut [u8; TAG_LEN],
-        ) -> Result<(), CryptoError> {
-            let nonce = Nonce::assume_unique_for_key(*nonce);
-            self.seal_in_place_scatter(nonce, Aad::from(aad), body, &[], tag)
-                .map_err(|_| CryptoError)
-        }
-
-        fn open(
-            &self,
-            nonce: &[u8; NONCE_LEN],
-            aad: &[u8; 4],
-            body: &mut [u8],
-            tag: &[u8; TAG_LEN],
-        ) -> Result<(), CryptoError> {
-            let nonce = Nonce::assume_unique_for_key(*nonce);
-            self.open_in_place_separate_tag(nonce, Aad::from(aad), tag, body)
-                .map_err(|_| CryptoError)?;
-            Ok(())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,6 +190,64 @@ mod tests {
                     assert_eq!(opener.open_length(9, &mut packet[..4]).unwrap(), 32);
                     opener.open(9, &mut packet).unwrap();
                     assert_eq!(packet[..plain.len()], plain);
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "fast-crypto")]
+    type Halves = (Box<dyn SealPacket>, Box<dyn OpenPacket>);
+
+    #[cfg(feature = "fast-crypto")]
+    fn both<G: Gcm>(key: &[u8], iv: &[u8]) -> Halves {
+        (
+            Box::new(Direction::<G>::new(key, iv).unwrap()),
+            Box::new(Direction::<G>::new(key, iv).unwrap()),
+        )
+    }
+
+    /// All providers agree about packets of every length around their strides and blocks, whichever is chosen.
+    #[test]
+    #[cfg(feature = "fast-crypto")]
+    fn providers_agree() {
+        let iv = hex("cafebabefacedbaddecaf888");
+        for key_len in [16, 32] {
+            let key: Vec<u8> = (0..key_len).map(|byte| byte ^ 0x5a).collect();
+            let mut halves = vec![
+                (
+                    portable::sealer(&key, &iv).unwrap(),
+                    portable::opener(&key, &iv).unwrap(),
+                ),
+                both::<aws_lc_rs::aead::LessSafeKey>(&key, &iv),
+            ];
+            #[cfg(target_arch = "x86_64")]
+            halves.push(both::<vaes::Wiped>(&key, &iv));
+            for length in (4..300).chain(4080..4110).chain([32_788, 35_000]) {
+                let plain: Vec<u8> = (0..length).map(|at: usize| at.to_le_bytes()[0]).collect();
+                let mut sealed = Vec::new();
+                for (sealer, _) in &mut halves {
+                    let mut packet = plain.clone();
+                    packet.resize(length + TAG_LEN, 0);
+                    sealer.seal(0, &mut packet).unwrap();
+                    sealed.push(packet);
+                }
+                assert!(sealed.windows(2).all(|pair| pair[0] == pair[1]), "{length}");
+                for (_, opener) in &mut halves {
+                    let mut packet = sealed[0].clone();
+                    opener.open(0, &mut packet).unwrap();
+                    assert_eq!(packet[..length], plain);
+                }
+            }
+            // One bit is wrong: of the length, of the body, of the tag.
+            for at in [0, 40, 100 + TAG_LEN - 1] {
+                let mut packet = vec![7; 100 + TAG_LEN];
+                halves[0].0.seal(0, &mut packet).unwrap();
+                packet[at] ^= 0x10;
+                for (_, opener) in &mut halves {
+                    assert!(opener.open(0, &mut packet.clone()).is_err());
+                }
+                for (sealer, _) in halves.iter_mut().skip(1) {
+                    sealer.seal(0, &mut [7; 100 + TAG_LEN]).unwrap();
                 }
             }
         }
