@@ -20,10 +20,37 @@ const LINGER: Duration = Duration::from_millis(800);
 /// How long a caller that was sent away from the socket may take to leave before another look is worth while.
 const VISITOR_LEAVES: Duration = Duration::from_millis(20);
 
+/// Whoever ends a transport, from the storing of the cause until the I/O thread has been told how it goes on. Should that fail
+/// halfway, by a panic in what is the application's, the I/O thread closes at once.
+struct Undertaker<'a>(&'a Arc<Shared>);
+
+impl Undertaker<'_> {
+    fn has_done_it(self, ending: Ending) {
+        *self.0.ending.lock() = ending;
+    }
+}
+
+impl Drop for Undertaker<'_> {
+    fn drop(&mut self) {
+        {
+            let mut ending = self.0.ending.lock();
+            if matches!(*ending, Ending::No) {
+                *ending = Ending::Lingering(clock::now());
+            }
+        }
+        self.0.has_ended.store(true, Ordering::Release);
+        if std::thread::panicking() {
+            self.0.end_visits();
+            self.0.attend_soon();
+        }
+    }
+}
+
 impl Shared {
     /// Ends the transport for a cause, which every waiter is given. Only the first call counts. The caller
     /// holds neither the sending nor the serving lock.
     pub(crate) fn end(self: &Arc<Self>, cause: Error) {
+        let undertaker;
         let refused = {
             let mut serving = self.serving.lock();
             if serving.ended.is_some() {
@@ -31,6 +58,7 @@ impl Shared {
             }
             serving.exception = Some(cause.clone());
             serving.ended = Some(cause.clone());
+            undertaker = Undertaker(self);
             if let Some(admission) = serving.admission.take() {
                 let tried = serving
                     .services
@@ -64,7 +92,7 @@ impl Shared {
         // Dropped without the lock: unanswered questions answer themselves.
         drop(refused);
         self.say_goodbye(cause.disconnect_reason());
-        *self.ending.lock() = match cause {
+        undertaker.has_done_it(match cause {
             Error::ConnectionLost
             | Error::Below(_)
             | Error::Stream { .. }
@@ -73,8 +101,7 @@ impl Shared {
             | Error::Disconnected { .. }
             | Error::Forked => Ending::Lingering(clock::now()),
             _ => Ending::Lingering(clock::now() + LINGER),
-        };
-        self.has_ended.store(true, Ordering::Release);
+        });
         if self.end_visits() && self.has_said_goodbye() {
             // The peer's end of stream wakes the I/O thread, or else it comes along before goodbye has taken too long.
             self.attend_later();

@@ -146,3 +146,15 @@ fn the_io_thread_waits_for_a_caller_to_leave_the_socket() {
     assert!(stayed, "the caller left too early for this test");
     assert!(busy < FEW, "{busy} turns in 100 polls");
 }
+
+#[test]
+fn a_panic_halfway_does_not_leave_the_stream_open() {
+    let (client, server) = connected();
+    client
+        .shared
+        .set_request_event(Event::with_hook(|| panic!("meant")));
+    let ends = std::panic::AssertUnwindSafe(|| client.shared.end(Error::Cancelled));
+    assert!(std::panic::catch_unwind(ends).is_err());
+    client.join(TIME).unwrap();
+    server.join(TIME).unwrap();
+}
