@@ -125,13 +125,17 @@ fn the_io_thread_waits_for_a_caller_to_leave_the_socket() {
         }
     };
     until(&|| client.shared.is_polled_by_caller());
+    // A turn for anything before this would wait for the lock as well.
+    poll(&client, 5);
     let held = client.hold_receiving();
     theirs.write(Stream::Data, b"x", TIME).unwrap();
     // From here on it waits for the lock.
     until(&|| !client.shared.is_polled_by_caller());
     assert!(client.shared.has_visitor());
     std::thread::sleep(MOMENT);
-    client.release();
+    // Without a goodbye: the peer's answer to that may come before all threads know of the end, and the I/O thread would
+    // want to read it.
+    client.abandon();
     // By another thread, for this one must not sleep with the lock.
     let leaving = std::thread::spawn(move || {
         server.abandon();
