@@ -7,6 +7,10 @@ use crate::need;
 use crate::peers::{path, Rig};
 use crate::process::{run, LIMIT};
 
+/// Says whether there is a terminal, after it has taken its line: what a terminal echoes of the input shows only while
+/// somebody has it open, so a command that asks for none of it may be gone before.
+const TERMINAL: &str = "tty >/dev/null && read line && echo \"yes: $line\"";
+
 /// What both do; those of which the outcome is not the same, and why, are in docs/internals/ssh-program.md.
 const CASES: [&[&str]; 58] = [
     &["-4", "rig", "echo a"],
@@ -30,9 +34,9 @@ const CASES: [&[&str]; 58] = [
     &["-S", "none", "rig", "echo a"],
     &["-T", "rig", "tty; true"],
     &["-tT", "rig", "tty; true"],
-    &["-tt", "rig", "tty >/dev/null && echo yes"],
+    &["-tt", "rig", TERMINAL],
     &["-ttT", "rig", "tty; true"],
-    &["-Ttt", "rig", "tty >/dev/null && echo yes"],
+    &["-Ttt", "rig", TERMINAL],
     &["-W", "localhost", "rig"],
     &["-W", "localhost:1", "rig"],
     &["-X", "rig", "echo x$DISPLAY"],
