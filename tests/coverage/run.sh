@@ -41,6 +41,7 @@ wants() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 parts=${*:-rust programs install languages readme demo}
 if [ "$parts" != report ]; then
+    part "peers" tests/peers/setup.sh
     part "library and programs" run_make -C examples-c programs probes
 fi
 if wants rust; then part "Rust tests" cargo test --locked --no-fail-fast; fi
