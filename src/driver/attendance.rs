@@ -12,7 +12,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::engine::{Engine, Ready};
+use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
 use super::serving::Phase;
 use super::shared::Shared;
@@ -452,8 +452,33 @@ impl Shared {
         reads
     }
 
-    /// Whether a caller is at the socket: its descriptor must not be closed.
-    pub(crate) fn has_visitor(&self) -> bool {
+    /// From now on no caller waits at the socket. Says whether one is there: its descriptor must not be closed.
+    pub(crate) fn refuse_visits(&self) -> bool {
+        let mut interest = self.interest.lock();
+        interest.over = true;
+        matches!(interest.watcher, Watcher::Caller(_))
+    }
+
+    /// Has the poller told of the socket, unless it is closed.
+    pub(crate) fn attach(&self, worker: &Arc<Worker>, read: bool) -> Result<(), Error> {
+        let _interest = self.interest.lock();
+        self.stream.attach(worker, self.key, read)
+    }
+
+    /// Closes the descriptor, under the lock of those who tell the poller of it: they would tell it of whatever has the number
+    /// next.
+    pub(crate) fn close_socket(&self) {
+        let _interest = self.interest.lock();
+        if let Some(worker) = self.worker.get() {
+            self.stream.detach(worker);
+        }
+        if self.stream.has_socket() {
+            self.stream.close();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_visitor(&self) -> bool {
         matches!(self.interest.lock().watcher, Watcher::Caller(_))
     }
 

@@ -17,6 +17,9 @@ use crate::messages::DisconnectReason;
 /// How long goodbye may take.
 const LINGER: Duration = Duration::from_millis(800);
 
+/// Most reads in one turn of the I/O thread, which others wait for.
+const READS_PER_TURN: usize = 16;
+
 /// How long a caller that was sent away from the socket may take to leave before another look is worth while.
 const VISITOR_LEAVES: Duration = Duration::from_millis(20);
 
@@ -169,33 +172,30 @@ impl Shared {
             self.release(sending);
         }
         let mut over = clock::now() >= until;
+        let mut more = false;
         if !over {
+            // Nobody closes the descriptor meanwhile.
+            let _receiving = self.receiving.lock();
             if self.pending_bytes.load(Ordering::Acquire) == 0 {
                 self.stream.finish_writing();
             }
             self.set_interest(|interest| interest.paused = false);
             scratch.resize(scratch.len().max(4096), 0);
-            loop {
-                match self.stream.receive(scratch) {
-                    Ok(Progress::Moved(0)) | Err(_) => {
-                        over = true;
-                        break;
-                    }
-                    Ok(Progress::Moved(_)) => {
-                        if clock::now() >= until {
-                            over = true;
-                            break;
-                        }
-                    }
-                    Ok(Progress::WouldBlock) => break,
+            for _ in 0..READS_PER_TURN {
+                let received = self.stream.receive(scratch);
+                over = matches!(received, Ok(Progress::Moved(0)) | Err(_));
+                more = !over && matches!(received, Ok(Progress::Moved(_)));
+                if !more {
+                    break;
                 }
             }
+            over |= clock::now() >= until;
         }
         if !over {
             self.watch_again();
-            return Next::At(Some(until));
+            return Next::At(Some(if more { clock::now() } else { until }));
         }
-        if self.has_visitor() {
+        if self.refuse_visits() {
             self.unwatch();
             // It has been sent away, and has us look again when it has left.
             return Next::At(Some(clock::now() + VISITOR_LEAVES));
@@ -211,9 +211,7 @@ impl Shared {
             let mut sending = self.sending.lock();
             receiving.unopened = Vec::new();
             sending.broken = true;
-            if let Some(worker) = self.worker.get() {
-                self.stream.detach(worker);
-            }
+            self.close_socket();
             self.stream.close();
         }
         *self.ending.lock() = Ending::Closed;

@@ -46,7 +46,6 @@ impl Shared {
                 scratch.resize(kept.saturating_add(READ_BYTES), 0);
             }
             let (front, back) = scratch.split_at_mut(kept);
-            front.copy_from_slice(&receiving.unopened);
             let room = back.get_mut(..READ_BYTES).unwrap_or_default();
             let count = match self.stream.receive(room)? {
                 Progress::WouldBlock if broken => return Err(Error::ConnectionLost),
@@ -58,6 +57,18 @@ impl Shared {
             if !self.is_authenticated_now() {
                 self.unacknowledged.store(true, Ordering::Relaxed);
             }
+            // Of a packet that comes byte by byte, each byte is copied twice, not all of it for each.
+            let inbound = receiving.inbound.as_ref();
+            let needed = inbound.map_or(0, |inbound| inbound.needed(kept));
+            if kept > 0 && kept.saturating_add(count) < needed {
+                let came = room.get(..count).unwrap_or_default();
+                receiving.unopened.extend_from_slice(came);
+                if count < READ_BYTES {
+                    break;
+                }
+                continue;
+            }
+            front.copy_from_slice(&receiving.unopened);
             let filled = scratch
                 .get_mut(..kept.saturating_add(count))
                 .unwrap_or_default();

@@ -75,10 +75,11 @@ impl Shared {
         };
         while let Some(mut payload) = queue.pop_if(|payload| outbound.takes(payload)) {
             self.dump("OUT", &payload);
-            outbound.seal_service(&payload)?;
+            let sealed = outbound.seal_service(&payload);
             if holds_secrets(&payload) {
                 payload.zeroize();
             }
+            sealed?;
         }
         if !queue.is_empty() {
             if let Some(services) = &mut self.serving.lock().services {

@@ -216,7 +216,7 @@ impl Shared {
             if visited {
                 self.await_caller();
             }
-            self.stream.attach(worker, self.key, !visited)?;
+            self.attach(worker, !visited)?;
             self.attend_later();
             Ok(())
         } else {

@@ -516,12 +516,8 @@ impl Transport {
 
     fn end_now(&self, cause: Error) {
         self.shared.end(cause);
-        // `begin` registers under the receiving lock, and after the end no other one gets that far.
-        let unregistered = !self.shared.is_registered() && {
-            let _receiving = self.shared.receiving.lock();
-            !self.shared.is_registered()
-        };
-        if unregistered {
+        // Who registers it at this moment finds it closed, and so does the I/O thread.
+        if !self.shared.is_registered() {
             self.shared.close_stream();
         }
     }

@@ -1,7 +1,10 @@
 //! Payloads that wait to be sealed, in order, in one buffer.
 
-use crate::codec::Writer;
 use std::collections::VecDeque;
+
+use zeroize::Zeroize;
+
+use crate::codec::Writer;
 
 /// What an entry costs beside its bytes. Replies may have one byte each: a bound that counted nothing else
 /// would let a peer make us hold many times as much.
@@ -51,7 +54,7 @@ impl PayloadQueue {
     /// Puts payloads back that were taken and could not leave: before all that came since.
     pub fn put_back(&mut self, mut older: PayloadQueue) {
         older.bytes.append(&mut self.bytes);
-        self.bytes = older.bytes;
+        self.bytes = std::mem::take(&mut older.bytes);
         self.len_bytes += older.len_bytes;
     }
 
@@ -68,6 +71,13 @@ impl PayloadQueue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+}
+
+impl Drop for PayloadQueue {
+    /// What never left may be a request with a password.
+    fn drop(&mut self) {
+        self.bytes.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ends that meet with what a peer does meanwhile. The peer is no implementation of SSH, for one would play along.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Model;
@@ -82,5 +83,31 @@ fn two_find_the_end_at_once() {
             client.join(Timeout::Forever).unwrap();
             speaking.join().unwrap();
         }
+    });
+}
+
+/// Whoever closes a transport, whatever it is doing just then: nobody uses the number of the descriptor afterwards, which by
+/// then may be that of something else. The system of the models looks after that.
+#[test]
+fn a_start_meets_the_end() {
+    let model = Model {
+        schedules: MODEL.schedules * 5,
+        ..MODEL
+    };
+    model.check(|| {
+        let (client, peer) = system::socket_pair();
+        let client = Arc::new(Transport::from_socket(client).unwrap());
+        let peer = Socket::from_raw(peer).unwrap();
+        let starting = {
+            let client = Arc::clone(&client);
+            spawn(move || {
+                // Whether it comes too late is the checker's choice.
+                let _ = client.start_client(Some(&Event::new()), Timeout::Forever);
+            })
+        };
+        peer.finish_writing();
+        client.close();
+        starting.join().unwrap();
+        client.join(Timeout::Forever).unwrap();
     });
 }

@@ -210,6 +210,15 @@ pub mod poller {
             system().change(|state| change(state.pollers.entry(self.0).or_default()))
         }
 
+        /// What is told of a descriptor, which has another owner once it was closed.
+        fn tell<R>(&self, of: RawFd, change: impl FnOnce(&mut Polled) -> R) -> R {
+            system().change(|state| {
+                let is_open = state.sockets.contains_key(&of) || state.signals.contains_key(&of);
+                assert!(is_open, "a closed descriptor is told of");
+                change(state.pollers.entry(self.0).or_default())
+            })
+        }
+
         /// Ends the wait that is under way, or else the next one.
         pub fn wake(&self) {
             self.change(|polled| polled.woken = true);
@@ -223,8 +232,8 @@ pub mod poller {
             wanted: (bool, bool),
         ) -> Result<(), Errno> {
             let number = descriptor.as_raw_fd();
-            self.change(|polled| {
-                polled.watched.entry(number).or_insert((key, wanted));
+            self.tell(number, |polled| {
+                polled.watched.insert(number, (key, wanted));
             });
             Ok(())
         }
@@ -236,7 +245,7 @@ pub mod poller {
             _: u64,
             wanted: (bool, bool),
         ) -> Result<(), Errno> {
-            self.change(|polled| {
+            self.tell(descriptor.as_raw_fd(), |polled| {
                 if let Some((_, watched)) = polled.watched.get_mut(&descriptor.as_raw_fd()) {
                     *watched = wanted;
                 }
@@ -246,7 +255,8 @@ pub mod poller {
 
         /// Stops watching a descriptor.
         pub fn unwatch(&self, descriptor: BorrowedFd<'_>) {
-            self.change(|polled| polled.watched.remove(&descriptor.as_raw_fd()));
+            let number = descriptor.as_raw_fd();
+            self.tell(number, |polled| polled.watched.remove(&number));
         }
 
         /// Waits until something can be said, somebody wakes it, or time is over.
@@ -332,7 +342,7 @@ pub mod socket {
             self.check()?;
             system().change(|state| {
                 let end = state.sockets.get_mut(&self.number);
-                let end = end.ok_or(Error::ConnectionLost)?;
+                let end = end.expect("a closed descriptor is read");
                 if end.unread.is_empty() && !end.finished {
                     return Ok(Progress::WouldBlock);
                 }

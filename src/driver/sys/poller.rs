@@ -45,7 +45,7 @@ impl Poller {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 
-    /// Watches a descriptor for being readable, writable or both. That it is watched already is no failure.
+    /// Watches a descriptor for being readable, writable or both, whatever it was watched for before.
     pub fn watch(
         &self,
         descriptor: BorrowedFd<'_>,
@@ -53,7 +53,7 @@ impl Poller {
         wanted: (bool, bool),
     ) -> Result<(), Errno> {
         match self.add(descriptor, key, wanted) {
-            Err(Errno::EXIST) => Ok(()),
+            Err(Errno::EXIST) => self.watch_again(descriptor, key, wanted),
             outcome => outcome,
         }
     }

@@ -12,8 +12,8 @@ use crate::error::Error;
 
 /// A connected stream socket that belongs to a transport, or to a connection that is forwarded.
 ///
-/// The descriptor may be used by the holder of the receiving or the sending lock; it is closed by a holder
-/// of both, so that no call ever meets a number that was closed and given out again. A forwarded connection has one lock
+/// The descriptor may be used by the holder of the receiving or the sending lock, or of the one for what the poller is told of; it
+/// is closed by a holder of them all, so that no call ever meets a number that was closed and given out again. A forwarded connection has one lock
 /// for all of it.
 pub struct Socket {
     descriptor: AtomicI32,
@@ -113,7 +113,7 @@ impl Socket {
             if number < 0 {
                 return Err(Error::ConnectionLost);
             }
-            // SAFETY: the number is open: it is closed only by `close`, whose caller holds both locks of which
+            // SAFETY: the number is open: it is closed only by `close`, whose caller holds all the locks of which
             // our caller holds one (or, in `wait`, is known to the closer), or by `forget`, after which this process
             // has only one thread.
             let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
@@ -222,7 +222,7 @@ impl Socket {
             .ok_or(Error::Resource("poll registration"))
     }
 
-    /// Closes the descriptor. The caller holds the receiving and the sending lock.
+    /// Closes the descriptor. The caller holds all the locks under which it is used.
     pub fn close(&self) {
         let number = self.descriptor.swap(-1, Ordering::Relaxed);
         if number >= 0 {

@@ -164,11 +164,14 @@ pub struct Copying {
     left: u64,
     /// To the end of the file, so that reaching it is success.
     to_end: bool,
+    /// More was asked for than the file had at the beginning.
+    is_cut: bool,
     by_hand: bool,
 }
 
 impl Copying {
-    /// Checks a request. The end of the file is where it is now, so that no copy goes on for ever.
+    /// Checks a request. The end of the file is where it is now, so that no copy goes on for ever, not even one to the end of
+    /// the same file, or of two files to the end of each other.
     pub fn new(
         id: u32,
         (from, from_offset): (OpenFile, u64),
@@ -178,12 +181,10 @@ impl Copying {
         from.check_readable()?;
         to.check_writable()?;
         let size = u64::try_from(fs::fstat(&*from.file)?.st_size).unwrap_or(0);
-        let left = match length {
-            0 => size.saturating_sub(from_offset),
-            length => length,
-        };
-        let end = from_offset.checked_add(left);
-        let to_end = to_offset.checked_add(left);
+        let there = size.saturating_sub(from_offset);
+        let asked = if length == 0 { there } else { length };
+        let end = from_offset.checked_add(asked);
+        let to_end = to_offset.checked_add(asked);
         let (Some(end), Some(last)) = (end, to_end) else {
             return Err(Failure::other("the range is too large"));
         };
@@ -200,8 +201,9 @@ impl Copying {
             from_offset,
             to,
             to_offset,
-            left,
+            left: asked.min(there),
             to_end: length == 0,
+            is_cut: asked > there,
             by_hand: false,
         })
     }
@@ -226,7 +228,13 @@ impl Copying {
             self.left = self.left.saturating_sub(count);
             step = step.saturating_sub(count);
         }
-        (self.left == 0).then_some(Ok(()))
+        (self.left == 0).then(|| {
+            if self.is_cut {
+                Err(Failure::eof())
+            } else {
+                Ok(())
+            }
+        })
     }
 
     fn copy(&mut self, most: u64) -> Result<u64, Failure> {

@@ -210,6 +210,21 @@ fn reading_past_every_end_and_copying_onto_itself_ends() {
         fs::read(rig.top.join("root/file")).unwrap(),
         b"contentcontent"
     );
+    // To the end of the file that is read: it has an end, which does not move on with what is written.
+    let append = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::APPEND;
+    let handle = &rig.open("/file", append).unwrap()[..];
+    let copy = Request::Extended(ExtendedRequest::CopyData {
+        from_handle: handle,
+        from_offset: 0,
+        length: (1 << 62) - 1,
+        to_handle: handle,
+        to_offset: 1 << 62,
+    });
+    assert_eq!(rig.code(copy), StatusCode::EOF);
+    assert_eq!(
+        fs::read(rig.top.join("root/file")).unwrap().len(),
+        4 * b"content".len()
+    );
 }
 
 #[test]
