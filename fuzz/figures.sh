@@ -1,5 +1,6 @@
 #!/bin/sh
-# figures.sh TARGET...: writes the results of the last runs into the table of docs/internals/fuzzing.md.
+# figures.sh TARGET...: writes the results of the last runs into the table of docs/internals/fuzzing.md. What was not
+# run here keeps its row.
 set -eu
 cd "$(dirname "$0")"
 page=../docs/internals/fuzzing.md
@@ -9,7 +10,11 @@ trap 'rm -f "$table"' EXIT
     echo '| target | seconds | executions | edges | features | most memory of an input | found |'
     echo '|---|---:|---:|---:|---:|---:|---|'
     for target in "$@"; do
-        test -f "results/$target" || continue
+        if ! test -f "results/$target"; then
+            # The row of an earlier run stays.
+            grep "^| \`$target\` |" "$page" || true
+            continue
+        fi
         awk '{
             found = $14
             for (i = 15; i <= NF; i++) found = found " " $i

@@ -21,11 +21,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 Counts = dict[str, dict[int, int]]
 
 
-def lines_of(tools: pathlib.Path, profile: pathlib.Path, objects: list[pathlib.Path]) -> Counts:
+def lines_of(tools: pathlib.Path, profile: pathlib.Path, program: pathlib.Path) -> Counts:
     """For each file of src/ the lines with code, and how often each was run."""
-    command = [str(tools / "llvm-cov"), "export", "--format=lcov", f"--instr-profile={profile}", str(objects[0])]
-    for one in objects[1:]:
-        command += ["--object", str(one)]
+    command = [str(tools / "llvm-cov"), "export", "--format=lcov", f"--instr-profile={profile}", str(program)]
     command += ["--skip-functions", "--sources", str(ROOT / "src")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -88,11 +86,13 @@ def main() -> int:
     parser.add_argument("--gaps", type=pathlib.Path)
     parser.add_argument("--least", type=float, default=90)
     options = parser.parse_args()
-    product = lines_of(options.tools, options.profile, [options.library])
-    everywhere = lines_of(options.tools, options.profile, [options.library, *options.objects])
-    for path, lines in product.items():
-        for number in lines:
-            lines[number] = max(lines[number], everywhere.get(path, {}).get(number, 0))
+    product = lines_of(options.tools, options.profile, options.library)
+    # One after another: of functions that have the same name in several, llvm-cov would look at one.
+    for program in options.objects:
+        here = lines_of(options.tools, options.profile, program)
+        for path, lines in product.items():
+            for number in lines:
+                lines[number] = max(lines[number], here.get(path, {}).get(number, 0))
     folders: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
     files = {}
     for path, lines in product.items():

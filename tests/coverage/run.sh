@@ -50,12 +50,12 @@ if wants languages; then part "other languages" tests/languages/run.sh; fi
 if wants readme; then part "programs of the README" examples-c/readme.sh; fi
 if wants demo; then part "demo" run_make -C examples-c demo; fi
 
-# The programs of the tests, as Cargo tells them; those in C bring the map of the shared library they have loaded.
+# The programs of the tests, as Cargo tells them, and the shared library that those in C have loaded.
 objects=$(cargo test --locked --no-run --message-format=json 2>/dev/null \
     | python3 -c 'import json, sys
 for line in sys.stdin:
     made = json.loads(line).get("executable")
-    if made: print(made)')
+    if made: print(made)')" $CARGO_TARGET_DIR/debug/deps/libsshwire.so"
 "$tools/llvm-profdata" merge --sparse --failure-mode=all -o "$build/all.profdata" "$raw"/*.profraw || exit 1
 # shellcheck disable=SC2086
 python3 -B tests/coverage/report.py --tools "$tools" --profile "$build/all.profdata" --objects $objects \
