@@ -11,8 +11,8 @@ trap 'rm -f "$table"' EXIT
     echo '|---|---:|---:|---:|---:|---:|---|'
     for target in "$@"; do
         if ! test -f "results/$target"; then
-            # The row of an earlier run stays.
-            grep "^| \`$target\` |" "$page" || true
+            # The row of an earlier run stays. The page has another table with a row for each target.
+            sed -n '/<!-- figures -->/,/<!-- end -->/p' "$page" | grep "^| \`$target\` |" || true
             continue
         fi
         awk '{

@@ -16,7 +16,7 @@ use crate::messages::Role;
 use crate::transport::TransportAction;
 
 /// Most reads for one transport before the others have their turn.
-const READS_PER_TURN: usize = 4;
+pub(super) const READS_PER_TURN: usize = 4;
 /// Sealed bytes and replies that wait before reading from the peer stops.
 const PAUSE_READING_BYTES: usize = 512 * 1024;
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attending::READS_PER_TURN;
 use super::engine::{Next, Ready};
 use super::log::LogLevel;
 use super::shared::{Ending, Shared};
@@ -16,9 +17,6 @@ use crate::messages::DisconnectReason;
 
 /// How long goodbye may take.
 const LINGER: Duration = Duration::from_millis(800);
-
-/// Most reads in one turn of the I/O thread, which others wait for.
-const READS_PER_TURN: usize = 16;
 
 /// How long a caller that was sent away from the socket may take to leave before another look is worth while.
 const VISITOR_LEAVES: Duration = Duration::from_millis(20);

@@ -12,9 +12,9 @@ use crate::error::Error;
 
 /// A connected stream socket that belongs to a transport, or to a connection that is forwarded.
 ///
-/// The descriptor may be used by the holder of the receiving or the sending lock, or of the one for what the poller is told of; it
-/// is closed by a holder of them all, so that no call ever meets a number that was closed and given out again. A forwarded connection has one lock
-/// for all of it.
+/// The descriptor may be used by the holder of the receiving or the sending lock, or of the one for what the poller is told
+/// of; it is closed by a holder of them all, so that no call ever meets a number that was closed and given out again. A
+/// forwarded connection has one lock for all of it.
 pub struct Socket {
     descriptor: AtomicI32,
     peer: Option<(String, u16)>,
