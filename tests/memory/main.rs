@@ -33,7 +33,7 @@ use zeroize::{Zeroize, Zeroizing};
 use keys::Key;
 use pair::{known, Pair, Server};
 use peer::Peer;
-use scan::{assert_gone, assert_there};
+use scan::{assert_gone, assert_there, Secret};
 
 const TIME_MS: i32 = 20_000;
 
@@ -54,6 +54,24 @@ fn alone(name: &str, test: fn()) {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{}\n{out}{err}", output.status);
     assert!(out.contains("1 passed"), "{out}");
+}
+
+/// What is searched in the log is found wherever it begins and ends, and nothing that is there by chance.
+#[test]
+fn secrets_are_found_in_dumps() {
+    let secret = Secret::text("a secret", 40);
+    for between in ["", " "] {
+        let digits: Vec<_> = secret.bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let is_found = |part: &[String]| {
+            let line = format!("OUT: 99 bytes: 5e{between}{}", part.join(between));
+            let forms = secret.printed();
+            forms.iter().any(|form| form.is_in(line.as_bytes()))
+        };
+        for start in 0..=32 {
+            assert!(is_found(&digits[start..start + 8]), "from {start} on");
+        }
+        assert!(!is_found(&digits[..7]));
+    }
 }
 
 #[test]

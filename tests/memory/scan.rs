@@ -12,6 +12,9 @@ use zeroize::{Zeroize, Zeroizing};
 const COVER: u8 = 0xa5;
 /// So many bytes in a row count as found. 96 bits are nowhere by chance.
 const WINDOW: usize = 12;
+/// The same where they are printed as digits, at any place: of letters, 37 bits. Four bytes, which are twelve digits and spaces,
+/// stand in every dump of names by chance.
+const PRINTED_WINDOW: usize = 8;
 /// How far windows are apart: a freed block of memory has its first 16 bytes overwritten by the allocator.
 const STEP: usize = 8;
 /// How long other threads may take to end something.
@@ -26,6 +29,8 @@ const CHUNK: usize = 1 << 16;
 pub struct Secret {
     pub name: String,
     covered: Vec<u8>,
+    /// How many characters stand for a byte, where it is printed as digits.
+    digits: Option<usize>,
 }
 
 impl Secret {
@@ -33,6 +38,7 @@ impl Secret {
         Secret {
             name: name.to_owned(),
             covered: bytes.iter().map(|byte| byte ^ COVER).collect(),
+            digits: None,
         }
     }
 
@@ -65,7 +71,10 @@ impl Secret {
         let digits = |between: &str| {
             let bytes = self.bytes();
             let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            Secret::new(&self.name, digits.join(between).as_bytes())
+            Secret {
+                digits: Some(2 + between.len()),
+                ..Secret::new(&self.name, digits.join(between).as_bytes())
+            }
         };
         vec![self.clone(), digits(""), digits(" ")]
     }
@@ -82,15 +91,20 @@ impl Secret {
         Secret {
             name: format!("{}, reversed", self.name),
             covered: self.covered.iter().rev().copied().collect(),
+            digits: self.digits,
         }
     }
 
     /// Covered windows. A short secret is one.
     fn windows(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let last = self.covered.len().saturating_sub(WINDOW);
-        let starts = (0..last).step_by(STEP.max(last / WINDOWS)).chain([last]);
+        // Without what separates the last one from the next.
+        let printed = |digits| (PRINTED_WINDOW - 1) * digits + 2;
+        let window = self.digits.map_or(WINDOW, printed);
+        let last = self.covered.len().saturating_sub(window);
+        let step = self.digits.unwrap_or(STEP.max(last / WINDOWS));
+        let starts = (0..last).step_by(step).chain([last]);
         starts.map(move |start| {
-            let end = self.covered.len().min(start + WINDOW);
+            let end = self.covered.len().min(start + window);
             self.covered[start..end].to_vec()
         })
     }
