@@ -73,6 +73,9 @@ static void answer_server(ssh_request *request, log_ *log)
         note(log, "global", ssh_request_name(request));
         if (strcmp(ssh_request_name(request), "no@example.org") == 0)
             CHECK_STATUS(ssh_request_refuse(request), SSH_OK);
+        else if (strcmp(ssh_request_name(request), "late@example.org") == 0)
+            /* The transport is closed meanwhile, before or after this. */
+            ssh_request_accept(request);
         else
             CHECK_STATUS(ssh_request_accept_with_data(request, "\0data", 5), SSH_OK);
         break;
@@ -207,7 +210,7 @@ static void all_events_tell_of_the_end(ssh_transport *client, ssh_transport *ser
     ssh_event *reply = ssh_event_new(), *keys = ssh_event_new();
     ssh_event *waiting = ssh_transport_accept_event(client);
     CHECK(!ssh_event_is_set(waiting));
-    CHECK_STATUS(ssh_transport_begin_global_request(client, "yes@example.org", NULL, 0, reply, NULL), SSH_OK);
+    CHECK_STATUS(ssh_transport_begin_global_request(client, "late@example.org", NULL, 0, reply, NULL), SSH_OK);
     ssh_transport_close(server);
     CHECK_STATUS(ssh_event_wait(reply, WAIT_MS), SSH_OK);
     CHECK_STATUS(ssh_event_wait(waiting, WAIT_MS), SSH_OK);
