@@ -349,8 +349,13 @@ fn algorithms(text: &str, family: Family) -> Result<Reading, String> {
         ));
     }
     let known = known(family);
-    // What is taken out need not be known.
-    let is_known = |name: &str| sign == Some('-') || preferences::apply(&[], &known, name).is_ok();
+    // What is taken out need not be known, as long as it could be a name (RFC 4251 §6).
+    let is_known = |name: &str| match sign {
+        Some('-') => name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte)),
+        _ => preferences::apply(&[], &known, name).is_ok(),
+    };
     // What is named twice counts where it is named first.
     let mut seen = BTreeSet::new();
     let names = names.split(',').filter(|name| seen.insert(*name));

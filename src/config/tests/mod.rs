@@ -446,6 +446,9 @@ fn algorithms_that_are_not_there_are_told() {
     let remarks: Vec<_> = resolved.remarks().iter().map(Remark::to_string).collect();
     assert_eq!(remarks.len(), 1, "{remarks:?}");
     assert!(remarks[0].contains("config:1: Ciphers: the algorithm umac"));
+    let resolved = resolve("MACs -hm\"some body\",foo*,a\\\"b\n", "host");
+    assert_eq!(resolved.text("MACs"), Some("-foo*"));
+    assert_eq!(resolved.remarks().len(), 2);
     assert!(fault("Ciphers nothing").contains("none of \"nothing\" is supported"));
     assert!(fault("Ciphers a,,b").contains("not a list"));
 }
