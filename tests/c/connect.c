@@ -7,11 +7,11 @@
 
 static char folder[] = "/tmp/sshwire-connect-XXXXXX";
 static char config_path[64], known_path[64], key_path[64], plain_path[64];
-static ssh_server *servers[2];
+static ssh_server *servers[3];
 static ssh_transport *served[MOST];
 static ssh_event *started[MOST];
-static atomic_int served_count, asked_keys, asked_passphrases, asked_passwords;
-static const char *passphrase = "correct horse", *password = "open sesame";
+static atomic_int served_count, asked_keys, asked_passphrases, asked_passwords, asked_codes;
+static const char *passphrase = "correct horse", *password = "open sesame", *code = "42";
 static bool accepts_keys = true;
 /* Which of the servers a connection leads to. */
 static int which;
@@ -67,6 +67,26 @@ static void check_key(ssh_request *request, void *userdata)
     ssh_request_free(request);
 }
 
+static void ask_for_code(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    const char *prompt = "Code: ";
+    bool echo = true;
+    CHECK_STATUS(ssh_request_ask(request, "Token", "Look at it.", &prompt, &echo, 1), SSH_OK);
+    ssh_request_free(request);
+}
+
+static void check_code(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    CHECK(ssh_request_answer_count(request) == 1);
+    if (strcmp(ssh_request_answer(request, 0, NULL), "42") == 0)
+        CHECK_STATUS(ssh_request_accept(request), SSH_OK);
+    else
+        CHECK_STATUS(ssh_request_refuse(request), SSH_OK);
+    ssh_request_free(request);
+}
+
 /* Whoever wants to go on is met by a session within the session. */
 static void connect_on(ssh_request *request, void *userdata)
 {
@@ -93,6 +113,19 @@ static ssh_server *server_new(void)
     CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_ASKED, check_key, NULL, NULL), SSH_OK);
     CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_KEY_PROVEN, check_key, NULL, NULL), SSH_OK);
     CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_CONNECT, connect_on, NULL, NULL), SSH_OK);
+    return server;
+}
+
+/* One that lets in by a code alone. */
+static ssh_server *code_server_new(void)
+{
+    ssh_error *error = NULL;
+    ssh_server *server = ssh_server_new();
+    ssh_key *key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, &error);
+    CHECK_STATUS(ssh_server_add_key(server, key), SSH_OK);
+    ssh_key_free(key);
+    CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE, ask_for_code, NULL, NULL), SSH_OK);
+    CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS, check_code, NULL, NULL), SSH_OK);
     return server;
 }
 
@@ -134,6 +167,12 @@ static void answer(ssh_request *request, void *userdata)
         atomic_fetch_add(&asked_passwords, 1);
         CHECK(strncmp(ssh_request_name(request), "alice@", 6) == 0);
         text = password;
+        break;
+    case SSH_REQUEST_PROMPTS:
+        atomic_fetch_add(&asked_codes, 1);
+        CHECK(strcmp(ssh_request_title(request), "Token") == 0);
+        CHECK(strcmp(ssh_request_instructions(request), "Look at it.") == 0);
+        CHECK_STATUS(ssh_request_answer_prompts(request, &code, 1), SSH_OK);
         break;
     default: CHECK(false);
     }
@@ -232,6 +271,26 @@ static void passwords(void)
     CHECK(atomic_load(&asked_passwords) == before + 3);
 }
 
+static void codes(void)
+{
+    which = 2;
+    fails("StrictHostKeyChecking no\n", "there", true, SSH_ERR_AUTH, "no prompt was answered");
+    CHECK(atomic_load(&asked_codes) == 0);
+    reaches("HostKeyAlias codes\n", "there");
+    CHECK(atomic_load(&asked_codes) == 1);
+    code = "41";
+    fails("HostKeyAlias codes\nNumberOfPasswordPrompts 2\n", "there", true, SSH_ERR_AUTH,
+          "alice@there: refused keyboard-interactive");
+    CHECK(atomic_load(&asked_codes) == 3);
+    code = "42";
+    const char *nothing = "there was nothing to log in with; the server allows keyboard-interactive";
+    fails("HostKeyAlias codes\n", "there", false, SSH_ERR_AUTH, nothing);
+    fails("HostKeyAlias codes\nBatchMode yes\n", "there", true, SSH_ERR_AUTH, nothing);
+    fails("HostKeyAlias codes\nKbdInteractiveAuthentication no\n", "there", true, SSH_ERR_AUTH, nothing);
+    CHECK(atomic_load(&asked_codes) == 3);
+    which = 0;
+}
+
 static void keys(void)
 {
     char lines[256];
@@ -315,8 +374,10 @@ int main(void)
     ssh_key_free(key);
     for (int i = 0; i < 2; i++)
         servers[i] = server_new();
+    servers[2] = code_server_new();
     known_hosts();
     passwords();
+    codes();
     keys();
     ways();
     endings();
@@ -324,7 +385,7 @@ int main(void)
         ssh_transport_free(served[i]);
         ssh_event_free(started[i]);
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         ssh_server_free(servers[i]);
     char *paths[] = {config_path, known_path, key_path, plain_path};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)

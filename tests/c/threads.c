@@ -5,6 +5,8 @@
  */
 #include "pair.h"
 
+#include <dirent.h>
+
 #define LARGEST (600 * 1024)
 #define WAIT_MS (120 * 1000)
 
@@ -104,6 +106,36 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* How many threads of this process have the name. */
+static int threads_named(const char *wanted)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        char path[sizeof task->d_name + 32], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", task->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(name, sizeof name, file) != NULL)
+            name[strcspn(name, "\n")] = '\0';
+        fclose(file);
+        count += strcmp(name, wanted) == 0;
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* As many threads as the program asks for; what it asks for later comes too late. */
+static void io_threads_are_asked_for(void)
+{
+    CHECK_STATUS(ssh_set_io_threads(0), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_set_io_threads(65), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_set_io_threads(5), SSH_OK);
+    CHECK_STATUS(ssh_set_io_threads(3), SSH_OK);
+}
+
 int main(int argc, char **argv)
 {
     unsigned seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 2;
@@ -111,9 +143,12 @@ int main(int argc, char **argv)
     pthread_t server, threads[64];
     CHECK(count >= 1 && count <= 64);
     watchdog(seconds + 60);
+    io_threads_are_asked_for();
     pair_make(&both);
     CHECK_STATUS(ssh_transport_set_rekey_limits(both.client, 1024 * 1024, 0, 0), SSH_OK);
     pair_login(&both);
+    CHECK_STATUS(ssh_set_io_threads(4), SSH_OK);
+    CHECK(threads_named("sshwire-io") == 3);
     CHECK(pthread_create(&server, NULL, serve, NULL) == 0);
     for (size_t at = 0; at < count; at++)
         CHECK(pthread_create(&threads[at], NULL, work, (void *)(at + 1)) == 0);
