@@ -610,18 +610,6 @@ impl Channel {
         })
     }
 
-    /// Bytes that can be written without waiting, as far as window and socket are known now.
-    pub fn writable(&self) -> usize {
-        let window = self.status(|status| {
-            if status.is_writable() {
-                status.remote_window
-            } else {
-                0
-            }
-        });
-        usize::try_from(window.unwrap_or(0)).unwrap_or(usize::MAX)
-    }
-
     /// Has `event` set at the changes in `interest`, and at once if one of them holds already. An empty
     /// interest takes the event away.
     pub fn set_event(&self, event: &Event, interest: ChannelInterest) -> Result<(), Error> {

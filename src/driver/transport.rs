@@ -106,16 +106,6 @@ impl Transport {
         Transport { shared }
     }
 
-    /// A number that names this transport in this process.
-    pub fn key(&self) -> u64 {
-        self.shared.key
-    }
-
-    /// Whether both are the same transport.
-    pub fn is_same(&self, other: &Transport) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
     /// One line for a person: name, peer, state, algorithms.
     pub fn describe(&self) -> String {
         let peer = self.shared.stream.describe_peer();

@@ -194,16 +194,6 @@ impl Endpoint {
         &mut self.services
     }
 
-    /// The inbound part, to ask it things.
-    pub fn inbound(&self) -> &Inbound {
-        &self.inbound
-    }
-
-    /// The outbound part, to ask it things.
-    pub fn outbound(&self) -> &Outbound {
-        &self.outbound
-    }
-
     /// Seals a payload with the right keys, whatever the state allows, as a hostile peer would.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn inject(&mut self, payload: &[u8]) -> Result<(), Error> {
