@@ -7261,13 +7261,16 @@ ssh_status ssh_sftp_server_set_umask(ssh_sftp_server *server,
                                      uint32_t umask);
 
 /**
- * Sets how many files and directories one channel may have open.
+ * Sets how many files and directories one client may have open: of a directory on all channels of its transport together, of
+ * files that the program makes up on each. Those of a directory take half of the process's descriptors at most, of all clients
+ * together.
  *
  * @param server   the server
  * @param handles  1 to 65,536; 256 at first
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
-ssh_status ssh_sftp_server_set_max_handles(ssh_sftp_server *server, uint32_t handles);
+ssh_status ssh_sftp_server_set_max_handles(ssh_sftp_server *server,
+                                           uint32_t handles);
 
 /**
  * Sets how many operations of one channel may wait for their answers, on a server of ssh_sftp_server_new_virtual(). Then
@@ -7298,8 +7301,9 @@ ssh_status ssh_sftp_server_set_home(ssh_sftp_server *server, const char *path);
  *
  * @param request  the request, answered by this call
  * @param server   what to serve
- * @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests,
- *                 SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE
+ * @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests, SSH_ERR_LIMIT where 32
+ *                 channels of the transport are served already and the request was refused, SSH_ERR_CLOSED,
+ *                 SSH_ERR_BAD_HANDLE
  * @return SSH_OK, or as `error` says. Any thread. Since 0.1.
  */
 ssh_status ssh_request_accept_sftp(ssh_request *request,

@@ -172,7 +172,12 @@ impl Shared {
                     let mut batch = Vec::from([whole]);
                     return self.hand_out_success(receiving, &payload, &mut batch, now);
                 }
-                return self.hand_out(payload, &mut Vec::from([whole]), now);
+                let is_secret = holds_secrets(payload);
+                let outcome = self.hand_out(payload, &mut Vec::from([whole]), now);
+                if let Some(inbound) = receiving.inbound.as_mut().filter(|_| is_secret) {
+                    inbound.wipe_inflated();
+                }
+                return outcome;
             }
         };
         batch.push(Waiting {

@@ -128,6 +128,11 @@ impl Inbound {
         self.opener.inflated()
     }
 
+    /// Wipes it: it was secret.
+    pub fn wipe_inflated(&mut self) {
+        self.opener.wipe_inflated();
+    }
+
     /// How many bytes the packet at the front needs in all, as far as that is known.
     pub fn needed(&self, unread: usize) -> usize {
         if self.ident.is_some() {

@@ -10,7 +10,8 @@ use crate::driver::sync::Mutex;
 use crate::driver::{Channel, Event, Question};
 use crate::error::Error;
 use crate::sftp::server::{
-    Backend, Directory, DirectoryOptions, Session, VirtualBackend, VirtualOptions, VirtualPath,
+    Backend, Directory, DirectoryOptions, Session, Taken, VirtualBackend, VirtualOptions,
+    VirtualPath,
 };
 
 use super::error::ssh_error;
@@ -37,6 +38,9 @@ impl Handle for ssh_sftp_server {
     const TAG: u8 = 13;
     const NOUN: &'static str = "ssh_sftp_server";
 }
+
+/// Most channels of one transport that are served at once: each may hold replies of 765 KiB for a client that does not read.
+const MAX_CHANNELS: usize = 32;
 
 pub(crate) struct SftpServerObject {
     files: Files,
@@ -66,14 +70,20 @@ impl SftpServerObject {
         }
     }
 
-    /// Serves a channel from now on.
-    fn start(&self, driver: Channel, transport: &Arc<TransportObject>) -> Outcome<()> {
-        let options = self.options.lock().clone();
-        let nobody = Box::new(|_| ());
+    /// Serves a channel from now on, which takes the place among those of its transport until its end.
+    fn start(
+        &self,
+        driver: Channel,
+        transport: &Arc<TransportObject>,
+        place: Taken,
+    ) -> Outcome<()> {
+        let mut options = self.options.lock().clone();
+        options.directory.open = Some(Arc::clone(&transport.sftp_files));
+        let ended = Box::new(|_| drop(place));
         match &self.files {
             Files::Directory(directory) => {
                 let backend = directory.backend(options.directory);
-                Session::start(driver, |_| Box::new(backend), nobody)?;
+                Session::start(driver, |_| Box::new(backend), ended)?;
             }
             Files::Virtual(calls) => {
                 let calls = calls.lock().clone();
@@ -83,7 +93,7 @@ impl SftpServerObject {
                 let backend = |event: &Event| -> Box<dyn Backend> {
                     Box::new(VirtualBackend::new(program, options, event))
                 };
-                Session::start(driver, backend, nobody)?;
+                Session::start(driver, backend, ended)?;
             }
         }
         Ok(())
@@ -194,7 +204,9 @@ pub unsafe extern "C" fn ssh_sftp_server_set_umask(
     })
 }
 
-/// Sets how many files and directories one channel may have open.
+/// Sets how many files and directories one client may have open: of a directory on all channels of its transport together, of
+/// files that the program makes up on each. Those of a directory take half of the process's descriptors at most, of all clients
+/// together.
 ///
 /// @param server   the server
 /// @param handles  1 to 65,536; 256 at first
@@ -265,8 +277,9 @@ pub unsafe extern "C" fn ssh_sftp_server_set_home(
 ///
 /// @param request  the request, answered by this call
 /// @param server   what to serve
-/// @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests,
-///                 SSH_ERR_CLOSED, SSH_ERR_BAD_HANDLE
+/// @param error    receives the detail, or NULL: SSH_ERR_STATE for other kinds and answered requests, SSH_ERR_LIMIT where 32
+///                 channels of the transport are served already and the request was refused, SSH_ERR_CLOSED,
+///                 SSH_ERR_BAD_HANDLE
 /// @return SSH_OK, or as `error` says. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_request_accept_sftp(
@@ -291,11 +304,15 @@ pub unsafe extern "C" fn ssh_request_accept_sftp(
         let transport = request
             .transport()
             .ok_or_else(|| Failure::from(Error::Closed))?;
+        let Some(place) = transport.sftp_channels.take(MAX_CHANNELS) else {
+            let _ = request.driver.refuse();
+            return Err(Error::Limit("SFTP channels of one transport").into());
+        };
         // The answer first, and then what the subsystem has to say.
         request.driver.accept()?;
         // Nobody else needs to take it, or it would count as open for ever.
         channel.claim();
-        server.start(channel, &transport)?;
+        server.start(channel, &transport, place)?;
         Ok(SSH_OK)
     })
 }

@@ -13,6 +13,7 @@ use crate::driver::sync::{Mutex, Rank};
 use crate::driver::{self, KeepaliveCallback, LogLevel, RequestKind, Timeout, Transport};
 use crate::known_hosts::Attached;
 use crate::messages::Role;
+use crate::sftp::server::Tally;
 
 use super::callbacks::Userdata;
 use super::channel::ssh_channel;
@@ -52,6 +53,9 @@ pub(crate) struct TransportObject {
     pub(crate) keepalive: Mutex<Option<KeepaliveCallback>>,
     /// How the last authentication call ended.
     pub(crate) auth: Mutex<Result<ssh_status, Failure>>,
+    /// SFTP channels that are served, and the files that they have open.
+    pub(crate) sftp_channels: Arc<Tally>,
+    pub(crate) sftp_files: Arc<Tally>,
     pub(crate) auth_ms: AtomicI32,
     pub(crate) channel_ms: AtomicI32,
     pub(crate) begun: Mutex<Begun>,
@@ -124,6 +128,8 @@ impl TransportObject {
             userdata: Mutex::default(),
             keepalive: Mutex::default(),
             auth: Mutex::new(Ok(SSH_AGAIN)),
+            sftp_channels: Arc::default(),
+            sftp_files: Arc::default(),
             auth_ms: AtomicI32::new(DEFAULT_AUTH_MS),
             channel_ms: AtomicI32::new(DEFAULT_CHANNEL_MS),
             begun: Mutex::ranked(Begun::default(), Rank::OUTER),

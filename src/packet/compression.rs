@@ -1,6 +1,7 @@
 //! Compression of payloads (RFC 4253 §6.2): one zlib stream per direction and set of keys.
 
 use flate2::{Compress, Compression as Level, Decompress, FlushCompress, FlushDecompress, Status};
+use zeroize::Zeroize;
 
 use super::MAX_PACKET_LENGTH;
 use crate::crypto::algorithms::CompressionKind;
@@ -111,6 +112,11 @@ impl Inflater {
     /// What the last packet inflated to.
     pub(super) fn output(&self) -> &[u8] {
         &self.output
+    }
+
+    /// Wipes it.
+    pub(super) fn wipe_output(&mut self) {
+        self.output.zeroize();
     }
 
     /// Decompresses one packet. The output never grows past the largest packet by more than a step, so a

@@ -106,6 +106,13 @@ impl Opener {
         }
     }
 
+    /// Wipes what the last packet inflated to. The decompressor's own window keeps it until other data take its place.
+    pub fn wipe_inflated(&mut self) {
+        if let Stream::On(inflater) = &mut self.compression {
+            inflater.wipe_output();
+        }
+    }
+
     /// How many bytes [`open`](Self::open) needs to get further: those of the whole packet at the front once
     /// its length is known, before that those of its head. Never less than one more than `buf_len` holds.
     pub fn needed(&self, buf_len: usize) -> usize {

@@ -264,6 +264,45 @@ static void owners(void)
     CHECK(rmdir(top) == 0);
 }
 
+static atomic_int refused;
+
+static void serve_some(ssh_request *request, void *userdata)
+{
+    (void)userdata;
+    ssh_status status = ssh_request_accept_sftp(request, files, NULL);
+    if (status == SSH_ERR_LIMIT)
+        atomic_fetch_add(&refused, 1);
+    else
+        CHECK_STATUS(status, SSH_OK);
+    ssh_request_free(request);
+}
+
+/* One transport has 32 channels that are served; when one of them is closed, another one may come. */
+static void many_channels(void)
+{
+    pair p;
+    ssh_error *error = NULL;
+    ssh_channel *channels[33];
+    pair_make(&p);
+    CHECK_STATUS(ssh_server_set_callback(p.server, SSH_REQUEST_SUBSYSTEM, serve_some, NULL, NULL), SSH_OK);
+    pair_login(&p);
+    for (int i = 0; i < 33; i++) {
+        channels[i] = ssh_transport_open_session(p.client, PAIR_MS, &error);
+        CHECK(channels[i] != NULL);
+        CHECK_STATUS(ssh_channel_request_subsystem(channels[i], "sftp", PAIR_MS, NULL), i < 32 ? SSH_OK : SSH_ERR_DENIED);
+    }
+    wait_for(&refused, 1);
+    CHECK_STATUS(ssh_channel_close(channels[0]), SSH_OK);
+    /* The place is free when the server's thread has seen that. */
+    long until = milliseconds() + PAIR_MS;
+    while (ssh_channel_request_subsystem(channels[32], "sftp", PAIR_MS, NULL) != SSH_OK && milliseconds() < until)
+        usleep(1000);
+    CHECK(milliseconds() < until);
+    for (int i = 0; i < 33; i++)
+        ssh_channel_free(channels[i]);
+    pair_free(&p);
+}
+
 static int remove_entry(const char *path, const struct stat *found, int type, struct FTW *where)
 {
     (void)found, (void)type, (void)where;
@@ -283,6 +322,7 @@ int main(void)
     ends_midway();
     changes_meanwhile();
     misuse();
+    many_channels();
     ssh_sftp_server_free(files);
     CHECK(nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0);
     owners();

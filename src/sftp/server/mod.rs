@@ -12,6 +12,7 @@ mod outstanding;
 mod path;
 mod replies;
 mod session;
+mod tally;
 mod virtual_files;
 
 pub use dialogue::{Backend, Dialogue, Fault, MAX_READ_BYTES};
@@ -24,4 +25,5 @@ pub use outstanding::{Application, OperationRequest};
 pub use path::VirtualPath;
 pub use replies::{Replies, MAX_WAITING_BYTES};
 pub use session::{EndedCallback, Session, SessionEnd, SessionFault};
+pub use tally::{Taken, Tally};
 pub use virtual_files::{VirtualBackend, VirtualOptions};

@@ -1,6 +1,6 @@
 //! Open directories and their listing.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::BorrowedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self, AtFlags, Dir};
@@ -23,8 +23,6 @@ const NAME_BYTES: usize = 128;
 pub struct OpenDir {
     entries: Dir,
     is_root: bool,
-    /// The directory, for its attributes and those of its files.
-    pub fd: OwnedFd,
 }
 
 impl OpenDir {
@@ -33,9 +31,13 @@ impl OpenDir {
         let fd = tree.open_dir(path)?;
         Ok(OpenDir {
             is_root: Tree::is_same(&fd, tree.root())?,
-            entries: Dir::new(fd.try_clone()?)?,
-            fd,
+            entries: Dir::new(fd)?,
         })
+    }
+
+    /// The directory, for its attributes and those of its files.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>, Failure> {
+        Ok(self.entries.fd()?)
     }
 
     /// READDIR: some names, none at the end.
@@ -61,7 +63,7 @@ impl OpenDir {
             };
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             // Gone since it was listed, or not to be looked at: no reason to keep the others from the client.
-            let Ok(stat) = fs::statat(&self.fd, as_path(looked_up), flags) else {
+            let Ok(stat) = fs::statat(self.fd()?, as_path(looked_up), flags) else {
                 continue;
             };
             let attributes = from_stat(&stat);

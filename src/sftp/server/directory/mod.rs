@@ -9,6 +9,7 @@ mod tests;
 mod tree;
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use super::failure::Failure;
 use super::handles::Handles;
 use super::path::VirtualPath;
 use super::replies::Replies;
+use super::tally::{Taken, Tally};
 use crate::sftp::{
     extension, ExtendedRequest, OpenFlags, Request, StatVfs, StatusCode, UsersGroups,
 };
@@ -38,6 +40,8 @@ pub struct DirectoryOptions {
     pub umask: u32,
     /// Most files and directories that one session may have open.
     pub max_handles: usize,
+    /// Counts those of all sessions of the client, where there are several, and has the last word.
+    pub open: Option<Arc<Tally>>,
     /// Where relative paths begin.
     pub home: VirtualPath,
 }
@@ -48,6 +52,7 @@ impl Default for DirectoryOptions {
             read_only: false,
             umask: 0,
             max_handles: 256,
+            open: None,
             home: VirtualPath::root(),
         }
     }
@@ -101,10 +106,10 @@ impl Open {
         }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> Result<BorrowedFd<'_>, Failure> {
         match self {
-            Open::File(file) => file.file.as_fd(),
-            Open::Dir(dir) => dir.fd.as_fd(),
+            Open::File(file) => Ok(file.file.as_fd()),
+            Open::Dir(dir) => dir.fd(),
         }
     }
 
@@ -113,12 +118,33 @@ impl Open {
     }
 }
 
+/// What a handle leads to, and the places that it takes.
+#[derive(Debug)]
+struct Counted {
+    open: Open,
+    _places: Vec<Taken>,
+}
+
+impl Deref for Counted {
+    type Target = Open;
+
+    fn deref(&self) -> &Open {
+        &self.open
+    }
+}
+
+impl DerefMut for Counted {
+    fn deref_mut(&mut self) -> &mut Open {
+        &mut self.open
+    }
+}
+
 /// Serves a directory to one client.
 #[derive(Debug)]
 pub struct DirectoryBackend {
     tree: Arc<Tree>,
     options: DirectoryOptions,
-    handles: Handles<Open>,
+    handles: Handles<Counted>,
     copying: Option<Copying>,
     accounts: AccountNames,
 }
@@ -187,7 +213,7 @@ impl Backend for DirectoryBackend {
                 replies.handle(id, outcome);
             }
             Request::Readdir { handle } => {
-                let outcome = match self.handles.get(handle).and_then(Open::dir) {
+                let outcome = match self.handles.get(handle).and_then(|open| open.dir()) {
                     Ok(dir) => dir.read(&mut self.accounts),
                     Err(failure) => Err(failure),
                 };
@@ -249,8 +275,19 @@ impl DirectoryBackend {
         Ok(real.as_bytes().to_vec())
     }
 
+    /// The places of one more open file among those of the client and of the process.
+    fn places(&self) -> Result<Vec<Taken>, Failure> {
+        let of_client = self.options.open.iter();
+        let places: Option<_> = of_client
+            .map(|tally| tally.take(self.options.max_handles))
+            .chain([Tally::take_of_process()])
+            .collect();
+        places.ok_or_else(|| Failure::other("too many open files"))
+    }
+
     fn open(&mut self, request: Request<'_>) -> Result<u32, Failure> {
         self.handles.check_room()?;
+        let places = self.places()?;
         let open = match request {
             Request::Open {
                 path,
@@ -270,14 +307,17 @@ impl DirectoryBackend {
             Request::Opendir { path } => Open::Dir(OpenDir::open(&self.tree, &self.path(path)?)?),
             _ => return Err(Failure::code(StatusCode::OP_UNSUPPORTED)),
         };
-        self.handles.insert(open)
+        self.handles.insert(Counted {
+            open,
+            _places: places,
+        })
     }
 
     fn stat(&mut self, request: &Request<'_>) -> Result<fs::Stat, Failure> {
         match request {
             Request::Stat { path } => self.tree.stat(&self.path(path)?),
             Request::Lstat { path } => self.tree.lstat(&self.path(path)?),
-            Request::Fstat { handle } => Ok(fs::fstat(self.handles.get(handle)?.fd())?),
+            Request::Fstat { handle } => Ok(fs::fstat(self.handles.get(handle)?.fd()?)?),
             _ => Err(Failure::code(StatusCode::OP_UNSUPPORTED)),
         }
     }
@@ -297,7 +337,7 @@ impl DirectoryBackend {
             }
             Request::Fsetstat { handle, attributes } => {
                 let open = self.handles.get(handle)?;
-                attributes::set_open(open.fd(), &attributes, open.is_writable())
+                attributes::set_open(open.fd()?, &attributes, open.is_writable())
             }
             Request::Remove { path } => links::remove(&tree, &self.path(path)?, false),
             Request::Rmdir { path } => links::remove(&tree, &self.path(path)?, true),
@@ -327,7 +367,7 @@ impl DirectoryBackend {
                 let outcome = self
                     .handles
                     .get(handle)
-                    .and_then(|open| stat_vfs(open.fd(), read_only));
+                    .and_then(|open| stat_vfs(open.fd()?, read_only));
                 reply_stat_vfs(id, outcome, replies);
             }
             ExtendedRequest::ExpandPath { path } => {

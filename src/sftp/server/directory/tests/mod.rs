@@ -173,6 +173,33 @@ fn handles_are_limited_checked_and_closed_once() {
     assert_eq!(rig.code(read), StatusCode::FAILURE);
 }
 
+/// One client has several channels, and is one client.
+#[test]
+fn handles_of_all_channels_of_a_client_count() {
+    let options = DirectoryOptions {
+        max_handles: 2,
+        open: Some(Arc::default()),
+        ..DirectoryOptions::default()
+    };
+    let mut one = Rig::new(options.clone());
+    let mut other = Rig::new(options);
+    one.open("/file", OpenFlags::READ).unwrap();
+    let handle = other.open("/file", OpenFlags::READ).unwrap();
+    for rig in [&mut one, &mut other] {
+        assert_eq!(rig.open("/file", OpenFlags::READ), Err(StatusCode::FAILURE));
+    }
+    // A file that is not there takes no place, and what is closed gives its own back: by itself, or with its channel.
+    assert_eq!(
+        other.code(Request::Close { handle: &handle }),
+        StatusCode::OK
+    );
+    one.open("/nothing", OpenFlags::READ).unwrap_err();
+    one.open("/file", OpenFlags::READ).unwrap();
+    drop(one);
+    other.open("/file", OpenFlags::READ).unwrap();
+    other.open("/file", OpenFlags::READ).unwrap();
+}
+
 #[test]
 fn reading_past_every_end_and_copying_onto_itself_ends() {
     let mut rig = Rig::new(DirectoryOptions::default());
