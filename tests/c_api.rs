@@ -185,6 +185,54 @@ fn the_relay_at_every_place() {
     run_aloud(Command::new(relay).args(["all", &stride, &first]));
 }
 
+/// Calls of the C library that begin and end late at random: `late.c`. A program that fails is named with its seed, and the
+/// others go on.
+#[test]
+#[ignore = "takes some minutes; make -C tests late"]
+fn programs_pass_when_calls_are_late() {
+    let number = |name: &str, otherwise: &str| -> u64 {
+        setting(name, otherwise).parse().expect("a number")
+    };
+    let (rounds, first) = (
+        number("SSHWIRE_LATE_ROUNDS", "8"),
+        number("SSHWIRE_LATE_FIRST", "0"),
+    );
+    let late = build(
+        &source("late"),
+        "late.so",
+        &["-shared", "-fPIC", "-Wno-pedantic"],
+    );
+    let programs: Vec<_> = PROGRAMS
+        .iter()
+        .map(|name| build(&source(name), name, &[]))
+        .collect();
+    let mut failures = Vec::new();
+    for seed in first..first + rounds {
+        // Few that are very late, and many that are a little late.
+        for most in ["30,60000", "100,5000", "300,10000"] {
+            for program in &programs {
+                let setting = format!("{seed},{most}");
+                let output = Command::new(program)
+                    .env("LD_PRELOAD", &late)
+                    .env("SSHWIRE_LATE", &setting)
+                    .output()
+                    .expect("run");
+                if !output.status.success() {
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    eprintln!(
+                        "SSHWIRE_LATE={setting} {}: {}\n{said}",
+                        program.display(),
+                        output.status
+                    );
+                    failures.push(format!("{} ({setting})", program.display()));
+                }
+            }
+        }
+        eprintln!("seed {seed}: {} failures so far", failures.len());
+    }
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
 #[test]
 fn programs_pass_with_sanitizers() {
     let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
