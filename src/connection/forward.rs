@@ -158,9 +158,10 @@ impl ConnectionLayer {
         found.answered.then_some(&found.point)
     }
 
-    /// The request that a `forwarded-*` channel comes from.
+    /// The request that a `forwarded-*` channel comes from: one that somebody still wants.
     pub fn forward_of(&self, kind: &OpenKind) -> Option<GlobalRequestId> {
-        let live = &self.forwards.live;
+        let live = self.forwards.live.iter();
+        let mut live = live.filter(|forward| !forward.given_up);
         let found = match kind {
             OpenKind::ForwardedTcpip { host, port, .. } => {
                 let fits = |forward: &&Forward, same: fn(&str, &str) -> bool| {
@@ -168,10 +169,10 @@ impl ConnectionLayer {
                         if u32::from(*live) == *port && *live != 0 && same(asked, host))
                 };
                 // Two names of one address may both be asked for: the one that was told goes first.
-                let exact = live.iter().find(|forward| fits(forward, str::eq));
-                exact.or_else(|| live.iter().find(|forward| fits(forward, is_same_host)))
+                let exact = live.clone().find(|forward| fits(forward, str::eq));
+                exact.or_else(|| live.find(|forward| fits(forward, is_same_host)))
             }
-            OpenKind::ForwardedStreamlocal { path } => live.iter().find(
+            OpenKind::ForwardedStreamlocal { path } => live.find(
                 |forward| matches!(&forward.point, ForwardPoint::Unix { path: asked } if asked == path),
             ),
             _ => None,

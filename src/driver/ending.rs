@@ -68,7 +68,10 @@ impl Shared {
                 admission.ended(&cause, tried);
             }
             serving.setup_deadline = None;
-            serving.keepalive.set(Duration::ZERO, 0, None, clock::now());
+            let told = serving.keepalive.set(Duration::ZERO, 0, None, clock::now());
+            if let Some(told) = told {
+                serving.push_job(self, Box::new(move || drop(told)));
+            }
             if let Some(services) = &mut serving.services {
                 services.connection.connection_lost();
             }

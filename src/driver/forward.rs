@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::channel::Channel;
 use super::entry::ChannelEntry;
 use super::pool::Job;
-use super::request::{Question, Request};
+use super::request::{Question, Request, RequestKind};
 use super::serving::{RequestCallback, Serving};
 use super::shared::Shared;
 use super::stream::Waker;
@@ -33,7 +33,18 @@ pub(crate) struct Forwards {
     kinds: HashMap<&'static str, ForwardHandler>,
     /// Server: what ends the listening that this library does for the application.
     listening: HashMap<ForwardPoint, Job>,
+    /// Server: the same for agents and displays, which end with their sessions.
+    of_sessions: Vec<SessionListening>,
 }
+
+struct SessionListening {
+    channel: ChannelId,
+    kind: RequestKind,
+    stop: Job,
+}
+
+/// Most agents and displays that one client is served at once: each takes descriptors, and each display one of the machine's.
+const MAX_SESSION_LISTENINGS: usize = 32;
 
 impl Forwards {
     /// What ends the listening that the question wants ended, if this library does it.
@@ -45,6 +56,17 @@ impl Forwards {
             } => self.listening.remove(point),
             _ => None,
         }
+    }
+
+    /// What ends the listening for a session that has ended.
+    pub(super) fn take_of_session(&mut self, channel: ChannelId) -> Vec<Job> {
+        let listening = std::mem::take(&mut self.of_sessions);
+        let (ended, left) = listening
+            .into_iter()
+            .partition(|listening| listening.channel == channel);
+        self.of_sessions = left;
+        let ended: Vec<SessionListening> = ended;
+        ended.into_iter().map(|listening| listening.stop).collect()
     }
 }
 
@@ -83,7 +105,8 @@ impl Serving {
         let forwards = std::mem::take(&mut self.forwards);
         let is_empty = forwards.handlers.is_empty()
             && forwards.kinds.is_empty()
-            && forwards.listening.is_empty();
+            && forwards.listening.is_empty()
+            && forwards.of_sessions.is_empty();
         if !is_empty {
             self.push_job(shared, Box::new(move || drop(forwards)));
         }
@@ -237,6 +260,45 @@ impl Transport {
             serving.forwards.listening.insert(point, stop)
         };
         drop(before);
+    }
+
+    /// Server: `stop` ends the listening that this library does for the session on a channel, when that ends.
+    ///
+    /// # Errors
+    /// `Limit` where the session, or the client in all, has enough of them.
+    pub(crate) fn note_session_listening(
+        &self,
+        channel: ChannelId,
+        kind: RequestKind,
+        stop: Job,
+    ) -> Result<(), Error> {
+        let mut serving = self.shared.serving.lock();
+        let listening = &mut serving.forwards.of_sessions;
+        let has_one = |known: &SessionListening| known.channel == channel && known.kind == kind;
+        if listening.iter().any(has_one) {
+            return Err(Error::Limit("forwardings of one kind for a session"));
+        }
+        if listening.len() >= MAX_SESSION_LISTENINGS {
+            return Err(Error::Limit("agents and displays of one client"));
+        }
+        listening.push(SessionListening {
+            channel,
+            kind,
+            stop,
+        });
+        Ok(())
+    }
+
+    /// Server: it does not listen for the session after all.
+    pub(crate) fn forget_session_listening(&self, channel: ChannelId, kind: RequestKind) {
+        let mut serving = self.shared.serving.lock();
+        let listening = &mut serving.forwards.of_sessions;
+        let noted = listening
+            .iter()
+            .position(|known| known.channel == channel && known.kind == kind);
+        let noted = noted.map(|noted| listening.swap_remove(noted));
+        drop(serving);
+        drop(noted);
     }
 
     /// Has the waker told when the transport ends, and at once if it has.

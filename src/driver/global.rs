@@ -140,13 +140,14 @@ impl Transport {
         callback: Option<KeepaliveCallback>,
     ) -> Result<(), Error> {
         self.shared.check_process()?;
-        {
+        let before = {
             let mut serving = self.shared.serving.lock();
             serving.alive()?;
             serving
                 .keepalive
-                .set(interval, max_missed, callback, Instant::now());
-        }
+                .set(interval, max_missed, callback, Instant::now())
+        };
+        drop(before);
         self.shared.attend_now();
         Ok(())
     }

@@ -36,19 +36,21 @@ pub(crate) enum Due {
 }
 
 impl Keepalive {
+    /// Sets all of it. Who was told before is handed back, to be dropped where no lock is held: it is the application's.
+    #[must_use]
     pub(crate) fn set(
         &mut self,
         interval: Duration,
         max_missed: u32,
         callback: Option<KeepaliveCallback>,
         now: Instant,
-    ) {
+    ) -> Option<KeepaliveCallback> {
         self.interval = (!interval.is_zero()).then_some(interval);
         self.max_missed = max_missed;
-        self.callback = callback;
         self.missed = 0;
         self.waiting.clear();
         self.next = self.interval.and_then(|interval| now.checked_add(interval));
+        std::mem::replace(&mut self.callback, callback)
     }
 
     /// How long the peer took to answer the last time it did.
@@ -115,7 +117,7 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut keepalive = Keepalive::default();
-        keepalive.set(second, 2, None, start);
+        let _ = keepalive.set(second, 2, None, start);
         assert!(matches!(keepalive.due(start), Due::Nothing));
         assert!(matches!(keepalive.due(start + second), Due::Send(None)));
         keepalive.sent(GlobalRequestId(1), start + second);
@@ -129,7 +131,7 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut keepalive = Keepalive::default();
-        keepalive.set(second, 1, None, start);
+        let _ = keepalive.set(second, 1, None, start);
         assert!(matches!(keepalive.due(start + second), Due::Send(None)));
         keepalive.sent(GlobalRequestId(7), start + second);
         assert!(keepalive.answered(GlobalRequestId(6), start).is_none());
@@ -139,5 +141,17 @@ mod tests {
             Some(None)
         ));
         assert!(matches!(keepalive.due(start + 2 * second), Due::Send(None)));
+    }
+
+    #[test]
+    fn who_was_told_before_is_handed_back() {
+        let second = Duration::from_secs(1);
+        let told: KeepaliveCallback = Arc::new(|_, _| ());
+        let mut keepalive = Keepalive::default();
+        let before = keepalive.set(second, 1, Some(Arc::clone(&told)), Instant::now());
+        assert!(before.is_none());
+        let before = keepalive.set(Duration::ZERO, 0, None, Instant::now());
+        assert!(before.is_some_and(|before| Arc::ptr_eq(&before, &told)));
+        assert_eq!(Arc::strong_count(&told), 1);
     }
 }

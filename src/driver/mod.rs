@@ -71,6 +71,7 @@ pub use keepalive::KeepaliveCallback;
 pub use log::{LogLevel, LogSink, LogTarget, PROCESS_LOG};
 pub use options::TransportOptions;
 pub use packetizer::{IdleCallback, Packetizer, Received, Sent};
+pub(crate) use pool::Job;
 pub use reach::Reach;
 pub use request::{Question, Request, RequestKind};
 pub use rotation::{HostKeyChange, KeyUpdates};

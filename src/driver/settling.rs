@@ -215,6 +215,9 @@ impl Serving {
             }),
             ConnectionEvent::Closed(id) => {
                 self.with_channel(id, |entry| entry.ended());
+                for stop in self.forwards.take_of_session(id) {
+                    self.push_job(shared, stop);
+                }
                 // Writers that wait for room to send want to know, too.
                 shared.raise_room();
             }

@@ -14,9 +14,9 @@ use super::x11::SetupCheck;
 use crate::agent::connect_forwarded;
 use crate::config::Permitted;
 use crate::connection::{
-    ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
+    ChannelId, ChannelRequest, ForwardPoint, ForwardRequest, OpenKind, OpenRefusalReason,
 };
-use crate::driver::{Engine, Question, Request, RequestKind, Socket, Timeout};
+use crate::driver::{Engine, Job, Question, Request, Socket, Timeout};
 use crate::error::Error;
 
 /// Says yes to a request to connect or to listen, and does what is asked. Where that cannot be done the request is
@@ -132,15 +132,45 @@ fn carry(
 /// Most connections at once of one place that is listened on for a peer.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Says yes to a request to forward the agent, and listens at `path` for programs that want to use it.
+/// Says yes to a request to forward the agent, and listens at `path`, for programs that want to use it, as long as the session
+/// lasts.
 pub fn serve_agent(request: &Request, path: &ForwardPoint) -> Result<(), Error> {
-    if request.kind() != RequestKind::AgentForward {
+    let Question::Channel {
+        id,
+        request: ChannelRequest::AgentForward,
+        ..
+    } = request.question()
+    else {
         return Err(Error::ApiMisuse("the request is not about an agent"));
-    }
+    };
     let group = Group::new(request.transport(), MAX_CONNECTIONS);
     let (listener, _) = Listener::bind(&group, path, |_| Purpose::Agent)?;
-    request.accept()?;
+    listen_for_session(request, *id, &listener)
+}
+
+/// Says yes and takes connections until the session on this channel is over.
+fn listen_for_session(
+    request: &Request,
+    channel: ChannelId,
+    listener: &Arc<Listener>,
+) -> Result<(), Error> {
+    let (transport, kind) = (request.transport(), request.kind());
+    transport.note_session_listening(channel, kind, ending(listener))?;
+    if let Err(error) = request.accept() {
+        transport.forget_session_listening(channel, kind);
+        return Err(error);
+    }
     listener.start()
+}
+
+/// What ends it, if it is still there.
+fn ending(listener: &Arc<Listener>) -> Job {
+    let weak = Arc::downgrade(listener);
+    Box::new(move || {
+        if let Some(listener) = weak.upgrade() {
+            listener.end();
+        }
+    })
 }
 
 /// The first display number that is tried: those below are left to displays of the machine.
@@ -150,9 +180,11 @@ const MOST_DISPLAYS: u16 = 1000;
 /// The port of display 0.
 const X11_PORT: u16 = 6000;
 
-/// Says yes to a request to forward X11, and listens on loopback as a display, whose number is returned.
+/// Says yes to a request to forward X11, and listens on loopback as a display, whose number is returned, as long as the session
+/// lasts.
 pub fn serve_x11(request: &Request) -> Result<u16, Error> {
     let Question::Channel {
+        id,
         request: ChannelRequest::X11(asked),
         ..
     } = request.question()
@@ -169,8 +201,7 @@ pub fn serve_x11(request: &Request) -> Result<u16, Error> {
         };
         match Listener::bind(&group, &point, |_| Purpose::X11(single)) {
             Ok((listener, _)) => {
-                request.accept()?;
-                listener.start()?;
+                listen_for_session(request, *id, &listener)?;
                 return Ok(display);
             }
             Err(error) => failure = error,
@@ -191,13 +222,7 @@ fn listen(request: &Request, point: &ForwardPoint) -> Result<(), Error> {
                 return Err(error);
             }
         };
-    let weak = Arc::downgrade(&listener);
-    let stop = move || {
-        if let Some(listener) = weak.upgrade() {
-            listener.end();
-        }
-    };
-    transport.note_listening(bound.clone(), Box::new(stop));
+    transport.note_listening(bound.clone(), ending(&listener));
     match &bound {
         ForwardPoint::Tcp { port, .. } => request.accept_port(*port)?,
         ForwardPoint::Unix { .. } => request.accept()?,

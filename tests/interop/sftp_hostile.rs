@@ -11,13 +11,15 @@ const MIB: u64 = 1024 * 1024;
 /// What the server may take up, while it is asked for 125 MiB that nobody reads.
 const MOST_MEMORY: u64 = 64 * MIB;
 
+/// `handles` says whether they are bounded on "each" channel or on "all" together.
 #[track_caller]
-fn attack(server: &OurServer) {
+fn attack(server: &OurServer, handles: &str) {
     let output = run(
         peer("PYTHON")
             .arg(root().join("tests/peers/paramiko_sftp_hostile.py"))
             .arg(server.port.to_string())
-            .arg(key("user_ed25519")),
+            .arg(key("user_ed25519"))
+            .arg(handles),
         b"",
         LIMIT * 4,
     );
@@ -35,7 +37,7 @@ fn a_directory_is_served_to_a_hostile_client() {
     let offered = scratch.file("offered");
     fs::create_dir(&offered).expect("directory");
     let server = OurServer::start(&scratch, &["--sftp", offered.to_str().expect("path")]);
-    attack(&server);
+    attack(&server, "all");
     let mut left: Vec<_> = fs::read_dir(&offered)
         .expect("directory")
         .map(|entry| entry.expect("entry").file_name())
@@ -54,5 +56,5 @@ fn made_up_files_are_served_to_a_hostile_client() {
         .arg(key("host_ed25519"))
         .arg("--authorized-keys")
         .arg(key("authorized_keys"));
-    attack(&OurServer::start_command(&scratch, command));
+    attack(&OurServer::start_command(&scratch, command), "each");
 }

@@ -179,7 +179,9 @@ fn a_forward_that_nobody_waits_for_any_more_is_cancelled_when_it_comes() {
         ask(&mut side, tcp("b", 2)).unwrap(),
     );
     side.layer.abandon_global(first);
+    assert!(is_asked(&mut side, &forwarded("b", 2)));
     side.layer.abandon_global(second);
+    assert!(!is_asked(&mut side, &forwarded("b", 2)));
     side.gets(|w| {
         RequestSuccess {
             data: &7_u32.to_be_bytes(),

@@ -57,7 +57,8 @@ fn f4_the_agent_is_reached_by_who_was_let_and_by_nobody_else() {
     assert_eq!(answer, "none");
     // Without a socket the channels go to the queue.
     std::fs::remove_file(&there).unwrap();
-    request_agent(&channel, None, TIME).unwrap();
+    let second = session_channel(&session);
+    request_agent(&second, None, TIME).unwrap();
     let opened = session.server.open_channel(OpenKind::AuthAgent, TIME);
     assert!(opened.is_ok() && session.client.accept(TIME).is_ok());
     // To a client that asks, a server's wish for an agent means nothing.
@@ -142,22 +143,22 @@ fn f4_the_display_is_reached_with_the_cookie_that_was_made_and_learns_its_own() 
     let channel = session_channel(&session);
     let display = scratch("display");
     let listener = UnixListener::bind(&display).unwrap();
-    let x11 = |single| {
+    let x11 = |channel: &Channel, single| {
         let display = Display {
             place: Some(unix(&display)),
             cookie: b"the real cookie!".to_vec(),
             screen: 0,
             single,
         };
-        request_x11(&channel, display, TIME)
+        request_x11(channel, display, TIME)
     };
-    assert!(matches!(x11(false), Err(Error::RequestDenied)));
+    assert!(matches!(x11(&channel, false), Err(Error::RequestDenied)));
     let (tell, told) = std::sync::mpsc::channel();
     let serving = move |request: Request| tell.send(serve_x11(&request).unwrap()).unwrap();
     session
         .server
         .set_callback(RequestKind::X11, Some(Arc::new(serving)));
-    let fake = bytes_of(&x11(false).unwrap());
+    let fake = bytes_of(&x11(&channel, false).unwrap());
     assert_eq!(fake.len(), 16);
     let number = told.recv_timeout(HANG).unwrap();
     assert!(number >= 10);
@@ -184,7 +185,8 @@ fn f4_the_display_is_reached_with_the_cookie_that_was_made_and_learns_its_own() 
     assert!(!matches!(stream.read(&mut [0; 9]), Ok(1..)));
 
     // One connection, where one is all that is wanted.
-    let fake = bytes_of(&x11(true).unwrap());
+    let second = session_channel(&session);
+    let fake = bytes_of(&x11(&second, true).unwrap());
     let number = told.recv_timeout(HANG).unwrap();
     let mut only = connect(6000 + number);
     only.write_all(&x11_setup(&fake)).unwrap();
@@ -195,4 +197,48 @@ fn f4_the_display_is_reached_with_the_cookie_that_was_made_and_learns_its_own() 
     };
     assert!(session.server.open_channel(kind, TIME).is_err());
     std::fs::remove_file(&display).unwrap();
+}
+
+#[test]
+fn displays_and_agents_are_bounded_and_end_with_their_sessions() {
+    let session = Session::refusing();
+    let (tell, told) = std::sync::mpsc::channel();
+    let serving = move |request: Request| match serve_x11(&request) {
+        Ok(number) => tell.send(Some(number)).unwrap(),
+        // The request is refused by being dropped.
+        Err(error) => {
+            assert!(matches!(error, Error::Limit(_)), "{error:?}");
+            tell.send(None).unwrap();
+        }
+    };
+    let serving = Arc::new(serving);
+    session.server.set_callback(RequestKind::X11, Some(serving));
+    let asks = |channel: &Channel| {
+        let display = Display {
+            place: None,
+            cookie: b"cookie".to_vec(),
+            screen: 0,
+            single: false,
+        };
+        let granted = request_x11(channel, display, TIME).is_ok();
+        let number = told.recv_timeout(HANG).unwrap();
+        assert_eq!(granted, number.is_some());
+        number
+    };
+    let mut channels: Vec<_> = (0..33).map(|_| session_channel(&session)).collect();
+    let first = asks(&channels[0]).unwrap();
+    assert_eq!(asks(&channels[0]), None, "a second one of one session");
+    for channel in &channels[1..32] {
+        asks(channel).unwrap();
+    }
+    assert_eq!(asks(&channels[32]), None, "more than one client may have");
+    drop(connect(6000 + first));
+    let ended = channels.remove(0);
+    ended.close().unwrap();
+    let until = Instant::now() + HANG;
+    while TcpStream::connect(("127.0.0.1", 6000 + first)).is_ok() {
+        assert!(Instant::now() < until, "the display outlives its session");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    asks(&channels[31]).unwrap();
 }
