@@ -5610,13 +5610,13 @@ uint32_t ssh_request_x11_screen(const ssh_request *request, bool *single_connect
 
 /**
  * Says yes to SSH_REQUEST_X11 and has the library be the display: it listens on loopback, from display 10 on, and opens
- * a channel for each connection until the session of the transport is over. The program tells the session's commands
+ * a channel for each connection until the channel of the session is closed. The program tells the session's commands
  * the display, and puts the cookie (ssh_request_value()) where they look for it, as with xauth(1).
  *
  * @param request  a request that has no answer yet
  * @param display  receives the number of the display, for DISPLAY=localhost:N.SCREEN
- * @param error    receives the detail, or NULL: SSH_ERR_IO when no display is free, SSH_ERR_STATE. The request has then
- *                 no answer yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO when no display is free, SSH_ERR_STATE, SSH_ERR_LIMIT when
+ *                 the session has one or the client has 32 agents and displays. The request has then no answer yet
  * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
  */
 ssh_status ssh_request_serve_x11(ssh_request *request,
@@ -5625,13 +5625,13 @@ ssh_status ssh_request_serve_x11(ssh_request *request,
 
 /**
  * Says yes to SSH_REQUEST_AGENT_FORWARD and has the library be the agent: it listens on a UNIX socket, which only its
- * owner can use, and opens a channel for each connection until the session of the transport is over. The program tells
+ * owner can use, and opens a channel for each connection until the channel of the session is closed. The program tells
  * the session's commands the path, in SSH_AUTH_SOCK.
  *
  * @param request  a request that has no answer yet
  * @param socket   where to listen: a path in a directory that nobody else can write to, with no file there yet
- * @param error    receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG, SSH_ERR_STATE. The request has then no
- *                 answer yet
+ * @param error    receives the detail, or NULL: SSH_ERR_IO, SSH_ERR_INVALID_ARG, SSH_ERR_STATE, SSH_ERR_LIMIT as with
+ *                 ssh_request_serve_x11(). The request has then no answer yet
  * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
  */
 ssh_status ssh_request_serve_agent(ssh_request *request,

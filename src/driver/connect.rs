@@ -5,10 +5,10 @@
 //! of RFC 8305). The first to answer wins.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::address::split;
 use super::engine::Engine;
+use super::lookup::{Lookup, Turns};
 use super::reach::Reach;
 use super::sync::{Mutex, Rank};
 use super::sys::fork::PerProcess;
@@ -44,7 +45,7 @@ pub(crate) fn connect_by(
     reach: &Reach,
     deadline: Deadline,
 ) -> Result<OwnedFd, Error> {
-    let mut found = Lookup::begin(host, port, || ())?.wait(deadline)?;
+    let mut found = Lookup::begin(host, port, None, || ())?.wait(deadline)?;
     found.retain(|address| reach.fits(address));
     if found.is_empty() {
         return Err(Error::Resolve {
@@ -70,12 +71,18 @@ fn race_to_the_end(mut race: Race) -> Result<OwnedFd, Error> {
     }
 }
 
-/// Does the same in the background. Fails at once only for what is no address.
-pub(crate) fn begin(address: &str, timeout: Timeout, done: Done) -> Result<(), Error> {
+/// Does the same in the background; `turns` are those of the peer who has named the address, if it was one. Fails at once only for
+/// what is no address.
+pub(crate) fn begin(
+    address: &str,
+    timeout: Timeout,
+    turns: Option<&Arc<Turns>>,
+    done: Done,
+) -> Result<(), Error> {
     let (host, port) = split(address)?;
     let deadline = timeout.deadline();
     let connector = Connector::get()?;
-    let lookup = Lookup::begin(host, port, || connector.wake())?;
+    let lookup = Lookup::begin(host, port, turns, || connector.wake())?;
     let stage = Stage::Looking(lookup, deadline);
     connector.submit(Entry { stage, done })
 }
@@ -349,78 +356,11 @@ impl Connector {
     }
 }
 
-type Found = Result<Vec<SocketAddr>, Error>;
-
-/// A host name that is being looked up. The system's resolver knows no deadline, so it has a job of a pool to
-/// itself, which is left behind when it is late, and which waits for nothing else.
-struct Lookup {
-    told: mpsc::Receiver<Found>,
-}
-
-impl Lookup {
-    /// `wake` is called when there is something to [`look`](Self::look) at.
-    fn begin(host: &str, port: u16, wake: impl FnOnce() + Send + 'static) -> Result<Self, Error> {
-        let (tell, told) = mpsc::channel();
-        if let Ok(ip) = host.parse() {
-            // The other end is here.
-            let _ = tell.send(Ok(vec![SocketAddr::new(ip, port)]));
-            return Ok(Lookup { told });
-        }
-        let host = host.to_owned();
-        Engine::get()?.lookups().try_spawn(Box::new(move || {
-            // The asker may have gone.
-            let _ = tell.send(resolve(&host, port));
-            wake();
-        }))?;
-        Ok(Lookup { told })
-    }
-
-    /// What was found; `None` while the resolver is at work and there is time.
-    fn look(&self, deadline: Deadline) -> Option<Found> {
-        match self.told.try_recv() {
-            Ok(found) => Some(found),
-            Err(mpsc::TryRecvError::Disconnected) => {
-                Some(Err(Error::Bug("the resolver went away")))
-            }
-            Err(mpsc::TryRecvError::Empty) if deadline.has_passed() => Some(Err(LATE)),
-            Err(mpsc::TryRecvError::Empty) => None,
-        }
-    }
-
-    fn wait(self, deadline: Deadline) -> Found {
-        let found = match deadline.remaining() {
-            None => self.told.recv().map_err(|_| None),
-            Some(time) => self.told.recv_timeout(time).map_err(Some),
-        };
-        match found {
-            Ok(found) => found,
-            Err(Some(mpsc::RecvTimeoutError::Timeout)) => Err(LATE),
-            Err(_) => Err(Error::Bug("the resolver went away")),
-        }
-    }
-}
-
-const LATE: Error = Error::Timeout("name resolution");
-
-fn resolve(host: &str, port: u16) -> Found {
-    let unresolved = |detail: String| Error::Resolve {
-        host: host.to_owned(),
-        detail,
-    };
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| unresolved(error.to_string()))?;
-    let found: Vec<_> = found.collect();
-    if found.is_empty() {
-        return Err(unresolved(String::from("no address")));
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+    use std::sync::mpsc;
 
     fn soon() -> Deadline {
         Timeout::After(Duration::from_secs(20)).deadline()
@@ -505,10 +445,16 @@ mod tests {
             let (tell, told) = mpsc::channel();
             connect(&address, Timeout::After(Duration::from_secs(20))).unwrap();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(&address, Timeout::After(Duration::from_secs(20)), done).unwrap();
+            begin(
+                &address,
+                Timeout::After(Duration::from_secs(20)),
+                None,
+                done,
+            )
+            .unwrap();
             told.recv().unwrap().unwrap();
         }
-        assert!(begin("host:", Timeout::Forever, Box::new(|_| ())).is_err());
+        assert!(begin("host:", Timeout::Forever, None, Box::new(|_| ())).is_err());
     }
 
     #[test]
@@ -519,7 +465,13 @@ mod tests {
         for _ in 0..100 {
             let tell = tell.clone();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(&address, Timeout::After(Duration::from_secs(20)), done).unwrap();
+            begin(
+                &address,
+                Timeout::After(Duration::from_secs(20)),
+                None,
+                done,
+            )
+            .unwrap();
         }
         for _ in 0..100 {
             told.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
@@ -538,7 +490,13 @@ mod tests {
         for _ in 0..MANY {
             let tell = tell.clone();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(&address, Timeout::After(Duration::from_secs(60)), done).unwrap();
+            begin(
+                &address,
+                Timeout::After(Duration::from_secs(60)),
+                None,
+                done,
+            )
+            .unwrap();
         }
         for _ in 0..MANY {
             told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
@@ -578,6 +536,7 @@ mod tests {
             begin(
                 &refusing.to_string(),
                 Timeout::After(Duration::from_secs(60)),
+                None,
                 done,
             )
             .unwrap();
@@ -592,6 +551,7 @@ mod tests {
         begin(
             "no such name:1",
             Timeout::After(Duration::from_secs(60)),
+            None,
             done,
         )
         .unwrap();

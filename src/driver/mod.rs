@@ -27,6 +27,7 @@ mod host_key;
 mod inside;
 mod keepalive;
 mod log;
+mod lookup;
 #[cfg(model)]
 pub(crate) mod models;
 mod opening;

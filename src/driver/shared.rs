@@ -21,6 +21,7 @@ use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
 use super::log::LogTarget;
+use super::lookup::Turns;
 use super::options::TransportOptions;
 use super::pool::Job;
 use super::serving::Serving;
@@ -107,6 +108,8 @@ pub(crate) struct Shared {
     pub(crate) started_at: OnceCell<Instant>,
     pub(crate) login_grace: OnceCell<Duration>,
     pub(crate) request_event: OnceCell<Event>,
+    /// Names of hosts that the peer has given, once there is one.
+    pub(crate) lookups: OnceCell<Arc<Turns>>,
     pub(crate) log: LogTarget,
     pub(crate) log_lines: Mutex<LogLines>,
     pub(crate) hexdump: AtomicBool,
@@ -163,6 +166,7 @@ impl Shared {
             started_at: OnceCell::new(),
             login_grace: OnceCell::new(),
             request_event: OnceCell::new(),
+            lookups: OnceCell::new(),
             log: LogTarget::off(),
             log_lines: Mutex::ranked(LogLines::default(), Rank::BEFORE_LEAVES),
             hexdump: AtomicBool::new(false),

@@ -11,6 +11,7 @@ use super::connect::{connect, connect_by};
 use super::event::Event;
 use super::inside;
 use super::log::{LogLevel, LogSink};
+use super::lookup::Turns;
 use super::options::TransportOptions;
 use super::reach::Reach;
 use super::request::RequestKind;
@@ -100,6 +101,11 @@ impl Transport {
     /// How the making of the connection went; `None` while it is made.
     pub fn connected(&self) -> Option<Result<(), Error>> {
         self.shared.stream.connected()
+    }
+
+    /// The turns of names that the peer has given.
+    pub(crate) fn lookups(&self) -> &Arc<Turns> {
+        self.shared.lookups.get_or_init(Arc::default)
     }
 
     pub(crate) fn of(shared: Arc<Shared>) -> Self {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::connection::ForwardPoint;
-use crate::driver::{begin_connect, Timeout};
+use crate::driver::{begin_connect, Timeout, Transport};
 use crate::error::Error;
 
 /// How long a target has to answer.
@@ -23,8 +23,10 @@ pub fn check(target: &ForwardPoint) -> Result<(), Error> {
     }
 }
 
-/// Connects to the target; `done` is told how that went, on some thread, which it must not hold up.
+/// Connects to the target, which the transport's peer has named; `done` is told how that went, on some thread, which it must not
+/// hold up.
 pub(super) fn reach(
+    transport: &Transport,
     target: &ForwardPoint,
     done: impl FnOnce(Result<OwnedFd, Error>) + Send + 'static,
 ) {
@@ -41,7 +43,7 @@ pub(super) fn reach(
             };
             let time = Timeout::After(TIME);
             // What cannot even be begun is told by dropping what waits for it.
-            let _ = begin_connect(&address, time, Box::new(done));
+            let _ = begin_connect(&address, time, Some(transport.lookups()), Box::new(done));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn connect(
     check: Option<SetupCheck>,
 ) {
     if let Some((place, request)) = admit(group, request) {
-        reach::reach(target, move |outcome| {
+        reach::reach(group.transport(), target, move |outcome| {
             carry(place, &request, outcome, check)
         });
     }

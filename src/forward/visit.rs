@@ -182,13 +182,14 @@ impl Visit {
                 if reach::check(&target).is_err() {
                     return refuse(state, version.refused(Failure::General));
                 }
+                let transport = place.group().transport().clone();
                 let attempt = Arc::<Attempt>::default();
                 let mut teller = Teller {
                     attempt: Arc::clone(&attempt),
                     place: Some(place),
                     mark: self.mark.clone(),
                 };
-                reach::reach(&target, move |outcome| teller.tell(outcome));
+                reach::reach(&transport, &target, move |outcome| teller.tell(outcome));
                 state.stage = Stage::Reaching(version, data, attempt);
                 Found::GoOn
             }

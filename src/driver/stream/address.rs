@@ -55,6 +55,7 @@ impl AddressStream {
         connect::begin(
             address,
             timeout,
+            None,
             Box::new(move |outcome| {
                 // Nobody is left to use it otherwise.
                 if let Some(inner) = told.upgrade() {
