@@ -84,7 +84,7 @@ fn one(value: Written) -> Reading {
 fn all(values: Vec<Written>) -> Reading {
     Reading {
         values,
-        notes: Vec::new(),
+        ..Reading::default()
     }
 }
 
@@ -200,11 +200,11 @@ fn rekey(arguments: &mut Arguments<'_>) -> Result<Reading, String> {
 
 fn jumps(text: &str, port_of: &dyn Fn(&str) -> Option<u16>) -> Result<Written, String> {
     let hops = jump::parse_jumps(text, port_of)?;
-    let meant: Vec<_> = hops.iter().map(jump::Hop::to_string).collect();
-    let meant = match meant.is_empty() {
-        true => "none".to_owned(),
-        false => meant.join(","),
+    let meant = match hops.as_slice() {
+        [] => Some("none".to_owned()),
+        hops => jump::write_jumps(hops),
     };
+    let meant = meant.ok_or("a jump host has a comma or # in its user, or none as its name")?;
     Ok((text.to_owned(), meant))
 }
 
@@ -377,8 +377,8 @@ fn algorithms(text: &str, family: Family) -> Result<Reading, String> {
         ));
     }
     let mut reading = Reading {
-        values: Vec::new(),
         notes,
+        ..Reading::default()
     };
     if !good.is_empty() {
         let meant = sign.into_iter().collect::<String>() + &good.join(",");

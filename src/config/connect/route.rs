@@ -136,7 +136,7 @@ impl<'a> Journey<'a> {
     fn stream(&mut self, resolved: &Resolved, through: Option<Vec<Hop>>) -> Result<Way, Error> {
         let mut through = match through {
             Some(through) => through,
-            None => resolved.jumps(),
+            None => resolved.jumps().to_vec(),
         };
         if let Some(last) = through.pop() {
             let hop = self.config.resolve_jump(&last, self.surroundings)?;
