@@ -302,6 +302,7 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
     let revoked = revoked::load(resolved)?;
     transport.configure(|options| {
         options.revoked_host_keys = revoked;
+        options.min_rsa_bits = policy::min_rsa_bits(resolved);
         options.fingerprint_hash = policy::hash_of(resolved);
         options.preferences = Some(lists);
         if resolved.is_yes("Compression") {

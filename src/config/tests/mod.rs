@@ -530,6 +530,10 @@ fn algorithms_that_are_not_there_are_told() {
     let resolved = resolve("MACs -hm\"some body\",foo*,a\\\"b\n", "host");
     assert_eq!(resolved.text("MACs"), Some("-foo*"));
     assert_eq!(resolved.remarks().len(), 2);
+    let resolved = resolve("CASignatureAlgorithms ssh-ed25519,ssh-rsa\n", "host");
+    assert_eq!(resolved.text("CASignatureAlgorithms"), Some("ssh-ed25519"));
+    assert_eq!(resolved.remarks().len(), 1);
+    assert!(fault("CASignatureAlgorithms ssh-ed25519-cert-v01@openssh.com").contains("none of"));
     assert!(fault("Ciphers nothing").contains("none of \"nothing\" is supported"));
     assert!(fault("Ciphers a,,b").contains("not a list"));
 }
@@ -558,6 +562,16 @@ Host other
         remarks,
         [("Frobnicate", 1), ("ControlMaster", 5), ("Protocol", 7)]
     );
+}
+
+#[test]
+fn short_rsa_keys_cannot_be_asked_for() {
+    for (bits, remarks) in [("1024", 1), ("2047", 1), ("2048", 0), ("4096", 0)] {
+        let resolved = resolve(&format!("RequiredRSASize {bits}\n"), "host");
+        assert_eq!(resolved.text("RequiredRSASize"), Some(bits));
+        assert_eq!(resolved.remarks().len(), remarks, "{bits}");
+    }
+    assert!(resolve("", "host").remarks().is_empty());
 }
 
 #[test]
