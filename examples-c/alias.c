@@ -123,8 +123,11 @@ static void add_options(ssh_config *config, const struct client_options *options
 {
     if (options->given_port != NULL)
         setting_add(config, "Port", options->given_port);
-    if (options->given_user != NULL)
-        setting_add(config, "User", options->given_user);
+    if (options->given_user != NULL) {
+        char *user = setting_literal(options->given_user);
+        setting_add(config, "User", user);
+        free(user);
+    }
     for (size_t i = 0; i < options->identity_count; i++)
         setting_add(config, "IdentityFile", options->identities[i]);
     if (options->host_key_alias != NULL)

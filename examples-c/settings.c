@@ -36,6 +36,20 @@ char *setting_of(const char *keyword, const char *value, const char *rest)
     return setting;
 }
 
+char *setting_literal(const char *value)
+{
+    char *literal = malloc(2 * strlen(value) + 1), *to = literal;
+    if (literal == NULL)
+        fail("out of memory");
+    for (; *value != '\0'; value++) {
+        if (*value == '%')
+            *to++ = '%';
+        *to++ = *value;
+    }
+    *to = '\0';
+    return literal;
+}
+
 void setting_add(ssh_config *config, const char *keyword, const char *value)
 {
     ssh_error *error = NULL;

@@ -12,6 +12,9 @@
  */
 char *setting_of(const char *keyword, const char *value, const char *rest);
 
+/* A value in which % stands for nothing else, where the option knows tokens; freed by the caller, and ends as above. */
+char *setting_literal(const char *value);
+
 /* Adds an option with one word to a configuration; ends the program when that cannot be. */
 void setting_add(ssh_config *config, const char *keyword, const char *value);
 

@@ -413,7 +413,7 @@ pub enum CertificateFault {
     #[error("its authority {0} is not trusted")]
     Authority(String),
     /// The authority used an algorithm that does not count.
-    #[error("its authority signed with {0}")]
+    #[error("its authority signed with {0}, which is not accepted")]
     Algorithm(String),
     /// The authority has not signed it.
     #[error("the signature of its authority is bad")]

@@ -45,6 +45,14 @@ static void set(struct options *options, const char *keyword, const char *value)
     add(options, setting_of(keyword, value, NULL));
 }
 
+/* Who is named by -l is meant as written. */
+static void set_user(struct options *options, const char *name)
+{
+    char *value = setting_literal(name);
+    set(options, "User", value);
+    free(value);
+}
+
 static void add_identity(struct options *options, const char *path)
 {
     struct stat about;
@@ -110,7 +118,7 @@ static const struct {
     const char *keyword, *value; /* NULL: what stands behind the letter */
 } plain[] = {
     /* Of these the first one counts, as of lines. */
-    {'l', "User", NULL}, {'P', "Tag", NULL}, {'p', "Port", NULL},
+    {'P', "Tag", NULL}, {'p', "Port", NULL},
 }, latest[] = {
     /* And of these the last one, whatever -o says. */
     {'4', "AddressFamily", "inet"},    {'6', "AddressFamily", "inet6"}, {'A', "ForwardAgent", "yes"},
@@ -190,6 +198,7 @@ static void take(struct options *options, struct counts *counts, int letter, cha
         counts->has_jump = true;
         set_rest(options, "ProxyJump", value);
         break;
+    case 'l': set_user(options, value); break;
     case 'O': refuse("-O", "connections are not shared with other programs, so there is nobody to command");
     case 'o': add(options, value); break;
     case 'Q': exit(list_algorithms(value));

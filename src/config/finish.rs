@@ -8,6 +8,7 @@ use super::settings::{Settings, Value, REKEY_SECONDS};
 use super::tokens::{self, Tokens, Variables};
 use super::walk::Walk;
 use super::Surroundings;
+use crate::codec::printable;
 use crate::error::Error;
 
 /// How an option is expanded.
@@ -48,7 +49,6 @@ static EXPANSIONS: &[Expansion] = &[
     expansion("LocalCommand", false, Some(ALL), false),
     expansion("KnownHostsCommand", false, Some(ALL), true),
     expansion("ProxyCommand", false, Some("hknpr"), false),
-    expansion("ProxyJump", false, Some("hknpr"), false),
     expansion("SetEnv", false, Some(ALL), true),
 ];
 
@@ -100,8 +100,9 @@ pub(super) fn finish(mut walk: Walk<'_>) -> Result<Resolved, Error> {
             .unwrap_or(walk.original_host),
     );
     expand_all(&mut walk, &tokens)?;
+    let jumps = expand_jumps(&mut walk.settings, &tokens)?;
     let host = walk.original_host.to_owned();
-    Ok(Resolved::new(host, walk.settings, walk.remarks))
+    Ok(Resolved::new(host, walk.settings, jumps, walk.remarks))
 }
 
 fn refuse_no_attempts(settings: &Settings) -> Result<(), Error> {
@@ -122,6 +123,9 @@ fn user(walk: &mut Walk<'_>, host: &str) -> Result<(), Error> {
         walk.settings.replace("User", vec![by_default(&name)]);
         return Ok(());
     };
+    if value.is_literal {
+        return Ok(());
+    }
     let tokens = walk.tokens(host).only("Ldhijklnpu");
     let variable = |name: &str| walk.surroundings.variable(name);
     let text = tokens::expand(&value.text, Some(&tokens), Some(&variable))
@@ -136,6 +140,7 @@ fn by_default(text: &str) -> Value {
         text: text.to_owned(),
         place: None,
         is_user: false,
+        is_literal: false,
     }
 }
 
@@ -264,6 +269,31 @@ fn expand_paths(walk: &mut Walk<'_>, tokens: &Tokens) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The hosts to go through, with tokens put in place in each name by itself: what they stand for may come from the
+/// destination, which is not to choose the way.
+fn expand_jumps(settings: &mut Settings, tokens: &Tokens) -> Result<Vec<Hop>, Error> {
+    let Some(value) = settings.all("ProxyJump").first().cloned() else {
+        return Ok(Vec::new());
+    };
+    let tokens = tokens.only("hknpr");
+    let hops = jump::parse_jumps(&value.text, &|port| port.parse().ok());
+    let mut hops = hops.map_err(|text| value.fault(text))?;
+    for hop in &mut hops {
+        for name in hop.user.iter_mut().chain([&mut hop.host]) {
+            *name = tokens::expand(name, Some(&tokens), None).map_err(|text| value.fault(text))?;
+        }
+    }
+    let text = jump::write_jumps(&hops).ok_or_else(|| {
+        let names: Vec<_> = hops.iter().map(Hop::to_string).collect();
+        let names = printable(names.join(" ").as_bytes(), 200);
+        value.fault(format!(
+            "what the tokens stand for makes \"{names}\" of it, which names no jump hosts; see where it comes from"
+        ))
+    })?;
+    settings.replace("ProxyJump", vec![Value { text, ..value }]);
+    Ok(hops)
 }
 
 /// The hop that leads to the host itself, as it is known so far.

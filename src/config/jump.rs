@@ -54,6 +54,15 @@ pub(super) fn parse_jumps(
     })
 }
 
+/// The text of hops; `None` where [`parse_jumps`] would not read just these again, since a name has a sign in it that
+/// stands between hops or ends them.
+pub(super) fn write_jumps(hops: &[Hop]) -> Option<String> {
+    let texts: Vec<_> = hops.iter().map(Hop::to_string).collect();
+    let text = texts.join(",");
+    let again = parse_jumps(&text, &|port| port.parse().ok());
+    (again.as_deref() == Ok(hops)).then_some(text)
+}
+
 /// Reads where to connect to, as it is given on a command line: the user stands before the last `@`, and a port is
 /// only taken from the form with `ssh://`.
 pub(super) fn parse_destination(text: &str, port_of: &dyn Fn(&str) -> Option<u16>) -> Option<Hop> {
@@ -241,6 +250,34 @@ mod tests {
         }
         assert!(jumps(&["a"; MAX_HOPS].join(",")).is_some());
         assert!(jumps(&["a"; MAX_HOPS + 1].join(",")).is_none());
+    }
+
+    #[test]
+    fn hops_that_read_otherwise_are_not_written() {
+        let hop = |user: &str, host: &str| Hop {
+            user: (!user.is_empty()).then(|| user.to_owned()),
+            host: host.to_owned(),
+            port: None,
+        };
+        let text = write_jumps(&[hop("a@b", "c"), hop("", "::1"), hop("x y", "none")]);
+        assert_eq!(text.as_deref(), Some("a@b@c,[::1],x y@none"));
+        for (user, host) in [
+            ("a,b", "c"),
+            ("a#", "c"),
+            ("", "none"),
+            ("", "a,b"),
+            ("", "a#b"),
+            ("", ""),
+            ("", "a@b"),
+            ("", "[a]"),
+            ("", "a/1"),
+            ("ssh://a", "b"),
+            ("a;b", "c"),
+            ("", "-c"),
+        ] {
+            assert_eq!(write_jumps(&[hop(user, host)]), None, "{user} {host}");
+        }
+        assert_eq!(write_jumps(&[hop("", "a"), hop("", "b,c")]), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     ProxyJump,
     Port,
     Number,
+    /// Bits of an RSA key.
+    RsaBits,
     /// Seconds. `none` sets nothing.
     Seconds,
     Rekey,
@@ -58,6 +60,8 @@ pub enum Family {
     Signature,
     /// PubkeyAcceptedAlgorithms, where security keys count too.
     UserSignature,
+    /// CASignatureAlgorithms: those that a certificate is signed with, which is no certificate's own.
+    AuthoritySignature,
 }
 
 /// Whether a keyword does what it says.
@@ -174,8 +178,11 @@ static KEYWORDS: &[Keyword] = &[
         "PubkeyAcceptedAlgorithms",
         Kind::Algorithms(Family::UserSignature),
     ),
-    unset("CASignatureAlgorithms", Kind::Algorithms(Family::Signature)),
-    of("RequiredRSASize", Kind::Number, "1024"),
+    unset(
+        "CASignatureAlgorithms",
+        Kind::Algorithms(Family::AuthoritySignature),
+    ),
+    of("RequiredRSASize", Kind::RsaBits, "1024"),
     // The server's key.
     of(
         "UserKnownHostsFile",

@@ -13,7 +13,8 @@ use super::settings::Reading;
 use super::tokens;
 use super::{ForwardKind, Surroundings};
 use crate::codec::printable;
-use crate::crypto::preferences;
+use crate::crypto::sign::rsa;
+use crate::crypto::{algorithms, preferences};
 
 /// Reads what a line sets.
 ///
@@ -38,9 +39,10 @@ pub(super) fn read(
         Kind::ProxyJump => return Ok(one(jumps(command(line), &port_of)?)),
         Kind::Port => one(port(arguments.next()?, &port_of)?),
         Kind::Number => one(a_number(arguments.next()?)?),
+        Kind::RsaBits => rsa_bits(arguments.next()?)?,
         Kind::Seconds => seconds(arguments.next()?)?,
         Kind::Rekey => rekey(&mut arguments)?,
-        Kind::Algorithms(family) => algorithms(arguments.next()?, family)?,
+        Kind::Algorithms(family) => list(arguments.next()?, family)?,
         Kind::Forward(kind) => one(a_forward(kind, &mut arguments, surroundings)?),
         Kind::Permit => all(permit(&mut arguments, &port_of)?),
         Kind::Escape => one(escape(arguments.next()?)?),
@@ -84,7 +86,7 @@ fn one(value: Written) -> Reading {
 fn all(values: Vec<Written>) -> Reading {
     Reading {
         values,
-        notes: Vec::new(),
+        ..Reading::default()
     }
 }
 
@@ -161,6 +163,20 @@ fn a_number(text: &str) -> Result<Written, String> {
     Ok((text.to_owned(), number.to_string()))
 }
 
+/// A number that is kept as it is, also where it asks for less than there is.
+fn rsa_bits(text: &str) -> Result<Reading, String> {
+    let (written, meant) = a_number(text)?;
+    let is_less = meant.parse().is_ok_and(|bits: u32| bits < rsa::MIN_BITS);
+    let note = || {
+        let least = rsa::MIN_BITS;
+        format!("RSA keys of less than {least} bits are not used in any case")
+    };
+    Ok(Reading {
+        notes: is_less.then(note).into_iter().collect(),
+        ..one((written, meant))
+    })
+}
+
 fn time(text: &str) -> Result<String, String> {
     let seconds = number::seconds(text).ok_or_else(|| {
         format!(
@@ -200,11 +216,11 @@ fn rekey(arguments: &mut Arguments<'_>) -> Result<Reading, String> {
 
 fn jumps(text: &str, port_of: &dyn Fn(&str) -> Option<u16>) -> Result<Written, String> {
     let hops = jump::parse_jumps(text, port_of)?;
-    let meant: Vec<_> = hops.iter().map(jump::Hop::to_string).collect();
-    let meant = match meant.is_empty() {
-        true => "none".to_owned(),
-        false => meant.join(","),
+    let meant = match hops.as_slice() {
+        [] => Some("none".to_owned()),
+        hops => jump::write_jumps(hops),
     };
+    let meant = meant.ok_or("a jump host has a comma or # in its user, or none as its name")?;
     Ok((text.to_owned(), meant))
 }
 
@@ -334,7 +350,7 @@ fn mask(text: &str) -> Result<Written, String> {
 }
 
 /// A list with the sign it may have, without the names that nothing here knows; those become notes.
-fn algorithms(text: &str, family: Family) -> Result<Reading, String> {
+fn list(text: &str, family: Family) -> Result<Reading, String> {
     let (sign, names) = match text.chars().next() {
         Some(sign @ ('+' | '-' | '^')) => (Some(sign), text.get(1..).unwrap_or_default()),
         _ => (None, text),
@@ -377,8 +393,8 @@ fn algorithms(text: &str, family: Family) -> Result<Reading, String> {
         ));
     }
     let mut reading = Reading {
-        values: Vec::new(),
         notes,
+        ..Reading::default()
     };
     if !good.is_empty() {
         let meant = sign.into_iter().collect::<String>() + &good.join(",");
@@ -394,5 +410,6 @@ fn known(family: Family) -> Vec<&'static str> {
         Family::Mac => preferences::known_mac(),
         Family::Signature => preferences::known_host_key(),
         Family::UserSignature => preferences::known_user_key(),
+        Family::AuthoritySignature => algorithms::user_signatures(),
     }
 }

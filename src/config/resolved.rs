@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::forward::{self, Forward, ForwardKind};
-use super::jump::{self, Hop};
+use super::jump::Hop;
 use super::keywords;
 use super::settings::{Settings, Value};
 use super::Place;
@@ -31,14 +31,21 @@ impl fmt::Display for Remark {
 pub struct Resolved {
     original_host: String,
     values: BTreeMap<&'static str, Vec<Value>>,
+    jumps: Vec<Hop>,
     remarks: Vec<Remark>,
 }
 
 impl Resolved {
-    pub(super) fn new(original_host: String, settings: Settings, remarks: Vec<Remark>) -> Self {
+    pub(super) fn new(
+        original_host: String,
+        settings: Settings,
+        jumps: Vec<Hop>,
+        remarks: Vec<Remark>,
+    ) -> Self {
         Resolved {
             original_host,
             values: settings.into_map(),
+            jumps,
             remarks,
         }
     }
@@ -110,9 +117,8 @@ impl Resolved {
     }
 
     /// The hosts to go through, first one first.
-    pub fn jumps(&self) -> Vec<Hop> {
-        let text = self.text("ProxyJump").unwrap_or("none");
-        jump::parse_jumps(text, &|port| port.parse().ok()).unwrap_or_default()
+    pub fn jumps(&self) -> &[Hop] {
+        &self.jumps
     }
 
     /// What is to be forwarded.

@@ -25,6 +25,8 @@ pub struct Value {
     pub place: Option<Place>,
     /// Whether a file of the user's says so.
     pub(super) is_user: bool,
+    /// Whether it is meant as it is written, without tokens and variables.
+    pub(super) is_literal: bool,
 }
 
 impl Value {
@@ -45,6 +47,8 @@ pub(super) struct Reading {
     pub values: Vec<(String, String)>,
     /// What could not be taken of them.
     pub notes: Vec<String>,
+    /// Whether they are meant as they are written.
+    pub is_literal: bool,
 }
 
 impl Reading {
@@ -85,6 +89,7 @@ impl Settings {
             text: text.to_owned(),
             place,
             is_user: false,
+            is_literal: false,
         };
         self.0.insert(name, vec![value]);
     }
@@ -109,6 +114,7 @@ impl Settings {
             text: text.clone(),
             place: Some(place.clone()),
             is_user,
+            is_literal: reading.is_literal,
         });
         match keyword.kind {
             Kind::File => self.add(keyword.name, values, MAX_FILES, |a, b| {

@@ -107,7 +107,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What the destination says, unless an option says otherwise.
+    /// What the destination says, unless an option says otherwise. It often comes from elsewhere, so that nothing in it is
+    /// expanded, by ssh neither.
     fn destination(&mut self, wanted: &Hop) -> Result<(), Error> {
         let place = Place {
             file: "the destination".into(),
@@ -120,7 +121,8 @@ impl Walk<'_> {
             };
             let reading = Reading {
                 values: vec![(value.clone(), value.clone())],
-                notes: Vec::new(),
+                is_literal: true,
+                ..Reading::default()
             };
             let taken = self.settings.take(keyword, &reading, &place, true);
             taken.map_err(|text| place.fault(text))?;

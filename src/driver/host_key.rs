@@ -1,6 +1,6 @@
 //! The server's host key (client): shown, judged, asked about, accepted.
 //!
-//! What is revoked is refused first. Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
+//! What is revoked, or too short, is refused first. Who may say yes, in this order: an expected key, the explicit choice to trust any, the judge that was set (known
 //! hosts), the application. The judge reads files, so it runs on the callback pool like the application's callbacks.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::serving::{Phase, Serving};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::error::{Error, HostKeyFault};
-use crate::keys::{fingerprint, PublicKey, ShownKey};
+use crate::keys::{PublicKey, ShownKey};
 
 /// What a judge says.
 pub enum Judged {
@@ -126,14 +126,10 @@ impl Serving {
             // A rekey: the transport layer has seen that it is the same key.
             return;
         }
-        if let Err(fault) = self.options.check_revoked(&shown) {
+        if let Err(fault) = self.options.check_host_key(&shown) {
             // The end is not made under this lock.
             self.host_key = HostKeyState::Asked(shown.key.clone());
             let ended = Arc::clone(shared);
-            let fault = HostKeyFault::Revoked {
-                found: fingerprint(shown.key.blob(), self.options.fingerprint_hash),
-                fault: Box::new(fault),
-            };
             let job = Box::new(move || ended.host_key_judged(shown, Ok(Judged::Refuse(fault))));
             return self.push_job(shared, job);
         }

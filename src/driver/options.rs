@@ -8,10 +8,13 @@ use super::user_keys::UserKeys;
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
 use crate::crypto::algorithms::{self, name::SSH_RSA, Preferences};
+use crate::crypto::sign::rsa;
 use crate::endpoint::ServiceConfig;
-use crate::error::CertificateFault;
+use crate::error::HostKeyFault;
 use crate::kex::Moduli;
-use crate::keys::{FingerprintHash, PrivateKey, PublicKey, RevocationList, ShownKey};
+use crate::keys::{
+    fingerprint, FingerprintHash, KeyKind, PrivateKey, PublicKey, RevocationList, ShownKey,
+};
 use crate::messages::Role;
 use crate::packet::RekeyLimits;
 use crate::transport::TransportConfig;
@@ -33,6 +36,8 @@ pub struct TransportOptions {
     pub host_key_judge: Option<Arc<dyn HostKeyJudge>>,
     /// Client: host keys, authorities and certificates that are accepted by nothing and nobody.
     pub revoked_host_keys: Vec<Arc<RevocationList>>,
+    /// Client: the bits that a host key of RSA has at least, alone or in a certificate.
+    pub min_rsa_bits: u32,
     /// Client: how people are told of host keys that are not accepted.
     pub fingerprint_hash: FingerprintHash,
     /// Groups for `diffie-hellman-group-exchange-*` (server).
@@ -74,6 +79,7 @@ impl Default for TransportOptions {
             insecure_accept_any_host_key: false,
             host_key_judge: None,
             revoked_host_keys: Vec::new(),
+            min_rsa_bits: rsa::MIN_BITS,
             fingerprint_hash: FingerprintHash::Sha256,
             moduli: None,
             rekey: RekeyLimits::default(),
@@ -96,10 +102,20 @@ impl Default for TransportOptions {
 }
 
 impl TransportOptions {
-    /// Client: whether a server may show this key.
-    pub(crate) fn check_revoked(&self, shown: &ShownKey) -> Result<(), CertificateFault> {
+    /// Client: whether a server may show this key, whoever accepts it.
+    pub(crate) fn check_host_key(&self, shown: &ShownKey) -> Result<(), HostKeyFault> {
+        let found = || fingerprint(shown.key.blob(), self.fingerprint_hash);
+        let (bits, least) = (shown.key.bits(), self.min_rsa_bits);
+        if shown.key.kind() == KeyKind::Rsa && bits < least {
+            let found = found();
+            return Err(HostKeyFault::TooShort { found, bits, least });
+        }
         let mut lists = self.revoked_host_keys.iter();
-        lists.try_for_each(|list| list.check(shown))
+        let checked = lists.try_for_each(|list| list.check(shown));
+        checked.map_err(|fault| HostKeyFault::Revoked {
+            found: found(),
+            fault: Box::new(fault),
+        })
     }
 
     /// Server: the host keys that clients are told of.
@@ -168,6 +184,50 @@ impl TransportOptions {
             server_auth,
             signature_algorithms: self.user_signatures(Role::Client),
             connection: self.connection.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::random::SystemRandom;
+    use crate::keys::certificate::{CertificateDraft, CertificateKind};
+
+    #[test]
+    fn rsa_keys_are_as_long_as_is_wanted() {
+        let key = |kind| PrivateKey::generate(kind, 2048, &mut SystemRandom).unwrap();
+        let (rsa, other) = (key(KeyKind::Rsa), key(KeyKind::Ed25519));
+        let certified = |key: &PrivateKey, authority: &PrivateKey| {
+            let mut draft = CertificateDraft::new(CertificateKind::Host, key.public().clone());
+            draft.add_principal("host").unwrap();
+            let certificate = draft.sign(authority, None, &mut SystemRandom).unwrap();
+            key.with_certificate(certificate).unwrap().shown()
+        };
+        // (what is shown, whether it has to do with the length)
+        let keys = [
+            (rsa.shown(), true),
+            (certified(&rsa, &other), true),
+            (other.shown(), false),
+            // As for ssh, it is the host's key that counts.
+            (certified(&other, &rsa), false),
+        ];
+        for (shown, is_rsa) in keys {
+            let check = |min_rsa_bits| {
+                let options = TransportOptions {
+                    min_rsa_bits,
+                    ..TransportOptions::default()
+                };
+                options.check_host_key(&shown)
+            };
+            assert_eq!(check(2048), Ok(()));
+            let fault = HostKeyFault::TooShort {
+                found: rsa.public().fingerprint(),
+                bits: 2048,
+                least: 2049,
+            };
+            let expected = if is_rsa { Err(fault) } else { Ok(()) };
+            assert_eq!(check(2049), expected);
         }
     }
 }

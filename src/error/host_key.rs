@@ -43,6 +43,16 @@ pub enum HostKeyFault {
         /// What is revoked.
         fault: Box<CertificateFault>,
     },
+    /// It is an RSA key that is too short.
+    #[error("the RSA key {found} has {bits} bits, {least} is the least (RequiredRSASize)")]
+    TooShort {
+        /// Fingerprint of the key.
+        found: String,
+        /// How long it is.
+        bits: u32,
+        /// How long it would have to be.
+        least: u32,
+    },
     /// It was let pass although another one is known, and that does not go for what was asked.
     #[error(
         "it is not the known one. StrictHostKeyChecking=no lets it pass for commands and files, not to forward a port, \

@@ -160,7 +160,8 @@ pub unsafe extern "C" fn ssh_config_set_exec_callback(
 ///
 /// @param config       the configuration
 /// @param destination  `[user@]host` or `ssh://[user@]host[:port]`, where host is a name, an address or an alias. A user
-///                     and a port given here go before all files, and behind the options.
+///                     and a port given here go before all files, and behind the options. The user is meant as it is
+///                     written: `%` and `$` in it stand for nothing else, as for ssh.
 /// @param error        receives the detail, or NULL: SSH_ERR_CONFIG with file, line and what to do, SSH_ERR_IO,
 ///                     SSH_ERR_INVALID_ARG for what is no destination
 /// @return what holds, freed with ssh_config_host_free(), or NULL. Any thread; reads the files that are included, and the

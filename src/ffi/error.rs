@@ -107,6 +107,7 @@ fn details(error: &Error) -> Details {
             d.expected = Some(c_string(found));
             d.found = Some(c_string(found));
         }
+        Error::HostKey(HostKeyFault::TooShort { found, .. }) => d.found = Some(c_string(found)),
         Error::HostKey(HostKeyFault::Known(fault)) => {
             d.expected = (!fault.expected.is_empty()).then(|| c_string(&fault.expected));
             d.found = Some(c_string(&fault.found));

@@ -123,7 +123,7 @@ pub(super) fn ssh_config(data: &[u8]) {
     }
     look(&resolved);
     for hop in resolved.jumps() {
-        let _ = config.resolve_jump(&hop, &machine).map(|hop| look(&hop));
+        let _ = config.resolve_jump(hop, &machine).map(|hop| look(&hop));
     }
     reads_back(&resolved, &destination, &machine);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::PrivateKey;
 use crate::codec::Reader;
+use crate::crypto::sign::rsa;
 use crate::error::{Error, KeyFault};
 
 /// Signs with a private key that is somewhere else: an agent, a hardware token, another machine. It may take its time,
@@ -205,6 +206,13 @@ impl Credential {
         self.inner.is_rsa
     }
 
+    /// The bits of the modulus, for RSA alone, which may be fewer than this library signs with itself; 0 where there is
+    /// none to be read.
+    pub fn rsa_bits(&self) -> Option<u32> {
+        self.is_rsa()
+            .then(|| rsa_modulus(self.blob()).map_or(0, rsa::bit_len))
+    }
+
     /// Whether a signature may take long, and must not be made where others would wait.
     pub fn signs_elsewhere(&self) -> bool {
         match &self.inner.holder {
@@ -234,6 +242,17 @@ impl Credential {
             }
         }
     }
+}
+
+/// The modulus in the blob of an RSA key (RFC 4253 §6.6), or of a certificate, which has a nonce before it (OpenSSH,
+/// PROTOCOL.certkeys).
+fn rsa_modulus(blob: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(blob);
+    if reader.text().ok()? != "ssh-rsa" {
+        reader.string().ok()?;
+    }
+    reader.mpint().ok()?;
+    reader.mpint().ok()
 }
 
 impl From<PrivateKey> for Credential {
@@ -281,6 +300,34 @@ mod tests {
         assert!(credential.limited(&["rsa-sha2-256"]).unwrap().is_rsa());
         assert!(limited.sign("rsa-sha2-256", b"data").is_ok());
         assert!(credential.limited(&["ssh-ed25519"]).is_none());
+    }
+
+    #[test]
+    fn rsa_keys_tell_how_long_they_are() {
+        struct Nobody;
+        impl ExternalSigner for Nobody {
+            fn sign(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, Error> {
+                Err(KeyFault::Signing.into())
+            }
+        }
+        let bits = |blob: &[u8]| Credential::new(blob, Arc::new(Nobody)).unwrap().rsa_bits();
+        let numbers = |modulus: &[u8]| {
+            Writer::collect(|w| {
+                w.string("ssh-rsa").mpint(&[3]).mpint(modulus);
+            })
+        };
+        assert_eq!(bits(&numbers(&[0xff; 128])), Some(1024));
+        assert_eq!(bits(&numbers(&[1; 128])), Some(1017));
+        assert_eq!(bits(&numbers(&[0xff; 128])[..40]), Some(0));
+        let certificate = Writer::collect(|w| {
+            w.string("ssh-rsa-cert-v01@openssh.com").string("nonce");
+            w.mpint(&[3]).mpint(&[0xff; 384]).string("and so on");
+        });
+        assert_eq!(bits(&certificate), Some(3072));
+        let rsa = PrivateKey::generate(KeyKind::Rsa, 2048, &mut TestRandom).unwrap();
+        assert_eq!(Credential::from(rsa).rsa_bits(), Some(2048));
+        let other = PrivateKey::generate(KeyKind::Ed25519, 0, &mut TestRandom).unwrap();
+        assert_eq!(Credential::from(other).rsa_bits(), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Hashing, Host, Judgement, KnownHosts, Verdict};
+use crate::crypto::algorithms;
 use crate::driver::sync::Mutex;
 use crate::driver::{unix_time, HostKeyChange, HostKeyJudge, Judged, KeyUpdates};
 use crate::error::{Error, HostKeyFault};
@@ -15,6 +16,8 @@ pub struct Attached {
     host: Host,
     /// That of fingerprints in faults.
     hash: FingerprintHash,
+    /// Those that authorities may have signed with.
+    algorithms: Vec<&'static str>,
     /// A leaf.
     judgement: Mutex<Option<Judgement>>,
 }
@@ -26,6 +29,7 @@ impl Attached {
             known,
             host,
             hash: FingerprintHash::Sha256,
+            algorithms: algorithms::user_signatures(),
             judgement: Mutex::new(None),
         }
     }
@@ -33,6 +37,11 @@ impl Attached {
     /// The same, whose faults have fingerprints by this hash.
     pub fn with_hash(self, hash: FingerprintHash) -> Self {
         Attached { hash, ..self }
+    }
+
+    /// The same, for which certificates count that were signed with one of these algorithms, of those that count at all.
+    pub fn with_authority_algorithms(self, algorithms: Vec<&'static str>) -> Self {
+        Attached { algorithms, ..self }
     }
 
     /// What follows from the certificate alone; `None` where its authority is unknown, so that the key must do.
@@ -50,8 +59,9 @@ impl Attached {
                     now: unix_time(),
                     address: None,
                 };
+                let checked = certificate.check_algorithm(&self.algorithms);
                 // Whoever is known to be the authority of a host has the last word on its keys.
-                match certificate.check(&wanted) {
+                match checked.and_then(|()| certificate.check(&wanted)) {
                     Ok(_) => Judged::Accept,
                     Err(fault) => Judged::Refuse(HostKeyFault::Certificate {
                         host: self.host.name().to_owned(),
@@ -118,7 +128,7 @@ impl HostKeyJudge for Attached {
 mod tests {
     use super::*;
     use crate::crypto::random::SystemRandom;
-    use crate::error::KnownKeys;
+    use crate::error::{CertificateFault, KnownKeys};
     use crate::keys::certificate::CertificateDraft;
     use crate::keys::{Certificate, KeyKind, PrivateKey};
 
@@ -201,6 +211,37 @@ mod tests {
             let bad = draft.sign(&authority, None, &mut SystemRandom).unwrap();
             let judged = judged(&known, &host, bad);
             assert!(matches!(judged, Judged::Refuse(_)), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn authorities_sign_with_what_is_accepted() {
+        let (host, authority) = (key(), key());
+        let known = Arc::new(KnownHosts::default());
+        let lines = format!(
+            "@cert-authority {}{}",
+            line("host", &authority),
+            line("host", &host)
+        );
+        known.add_text(lines.as_bytes()).unwrap();
+        let shown = ShownKey {
+            key: host.public().clone(),
+            certificate: Some(certify(&host, &authority, |_| {})),
+        };
+        for (algorithms, accepted) in [
+            (vec!["rsa-sha2-512", "ssh-ed25519"], true),
+            (vec!["rsa-sha2-512"], false),
+            (vec![], false),
+        ] {
+            let attached = Attached::new(Arc::clone(&known), Host::new("host", 22).unwrap())
+                .with_authority_algorithms(algorithms);
+            let fault = match attached.judge(&shown).unwrap() {
+                Judged::Accept => None,
+                Judged::Refuse(HostKeyFault::Certificate { fault, .. }) => Some(*fault),
+                _ => panic!("neither accepted nor refused"),
+            };
+            let expected = CertificateFault::Algorithm("ssh-ed25519".to_owned());
+            assert_eq!(fault, (!accepted).then_some(expected));
         }
     }
 

@@ -6,8 +6,10 @@
 #define MOST 64
 
 static char folder[] = "/tmp/sshwire-connect-XXXXXX";
-static char config_path[64], known_path[64], key_path[64], plain_path[64];
-static ssh_server *servers[3];
+static char config_path[64], known_path[64], key_path[64], plain_path[64], rsa_path[64];
+static ssh_server *servers[5];
+/* The authority of the last server's certificate. */
+static char *authority;
 static ssh_transport *served[MOST];
 static ssh_event *started[MOST];
 static atomic_int served_count, asked_keys, asked_passphrases, asked_passwords, asked_codes;
@@ -126,6 +128,41 @@ static ssh_server *code_server_new(void)
     ssh_key_free(key);
     CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE, ask_for_code, NULL, NULL), SSH_OK);
     CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_INTERACTIVE_ANSWERS, check_code, NULL, NULL), SSH_OK);
+    return server;
+}
+
+/* One with an RSA key of 2048 bits. */
+static ssh_server *rsa_server_new(void)
+{
+    ssh_error *error = NULL;
+    ssh_server *server = ssh_server_new();
+    ssh_key *key = ssh_key_load_file(rsa_path, NULL, &error);
+    CHECK_OK(ssh_server_add_key(server, key), error);
+    ssh_key_free(key);
+    CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_PASSWORD, check_password, NULL, NULL), SSH_OK);
+    return server;
+}
+
+/* One with a certificate for "there", signed by an RSA key. */
+static ssh_server *certified_server_new(void)
+{
+    ssh_error *error = NULL;
+    ssh_server *server = ssh_server_new();
+    ssh_key *signer = ssh_key_load_file(rsa_path, NULL, &error);
+    ssh_key *key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, &error);
+    ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_HOST, key);
+    CHECK_STATUS(ssh_certificate_add_principal(draft, "there"), SSH_OK);
+    ssh_certificate *certificate = ssh_certificate_sign(draft, signer, NULL, &error);
+    ssh_key *shown = ssh_key_with_certificate(key, certificate, &error);
+    CHECK_OK(ssh_server_add_key(server, shown), error);
+    authority = ssh_key_public_line(signer, NULL);
+    CHECK(authority != NULL);
+    ssh_key_free(shown);
+    ssh_certificate_free(certificate);
+    ssh_certificate_free(draft);
+    ssh_key_free(key);
+    ssh_key_free(signer);
+    CHECK_STATUS(ssh_server_set_callback(server, SSH_REQUEST_AUTH_PASSWORD, check_password, NULL, NULL), SSH_OK);
     return server;
 }
 
@@ -329,6 +366,40 @@ static void keys(void)
     CHECK(atomic_load(&asked_passwords) == before);
 }
 
+/* RequiredRSASize, for the server's key and for the user's. */
+static void sizes(void)
+{
+    char lines[256];
+    which = 3;
+    fails("HostKeyAlias rsa\nRequiredRSASize 3072\n", "there", true, SSH_ERR_HOSTKEY, "has 2048 bits, 3072 is the least");
+    fails("HostKeyAlias rsa\nRequiredRSASize 3072\nStrictHostKeyChecking no\n", "there", true, SSH_ERR_HOSTKEY, "2048");
+    reaches("HostKeyAlias rsa\nRequiredRSASize 2048\n", "there");
+    fails("HostKeyAlias rsa\nRequiredRSASize 2049\n", "there", true, SSH_ERR_HOSTKEY, "2049 is the least");
+    which = 0;
+    const char *format = "BatchMode yes\nRequiredRSASize %d\nIdentityFile %s\n";
+    snprintf(lines, sizeof lines, format, 1024, rsa_path);
+    reaches(lines, "there");
+    snprintf(lines, sizeof lines, format, 3072, rsa_path);
+    fails(lines, "there", true, SSH_ERR_AUTH, "is not used: it has 2048 bits, 3072 is the least (RequiredRSASize)");
+    snprintf(lines, sizeof lines, format, 16384, plain_path);
+    reaches(lines, "there");
+}
+
+static void authorities(void)
+{
+    char text[1024];
+    which = 4;
+    snprintf(text, sizeof text, "@cert-authority there %s\n", authority);
+    write_file(known_path, text);
+    reaches("StrictHostKeyChecking yes\n", "there");
+    reaches("StrictHostKeyChecking yes\nCASignatureAlgorithms rsa-sha2-512\n", "there");
+    fails("CASignatureAlgorithms ssh-ed25519\n", "there", true, SSH_ERR_HOSTKEY, "its authority signed with rsa-sha2-512");
+    fails("CASignatureAlgorithms -rsa-*\nStrictHostKeyChecking no\n", "there", true, SSH_ERR_HOSTKEY,
+          "its authority signed with rsa-sha2-512");
+    unlink(known_path);
+    which = 0;
+}
+
 static void ways(void)
 {
     fails("ProxyCommand broken\n", "there", true, SSH_ERR_CALLBACK, "ProxyCommand");
@@ -368,26 +439,35 @@ int main(void)
     snprintf(known_path, sizeof known_path, "%s/known", folder);
     snprintf(key_path, sizeof key_path, "%s/key", folder);
     snprintf(plain_path, sizeof plain_path, "%s/plain", folder);
+    snprintf(rsa_path, sizeof rsa_path, "%s/rsa", folder);
     ssh_key *key = ssh_key_generate(SSH_KEY_ED25519, 0, NULL, &error);
     CHECK_OK(ssh_key_save_file(key, key_path, SSH_KEY_FORMAT_OPENSSH, passphrase, &error), error);
     CHECK_OK(ssh_key_save_file(key, plain_path, SSH_KEY_FORMAT_OPENSSH, NULL, &error), error);
     ssh_key_free(key);
+    key = ssh_key_generate(SSH_KEY_RSA, 2048, NULL, &error);
+    CHECK_OK(ssh_key_save_file(key, rsa_path, SSH_KEY_FORMAT_OPENSSH, NULL, &error), error);
+    ssh_key_free(key);
     for (int i = 0; i < 2; i++)
         servers[i] = server_new();
     servers[2] = code_server_new();
+    servers[3] = rsa_server_new();
+    servers[4] = certified_server_new();
     known_hosts();
     passwords();
     codes();
     keys();
+    sizes();
     ways();
     endings();
+    authorities();
     for (int i = 0; i < atomic_load(&served_count); i++) {
         ssh_transport_free(served[i]);
         ssh_event_free(started[i]);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         ssh_server_free(servers[i]);
-    char *paths[] = {config_path, known_path, key_path, plain_path};
+    ssh_memory_free(authority);
+    char *paths[] = {config_path, known_path, key_path, plain_path, rsa_path};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         unlink(paths[i]);
     rmdir(folder);

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::need;
-use crate::peers::{path, Rig};
+use crate::peers::{path, peer, program, Rig};
 use crate::process::{run, LIMIT};
 
 /// Says whether there is a terminal, after it has taken its line: what a terminal echoes of the input shows only while
@@ -103,6 +103,26 @@ fn the_same_output_and_status() {
         }
     }
     assert!(wrong.is_empty(), "(words, ours, theirs): {wrong:#?}");
+}
+
+/// Who stands on the command line is meant as written, however it is given.
+#[test]
+fn the_user_of_the_command_line_is_not_expanded() {
+    need!("SSH");
+    for arguments in [
+        &["-l", "%l", "host"][..],
+        &["-l", "a%%b", "host"],
+        &["a%%b@host"],
+        &["ssh://%25l@host"],
+    ] {
+        let [ours, theirs] = [Command::new(program("ssh")), peer("SSH")].map(|mut command| {
+            command.args(["-F", "none", "-G"]).args(arguments);
+            let text = run(&mut command, b"", LIMIT).expect_code(0).text();
+            let user = text.lines().find(|line| line.starts_with("user "));
+            user.expect("the user").to_owned()
+        });
+        assert_eq!(ours, theirs, "{arguments:?}");
+    }
 }
 
 /// -v and -q: the last one says how much is shown.

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::identity::{self, shown, Identity};
 use super::login::{Login, Step, ATTEMPT};
-use super::offers::{not_allowed, Material, Offer, Offered};
+use super::offers::{Accepted, Material, Offer, Offered};
 use super::place::{self, AgentPlace};
+use super::policy;
 use super::sealed::Sealed;
 use crate::agent::{concerns_the_key, AgentSession, Constraints};
 use crate::auth::ClientMethod;
@@ -21,7 +22,7 @@ use crate::keys::Credential;
 #[derive(Default)]
 pub(super) struct Keys {
     offers: std::vec::IntoIter<Offer>,
-    algorithms: Vec<&'static str>,
+    accepted: Accepted,
     /// Ends with the login; its keys do not sign without it.
     agent: Option<AgentSession>,
     /// How many the server has been asked about.
@@ -29,7 +30,7 @@ pub(super) struct Keys {
 }
 
 /// The names of algorithms that users' keys may be shown under.
-pub(super) fn accepted(resolved: &Resolved) -> Result<Vec<&'static str>, Error> {
+fn algorithms(resolved: &Resolved) -> Result<Vec<&'static str>, Error> {
     let usual = preferences::default_user_key();
     let keyword = "PubkeyAcceptedAlgorithms";
     let Some(value) = resolved.values(keyword).and_then(<[_]>::first) else {
@@ -139,21 +140,27 @@ impl Login<'_> {
             }
             Err(error) => return Err(error),
         };
-        let names = self.keys.as_ref().map(|keys| keys.algorithms.as_slice());
-        let limited = key.limited(names.unwrap_or_default());
-        if limited.is_none() {
-            self.note(not_allowed(&offer.label));
+        let keys = self.keys.as_ref();
+        let keys = keys.ok_or(Error::Bug("a key of none that were gathered"))?;
+        match keys.accepted.limit(&key, &offer.label) {
+            Ok(limited) => Ok(Some(limited)),
+            Err(note) => {
+                self.note(note);
+                Ok(None)
+            }
         }
-        Ok(limited)
     }
 
     /// Finds out what there is. The files of keys are read, and none is opened.
     fn gather(&mut self) -> Result<Keys, Error> {
-        let algorithms = accepted(self.resolved)?;
+        let accepted = Accepted {
+            algorithms: algorithms(self.resolved)?,
+            min_rsa_bits: policy::min_rsa_bits(self.resolved),
+        };
         let mut notes = Vec::new();
         let mut material = Material {
             identities_only: self.resolved.is_yes("IdentitiesOnly"),
-            algorithms: algorithms.clone(),
+            accepted: accepted.clone(),
             ..Material::default()
         };
         for value in self.resolved.values("CertificateFile").unwrap_or_default() {
@@ -190,7 +197,7 @@ impl Login<'_> {
             .for_each(|note| self.note(note));
         Ok(Keys {
             offers: offers.into_iter(),
-            algorithms,
+            accepted,
             agent,
             tried: 0,
         })

@@ -20,8 +20,35 @@ pub(super) struct Material {
     pub(super) held: Vec<Held>,
     /// Whether only those count that files are named for.
     pub(super) identities_only: bool,
-    /// The names of algorithms that keys may be shown under, the best first.
+    /// Which of them may be shown.
+    pub(super) accepted: Accepted,
+}
+
+/// What a key must be to be shown.
+#[derive(Clone, Default)]
+pub(super) struct Accepted {
+    /// The names of algorithms that it may be shown under, the best first.
     pub(super) algorithms: Vec<&'static str>,
+    /// The bits that one of RSA has at least.
+    pub(super) min_rsa_bits: u32,
+}
+
+impl Accepted {
+    /// The key as it may be shown.
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub(super) fn limit(&self, key: &Credential, label: &str) -> Result<Credential, String> {
+        let least = self.min_rsa_bits;
+        if let Some(bits) = key.rsa_bits().filter(|bits| *bits < least) {
+            return Err(format!(
+                "{label} is not used: it has {bits} bits, {least} is the least (RequiredRSASize)"
+            ));
+        }
+        key.limited(&self.algorithms).ok_or_else(|| {
+            format!("{label} is not used: PubkeyAcceptedAlgorithms leaves none of its algorithms")
+        })
+    }
 }
 
 /// A key to be offered.
@@ -61,7 +88,7 @@ impl Material {
     /// what is in files, a key before the certificate beside it.
     pub(super) fn into_offers(self) -> (Vec<Offer>, Vec<String>) {
         let mut list = List {
-            algorithms: self.algorithms.clone(),
+            accepted: self.accepted.clone(),
             ..List::default()
         };
         for (path, certificate) in &self.certificates {
@@ -227,7 +254,7 @@ impl Offer {
 /// What was made so far.
 #[derive(Default)]
 struct List {
-    algorithms: Vec<&'static str>,
+    accepted: Accepted,
     offers: Vec<Offer>,
     notes: Vec<String>,
     seen: HashSet<Vec<u8>>,
@@ -238,24 +265,19 @@ impl List {
         self.notes.push(note);
     }
 
-    /// Takes a key in, unless it was there before or may not be shown under any name.
+    /// Takes a key in, unless it was there before or may not be shown.
     fn push(&mut self, mut offer: Offer) {
         if let Offered::Known(credential) = offer.key {
             if !self.seen.insert(credential.blob().to_vec()) {
                 return;
             }
-            match credential.limited(&self.algorithms) {
-                Some(credential) => offer.key = Offered::Known(credential),
-                None => return self.note(not_allowed(&offer.label)),
+            match self.accepted.limit(&credential, &offer.label) {
+                Ok(credential) => offer.key = Offered::Known(credential),
+                Err(note) => return self.note(note),
             }
         }
         self.offers.push(offer);
     }
-}
-
-/// Why a key is left out.
-pub(super) fn not_allowed(label: &str) -> String {
-    format!("{label} is not used: PubkeyAcceptedAlgorithms leaves none of its algorithms")
 }
 
 #[cfg(test)]
@@ -325,8 +347,15 @@ mod tests {
 
     fn all() -> Material {
         Material {
-            algorithms: default_user_key(),
+            accepted: accepted(default_user_key()),
             ..Material::default()
+        }
+    }
+
+    fn accepted(algorithms: Vec<&'static str>) -> Accepted {
+        Accepted {
+            algorithms,
+            min_rsa_bits: 2048,
         }
     }
 
@@ -479,7 +508,7 @@ mod tests {
         let rsa = PrivateKey::load(&fixture("rsa.openssh"), None).unwrap();
         let material = Material {
             identities: vec![file("a", &key()), file("b", &rsa)],
-            algorithms: vec!["rsa-sha2-256", "rsa-sha2-512"],
+            accepted: accepted(vec!["rsa-sha2-256", "rsa-sha2-512"]),
             ..all()
         };
         let (offers, notes) = material.into_offers();
@@ -491,5 +520,45 @@ mod tests {
             .collect();
         assert_eq!(names, ["rsa-sha2-256", "rsa-sha2-512"]);
         assert!(notes[0].contains("PubkeyAcceptedAlgorithms"), "{notes:?}");
+    }
+
+    #[test]
+    fn rsa_keys_that_are_too_short_are_left_out() {
+        let rsa = PrivateKey::load(&fixture("rsa.openssh"), None).unwrap();
+        let bits = rsa.public().bits();
+        let other = key();
+        let certified = certificate(rsa.public());
+        let offers = |min_rsa_bits| {
+            let material = Material {
+                certificates: vec![("certificate".to_owned(), certified.clone())],
+                identities: vec![file("other", &other), file("rsa", &rsa)],
+                accepted: Accepted {
+                    min_rsa_bits,
+                    ..accepted(default_user_key())
+                },
+                ..all()
+            };
+            material.into_offers()
+        };
+        let (all, notes) = offers(bits);
+        assert_eq!(labels(&all), ["certificate", "other", "rsa"]);
+        assert_eq!(notes, [""; 0]);
+        let (left, notes) = offers(bits + 1);
+        assert_eq!(labels(&left), ["other"]);
+        for (note, label) in notes.iter().zip(["certificate", "rsa"]) {
+            let why = format!("{label} is not used: it has {bits} bits, ");
+            assert!(note.starts_with(&why), "{note}");
+        }
+        assert_eq!(notes.len(), 2);
+        // An agent may have shorter ones than could be read from a file.
+        let blob = crate::codec::Writer::collect(|w| {
+            w.string("ssh-rsa").mpint(&[3]).mpint(&[0xff; 128]);
+        });
+        let material = Material {
+            held: vec![held(&blob, &rsa, "short")],
+            ..self::all()
+        };
+        let (offers, notes) = material.into_offers();
+        assert!(offers.is_empty() && notes[0].contains("it has 1024 bits"));
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::update_host_keys;
 use crate::config::Resolved;
+use crate::crypto::algorithms::{self, apply};
+use crate::crypto::sign::rsa;
 use crate::driver::{HostKeyChange, HostKeyJudge, Judged, KeyUpdates, TransportOptions};
 use crate::error::Error;
 use crate::keys::{FingerprintHash, PublicKey, ShownKey};
@@ -30,6 +32,25 @@ pub(super) fn hash_of(resolved: &Resolved) -> FingerprintHash {
         Some("md5") => FingerprintHash::Md5,
         _ => FingerprintHash::Sha256,
     }
+}
+
+/// The bits that RSA keys of hosts and of the user have at least: RequiredRSASize, which can ask for more than is wanted in
+/// any case, and not for less.
+pub(super) fn min_rsa_bits(resolved: &Resolved) -> u32 {
+    let required = resolved.number("RequiredRSASize").unwrap_or(0);
+    u32::try_from(required)
+        .unwrap_or(u32::MAX)
+        .max(rsa::MIN_BITS)
+}
+
+/// What authorities may have signed certificates of hosts with: CASignatureAlgorithms.
+fn authority_algorithms(resolved: &Resolved) -> Result<Vec<&'static str>, Error> {
+    let usual = algorithms::user_signatures();
+    let values = resolved.values("CASignatureAlgorithms");
+    let Some(value) = values.and_then(<[_]>::first) else {
+        return Ok(usual);
+    };
+    apply(&usual, &usual, &value.text).map_err(|unknown| value.fault(unknown.to_string()))
 }
 
 /// The judge of one transport's host key.
@@ -77,7 +98,9 @@ impl Policy {
         };
         Ok(Policy(Some(Arc::new(Judge {
             attached: Arc::new(
-                Attached::new(Arc::clone(&known), host.clone()).with_hash(hash_of(resolved)),
+                Attached::new(Arc::clone(&known), host.clone())
+                    .with_hash(hash_of(resolved))
+                    .with_authority_algorithms(authority_algorithms(resolved)?),
             ),
             known,
             host,

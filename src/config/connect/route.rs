@@ -136,7 +136,7 @@ impl<'a> Journey<'a> {
     fn stream(&mut self, resolved: &Resolved, through: Option<Vec<Hop>>) -> Result<Way, Error> {
         let mut through = match through {
             Some(through) => through,
-            None => resolved.jumps(),
+            None => resolved.jumps().to_vec(),
         };
         if let Some(last) = through.pop() {
             let hop = self.config.resolve_jump(&last, self.surroundings)?;
@@ -302,6 +302,7 @@ fn configure(transport: &Transport, resolved: &Resolved, policy: &Policy) -> Res
     let revoked = revoked::load(resolved)?;
     transport.configure(|options| {
         options.revoked_host_keys = revoked;
+        options.min_rsa_bits = policy::min_rsa_bits(resolved);
         options.fingerprint_hash = policy::hash_of(resolved);
         options.preferences = Some(lists);
         if resolved.is_yes("Compression") {

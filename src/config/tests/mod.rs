@@ -430,6 +430,87 @@ fn proxies() {
     assert_eq!(jumps("User x\nProxyJump me@host\n"), "me@host");
 }
 
+/// A destination often comes from elsewhere, and must not choose the way.
+#[test]
+fn tokens_of_jump_hosts_add_no_hops_and_take_none_away() {
+    let hops = |text: &str, destination: &str| {
+        resolve_in(&MadeUp::default(), text, destination).map(|resolved| {
+            let jumps = resolved.jumps();
+            let named = jumps.iter().map(|hop| (hop.user.clone(), hop.host.clone()));
+            named.collect::<Vec<_>>()
+        })
+    };
+    let hop = |user: &str, host: &str| {
+        let user = (!user.is_empty()).then(|| user.to_owned());
+        Ok(vec![(user, host.to_owned())])
+    };
+    let via_name = "ProxyJump gw-%h\n";
+    assert_eq!(hops(via_name, "inner"), hop("", "gw-inner"));
+    assert_eq!(hops(via_name, "2001:db8::1"), hop("", "gw-2001:db8::1"));
+    let via_user = "\nProxyJump %r@bastion\n";
+    assert_eq!(hops(via_user, "me@inner"), hop("me", "bastion"));
+    assert_eq!(hops(via_user, "a@b@inner"), hop("a@b", "bastion"));
+    for (text, destination) in [
+        (via_user, "ssh://%23@inner"),
+        (via_user, "ssh://evil.example%23@inner"),
+        (via_user, "ssh://evil.example%2Cme@inner"),
+        (via_user, "evil.example#@inner"),
+        (via_user, "evil.example,me@inner"),
+        (via_user, "ssh://ssh:%2F%2Fx%2F@inner"),
+        ("\nProxyJump ssh://%25r@bastion\n", "me,x@inner"),
+        ("\nProxyJump %h\n", "a#b"),
+        ("\nProxyJump %h\n", "none"),
+        ("\nProxyJump %n,b\n", "a,b"),
+        ("\nProxyJump a,%n\n", "[a]:1"),
+        ("\nProxyJump %h\nHost *\nHostName b;c\n", "inner"),
+        ("\nProxyJump %r@a\nUser \"${EMPTY}\"\n", "inner"),
+    ] {
+        let machine = MadeUp::with_variables(&[("EMPTY", "")]);
+        let error = match resolve_in(&machine, text, destination) {
+            Err(Error::Config(fault)) => fault.to_string(),
+            Err(other) => panic!("{text:?} {destination}: {other}"),
+            Ok(found) => panic!("{text:?} {destination}: {:?}", found.jumps()),
+        };
+        assert!(error.starts_with("config:2: "), "{error}");
+    }
+    // Nor does a sign in the file that is written in another way.
+    for bad in ["ssh://a%2Cb@bastion", "ssh://a%23@bastion", "ssh://none"] {
+        assert!(fault(&format!("ProxyJump {bad}")).starts_with("config:1: "));
+    }
+}
+
+/// As for ssh: who is named beside the host is whom it names. Files and options may use tokens.
+#[test]
+fn the_user_of_a_destination_is_meant_as_it_is() {
+    let machine = MadeUp::with_variables(&[("NAME", "them")]);
+    let user = |text: &str, destination: &str| {
+        let resolved = resolve_in(&machine, text, destination).unwrap();
+        resolved.user().to_owned()
+    };
+    for (destination, expected) in [
+        ("ssh://%25l@host", "%l"),
+        ("%l@host", "%l"),
+        ("a%%b@host", "a%%b"),
+        ("%@host", "%"),
+        ("%x@host", "%x"),
+        ("$NAME@host", "$NAME"),
+    ] {
+        assert_eq!(user("", destination), expected);
+        assert_eq!(user("User file", destination), expected);
+    }
+    assert_eq!(user("User %u-%%-${NAME}", "host"), "me-%-them");
+    let mut config = Config::default();
+    config.add_option("User=%u").unwrap();
+    let by_option = config.resolve("%l@host", &machine).unwrap();
+    assert_eq!(by_option.user(), "me");
+    // A jump host is a destination, too.
+    let resolved = resolve("ProxyJump %r@bastion\n", "%l@host");
+    let hop = &resolved.jumps()[0];
+    assert_eq!(hop.user.as_deref(), Some("%l"));
+    let at_hop = Config::default().resolve_jump(hop, &machine).unwrap();
+    assert_eq!(at_hop.user(), "%l");
+}
+
 #[test]
 fn algorithms_that_are_not_there_are_told() {
     let resolved = resolve(
@@ -449,6 +530,10 @@ fn algorithms_that_are_not_there_are_told() {
     let resolved = resolve("MACs -hm\"some body\",foo*,a\\\"b\n", "host");
     assert_eq!(resolved.text("MACs"), Some("-foo*"));
     assert_eq!(resolved.remarks().len(), 2);
+    let resolved = resolve("CASignatureAlgorithms ssh-ed25519,ssh-rsa\n", "host");
+    assert_eq!(resolved.text("CASignatureAlgorithms"), Some("ssh-ed25519"));
+    assert_eq!(resolved.remarks().len(), 1);
+    assert!(fault("CASignatureAlgorithms ssh-ed25519-cert-v01@openssh.com").contains("none of"));
     assert!(fault("Ciphers nothing").contains("none of \"nothing\" is supported"));
     assert!(fault("Ciphers a,,b").contains("not a list"));
 }
@@ -477,6 +562,16 @@ Host other
         remarks,
         [("Frobnicate", 1), ("ControlMaster", 5), ("Protocol", 7)]
     );
+}
+
+#[test]
+fn short_rsa_keys_cannot_be_asked_for() {
+    for (bits, remarks) in [("1024", 1), ("2047", 1), ("2048", 0), ("4096", 0)] {
+        let resolved = resolve(&format!("RequiredRSASize {bits}\n"), "host");
+        assert_eq!(resolved.text("RequiredRSASize"), Some(bits));
+        assert_eq!(resolved.remarks().len(), remarks, "{bits}");
+    }
+    assert!(resolve("", "host").remarks().is_empty());
 }
 
 #[test]

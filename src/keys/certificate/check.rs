@@ -138,13 +138,18 @@ impl Certificate {
         Ok(permissions)
     }
 
-    fn check_signature(&self) -> Result<(), CertificateFault> {
+    /// Whether its authority has used one of these algorithms. Says nothing about whether the signature is good.
+    pub(crate) fn check_algorithm(&self, accepted: &[&str]) -> Result<(), CertificateFault> {
         let algorithm = self.signature_algorithm();
-        let accepted = algorithms::user_signatures();
-        if !accepted.contains(&algorithm) {
-            let algorithm = printable(algorithm.as_bytes(), MAX_SHOWN);
-            return Err(CertificateFault::Algorithm(algorithm));
+        if accepted.contains(&algorithm) {
+            return Ok(());
         }
+        let algorithm = printable(algorithm.as_bytes(), MAX_SHOWN);
+        Err(CertificateFault::Algorithm(algorithm))
+    }
+
+    fn check_signature(&self) -> Result<(), CertificateFault> {
+        self.check_algorithm(&algorithms::user_signatures())?;
         if self.is_signed() {
             Ok(())
         } else {
