@@ -6179,7 +6179,8 @@ const char *ssh_request_command(const ssh_request *request, size_t *length);
 const char *ssh_request_name(const ssh_request *request);
 
 /**
- * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
+ * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, an even number of
+ * digits, for SSH_REQUEST_X11.
  *
  * @param request  the request
  * @param length   receives its length; it may hold any bytes. Or NULL

@@ -27,6 +27,7 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "listener",
     "packets",
+    "cookies",
     "edges",
     "logs",
     "known_hosts",

@@ -539,7 +539,8 @@ pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const
     })
 }
 
-/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
+/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, an even number of
+/// digits, for SSH_REQUEST_X11.
 ///
 /// @param request  the request
 /// @param length   receives its length; it may hold any bytes. Or NULL
