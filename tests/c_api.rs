@@ -28,6 +28,7 @@ const PROGRAMS: &[&str] = &[
     "listener",
     "packets",
     "cookies",
+    "steps",
     "edges",
     "logs",
     "known_hosts",
