@@ -186,37 +186,13 @@ static bool is_password(const char *user, const char *password, size_t length)
     return good;
 }
 
-/* How many of the required methods a user has behind him is kept with the transport. */
-struct progress {
-    size_t step;
-    char user[];
-};
-
-/* What one user has shown counts for nothing when the client goes on as another one (RFC 4252 section 5). */
-static size_t step_of(ssh_request *request)
-{
-    struct progress *progress = ssh_transport_get_userdata(ssh_request_transport(request));
-    const char *user = ssh_request_username(request);
-    return progress != NULL && user != NULL && strcmp(progress->user, user) == 0 ? progress->step : 0;
-}
-
-static bool set_step(ssh_request *request, size_t step)
-{
-    const char *user = ssh_request_username(request);
-    struct progress *progress = user != NULL ? malloc(sizeof *progress + strlen(user) + 1) : NULL;
-    if (progress == NULL)
-        return false;
-    progress->step = step;
-    strcpy(progress->user, user);
-    if (ssh_transport_set_userdata(ssh_request_transport(request), progress, free) == SSH_OK)
-        return true;
-    free(progress);
-    return false;
-}
-
+/*
+ * How many of the required methods are behind the user is for the library to say: what one user has shown counts for nothing
+ * when the client goes on as another one (RFC 4252 section 5), nor when it comes back.
+ */
 static bool is_next(ssh_request *request, const char *method)
 {
-    size_t step = step_of(request);
+    size_t step = ssh_request_partial_successes(request);
     return options.required_count == 0 ||
            (step < options.required_count && strcmp(options.required[step], method) == 0);
 }
@@ -224,7 +200,7 @@ static bool is_next(ssh_request *request, const char *method)
 /* Refuses, and says what is wanted at this point. */
 static void refuse(ssh_request *request)
 {
-    size_t step = step_of(request);
+    size_t step = ssh_request_partial_successes(request);
     if (step < options.required_count)
         ssh_request_refuse_with_methods(request, options.required[step]);
     else
@@ -245,13 +221,10 @@ static void tell_in(ssh_request *request, const char *method)
 /* The credentials are good: the user is in, or has the next step before him. */
 static void grant(ssh_request *request, const char *method)
 {
-    size_t step = step_of(request) + 1;
-    if (step < options.required_count) {
-        if (set_step(request, step))
-            ssh_request_accept_partial(request, options.required[step]);
-        return;
-    }
-    if (ssh_request_accept(request) == SSH_OK)
+    size_t step = (size_t)ssh_request_partial_successes(request) + 1;
+    if (step < options.required_count)
+        ssh_request_accept_partial(request, options.required[step]);
+    else if (ssh_request_accept(request) == SSH_OK)
         tell_in(request, method);
 }
 

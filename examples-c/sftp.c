@@ -19,6 +19,7 @@ static const char help[] =
     "\n"
     "  get REMOTE [LOCAL]         copy a file from there; with -r a directory\n"
     "  put LOCAL [REMOTE]         copy a file to there; with -r a directory\n"
+    "                             (where no second name is given, the last part of the first)\n"
     "  cat REMOTE                 write a file to the standard output\n"
     "  ls [PATH]                  list a directory; with -L in detail\n"
     "  mkdir PATH, rmdir PATH, rm PATH\n"
@@ -133,11 +134,21 @@ static bool on_progress(void *userdata, const char *path, uint64_t done, uint64_
 
 /* --- commands --------------------------------------------------------------------------------------- */
 
-/* The last part of a path. */
-static const char *base_name(const char *path)
+/* What a copy is called that is given no name: the last part of the path, where that is one. Freed by the caller. */
+static char *copy_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+    size_t end = strlen(path);
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    char *name = strndup(path + begin, end - begin);
+    if (name == NULL)
+        fail("out of memory");
+    if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        fail("\"%s\" does not say what to call the copy: give its name too", path);
+    return name;
 }
 
 static ssh_status transfer(struct job *job, bool upload, const char *from, const char *to, ssh_error **error)
@@ -155,12 +166,12 @@ static ssh_status transfer(struct job *job, bool upload, const char *from, const
 
 static ssh_status do_get(struct job *job, char **words, ssh_error **error)
 {
-    return transfer(job, false, words[0], words[1] != NULL ? words[1] : base_name(words[0]), error);
+    return transfer(job, false, words[0], words[1], error);
 }
 
 static ssh_status do_put(struct job *job, char **words, ssh_error **error)
 {
-    return transfer(job, true, words[0], words[1] != NULL ? words[1] : base_name(words[0]), error);
+    return transfer(job, true, words[0], words[1], error);
 }
 
 static bool to_stdout(void *userdata, const void *data, size_t length)
@@ -364,6 +375,11 @@ static const struct command *find_command(const char *name, int arguments)
     fail("there is no command \"%s\"; try --help", name);
 }
 
+static bool is_copy(const struct command *command)
+{
+    return command->run == do_get || command->run == do_put;
+}
+
 struct program {
     struct client_options client;
     struct alias_options alias;
@@ -414,9 +430,7 @@ static void say_failure(const struct command *command, char **words, ssh_error *
 {
     char what[1024];
     const char *second = words[0] != NULL ? words[1] : NULL;
-    bool copies = command->run == do_get || command->run == do_put;
-    if (copies && second == NULL)
-        second = base_name(words[0]);
+    bool copies = is_copy(command);
     snprintf(what, sizeof what, "%s%s%s%s%s", command->name, words[0] != NULL ? " " : "",
              words[0] != NULL ? words[0] : "", second == NULL ? "" : copies ? " to " : " ", second != NULL ? second : "");
     say_error(what, error);
@@ -433,7 +447,10 @@ int main(int argc, char **argv)
         fail("which host, and what to do? try --help");
     client_target(&program.client, argv[0]);
     const struct command *command = find_command(argv[1], count - 2);
-    char **words = argv + 2;
+    char **words = argv + 2, *name = NULL;
+    /* Only a NULL stands there. */
+    if (is_copy(command) && words[1] == NULL)
+        words[1] = name = copy_name(words[0]);
 
     ssh_error *error = NULL;
     ssh_transport *transport = alias_connect(&program.alias, &program.client);
@@ -448,5 +465,6 @@ int main(int argc, char **argv)
     ssh_sftp_free(job->sftp);
     ssh_transport_close(transport);
     ssh_transport_free(transport);
+    free(name);
     return status == SSH_OK ? 0 : 1;
 }

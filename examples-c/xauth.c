@@ -14,18 +14,32 @@ static bool is_harmless(const char *word)
     return strspn(word, harmless) == strlen(word);
 }
 
+static int digit(char letter)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *found = letter != '\0' ? strchr(digits, letter) : NULL;
+    return found != NULL ? (int)(found - digits) & 15 : -1;
+}
+
+/* The bytes that a text has in hexadecimal, up to whatever is no pair of digits. Returns how many. */
+static size_t bytes_of(const char *hex, unsigned char *bytes, size_t room)
+{
+    size_t length = 0;
+    for (int high, low; length < room && (high = digit(hex[0])) >= 0 && (low = digit(hex[1])) >= 0; hex += 2)
+        bytes[length++] = (unsigned char)(high << 4 | low);
+    return length;
+}
+
 /* What a command that lists cookies says, as bytes. */
 static size_t cookie_of(const char *command, unsigned char *cookie, size_t room)
 {
     size_t length = 0;
     char line[1024], hex[513];
-    unsigned byte;
     FILE *xauth = popen(command, "re");
     if (xauth == NULL)
         return 0;
     if (fgets(line, sizeof line, xauth) != NULL && sscanf(line, "%*s MIT-MAGIC-COOKIE-1 %512s", hex) == 1)
-        while (length < room && sscanf(hex + 2 * length, "%2x", &byte) == 1)
-            cookie[length++] = (unsigned char)byte;
+        length = bytes_of(hex, cookie, room);
     pclose(xauth);
     return length;
 }
@@ -66,10 +80,7 @@ size_t untrusted_cookie(const char *xauth, const char *display, unsigned seconds
 bool write_cookie(const char *path, const char *number, const char *protocol, const char *hex)
 {
     unsigned char cookie[256];
-    size_t length = 0;
-    unsigned byte;
-    while (length < sizeof cookie && sscanf(hex + 2 * length, "%2x", &byte) == 1)
-        cookie[length++] = (unsigned char)byte;
+    size_t length = bytes_of(hex, cookie, sizeof cookie);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file == NULL)

@@ -6050,6 +6050,16 @@ ssh_channel *ssh_request_channel(const ssh_request *request);
 const char *ssh_request_username(const ssh_request *request);
 
 /**
+ * How many partial successes (ssh_request_accept_partial()) count for this user, for the SSH_REQUEST_AUTH_... kinds: how
+ * many of the credentials that a program wants one after the other are behind the user. Each change of the user name
+ * takes the number back to 0, also a change back to a name that was given before: keys may be shown again then, and
+ * what their certificates restrict holds no more.
+ *
+ * @return the number, 0 for other kinds and when `request` is none. Any thread. Since 0.1.
+ */
+uint32_t ssh_request_partial_successes(const ssh_request *request);
+
+/**
  * The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
  *
  * @param request  the request
@@ -6180,7 +6190,8 @@ const char *ssh_request_command(const ssh_request *request, size_t *length);
 const char *ssh_request_name(const ssh_request *request);
 
 /**
- * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
+ * The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, an even number of
+ * digits, for SSH_REQUEST_X11.
  *
  * @param request  the request
  * @param length   receives its length; it may hold any bytes. Or NULL
@@ -6309,8 +6320,9 @@ ssh_status ssh_request_refuse(ssh_request *request);
 
 /**
  * Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds. What was good is
- * good for this user only: whoever keeps count of steps outside the library keeps it by ssh_request_username(), which
- * a client may change between two requests.
+ * good for this user only, and only until the client gives another user name: ssh_request_partial_successes() says how
+ * much is. A count outside the library is wrong even if it is kept by ssh_request_username(): the client may give another
+ * name in between and come back, of which the program need not hear.
  *
  * @param request  a request that has no answer yet
  * @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"

@@ -27,6 +27,8 @@ const PROGRAMS: &[&str] = &[
     "forward",
     "listener",
     "packets",
+    "cookies",
+    "steps",
     "edges",
     "logs",
     "known_hosts",

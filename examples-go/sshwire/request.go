@@ -151,6 +151,12 @@ func (r *Request) User() string {
 	return C.GoString(C.ssh_request_username(r.handle))
 }
 
+// PartialSuccesses is how many times [Request.AcceptPartial] counts for this user. A change of the user name begins anew.
+func (r *Request) PartialSuccesses() int {
+	defer runtime.KeepAlive(r)
+	return int(C.ssh_request_partial_successes(r.handle))
+}
+
 // Password is what KindAuthPassword came with.
 func (r *Request) Password() string {
 	defer runtime.KeepAlive(r)

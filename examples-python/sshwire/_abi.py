@@ -369,6 +369,7 @@ FUNCTIONS = {
     "ssh_request_transport": "handle -> handle",
     "ssh_request_channel": "handle -> handle",
     "ssh_request_username": "handle -> text",
+    "ssh_request_partial_successes": "handle -> u32",
     "ssh_request_password": "handle size* -> memory",
     "ssh_request_key": "handle -> handle",
     "ssh_request_algorithm": "handle -> text",

@@ -115,6 +115,9 @@ class Request(Handle):
     # What the client asked for, where a certificate forces a command.
     original_command = property(lambda self: borrowed(lib.ssh_request_original_command, self._handle))
 
+    # How many times accept_partial() counts for this user, for the AUTH kinds; a change of the user name begins anew.
+    partial_successes = property(lambda self: lib.ssh_request_partial_successes(self._handle))
+
     @property
     def terminal_size(self):
         """(columns, rows), as the peer tells it."""

@@ -93,6 +93,19 @@ class Authentication(Case):
         self.assertEqual(pair.client.auth_methods, ["password"])
         self.assertTrue(pair.client.auth_password("alice", b"open\0sesame", LIMIT))
 
+    def test_partial_successes_count_for_one_user(self):
+        pair, counts = Pair(), []
+
+        @pair.server.on(Kind.AUTH_PASSWORD)
+        def password(request):
+            counts.append(request.partial_successes)
+            request.accept_partial(["password"])
+
+        pair.start()
+        for user in ["alice", "alice", "bob", "alice"]:
+            self.assertFalse(pair.client.auth_password(user, "any", LIMIT))
+        self.assertEqual(counts, [0, 1, 0, 0])
+
 
 class Channels(Case):
     def test_run(self):

@@ -82,6 +82,18 @@ class SessionTest < Case
     pair.client.authenticate("alice", key: pair.user_key, timeout: LIMIT)
   end
 
+  def test_partial_successes_count_for_one_user
+    pair = Pair.new.join
+    counts = []
+    pair.server.on(:auth_password) do |request|
+      counts << request.partial_successes
+      request.accept_partial("password")
+    end
+    pair.start
+    %w[alice alice bob alice].each { |user| refute pair.client.auth_password(user, "x", timeout: LIMIT) }
+    assert_equal [0, 1, 0, 0], counts
+  end
+
   def test_banner_and_log
     lines = Queue.new
     banners = Queue.new

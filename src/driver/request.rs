@@ -118,6 +118,8 @@ pub enum Question {
         id: u64,
         /// Claimed user name.
         user: String,
+        /// How many partial successes count for this user.
+        partial_successes: u32,
         /// Which credentials.
         kind: AuthQuestionKind,
     },

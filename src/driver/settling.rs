@@ -150,6 +150,7 @@ impl Serving {
                 Question::Auth {
                     id: question.id,
                     user: question.user,
+                    partial_successes: question.partial_successes,
                     kind: question.kind,
                 },
             ),

@@ -57,8 +57,9 @@ pub unsafe extern "C" fn ssh_request_refuse(request: *mut ssh_request) -> ssh_st
 }
 
 /// Says that these credentials are good and that more are wanted, for the SSH_REQUEST_AUTH_... kinds. What was good is
-/// good for this user only: whoever keeps count of steps outside the library keeps it by ssh_request_username(), which
-/// a client may change between two requests.
+/// good for this user only, and only until the client gives another user name: ssh_request_partial_successes() says how
+/// much is. A count outside the library is wrong even if it is kept by ssh_request_username(): the client may give another
+/// name in between and come back, of which the program need not hear.
 ///
 /// @param request  a request that has no answer yet
 /// @param methods  the methods that may continue, separated by commas, such as "keyboard-interactive"

@@ -332,6 +332,17 @@ pub unsafe extern "C" fn ssh_request_username(request: *const ssh_request) -> *c
     })
 }
 
+/// How many partial successes (ssh_request_accept_partial()) count for this user, for the SSH_REQUEST_AUTH_... kinds: how
+/// many of the credentials that a program wants one after the other are behind the user. Each change of the user name
+/// takes the number back to 0, also a change back to a name that was given before: keys may be shown again then, and
+/// what their certificates restrict holds no more.
+///
+/// @return the number, 0 for other kinds and when `request` is none. Any thread. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_request_partial_successes(request: *const ssh_request) -> u32 {
+    guard::value(0, || Ok(handle::get(request)?.lent.partial_successes))
+}
+
 /// The password, for SSH_REQUEST_AUTH_PASSWORD. It is wiped when the request is freed.
 ///
 /// @param request  the request
@@ -539,7 +550,8 @@ pub unsafe extern "C" fn ssh_request_name(request: *const ssh_request) -> *const
     })
 }
 
-/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, for SSH_REQUEST_X11.
+/// The value of the environment variable, for SSH_REQUEST_ENV; the cookie in hexadecimal, an even number of
+/// digits, for SSH_REQUEST_X11.
 ///
 /// @param request  the request
 /// @param length   receives its length; it may hold any bytes. Or NULL

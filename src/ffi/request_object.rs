@@ -36,6 +36,7 @@ pub(crate) struct RequestObject {
 #[derive(Default)]
 pub(crate) struct Lent {
     pub(crate) username: Option<CString>,
+    pub(crate) partial_successes: u32,
     pub(crate) password: Option<LentBytes>,
     pub(crate) key: Option<PublicKey>,
     pub(crate) certificate: Option<Certificate>,
@@ -115,8 +116,14 @@ impl Lent {
                 lent.name = exact(about.as_str())?;
                 lent.prompts(prompts);
             }
-            Question::Auth { user, kind, .. } => {
+            Question::Auth {
+                user,
+                partial_successes,
+                kind,
+                ..
+            } => {
                 lent.username = exact(user.as_str())?;
+                lent.partial_successes = *partial_successes;
                 lent.auth(kind)?;
             }
             Question::ChannelOpen { kind, .. } => lent.open(kind)?,

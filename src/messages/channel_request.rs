@@ -285,7 +285,7 @@ impl ChannelRequest {
                 return Ok(ChannelRequest::X11(X11Request {
                     single,
                     protocol: capped_text(protocol, MAX_NAME_BYTES)?,
-                    cookie: capped_text(cookie, MAX_COOKIE_BYTES)?,
+                    cookie: hexadecimal(cookie, MAX_COOKIE_BYTES)?,
                     screen,
                 }));
             }
@@ -409,6 +409,14 @@ fn capped_text(bytes: &[u8], cap: usize) -> Result<String, DecodeError> {
     Ok(text.to_owned())
 }
 
+/// Bytes in hexadecimal (RFC 4254 §6.3.1), possibly none. An application turns the digits into bytes by pairs.
+fn hexadecimal(digits: &[u8], cap: usize) -> Result<String, DecodeError> {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(DecodeError::BadValue);
+    }
+    capped_text(digits, cap)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -523,6 +531,32 @@ mod tests {
         assert_eq!(PtyModes::decode(&many), Err(DecodeError::TooLong));
         let most = [1, 0, 0, 0, 3].repeat(MAX_MODES);
         assert_eq!(PtyModes::decode(&most).unwrap().iter().count(), MAX_MODES);
+    }
+
+    #[test]
+    fn cookies_are_hexadecimal() {
+        let decoded = |cookie: &str| {
+            let fields = Writer::collect(|w| {
+                w.bool(false)
+                    .string("MIT-MAGIC-COOKIE-1")
+                    .string(cookie)
+                    .u32(0);
+            });
+            ChannelRequest::decode("x11-req", &fields)
+        };
+        let longest = "a0".repeat(MAX_COOKIE_BYTES / 2);
+        for cookie in ["00112233445566778899aabbccddeeff", "AbCd", "", &longest] {
+            match decoded(cookie) {
+                Ok(ChannelRequest::X11(x11)) => assert_eq!(x11.cookie, cookie),
+                other => panic!("{cookie}: {other:?}"),
+            }
+        }
+        let odd = &longest[1..];
+        for cookie in ["1", "abc", odd, "0x", "xy", "1 ", " 1", "+1", "a\0", "éé"] {
+            assert_eq!(decoded(cookie), Err(DecodeError::BadValue), "{cookie}");
+        }
+        let longer = "a0".repeat(MAX_COOKIE_BYTES / 2 + 1);
+        assert_eq!(decoded(&longer), Err(DecodeError::TooLong));
     }
 
     #[test]

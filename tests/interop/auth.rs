@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use crate::certificates::{certify, make_key};
 use crate::need;
 use crate::peers::{
-    account, exec, key, password_file, peer, server_password_file, ssh, ssh_with_password,
+    account, exec, key, password_file, path, peer, server_password_file, ssh, ssh_with_password,
     OurServer, Sshd, PASSPHRASE,
 };
 use crate::process::{run, Scratch, LIMIT};
@@ -446,4 +447,114 @@ transport.close()
         LIMIT,
     );
     assert_eq!(output.text(), "refused\nin\n", "{}", output.stderr);
+}
+
+/// Nor does it count when the client comes back as the one who has shown it: one key is not two (case A5).
+#[test]
+fn a_key_counts_once_whoever_came_between() {
+    need!("PYTHON");
+    const SCRIPT: &str = r#"
+import sys, paramiko
+port, key = int(sys.argv[1]), paramiko.Ed25519Key.from_private_key_file(sys.argv[2])
+other = paramiko.ECDSAKey.from_private_key_file(sys.argv[3])
+transport = paramiko.Transport(("127.0.0.1", port))
+transport.start_client(timeout=20)
+assert transport.auth_publickey("tester", key) == ["publickey"]
+try:
+    transport.auth_none("other")
+except paramiko.BadAuthenticationType:
+    pass
+print("one of two" if transport.auth_publickey("tester", key) else "in with one key")
+try:
+    transport.auth_publickey("tester", key)
+    print("in with one key")
+except paramiko.AuthenticationException:
+    print("refused")
+assert transport.auth_publickey("tester", other) == []
+print("in with two")
+transport.close()
+"#;
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--require", "publickey,publickey"]);
+    let output = run(
+        peer("PYTHON")
+            .args(["-c", SCRIPT, &server.port.to_string()])
+            .arg(key("user_ed25519"))
+            .arg(key("user_ecdsa256")),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(
+        output.text(),
+        "one of two\nrefused\nin with two\n",
+        "{}{}",
+        output.stderr,
+        server.log()
+    );
+}
+
+/// What the certificate of an earlier step forbids stays forbidden, or the step is not behind the user (case A5).
+#[test]
+fn no_step_outlives_what_its_certificate_restricts() {
+    need!("PYTHON", "SSH_KEYGEN");
+    const SCRIPT: &str = r#"
+import sys, paramiko
+port, certified = int(sys.argv[1]), paramiko.Ed25519Key.from_private_key_file(sys.argv[2])
+certified.load_certificate(sys.argv[2] + "-cert.pub")
+transport = paramiko.Transport(("127.0.0.1", port))
+transport.start_client(timeout=20)
+assert transport.auth_publickey("tester", certified) == ["password"]
+try:
+    transport.auth_none("other")
+except paramiko.BadAuthenticationType:
+    pass
+try:
+    transport.auth_password("tester", "tester's", fallback=False)
+    print("in by a password alone")
+except paramiko.AuthenticationException:
+    print("refused")
+try:
+    print("the key once more, then", *transport.auth_publickey("tester", certified))
+except paramiko.BadAuthenticationType as refused:
+    print("refused, then", *refused.allowed_types)
+assert transport.auth_password("tester", "tester's", fallback=False) == []
+channel = transport.open_session()
+channel.exec_command("echo free")
+print(channel.makefile().read().decode(), end="")
+transport.close()
+"#;
+    let scratch = Scratch::new();
+    let authority = make_key(&scratch, "ca", ("ed25519", "256"));
+    let user = make_key(&scratch, "user", ("ed25519", "256"));
+    certify(
+        &authority,
+        &user,
+        &["-n", "tester", "-O", "force-command=echo forced"],
+    );
+    let passwords = scratch.write("passwords", "tester:tester's\n");
+    let server = OurServer::start(
+        &scratch,
+        &[
+            "--user-authority",
+            path(&authority.with_extension("pub")),
+            "--password-file",
+            path(&passwords),
+            "--require",
+            "publickey,password",
+        ],
+    );
+    let output = run(
+        peer("PYTHON")
+            .args(["-c", SCRIPT, &server.port.to_string()])
+            .arg(&user),
+        b"",
+        LIMIT,
+    );
+    assert_eq!(
+        output.text(),
+        "refused\nthe key once more, then password\nforced\n",
+        "{}{}",
+        output.stderr,
+        server.log()
+    );
 }

@@ -299,3 +299,52 @@ fn a_real_display_with_our_server() {
         assert_shown(&output, &display);
     }
 }
+
+/// A cookie that is not in hexadecimal, as RFC 4254 §6.3.1 wants it, is refused, and the session goes on.
+#[test]
+fn a_cookie_that_is_none_is_refused() {
+    need!("PYTHON");
+    const SCRIPT: &str = r#"
+import sys, paramiko
+transport = paramiko.Transport(("127.0.0.1", int(sys.argv[1])))
+transport.start_client(timeout=20)
+transport.auth_publickey("tester", paramiko.Ed25519Key.from_private_key_file(sys.argv[2]))
+for cookie in ["1" * 511, "1", "xy", "0x", "12 4", None, "", "AB" * 8, "ab" * 256]:
+    channel = transport.open_session()
+    try:
+        channel.request_x11(auth_cookie=cookie)
+        channel.exec_command("wc -c <$XAUTHORITY")
+        print(channel.makefile().read().decode().strip())
+    except paramiko.SSHException:
+        print("refused")
+    channel.close()
+transport.close()
+"#;
+    let scratch = Scratch::new();
+    let server = OurServer::start(&scratch, &["--forward"]);
+    let output = run(
+        peer("PYTHON")
+            .args(["-c", SCRIPT, &server.port.to_string()])
+            .arg(key("user_ed25519")),
+        b"",
+        LIMIT,
+    );
+    let said = output.text();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..5], ["refused"; 5], "{said}{}", output.stderr);
+    let lengths: Vec<usize> = lines[5..]
+        .iter()
+        .map(|line| {
+            line.parse()
+                .unwrap_or_else(|_| panic!("{said}{}", output.stderr))
+        })
+        .collect();
+    // None for paramiko is a cookie of its own, of 16 bytes.
+    let without = lengths[1];
+    assert_eq!(
+        lengths,
+        [16, 0, 8, 256].map(|bytes| without + bytes),
+        "{said}{}",
+        server.log()
+    );
+}

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::need;
-use crate::peers::{account, client, key, password_file, path, program, ParamikoServer, Sshd};
+use crate::peers::{
+    account, client, key, password_file, path, program, OurServer, ParamikoServer, Sshd,
+};
 use crate::process::{file_hash, noise_file, run, Output, Scratch, LIMIT};
 
 const MIB: u64 = 1024 * 1024;
@@ -338,4 +340,52 @@ fn a_server_that_serves_no_files_is_not_read_only() {
     command.arg(key("authorized_keys")).arg("--read-only");
     let said = run(&mut command, b"", LIMIT).expect_code(255).stderr;
     assert!(said.contains("--sftp"), "{said}");
+}
+
+/// Where no name is given, a copy has the last part of the path: not the whole of it for a slash at its end, and not what
+/// is no name.
+#[test]
+fn a_copy_without_a_name_stays_where_it_belongs() {
+    need!("SSH_KEYGEN");
+    let scratch = Scratch::new();
+    let (far, near) = (scratch.file("far"), scratch.file("near"));
+    let file_in = |directory: PathBuf| {
+        fs::create_dir_all(&directory).expect("directory");
+        fs::write(directory.join("file"), "text").expect("file");
+        directory
+    };
+    file_in(far.join("a/tree"));
+    fs::create_dir(&near).expect("directory");
+    let own = file_in(scratch.file("other/own"));
+    let server = OurServer::start(&scratch, &["--sftp", path(&far)]);
+    let copy = |words: &[&str]| {
+        let mut command = sftp(server.port, "tester");
+        command
+            .current_dir(&near)
+            .args(["-r", "127.0.0.1"])
+            .args(words);
+        run(&mut command, b"", LIMIT)
+    };
+    let read = |path: PathBuf| fs::read_to_string(&path).expect("the copy");
+    for tree in ["a/tree/", "/a/tree//", "a/tree"] {
+        copy(&["get", tree]).expect_code(0);
+        assert_eq!(read(near.join("tree/file")), "text", "{tree}");
+        fs::remove_dir_all(near.join("tree")).expect("removed");
+    }
+    for tree in [format!("{}/", path(&own)), String::from("../other/own//")] {
+        copy(&["put", &tree]).expect_code(0);
+        assert_eq!(read(far.join("own/file")), "text", "{tree}");
+        fs::remove_dir_all(far.join("own")).expect("removed");
+    }
+    for nameless in ["", "/", "//", ".", "..", "./", "a/..", "a/./", "../"] {
+        for verb in ["get", "put"] {
+            let said = copy(&[verb, nameless]).expect_code(255).stderr;
+            assert!(said.contains("name"), "{verb} {nameless}: {said}");
+        }
+    }
+    let entries =
+        |path: &Path| fs::read_dir(path).expect("directory").count() - usize::from(path == far);
+    assert_eq!((entries(&near), entries(&far)), (0, 0));
+    copy(&["get", "..", "all"]).expect_code(0);
+    assert_eq!(read(near.join("all/a/tree/file")), "text");
 }

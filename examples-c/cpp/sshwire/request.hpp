@@ -17,6 +17,8 @@ public:
     std::int32_t kind() const noexcept { return ssh_request_kind(get()); }
     /* Views live as long as the request. */
     std::string_view username() const noexcept { return detail::view(ssh_request_username(get())); }
+    /** How many times accept_partial() counts for this user; a change of the user name begins anew. */
+    std::uint32_t partial_successes() const noexcept { return ssh_request_partial_successes(get()); }
     std::string_view password() const noexcept { return bytes(ssh_request_password); }
     std::string_view command() const noexcept { return bytes(ssh_request_command); }
     std::string_view value() const noexcept { return bytes(ssh_request_value); }

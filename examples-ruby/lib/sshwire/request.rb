@@ -78,6 +78,11 @@ module SSHWire
       ABI.ssh_request_security_key_flags(@handle)
     end
 
+    # How many times accept_partial counts for this user, for the :auth_... kinds. A change of the user name begins anew.
+    def partial_successes
+      ABI.ssh_request_partial_successes(@handle)
+    end
+
     # Text that the kinds have; nil for others.
     { username: :username, algorithm: :algorithm, submethods: :submethods, title: :title, instructions: :instructions,
       channel_kind: :channel_kind, name: :name, term: :term }.each do |method, function|

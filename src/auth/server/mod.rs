@@ -102,7 +102,9 @@ struct Progress {
     methods: Option<Vec<String>>,
     /// The methods that may follow a partial success; `None` before the first.
     follow: Option<Vec<String>>,
-    /// Blobs of the keys that had a part in it: none counts twice.
+    /// How many there were.
+    partial_successes: u32,
+    /// Blobs of the keys that had a part in them: none counts twice.
     used_keys: Vec<Vec<u8>>,
     /// What the certificates among them permit.
     permissions: Option<Permissions>,
@@ -348,9 +350,13 @@ impl ServerAuth {
     fn ask(&mut self, asked: Asked, kind: AuthQuestionKind, sink: &mut Sink<'_>) {
         let id = self.new_id();
         self.state = State::ExpectDecision { id, asked };
-        let user = self.user().to_owned();
-        sink.events
-            .push_back(ServerAuthEvent::Question(AuthQuestion { id, user, kind }));
+        let question = AuthQuestion {
+            id,
+            user: self.user().to_owned(),
+            partial_successes: self.progress.partial_successes,
+            kind,
+        };
+        sink.events.push_back(ServerAuthEvent::Question(question));
     }
 
     /// FAILURE that is held against nobody.
@@ -504,6 +510,8 @@ impl ServerAuth {
             Asked::Proof { blob, .. } => self.progress.used_keys.push(blob),
             Asked::Methods(_) | Asked::None | Asked::Password | Asked::Interactive => {}
         }
+        let count = &mut self.progress.partial_successes;
+        *count = count.saturating_add(1);
         sink.out
             .push(|w| UserauthFailure::encode(w, &methods, true));
         self.progress.follow = Some(methods);

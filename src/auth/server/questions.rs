@@ -70,6 +70,8 @@ pub struct AuthQuestion {
     pub id: u64,
     /// The user name as the client sent it.
     pub user: String,
+    /// How many partial successes count for this user.
+    pub partial_successes: u32,
     /// What is asked.
     pub kind: AuthQuestionKind,
 }

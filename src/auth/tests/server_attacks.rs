@@ -176,6 +176,58 @@ fn a5_another_user_starts_from_nothing() {
 }
 
 #[test]
+fn a5_partial_successes_are_counted_for_one_user_in_a_row() {
+    let mut server = Server::new();
+    let counted = |server: &mut Server, payload: &[u8], decision| {
+        server.handle(payload).unwrap();
+        let Some(ServerAuthEvent::Question(question)) = server.events.pop_front() else {
+            panic!("no question");
+        };
+        server.answer(question.id, decision).unwrap();
+        server.reply();
+        question.partial_successes
+    };
+    let more = || partial(&["publickey", "password", "keyboard-interactive"]);
+    let key = key_a();
+    let query = key_request("a", ED25519, key.public().blob(), None);
+    assert_eq!(
+        counted(&mut server, &password_request("a", b"p"), more()),
+        0
+    );
+    assert_eq!(
+        counted(&mut server, &password_request("a", b"p"), Refuse),
+        1
+    );
+    // A key that would do has shown nothing.
+    assert_eq!(counted(&mut server, &query, more()), 1);
+    assert_eq!(counted(&mut server, &query, Accept), 1);
+    assert_eq!(
+        counted(&mut server, &interactive_request("a"), one_prompt()),
+        1
+    );
+    server.handle(&info_response(&["x"])).unwrap();
+    let (id, _) = server.question();
+    server.answer(id, more()).unwrap();
+    server.reply();
+    assert_eq!(counted(&mut server, &query, Refuse), 2);
+    // Another user, of whom the application hears nothing, and back.
+    server
+        .handle(&request("b", "ssh-connection", "x", &MethodFields::Other))
+        .unwrap();
+    server.assert_refused();
+    assert_eq!(counted(&mut server, &query, Refuse), 0);
+    assert_eq!(
+        counted(&mut server, &password_request("a", b"p"), more()),
+        0
+    );
+    assert_eq!(counted(&mut server, &none_request("b"), Refuse), 0);
+    assert_eq!(
+        counted(&mut server, &password_request("a", b"p"), Refuse),
+        0
+    );
+}
+
+#[test]
 fn none_after_a_partial_success_only_lists_the_methods() {
     let mut server = Server::new();
     server.ask(&password_request("a", b"p"), partial(&["publickey"]));

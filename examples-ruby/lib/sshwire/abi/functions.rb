@@ -333,6 +333,7 @@ module SSHWire
       handle ssh_request_transport(handle)
       handle ssh_request_channel(handle)
       text ssh_request_username(handle)
+      u32 ssh_request_partial_successes(handle)
       bytes ssh_request_password(handle, out)
       handle ssh_request_key(handle)
       text ssh_request_algorithm(handle)
