@@ -462,7 +462,12 @@ impl Shared {
     /// Has the poller told of the socket, unless it is closed.
     pub(crate) fn attach(&self, worker: &Arc<Worker>, read: bool) -> Result<(), Error> {
         let _interest = self.interest.lock();
-        self.stream.attach(worker, self.key, read)
+        let attached = self.stream.attach(worker, self.key, read);
+        // One that has ended may be without a descriptor, which is no want of anything; why it ended is told to all who wait.
+        if self.has_ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        attached
     }
 
     /// Closes the descriptor, under the lock of those who tell the poller of it: they would tell it of whatever has the number

@@ -93,9 +93,9 @@ fn parse_line(line: &str) -> Option<Modulus> {
         (number()?, number()?, number()?, number()?, number()?);
     let generator = number()?;
     let modulus = fields.next()?;
-    // moduli(5): type 2 is a safe prime; tests are bits: 0x02 sieve, 0x04 Miller-Rabin, 0x08 Jacobi. A
+    // moduli(5): type 2 is a safe prime; tests are bits: 0x01 composite, 0x02 sieve, 0x04 Miller-Rabin, 0x08 Jacobi. A
     // candidate that passed less than a hundred rounds of a probabilistic test does not count as prime.
-    if kind < 2 || tests < 4 || (tests & 4 != 0 && tests < 8 && trials < 100) {
+    if kind != 2 || tests & 1 != 0 || tests < 4 || (tests & 4 != 0 && tests < 8 && trials < 100) {
         return None;
     }
     let p = hex(modulus)?;
@@ -167,6 +167,9 @@ mod tests {
             line(2, 6, 100, 2048, 0, &digits),
             line(1, 6, 100, 2047, 2, &digits),
             line(2, 2, 100, 2047, 2, &digits),
+            line(2, 7, 100, 2047, 3, &digits),
+            line(2, 13, 100, 2047, 3, &digits),
+            line(4, 6, 100, 2047, 3, &digits),
             line(2, 4, 99, 2047, 2, &digits),
             line(2, 12, 1, 2047, 5, &digits),
             line(2, 6, 100, 2040, 2, &digits),

@@ -69,7 +69,10 @@ struct Link {
     session: Session,
     /// Limits for what we send and what we receive.
     limits: [RekeyLimits; 2],
-    /// Whether anything of the services has passed since the last key exchange.
+    /// Whether the peer uses the connection protocol. That wants a login, without which nothing counts as traffic: what comes
+    /// before is cheap, and a key exchange is not.
+    connected: bool,
+    /// Whether anything of the connection protocol has passed since the last key exchange.
     traffic: bool,
     /// Key exchanges in a row that the peer began without traffic in between.
     idle_rekeys: u32,
@@ -182,7 +185,7 @@ impl TransportLayer {
             return self.check_failed();
         };
         let [sent, received] = &link.limits;
-        link.traffic |= sealed.bytes > IDLE_BYTES;
+        link.traffic |= link.connected && sealed.bytes > IDLE_BYTES;
         if sent.reached(sealed) || received.reached(opened) {
             return self.rekey(now, random, actions);
         }
@@ -362,7 +365,9 @@ impl TransportLayer {
             State::Rekeying(state) => &mut state.link,
             State::ExpectIdent | State::FirstKex(_) | State::Moving => return Ok(()),
         };
-        if matches!(number.0, 5 | 6 | 50..=127) {
+        // Who is not logged in is sent away for these by what handles them.
+        if matches!(number.0, 80..=127) {
+            link.connected = true;
             link.traffic = true;
         }
         match number {
@@ -612,6 +617,7 @@ impl Link {
                 extensions: ExtensionState::new(config.role, outcome.ext_info_sent),
             },
             limits: [config.rekey; 2],
+            connected: false,
             traffic: false,
             idle_rekeys: 0,
         }

@@ -287,8 +287,13 @@ static void handshake(void)
     CHECK_STATUS(ssh_packetizer_read_message(both.left, -1, &received, NULL), SSH_ERR_TIMEOUT);
     CHECK(ssh_packetizer_handshake_timed_out(both.left));
     CHECK_STATUS(ssh_packetizer_send_message(both.left, message, -1, NULL), SSH_ERR_TIMEOUT);
+    /* Also where there is something to read, or the other end could go on as long as it likes. */
+    CHECK_STATUS(ssh_packetizer_send_message(both.right, message, -1, NULL), SSH_OK);
+    CHECK_STATUS(ssh_packetizer_read_message(both.left, -1, &received, NULL), SSH_ERR_TIMEOUT);
     CHECK_STATUS(ssh_packetizer_complete_handshake(both.left), SSH_OK);
     CHECK(!ssh_packetizer_handshake_timed_out(both.left));
+    CHECK_STATUS(ssh_packetizer_read_message(both.left, -1, &received, NULL), SSH_OK);
+    ssh_message_free(received);
     exchange(both, "after it");
     ssh_message_free(message);
     ends_free(both);

@@ -9,6 +9,7 @@ use crate::driver::sys::model as system;
 use crate::driver::sys::signal::Signal;
 use crate::driver::sys::socket::{Progress, Socket};
 use crate::driver::{Event, Timeout, Transport};
+use crate::error::Error;
 
 /// A client that has begun to negotiate, and the peer's end of its socket.
 fn begun() -> (Transport, Socket) {
@@ -101,8 +102,9 @@ fn a_start_meets_the_end() {
         let starting = {
             let client = Arc::clone(&client);
             spawn(move || {
-                // Whether it comes too late is the checker's choice.
-                let _ = client.start_client(Some(&Event::new()), Timeout::Forever);
+                // Whether it comes too late is the checker's choice. Nothing is short.
+                let begun = client.start_client(Some(&Event::new()), Timeout::Forever);
+                assert!(!matches!(begun, Err(Error::Resource(_))), "{begun:?}");
             })
         };
         peer.finish_writing();

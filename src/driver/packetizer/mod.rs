@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::driver::sync::Mutex;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use self::turn::Turn;
 use self::wire::Wire;
 use super::log::{hexdump, LogLevel, LogSink, LogTarget, PROCESS_LOG};
+use super::sending::holds_secrets;
 use super::stream::{ByteStream, Socket};
 use super::wait::{Deadline, Timeout};
 use crate::error::Error;
@@ -133,6 +134,7 @@ impl Packetizer {
         let mut count = 0;
         let outcome = self.receiving.with(deadline, READ, |receiving| {
             receiving.check_raw()?;
+            self.check_handshake()?;
             while count < buffer.len() {
                 if receiving.unread.is_empty() {
                     let more = if count == 0 && check_rekey {
@@ -161,6 +163,7 @@ impl Packetizer {
         let deadline = timeout.deadline();
         self.receiving.with(deadline, READ, |receiving| {
             receiving.check_raw()?;
+            self.check_handshake()?;
             loop {
                 let within = receiving.unread.iter().take(MAX_LINE);
                 if let Some(end) = within.into_iter().position(|byte| *byte == b'\n') {
@@ -189,6 +192,8 @@ impl Packetizer {
     pub fn read_message(&self, timeout: Timeout) -> Result<Option<Received>, Error> {
         let deadline = timeout.deadline();
         self.receiving.with(deadline, READ, |receiving| loop {
+            // A peer that always has something to say is no exception.
+            self.check_handshake()?;
             if let Some(received) = receiving.open()? {
                 self.note(receiving.opener.counters());
                 self.dump("received", &received.payload);
@@ -215,6 +220,7 @@ impl Packetizer {
     fn fill(&self, receiving: &mut Receiving, deadline: Deadline) -> Result<bool, Error> {
         let start = receiving.unread.len();
         loop {
+            self.check_handshake()?;
             let time = self.time_to_wait(deadline);
             receiving.unread.resize(start + READ_BYTES, 0);
             let room = receiving.unread.get_mut(start..).unwrap_or_default();
@@ -289,6 +295,7 @@ impl Packetizer {
 
     fn write_some(&self, bytes: &[u8], deadline: Deadline) -> Result<usize, Error> {
         loop {
+            self.check_handshake()?;
             let time = self.time_to_wait(deadline);
             if let Some(count) = self.wire.write(bytes, time)? {
                 self.state.lock().busy = Instant::now();
@@ -490,15 +497,29 @@ impl Receiving {
         let Some(opened) = self.opener.open(&mut self.unread)? else {
             return Ok(None);
         };
+        // What is left behind is not there for ever: it may hold a password.
         let payload = match opened.payload {
-            PayloadPlace::InPlace(range) => self.unread.get(range).unwrap_or_default().to_vec(),
-            PayloadPlace::Inflated => self.opener.inflated().to_vec(),
+            PayloadPlace::InPlace(range) => {
+                let place = self.unread.get_mut(range).unwrap_or_default();
+                let payload = Zeroizing::new(place.to_vec());
+                if holds_secrets(&payload) {
+                    place.zeroize();
+                }
+                payload
+            }
+            PayloadPlace::Inflated => {
+                let payload = Zeroizing::new(self.opener.inflated().to_vec());
+                if holds_secrets(&payload) {
+                    self.opener.wipe_inflated();
+                }
+                payload
+            }
         };
         self.unread.drain(..opened.consumed.min(self.unread.len()));
         self.begun = false;
         Ok(Some(Received {
             sequence: opened.sequence,
-            payload: Zeroizing::new(payload),
+            payload,
         }))
     }
 

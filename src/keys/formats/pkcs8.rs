@@ -152,10 +152,12 @@ fn check_cost(kdf: &Kdf) -> Result<(), KeyFault> {
             }
         }
         Kdf::Scrypt(parameters) => {
-            let memory = parameters
-                .cost_parameter
-                .checked_mul(u64::from(parameters.block_size))
-                .and_then(|blocks| blocks.checked_mul(128));
+            // The table that is made, and one block for each lane (RFC 7914 §6).
+            let memory = Some(parameters.cost_parameter)
+                .filter(|blocks| *blocks > 0)
+                .and_then(|blocks| blocks.checked_add(u64::from(parameters.parallelization)))
+                .and_then(|blocks| blocks.checked_mul(u64::from(parameters.block_size)))
+                .and_then(|words| words.checked_mul(128));
             let parallelization = 1..=MAX_SCRYPT_PARALLELIZATION;
             if memory.is_none_or(|memory| memory == 0 || memory > MAX_SCRYPT_MEMORY)
                 || !parallelization.contains(&parameters.parallelization)
@@ -293,6 +295,8 @@ mod tests {
             scrypt(1 << 63, 8, 1),
             scrypt(1 << 14, u16::MAX, 1),
             scrypt(1 << 14, 0, 1),
+            scrypt(0, 8, 1),
+            scrypt(2, u16::MAX, 16),
             scrypt(1 << 14, 8, 17),
             scrypt(1 << 14, 8, 0),
             scrypt(1000, 8, 1),

@@ -503,22 +503,33 @@ fn p8_truncated_and_trailing_fields() {
     assert_eq!(client.handle(DEBUG, 2), Ok(Handled::Consumed));
 }
 
+/// Nor does anything that can be sent before it make them traffic: a service request, numbers that nobody knows, and what is said
+/// of these.
 #[test]
 fn r5_rekeys_before_authentication_are_limited() {
-    let mut script = script();
-    let init = kexinit(&STRICT, &[KEY], false);
-    let mut done = 0;
-    let error = loop {
-        match script.exchange(&init, &[]) {
-            Ok(()) => done += 1,
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(done, 17, "the first and sixteen more");
-    assert!(matches!(
-        error,
-        Error::PeerMisbehaved(PeerMisbehaved::Rekey(_))
-    ));
+    let service = b"\x05\0\0\0\x0cssh-userauth";
+    for (message, count) in [(&b""[..], 0), (service, 1), (&[70], 1), (&[9], 1500)] {
+        let mut script = script();
+        let init = kexinit(&STRICT, &[KEY], false);
+        let mut done = 0;
+        let error = loop {
+            match script.exchange(&init, &[]) {
+                Ok(()) => done += 1,
+                Err(error) => break error,
+            }
+            assert!(done < 100, "{message:?}");
+            for _ in 0..count {
+                script.send(message).unwrap();
+            }
+            while script.recv().is_some() {}
+            script.side.check_limits();
+        };
+        assert_eq!(done, 17, "the first and sixteen more, with {message:?}");
+        assert!(matches!(
+            error,
+            Error::PeerMisbehaved(PeerMisbehaved::Rekey(_))
+        ));
+    }
 }
 
 #[test]
