@@ -94,8 +94,6 @@ func tlsPair(t *testing.T) (net.Conn, net.Conn, *gate) {
 // Over TLS what a peer does not read for a while waits, and goes on; it does not break the connection.
 func TestPeerThatReadsLateOverTLS(t *testing.T) {
 	near, far, gate := tlsPair(t)
-	// As left behind by who has made the handshake with a deadline.
-	check(t, near.SetDeadline(time.Unix(1, 0)))
 	client, _ := join(t, newServer(t), near, far)
 	channel := start(t, client, "cat").WithContext(soon(t))
 	gate.set(func() { gate.shut = true })
@@ -106,6 +104,13 @@ func TestPeerThatReadsLateOverTLS(t *testing.T) {
 	if said, err := io.ReadAll(channel); err != nil || string(said) != "late" {
 		t.Fatalf("%q %v", said, err)
 	}
+}
+
+// A deadline that the program has set before, for a handshake say, is not the transport's.
+func TestDeadlineFromBeforeOverTLS(t *testing.T) {
+	near, far, _ := tlsPair(t)
+	check(t, near.SetDeadline(time.Unix(1, 0)))
+	join(t, newServer(t), near, far)
 }
 
 // Close ends a write that a peer holds up who never reads again.
