@@ -42,12 +42,14 @@ static bool on_progress(void *userdata, const char *file, uint64_t done, uint64_
 
 static int32_t on_read(void *buffer, size_t capacity, int32_t timeout_ms, void *userdata)
 {
-    return goStreamRead(buffer, capacity, timeout_ms, (uintptr_t)userdata);
+    (void)timeout_ms; /* see carried() */
+    return goStreamRead(buffer, capacity, (uintptr_t)userdata);
 }
 
 static int32_t on_write(const void *data, size_t length, int32_t timeout_ms, void *userdata)
 {
-    return goStreamWrite((void *)data, length, timeout_ms, (uintptr_t)userdata);
+    (void)timeout_ms;
+    return goStreamWrite((void *)data, length, (uintptr_t)userdata);
 }
 
 static void on_close(void *userdata)

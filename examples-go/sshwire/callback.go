@@ -10,7 +10,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"os"
 	"runtime/cgo"
 	"runtime/debug"
 	"time"
@@ -86,51 +85,43 @@ func goProgress(function C.uintptr_t, file *C.char, done, total, files, skipped 
 }
 
 //export goStreamRead
-func goStreamRead(buffer unsafe.Pointer, capacity C.size_t, timeout C.int32_t, conn C.uintptr_t) (count C.int32_t) {
+func goStreamRead(buffer unsafe.Pointer, capacity C.size_t, conn C.uintptr_t) (count C.int32_t) {
 	defer survive("reading")
 	count = C.SSH_ERR_CALLBACK
-	stream := cgo.Handle(conn).Value().(net.Conn)
-	stream.SetReadDeadline(until(timeout))
-	return carried(stream.Read(bytesOf(buffer, capacity)))
+	return carried(cgo.Handle(conn).Value().(net.Conn).Read(bytesOf(buffer, capacity)))
 }
 
 //export goStreamWrite
-func goStreamWrite(data unsafe.Pointer, length C.size_t, timeout C.int32_t, conn C.uintptr_t) (count C.int32_t) {
+func goStreamWrite(data unsafe.Pointer, length C.size_t, conn C.uintptr_t) (count C.int32_t) {
 	defer survive("writing")
 	count = C.SSH_ERR_CALLBACK
-	stream := cgo.Handle(conn).Value().(net.Conn)
-	stream.SetWriteDeadline(until(timeout))
-	return carried(stream.Write(bytesOf(data, length)))
+	return carried(cgo.Handle(conn).Value().(net.Conn).Write(bytesOf(data, length)))
 }
 
 //export goStreamClose
 func goStreamClose(conn C.uintptr_t) {
 	defer survive("closing")
-	cgo.Handle(conn).Value().(net.Conn).Close()
+	stream := cgo.Handle(conn).Value().(net.Conn)
+	// Close of crypto/tls waits for what its Read answers by itself, such as a KeyUpdate, and that for a peer who reads.
+	stream.SetDeadline(time.Unix(1, 0))
+	stream.Close()
 }
 
 //export goChannelGone
 func goChannelGone(handle C.uintptr_t) { gone(uintptr(handle)) }
 
-// carried is what reading or writing came to, as C wants it.
+// carried is what reading or writing came to, as C wants it. It is never SSH_ERR_TIMEOUT, to be called again: after a
+// deadline that has passed in Write, or in a handshake, crypto/tls gives the same error for ever. So Read and Write have
+// no deadlines and wait until goStreamClose.
 func carried(count int, err error) C.int32_t {
 	switch {
 	case count > 0:
 		return C.int32_t(count)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return C.SSH_ERR_TIMEOUT
 	case err == nil || errors.Is(err, io.EOF):
 		return 0
 	default:
 		return C.SSH_ERR_IO
 	}
-}
-
-func until(timeout C.int32_t) time.Time {
-	if timeout < 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(time.Duration(timeout) * time.Millisecond)
 }
 
 // bytesOf sees memory of C's as a slice, at most 1 GiB of it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,40 @@ func TestListenersThatEnd(t *testing.T) {
 		_, err := listener.Accept()
 		want(t, err, net.ErrClosed)
 	})
+}
+
+// shortages is a listener that fails first, with one error after another.
+type shortages struct {
+	net.Listener
+	errors []syscall.Errno
+}
+
+func (s *shortages) Accept() (net.Conn, error) {
+	if len(s.errors) == 0 {
+		return s.Listener.Accept()
+	}
+	err := &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", s.errors[0])}
+	s.errors = s.errors[1:]
+	return nil, err
+}
+
+// A server outlives a shortage, and nothing else that its listener fails with.
+func TestShortagesDoNotEndAServer(t *testing.T) {
+	server := newServer(t)
+	short := []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(soon(t), &shortages{listener, short}) }()
+	config := &sshwire.Config{User: "alice", Password: "open\x00sesame", HostKey: hostKey}
+	client := must(sshwire.Dial(soon(t), listener.Addr().String(), config))(t)
+	defer client.Close()
+	if result := must(client.Run(soon(t), "talk"))(t); string(result.Output) != "out" {
+		t.Fatal(result)
+	}
+	listener.Close()
+	want(t, <-served, net.ErrClosed)
+	listener = must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	want(t, server.Serve(soon(t), &shortages{listener, []syscall.Errno{syscall.EINVAL}}), syscall.EINVAL)
 }
 
 // What each user may try, and reads before it.

@@ -7,10 +7,12 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"net"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -110,8 +112,11 @@ func (s *Server) start(ctx context.Context, t *Transport) error {
 	})
 }
 
+// How long Serve waits when descriptors or memory are short, as a ServerListener does.
+const shortagePause = 100 * time.Millisecond
+
 // Serve accepts connections and holds their sessions until the listener fails or the context ends, which ends the
-// sessions and closes the listener, too.
+// sessions and closes the listener, too. A shortage of descriptors or memory ends nothing.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var sessions sync.WaitGroup
@@ -125,6 +130,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		conn, err := listener.Accept()
 		if ctx.Err() != nil {
 			return ctx.Err()
+		} else if short(err) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(shortagePause):
+			}
+			continue
 		} else if err != nil {
 			return err
 		}
@@ -137,4 +148,14 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			}
 		}()
 	}
+}
+
+// short tells whether something has run out that may come back.
+func short(err error) bool {
+	for _, errno := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }

@@ -80,7 +80,8 @@ func Connect(ctx context.Context, address string) (*Transport, error) {
 }
 
 // NewTransport makes a transport over a connection, which belongs to it from now on. A socket is taken over by its
-// descriptor; over other connections, such as TLS, the library has two threads that read and write.
+// descriptor; over other connections, such as TLS, the library has two threads that read and write. These wait without
+// deadlines until Close, which must end them, as it does of every net.Conn.
 func NewTransport(conn net.Conn) (*Transport, error) {
 	var detail *C.ssh_error
 	switch socket := conn.(type) {
@@ -103,6 +104,7 @@ func NewTransport(conn net.Conn) (*Transport, error) {
 		conn.Close()
 		return t, nil
 	}
+	conn.SetDeadline(time.Time{}) // one for a handshake of its own, say
 	var t *Transport
 	err := given(conn, func(stream C.uintptr_t) C.ssh_status {
 		made, err := newTransport(C.go_transport_new_stream(stream, &detail), &detail)

@@ -7,8 +7,15 @@ from ._abi import lib
 from ._calls import call, check, sliced_call
 from ._handle import Handle
 from ._values import encode, milliseconds
-from .errors import Closed
+from .errors import Closed, Error
 from .transport import Transport
+
+
+def _over(transport):
+    try:
+        return transport.join(0)
+    except Error:  # a function of the server's has freed it
+        return True
 
 
 class Penalty(enum.IntEnum):
@@ -61,15 +68,20 @@ class Listener(Handle):
         return Transport(found)
 
     def serve(self, server):
-        """Starts the transport of each connection with a Server, until stop() or free() in another thread."""
+        """Starts the transport of each connection with a Server, until stop() or free() in another thread. A connection
+        that fails ends nothing else."""
         transports = []
         while True:
             try:
                 transport = self.accept()
-                transport.begin_server(server)  # nobody waits for it: the functions do the rest
             except Closed:
                 return
-            transports = [other for other in transports if not other.join(0)] + [transport]
+            try:
+                transport.begin_server(server)  # nobody waits for it: the functions do the rest
+            except Error:  # it ended before it began, as when the client is gone again
+                transport.free()
+                continue
+            transports = [other for other in transports if not _over(other)] + [transport]
 
     def set_max_unauthenticated(self, full=512, start=256, rate_percent=30):
         """Bounds connections that are not logged in; from ``start`` on some are refused by chance."""

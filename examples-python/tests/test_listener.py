@@ -5,7 +5,7 @@ import threading
 
 import sshwire
 from pair import LIMIT, Case, Pair
-from sshwire import Count, Penalty
+from sshwire import Count, Kind, Penalty
 
 
 class Listeners(Case):
@@ -37,6 +37,49 @@ class Listeners(Case):
             self.listener.accept(LIMIT)
         for client in clients:
             client.free()
+
+    def test_connections_that_cannot_be_started_end_nothing_else(self):
+        class Unlucky(sshwire.Listener):
+            """Gives out a transport that is freed, and one that is closed, before one that can be started."""
+
+            ends = [sshwire.Transport.free, sshwire.Transport.close]
+
+            def accept(self, timeout=None):
+                transport = super().accept(timeout)
+                if self.ends:
+                    self.ends.pop(0)(transport)
+                return transport
+
+        self.listener.free()
+        self.listener = Unlucky()
+        self.addCleanup(self.listener.free)
+        self.listener.set_penalty_bounds(sources=0)
+        port = self.listener.bind("127.0.0.1")
+        serving = threading.Thread(target=self.listener.serve, args=(self.pair.server,))
+        serving.start()
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
+                self.assertEqual(self.end(client), b"")
+        self.login(port).free()
+        self.listener.stop()
+        serving.join(LIMIT)
+        self.assertFalse(serving.is_alive())
+
+    def test_transports_that_functions_free_end_nothing_else(self):
+        @self.pair.server.on(Kind.EXEC)
+        def leave(request):
+            request.transport.free()
+
+        port = self.listener.bind("127.0.0.1")
+        serving = threading.Thread(target=self.listener.serve, args=(self.pair.server,))
+        serving.start()
+        for _ in range(3):
+            with self.login(port) as client, client.open_session(LIMIT) as channel:
+                with self.assertRaises(sshwire.Error):
+                    channel.exec("leave", LIMIT)
+        self.listener.stop()
+        serving.join(LIMIT)
+        self.assertFalse(serving.is_alive())
 
     def test_takes_a_socket_over_and_tells_the_peer(self):
         made = socket.create_server(("127.0.0.1", 0))

@@ -146,6 +146,62 @@ class SessionTest < Case
     assert_same pair.server, serving.value
   end
 
+  # A listening socket that fails first, with one error after another, and gives the block what it takes then.
+  class Short
+    def initialize(listener, errors, &block)
+      @listener = listener
+      @errors = errors
+      @block = block
+    end
+
+    def accept
+      error = @errors.shift
+      raise error if error
+
+      @listener.accept.tap(&@block)
+    end
+  end
+
+  def test_shortages_do_not_end_a_server
+    pair = Pair.new
+    listener = TCPServer.new("127.0.0.1", 0)
+    taken = Queue.new
+    # Of the connections, the first one cannot be duplicated.
+    short = Short.new(listener, [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]) do |socket|
+      socket.define_singleton_method(:dup) { raise Errno::EMFILE } if taken.empty?
+      taken << socket
+    end
+    serving = Thread.new { pair.server.run(short) }
+    address = "127.0.0.1:#{listener.addr[1]}"
+    first = TCPSocket.new("127.0.0.1", listener.addr[1])
+    assert_nil Timeout.timeout(LIMIT) { first.getc }
+    assert_predicate taken.pop, :closed?
+    taken << nil
+    SSHWire.connect(address, user: "alice", password: Pair::PASSWORD, host_key: pair.host_key) do |ssh|
+      assert_equal "out", ssh.run("talk", timeout: LIMIT).stdout
+    end
+    listener.close
+    assert_same pair.server, serving.value
+  ensure
+    first&.close
+  end
+
+  def test_transports_that_are_freed_do_not_keep_others_out
+    pair = Pair.new
+    listener = TCPServer.new("127.0.0.1", 0)
+    serving = Thread.new { pair.server.run(listener) }
+    freed = []
+    2.times do
+      ssh = SSHWire.connect("127.0.0.1:#{listener.addr[1]}", user: "alice", password: Pair::PASSWORD, host_key: pair.host_key)
+      freed << eventually { (pair.server.sessions - freed).first }
+      freed.last.free
+      ssh.free
+    end
+    assert_equal freed.last(1), pair.server.sessions
+    listener.close
+    serving.value
+  end
+
   def test_nobody_there
     listener = TCPServer.new("127.0.0.1", 0)
     port = listener.addr[1]
@@ -305,6 +361,14 @@ class SessionTest < Case
     broken = Pair.new
     over_stream(broken, true)
     reports { assert_status("SSH_ERR_CALLBACK") { broken.client.start_client(timeout: LIMIT) } }
+  end
+
+  def test_streams_that_read_too_much
+    thing = Object.new.tap { |object| object.define_singleton_method(:read_nonblock) { |length, **| "x" * (length + 1) } }
+    memory = FFI::MemoryPointer.new(:uint8, 16)
+    place = FFI::Pointer.new(memory.address) # as C gives it: FFI does not know where it ends
+    assert_raises(ArgumentError) { SSHWire::Transport.const_get(:Stream).new(thing).read(place, 8, LIMIT) }
+    assert_equal "\0" * 16, memory.read_bytes(16)
   end
 
   private

@@ -21,6 +21,11 @@ module SSHWire
       status.is_a?(Integer) && status.between?(0, 0x7fffffff) ? status : -1
     end
 
+    # What is short for everybody, and comes back: descriptors and memory. A Listener waits as long.
+    SHORTAGES = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
+    SHORTAGE_PAUSE = 0.1
+    private_constant :SHORTAGES, :SHORTAGE_PAUSE
+
     def initialize(*keys)
       Callback.check_fork
       hold(ABI.ssh_server_new)
@@ -117,7 +122,7 @@ module SSHWire
     # The same for a transport that is not started, such as Listener#accept gives.
     def serve_transport(transport)
       transport.start_server(self, wait: false)
-      @sessions.reject! { |session| session.join(timeout: 0) }
+      @sessions.reject! { |session| over?(session) }
       @sessions << transport
       transport
     rescue Error
@@ -125,14 +130,22 @@ module SSHWire
       raise
     end
 
-    # Serves who connects to a listening socket, until that is closed. A connection that fails ends nothing else.
+    # Serves who connects to a listening socket, until that is closed. A connection that fails ends nothing else, and
+    # neither does a shortage of descriptors or memory.
     def run(listener)
       loop do
-        serve(listener.accept)
+        socket = listener.accept
+        begin
+          serve(socket)
+        ensure
+          socket.close # which Transport.new did, unless it failed
+        end
       rescue Error => e
         SSHWire.report(e)
       rescue Errno::ECONNABORTED
         nil
+      rescue *SHORTAGES
+        sleep SHORTAGE_PAUSE
       end
     rescue IOError, Errno::EBADF # it was closed
       self
@@ -141,6 +154,14 @@ module SSHWire
     # The transports that `serve` and `run` have made and that may live.
     def sessions
       @sessions.dup
+    end
+
+    private
+
+    def over?(session)
+      session.join(timeout: 0)
+    rescue Error # a block has freed it
+      true
     end
   end
 end

@@ -26,6 +26,7 @@ module SSHWire
         data = attempt(timeout) { @thing.read_nonblock(length, exception: false) }
         return data if data.is_a?(Integer)
         return 0 if data.nil?
+        raise ArgumentError, "more was read than asked for" if data.bytesize > length
 
         memory.put_bytes(0, data)
         data.bytesize
