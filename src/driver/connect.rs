@@ -366,6 +366,12 @@ mod tests {
         Timeout::After(Duration::from_secs(20)).deadline()
     }
 
+    /// Begins to connect in the background, with time enough.
+    fn begin_soon(address: &str, done: Done) {
+        let time = Timeout::After(Duration::from_secs(60));
+        begin(address, time, None, done).unwrap();
+    }
+
     /// An address of loopback where nobody listens as long as its socket is held.
     fn refusing() -> (SocketAddr, OwnedFd) {
         let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -445,13 +451,7 @@ mod tests {
             let (tell, told) = mpsc::channel();
             connect(&address, Timeout::After(Duration::from_secs(20))).unwrap();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(
-                &address,
-                Timeout::After(Duration::from_secs(20)),
-                None,
-                done,
-            )
-            .unwrap();
+            begin_soon(&address, done);
             told.recv().unwrap().unwrap();
         }
         assert!(begin("host:", Timeout::Forever, None, Box::new(|_| ())).is_err());
@@ -465,13 +465,7 @@ mod tests {
         for _ in 0..100 {
             let tell = tell.clone();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(
-                &address,
-                Timeout::After(Duration::from_secs(20)),
-                None,
-                done,
-            )
-            .unwrap();
+            begin_soon(&address, done);
         }
         for _ in 0..100 {
             told.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
@@ -490,13 +484,7 @@ mod tests {
         for _ in 0..MANY {
             let tell = tell.clone();
             let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-            begin(
-                &address,
-                Timeout::After(Duration::from_secs(60)),
-                None,
-                done,
-            )
-            .unwrap();
+            begin_soon(&address, done);
         }
         for _ in 0..MANY {
             told.recv_timeout(Duration::from_secs(90)).unwrap().unwrap();
@@ -533,13 +521,7 @@ mod tests {
                 assert!(round == 1, "on purpose");
                 tell.send(()).unwrap();
             });
-            begin(
-                &refusing.to_string(),
-                Timeout::After(Duration::from_secs(60)),
-                None,
-                done,
-            )
-            .unwrap();
+            begin_soon(&refusing.to_string(), done);
         }
         told.recv_timeout(Duration::from_secs(90)).unwrap();
     }
@@ -548,13 +530,7 @@ mod tests {
     fn a_name_that_is_none_is_told_in_the_background() {
         let (tell, told) = mpsc::channel();
         let done = Box::new(move |outcome: Result<OwnedFd, Error>| tell.send(outcome).unwrap());
-        begin(
-            "no such name:1",
-            Timeout::After(Duration::from_secs(60)),
-            None,
-            done,
-        )
-        .unwrap();
+        begin_soon("no such name:1", done);
         let error = told
             .recv_timeout(Duration::from_secs(90))
             .unwrap()
