@@ -9125,7 +9125,8 @@ ssh_status ssh_packetizer_set_rekey_limits(ssh_packetizer *packetizer,
                                            uint64_t packets);
 
 /**
- * Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT.
+ * Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT; those that
+ * wait already when it is started hear of it within a second.
  *
  * @param packetizer  the packetizer
  * @param timeout_ms  milliseconds, or SSH_TIMEOUT_FOREVER

@@ -180,9 +180,12 @@ pub enum Error {
         /// What is wrong with the key in it.
         fault: KeyFault,
     },
-    /// A deadline passed.
+    /// A deadline of the caller's passed, and nothing has ended by that.
     #[error("timed out: {0}")]
     Timeout(&'static str),
+    /// A time that the session had is over, and the session with it.
+    #[error("timed out: {0}")]
+    Expired(&'static str),
     /// New keys must be negotiated before more is read (packetizer only).
     #[error("new keys are needed")]
     RekeyNeeded,
@@ -559,6 +562,7 @@ impl Error {
             Error::ServiceNotAvailable(_) => Some(DisconnectReason::SERVICE_NOT_AVAILABLE),
             Error::Limit(_) => Some(DisconnectReason::PROTOCOL_ERROR),
             Error::Timeout(_)
+            | Error::Expired(_)
             | Error::File { .. }
             | Error::Config(_)
             | Error::RekeyNeeded

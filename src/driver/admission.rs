@@ -81,7 +81,9 @@ fn fault(cause: &Error, tried: bool) -> Option<Fault> {
         | Error::Callback(_)
         | Error::Resource(_)
         | Error::Bug(_) => None,
-        Error::Timeout(_) | Error::KeyExchange(KexFault::Timeout) => Some(Fault::GraceExceeded),
+        Error::Timeout(_) | Error::Expired(_) | Error::KeyExchange(KexFault::Timeout) => {
+            Some(Fault::GraceExceeded)
+        }
         Error::AuthLimit(_) => Some(Fault::AuthFailed),
         // It has gone, or we have nothing to say to each other.
         Error::ConnectionLost
@@ -111,7 +113,7 @@ mod tests {
             (Error::ConnectionLost, true, Some(Fault::AuthFailed)),
             (Error::AuthLimit("failures"), true, Some(Fault::AuthFailed)),
             (
-                Error::Timeout("login grace time"),
+                Error::Expired("login grace time"),
                 true,
                 Some(Fault::GraceExceeded),
             ),

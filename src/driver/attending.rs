@@ -188,7 +188,7 @@ impl Shared {
         after: &mut Vec<After>,
     ) -> Result<(), Error> {
         if let Some((_, what)) = serving.setup_deadline.filter(|(at, _)| *at <= now) {
-            return Err(Error::Timeout(what));
+            return Err(Error::Expired(what));
         }
         if serving.attempt.deadline.is_some_and(|at| at <= now) {
             self.abandon_attempt(serving);
@@ -202,7 +202,7 @@ impl Shared {
                 if let Some(told) = told {
                     serving.push_job(self, told);
                 }
-                return Err(Error::Timeout("keepalive: the peer does not answer"));
+                return Err(Error::Expired("keepalive: the peer does not answer"));
             }
             Due::Send(told) => {
                 if let Some(told) = told {

@@ -506,7 +506,7 @@ impl Transport {
     /// Ends a handshake that takes longer than its caller waits, as [`Transport::release`] does.
     pub fn give_up(&self) {
         if self.shared.check_process().is_ok() {
-            self.end_now(Error::Timeout("negotiation"));
+            self.end_now(Error::Expired("negotiation"));
         }
     }
 

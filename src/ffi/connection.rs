@@ -90,10 +90,10 @@ pub unsafe extern "C" fn ssh_transport_accept(
     guard::value_with(std::ptr::null_mut(), error, || {
         transport_object::with(transport, |object| {
             let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
-            match object.driver.accept(timeout).map_err(Failure::from) {
+            match object.driver.accept(timeout) {
                 Ok(found) => object.channel_handle(found, true),
-                Err(failure) if time::is_again(timeout, &failure) => Ok(std::ptr::null_mut()),
-                Err(failure) => Err(failure),
+                Err(error) if time::is_again(timeout, &error) => Ok(std::ptr::null_mut()),
+                Err(error) => Err(error.into()),
             }
         })
     })

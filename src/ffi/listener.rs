@@ -140,10 +140,10 @@ pub unsafe extern "C" fn ssh_listener_accept(
     guard::value_with(std::ptr::null_mut(), error, || {
         let object = handle::get(listener)?;
         let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
-        match object.driver.accept(timeout).map_err(Failure::from) {
+        match object.driver.accept(timeout) {
             Ok(transport) => TransportObject::new_handle(transport),
-            Err(failure) if time::is_again(timeout, &failure) => Ok(std::ptr::null_mut()),
-            Err(failure) => Err(failure),
+            Err(error) if time::is_again(timeout, &error) => Ok(std::ptr::null_mut()),
+            Err(error) => Err(error.into()),
         }
     })
 }

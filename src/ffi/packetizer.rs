@@ -464,7 +464,8 @@ pub unsafe extern "C" fn ssh_packetizer_set_rekey_limits(
 
 // --- time and log ---------------------------------------------------------------------------------
 
-/// Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT.
+/// Starts the timer of the handshake. Once it has run out, calls that read or write fail with SSH_ERR_TIMEOUT; those that
+/// wait already when it is started hear of it within a second.
 ///
 /// @param packetizer  the packetizer
 /// @param timeout_ms  milliseconds, or SSH_TIMEOUT_FOREVER

@@ -241,12 +241,12 @@ pub unsafe extern "C" fn ssh_transport_next_request(
                         Timeout::After(time.saturating_sub(started_at.elapsed()))
                     }
                 };
-                let request = match object.driver.next_request(left).map_err(Failure::from) {
+                let request = match object.driver.next_request(left) {
                     Ok(request) => request,
-                    Err(failure) if time::is_again(timeout, &failure) => {
+                    Err(error) if time::is_again(timeout, &error) => {
                         return Ok(std::ptr::null_mut());
                     }
-                    Err(failure) => return Err(failure),
+                    Err(error) => return Err(error.into()),
                 };
                 // What cannot be shown to C is refused by being dropped, and the next one is looked at.
                 if let Some(shown) = RequestObject::new(request, Arc::downgrade(object)) {

@@ -260,7 +260,7 @@ pub(crate) fn of(error: &Error) -> ssh_status {
         Error::Key(fault) | Error::KeyFile { fault, .. } => of_key(fault),
         Error::Certificate(_) => SSH_ERR_CERTIFICATE,
         Error::Config(_) => SSH_ERR_CONFIG,
-        Error::Timeout(_) => SSH_ERR_TIMEOUT,
+        Error::Timeout(_) | Error::Expired(_) => SSH_ERR_TIMEOUT,
         Error::RekeyNeeded => SSH_ERR_NEED_REKEY,
         Error::Cancelled => SSH_ERR_CANCELLED,
         Error::Closed => SSH_ERR_CLOSED,

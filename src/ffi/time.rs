@@ -6,7 +6,7 @@ use crate::driver::Timeout;
 use crate::error::Error;
 
 use super::guard::{Failure, Outcome};
-use super::status::{ssh_status, SSH_AGAIN, SSH_ERR_TIMEOUT, SSH_OK};
+use super::status::{ssh_status, SSH_AGAIN, SSH_OK};
 use super::transport::{SSH_TIMEOUT_DEFAULT, SSH_TIMEOUT_FOREVER};
 
 /// The driver's form of `timeout_ms`, with `default` for SSH_TIMEOUT_DEFAULT.
@@ -27,9 +27,9 @@ pub(crate) fn limit(timeout: Timeout) -> Duration {
     }
 }
 
-/// Whether a call failed only because it was asked not to wait.
-pub(crate) fn is_again(timeout: Timeout, failure: &Failure) -> bool {
-    timeout == Timeout::NOW && failure.status == SSH_ERR_TIMEOUT
+/// Whether a call failed only because it was asked not to wait. A session whose own time was over has ended for good.
+pub(crate) fn is_again(timeout: Timeout, error: &Error) -> bool {
+    timeout == Timeout::NOW && matches!(error, Error::Timeout(_))
 }
 
 /// The status of a call for which "not yet" is an ordinary outcome.
@@ -38,10 +38,10 @@ pub(crate) fn status_or_again<T>(
     result: Result<T, Error>,
     success: impl FnOnce(T) -> ssh_status,
 ) -> Outcome<ssh_status> {
-    match result.map_err(Failure::from) {
+    match result {
         Ok(value) => Ok(success(value)),
-        Err(failure) if is_again(timeout, &failure) => Ok(SSH_AGAIN),
-        Err(failure) => Err(failure),
+        Err(error) if is_again(timeout, &error) => Ok(SSH_AGAIN),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -443,6 +443,8 @@ static void look_after(ending how, phase at, const peer *p, session *s)
         CHECK(ssh_transport_open_session(s->transport, 5000, &error) == NULL);
         CHECK(fits(how, ssh_error_code(error)));
         ssh_error_free(error);
+        if (s->channel != NULL) /* that nothing will come is said also to who does not wait */
+            CHECK(fits(how, ssh_channel_read(s->channel, &byte, 1, &done, 0)));
     }
 }
 

@@ -278,6 +278,26 @@ static void lines(void)
     ssh_packetizer_free(both.right);
 }
 
+static void *read_too_long(void *packetizer)
+{
+    ssh_message *received = NULL;
+    CHECK_STATUS(ssh_packetizer_read_message(packetizer, -1, &received, NULL), SSH_ERR_TIMEOUT);
+    return NULL;
+}
+
+/* The timer is also for calls that wait when it is started. */
+static void handshake_of_another_thread(void)
+{
+    ends both = connected();
+    pthread_t reader;
+    long until = milliseconds() + 30000;
+    CHECK(pthread_create(&reader, NULL, read_too_long, both.left) == 0);
+    usleep(100000);
+    CHECK_STATUS(ssh_packetizer_start_handshake(both.left, 10), SSH_OK);
+    CHECK(pthread_join(reader, NULL) == 0 && milliseconds() < until);
+    ends_free(both);
+}
+
 static void handshake(void)
 {
     ends both = connected();
@@ -314,6 +334,10 @@ static void full(void)
     CHECK(status == SSH_AGAIN);
     CHECK_STATUS(ssh_packetizer_send_message(both.left, message, 0, NULL), SSH_ERR_TIMEOUT);
     CHECK_STATUS(ssh_packetizer_flush(both.left, 0), SSH_AGAIN);
+    /* What will not come any more is no "not yet". */
+    CHECK_STATUS(ssh_packetizer_start_handshake(both.left, 0), SSH_OK);
+    CHECK_STATUS(ssh_packetizer_flush(both.left, 0), SSH_ERR_TIMEOUT);
+    CHECK_STATUS(ssh_packetizer_complete_handshake(both.left), SSH_OK);
     for (int i = 0; i < sent; i++) {
         CHECK_STATUS(ssh_packetizer_read_message(both.right, 5000, &received, NULL), SSH_OK);
         CHECK(ssh_message_number(received) == 94 && ssh_message_sequence(received) == (uint32_t)i);
@@ -448,6 +472,7 @@ int main(void)
     rekeying();
     lines();
     handshake();
+    handshake_of_another_thread();
     full();
     keepalive();
     freed_while_waiting();

@@ -218,7 +218,10 @@ impl<'a> Journey<'a> {
 /// Whom it is about, where the error itself does not say: an alias may lead over several hosts.
 fn at_host(resolved: &Resolved, cause: Error) -> Error {
     match cause {
-        Error::Io { .. } | Error::Timeout(_) | Error::ChannelOpenRefused { .. } => Error::At {
+        Error::Io { .. }
+        | Error::Timeout(_)
+        | Error::Expired(_)
+        | Error::ChannelOpenRefused { .. } => Error::At {
             place: format!("{} port {}", resolved.host_name(), resolved.port()),
             cause: Box::new(cause),
         },

@@ -272,7 +272,7 @@ impl Packetizer {
             self.dump("sent", payload);
             match self.push(sending, deadline) {
                 Ok(()) => Ok(Sent::Whole),
-                Err(Error::Timeout(_)) => Ok(Sent::Begun),
+                Err(Error::Timeout(_) | Error::Expired(_)) => Ok(Sent::Begun),
                 Err(error) => Err(error),
             }
         })
@@ -385,7 +385,7 @@ impl Packetizer {
 
     // ---- time -----------------------------------------------------------------------------------------
 
-    /// From now on reading and writing fail once `limit` has passed.
+    /// From now on reading and writing fail once `limit` has passed. Calls that wait already hear of it within a second.
     pub fn start_handshake(&self, limit: Duration) {
         // A time too far away to be written down never comes.
         self.state.lock().handshake = Instant::now().checked_add(limit);
@@ -454,7 +454,7 @@ impl Packetizer {
 
     fn check_handshake(&self) -> Result<(), Error> {
         if self.handshake_timed_out() {
-            return Err(Error::Timeout("handshake"));
+            return Err(Error::Expired("handshake"));
         }
         Ok(())
     }
@@ -568,5 +568,5 @@ const READ_BYTES: usize = 32 * 1024;
 const MAX_LINE: usize = 8192;
 /// Leaves room for padding, whatever the cipher.
 const MAX_PAYLOAD: usize = MAX_PACKET_LENGTH - 1024;
-/// So that time passes also for who waits for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So that who waits already hears of a time that another thread has set.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);

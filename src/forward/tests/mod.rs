@@ -512,3 +512,20 @@ fn f2_the_server_cannot_open_what_nobody_asked_for() {
     client.cancel_forward(&point, TIME).unwrap();
     assert!(refused(forwarded("127.0.0.1", port)));
 }
+
+#[test]
+fn connections_end_with_a_session_whose_time_is_over() {
+    let session = Session::new();
+    let echo = echo_server();
+    let forward = Forward::local(&session.client, &local(0), local(echo)).unwrap();
+    let mut stream = connect(port_of(forward.bound()));
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    // As a peer that does not answer ends it.
+    session.client.give_up();
+    let end = stream.read(&mut [0]);
+    assert!(
+        matches!(end, Ok(0))
+            || end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+    );
+}
