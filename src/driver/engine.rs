@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     /// Work on files, which may take as long as their disk does.
     files: Pool,
     lookups: Pool,
+    /// Looks up the names that peers want to reach.
+    targets: Pool,
     connects: Pool,
     seats: Seats,
     buffers: Buffers,
@@ -151,6 +153,7 @@ impl Engine {
             pool: Pool::new("sshwire-callback", &first),
             files: Pool::new("sshwire-files", &first),
             lookups: Pool::new("sshwire-lookup", &first),
+            targets: Pool::new("sshwire-targets", &first),
             connects: Pool::new("sshwire-connect", &first),
             seats: Seats::new(),
             buffers: Buffers::default(),
@@ -187,6 +190,11 @@ impl Engine {
     /// The pool for looking up names, which the system does in its own time: a callback may wait for one.
     pub(crate) fn lookups(&self) -> &Pool {
         &self.lookups
+    }
+
+    /// The same for names that peers want to reach: there may be many for which nobody answers.
+    pub(crate) fn targets(&self) -> &Pool {
+        &self.targets
     }
 
     /// The pool of the one job that carries all connections in the making.

@@ -1,8 +1,9 @@
 //! Host names that are looked up. The system's resolver knows no deadline, so each name has a job of a pool of their own, which
 //! is left behind when it is late.
 //!
-//! A peer that names many hosts for which nobody answers would have all threads of that pool. So one peer has a few names
-//! looked up at a time; the others wait for their turn, as long as somebody still wants to know.
+//! A peer that names many hosts for which nobody answers would have all threads of that pool. So one connection has a few names
+//! looked up at a time; the others wait for their turn, as long as somebody still wants to know. Names that peers want have
+//! a pool apart from those of the application, where a connection's next name comes behind all that are waiting already.
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -18,7 +19,7 @@ use crate::error::Error;
 /// What came of it.
 pub(super) type Found = Result<Vec<SocketAddr>, Error>;
 
-/// Most names of one peer that are looked up at once.
+/// Most names of one connection that are looked up at once.
 const MOST_AT_ONCE: usize = 32;
 
 const LATE: Error = Error::Timeout("name resolution");
@@ -56,7 +57,9 @@ impl Lookup {
             };
             match turns {
                 Some(turns) => turns.queue(name)?,
-                None => spawn(Box::new(|| name.run()))?,
+                None => Engine::get()?
+                    .lookups()
+                    .try_spawn(Box::new(|| name.run()))?,
             }
         }
         Ok(Lookup {
@@ -109,7 +112,7 @@ impl Name {
     }
 }
 
-/// The names of one peer. Its lock is a leaf.
+/// The names of one connection. Its lock is a leaf.
 #[derive(Default)]
 pub(crate) struct Turns {
     state: Mutex<State>,
@@ -133,20 +136,27 @@ impl Turns {
             }
             state.running += 1;
         }
-        let turns = Arc::clone(self);
-        let begun = spawn(Box::new(move || turns.run(name)));
+        let begun = self.spawn(name);
         if begun.is_err() {
             self.state.lock().running -= 1;
         }
         begun
     }
 
-    /// This name and then those that wait.
-    fn run(&self, first: Name) {
-        let mut next = Some(first);
-        while let Some(name) = next {
-            name.run();
-            next = self.next();
+    fn spawn(self: &Arc<Self>, name: Name) -> Result<(), Error> {
+        let turns = Arc::clone(self);
+        Engine::get()?
+            .targets()
+            .try_spawn(Box::new(move || turns.run(name)))
+    }
+
+    fn run(self: &Arc<Self>, name: Name) {
+        name.run();
+        if let Some(next) = self.next() {
+            // Does not fail: this thread is one that will come to it.
+            if self.spawn(next).is_err() {
+                self.state.lock().running -= 1;
+            }
         }
     }
 
@@ -158,10 +168,6 @@ impl Turns {
         }
         next
     }
-}
-
-fn spawn(job: Job) -> Result<(), Error> {
-    Engine::get()?.lookups().try_spawn(job)
 }
 
 fn resolve(host: &str, port: u16) -> Found {
@@ -181,14 +187,71 @@ fn resolve(host: &str, port: u16) -> Found {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pool::MAX_THREADS;
     use super::*;
-    use std::sync::Barrier;
+    use std::sync::{Barrier, PoisonError};
     use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(60);
+    /// Tests that want many threads of the pool at once: each might wait for those that the other has.
+    static MANY: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+    /// Asks for a name, and says when it is looked up.
+    fn ask(turns: &Arc<Turns>, look_up: impl FnOnce() + Send + 'static) -> Arc<()> {
+        let asker = Arc::new(());
+        turns
+            .queue(Name {
+                asker: Arc::downgrade(&asker),
+                look_up: Box::new(look_up),
+            })
+            .unwrap();
+        asker
+    }
+
+    #[test]
+    fn many_names_of_one_peer_keep_neither_the_application_nor_other_peers_waiting() {
+        let _alone = MANY.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begun, has_begun) = mpsc::channel();
+        let mut releases = Vec::new();
+        let mut askers = Vec::new();
+        let greedy: Vec<_> = (0..MAX_THREADS / MOST_AT_ONCE)
+            .map(|_| Arc::new(Turns::default()))
+            .collect();
+        for turns in &greedy {
+            for _ in 0..MOST_AT_ONCE {
+                let (release, released) = mpsc::channel::<()>();
+                let begun = begun.clone();
+                askers.push(ask(turns, move || {
+                    begun.send(()).unwrap();
+                    let _ = released.recv();
+                }));
+                releases.push(release);
+            }
+        }
+        for _ in 0..MAX_THREADS {
+            has_begun.recv_timeout(LONG).unwrap();
+        }
+        let (tell, told) = mpsc::channel();
+        let says = |what: &'static str| {
+            let tell = tell.clone();
+            move || tell.send(what).unwrap()
+        };
+        for turns in &greedy {
+            askers.push(ask(turns, says("one more of the greedy peer's")));
+        }
+        askers.push(ask(&Arc::default(), says("another peer's")));
+        let own = Lookup::begin("localhost", 22, None, says("the application's")).unwrap();
+        assert_eq!(told.recv_timeout(LONG), Ok("the application's"));
+        assert!(own.wait(Deadline(None)).is_ok());
+        drop(releases.remove(0));
+        assert_eq!(told.recv_timeout(LONG), Ok("another peer's"));
+        assert_eq!(told.recv_timeout(LONG), Ok("one more of the greedy peer's"));
+        releases.clear();
+    }
 
     #[test]
     fn a_peer_has_a_few_names_at_a_time_and_those_that_nobody_wants_are_left_out() {
+        let _alone = MANY.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = Arc::new(Turns::default());
         let (tell, told) = mpsc::channel();
         let all_begun = Arc::new(Barrier::new(MOST_AT_ONCE + 1));

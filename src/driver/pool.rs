@@ -20,7 +20,7 @@ pub(super) type Maker = fn(&str, Job) -> io::Result<()>;
 /// How long a thread without work stays.
 const IDLE_TIME: Duration = Duration::from_secs(10);
 /// Most threads; more work than that waits.
-const MAX_THREADS: usize = 256;
+pub(super) const MAX_THREADS: usize = 256;
 /// Time between two tries to make a thread where none could be had.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
 
