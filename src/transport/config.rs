@@ -36,6 +36,8 @@ pub struct TransportConfig {
     pub signature_algorithms: Vec<&'static str>,
     /// How many key exchanges in a row the peer may start without sending or getting anything in between.
     pub max_idle_rekeys: u32,
+    /// Keys that have been there for so long do not count for that.
+    pub idle_rekey_period: Duration,
 }
 
 impl TransportConfig {
@@ -54,6 +56,7 @@ impl TransportConfig {
             expected_host_key: None,
             signature_algorithms: algorithms::user_signatures(),
             max_idle_rekeys: 16,
+            idle_rekey_period: Duration::from_secs(60),
         }
     }
 

@@ -51,7 +51,9 @@ struct FirstKex {
 /// Both directions are keyed.
 struct Keyed {
     link: Box<Link>,
-    /// When the keys are too old.
+    /// When the keys came.
+    since: Instant,
+    /// When they are too old.
     rekey_at: Option<Instant>,
 }
 
@@ -461,7 +463,7 @@ impl TransportLayer {
         io: &mut Io<'_>,
     ) -> Result<(), Error> {
         if matches!(self.state, State::Keyed(_)) {
-            self.count_idle_rekey()?;
+            self.count_idle_rekey(now)?;
             self.begin_rekey(now, io)?;
         }
         self.advance(Input::Message(payload, sequence), now, io)
@@ -490,15 +492,16 @@ impl TransportLayer {
     }
 
     /// The peer begins a key exchange: each costs both sides far more than it costs to ask for, so a peer
-    /// that asks again and again without having sent or got anything is cut off.
-    fn count_idle_rekey(&mut self) -> Result<(), Error> {
+    /// that asks again and again without having sent or got anything is cut off. New keys for those that have been there
+    /// for long are no burden: some change them by the clock.
+    fn count_idle_rekey(&mut self, now: Instant) -> Result<(), Error> {
         let most = self.config.max_idle_rekeys;
-        if let State::Keyed(Keyed { link, .. }) = &mut self.state {
-            link.idle_rekeys = if link.traffic {
-                0
-            } else {
-                link.idle_rekeys.saturating_add(1)
-            };
+        if let State::Keyed(Keyed { link, since, .. }) = &mut self.state {
+            if link.traffic {
+                link.idle_rekeys = 0;
+            } else if now.duration_since(*since) < self.config.idle_rekey_period {
+                link.idle_rekeys = link.idle_rekeys.saturating_add(1);
+            }
             if link.idle_rekeys > most {
                 return Err(PeerMisbehaved::Rekey("too many key exchanges without traffic").into());
             }
@@ -647,6 +650,7 @@ fn keyed(
     event(io, TransportEvent::Keyed { first });
     State::Keyed(Keyed {
         link,
+        since: now,
         rekey_at: now.checked_add(config.rekey.time),
     })
 }

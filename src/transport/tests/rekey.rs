@@ -200,3 +200,23 @@ fn r5_key_exchanges_without_traffic_are_limited() {
         Error::PeerMisbehaved(PeerMisbehaved::Rekey(_))
     ));
 }
+
+#[test]
+fn key_exchanges_by_the_clock_are_not_limited() {
+    let period = Duration::from_secs(60);
+    let (mut client, mut server) = keyed_pair();
+    for _ in 0..40 {
+        client.wait(period).unwrap();
+        server.wait(period).unwrap();
+        client.rekey();
+        pump(&mut client, &mut server).unwrap();
+    }
+    // Nor do they let a peer begin anew with those that are.
+    for round in 0..=16 {
+        let just_before = period - Duration::from_millis(1);
+        client.wait(just_before).unwrap();
+        server.wait(just_before).unwrap();
+        client.rekey();
+        assert_eq!(pump(&mut client, &mut server).is_ok(), round < 16);
+    }
+}
