@@ -101,12 +101,17 @@ impl Default for TransportOptions {
     }
 }
 
+/// Whether it is a key of RSA with fewer bits.
+pub(crate) fn is_short(key: &PublicKey, least: u32) -> bool {
+    key.kind() == KeyKind::Rsa && key.bits() < least
+}
+
 impl TransportOptions {
     /// Client: whether a server may show this key, whoever accepts it.
     pub(crate) fn check_host_key(&self, shown: &ShownKey) -> Result<(), HostKeyFault> {
         let found = || fingerprint(shown.key.blob(), self.fingerprint_hash);
         let (bits, least) = (shown.key.bits(), self.min_rsa_bits);
-        if shown.key.kind() == KeyKind::Rsa && bits < least {
+        if is_short(&shown.key, least) {
             let found = found();
             return Err(HostKeyFault::TooShort { found, bits, least });
         }

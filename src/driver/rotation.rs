@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::host_key::HostKeyJudge;
 use super::log::LogLevel;
+use super::options::is_short;
 use super::request::{Question, RequestKind};
 use super::serving::Serving;
 use super::shared::Shared;
@@ -110,6 +111,7 @@ struct Told {
     algorithms: Vec<&'static str>,
     judge: Option<Arc<dyn HostKeyJudge>>,
     revoked: Vec<Arc<RevocationList>>,
+    min_rsa_bits: u32,
 }
 
 impl Told {
@@ -143,14 +145,21 @@ impl Told {
     }
 
     fn compare(&self, keys: Vec<PublicKey>) -> Result<Option<HostKeyChange>, Error> {
-        if let Some(judge) = &self.judge {
-            return judge.compare(&keys);
-        }
-        let (known, added) = keys.into_iter().partition(|key| *key == self.shown);
-        Ok(Some(HostKeyChange {
-            known,
-            added,
-            ..HostKeyChange::default()
+        let change = match &self.judge {
+            Some(judge) => judge.compare(&keys)?,
+            None => {
+                let (known, added) = keys.into_iter().partition(|key| *key == self.shown);
+                Some(HostKeyChange {
+                    known,
+                    added,
+                    ..HostKeyChange::default()
+                })
+            }
+        };
+        Ok(change.map(|mut change| {
+            // One that is known stays so, for it was not taken away.
+            change.added.retain(|key| !is_short(key, self.min_rsa_bits));
+            change
         }))
     }
 }
@@ -229,6 +238,7 @@ impl Serving {
             algorithms: self.options.preferences_for(self.role).host_key,
             judge: self.options.host_key_judge.clone(),
             revoked: self.options.revoked_host_keys.clone(),
+            min_rsa_bits: self.options.min_rsa_bits,
         };
         let asked = Arc::clone(shared);
         self.is_rotating = true;

@@ -561,6 +561,31 @@ fn a_slow_signer_holds_up_nothing_but_its_proof() {
 }
 
 #[test]
+fn what_is_too_short_is_not_learnt_and_stays_known() {
+    let (old, short) = (key(), generate(KeyKind::Rsa));
+    let bits = short.public().bits();
+    for (knows_it, least, learnt) in [
+        (false, bits, true),
+        (false, bits + 1, false),
+        (true, bits + 1, false),
+    ] {
+        let known: &[&PrivateKey] = if knows_it { &[&old, &short] } else { &[&old] };
+        let judge = Knows::new(known, KeyUpdates::Always);
+        let (client, server) = with_keys(judge.clone(), &old, &[&short]);
+        client
+            .configure(|options| options.min_rsa_bits = least)
+            .unwrap();
+        log_in(&client, &server);
+        settle(&client);
+        let kept = judge.kept();
+        let added: Vec<_> = kept.iter().flat_map(|change| &change.added).collect();
+        let gone: Vec<_> = kept.iter().flat_map(|change| &change.gone).collect();
+        assert_eq!(added.len(), usize::from(learnt), "{knows_it} {least}");
+        assert!(gone.is_empty(), "{knows_it} {least}");
+    }
+}
+
+#[test]
 fn what_is_revoked_is_neither_accepted_nor_learnt() {
     let (old, next, p256) = (key(), key(), generate(KeyKind::EcdsaP256));
     let revoked = |key: &PrivateKey| {
