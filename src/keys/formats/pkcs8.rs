@@ -24,14 +24,16 @@ pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 const MAX_ITERATIONS: u32 = if cfg!(fuzzing) { 16 } else { 10_000_000 };
 /// Iterations that we write.
 const ITERATIONS: u32 = 600_000;
-/// Most memory in bytes that a file may make scrypt use.
+/// Most bytes of the table that a file may make scrypt use.
 const MAX_SCRYPT_MEMORY: u64 = if cfg!(fuzzing) {
     64 * 1024
 } else {
     64 * 1024 * 1024
 };
-/// Most work relative to one pass over that memory.
+/// Most work relative to one pass over that table.
 const MAX_SCRYPT_PARALLELIZATION: u16 = 16;
+/// Most bytes of what is mixed, a part for each of them.
+const MAX_SCRYPT_MIXED: u64 = 4 * 1024 * 1024;
 
 const DIFFERENT: KeyFault = KeyFault::Malformed("public and private part differ");
 
@@ -152,14 +154,16 @@ fn check_cost(kdf: &Kdf) -> Result<(), KeyFault> {
             }
         }
         Kdf::Scrypt(parameters) => {
-            // The table that is made, and one block for each lane (RFC 7914 §6).
-            let memory = Some(parameters.cost_parameter)
-                .filter(|blocks| *blocks > 0)
-                .and_then(|blocks| blocks.checked_add(u64::from(parameters.parallelization)))
-                .and_then(|blocks| blocks.checked_mul(u64::from(parameters.block_size)))
-                .and_then(|words| words.checked_mul(128));
+            // A table of so many blocks, and one block for each lane (RFC 7914 §6).
+            let block = 128 * u64::from(parameters.block_size);
+            let lanes = u64::from(parameters.parallelization);
+            let fits = |blocks: u64, most| {
+                let bytes = blocks.checked_mul(block);
+                bytes.is_some_and(|bytes| (1..=most).contains(&bytes))
+            };
             let parallelization = 1..=MAX_SCRYPT_PARALLELIZATION;
-            if memory.is_none_or(|memory| memory == 0 || memory > MAX_SCRYPT_MEMORY)
+            if !fits(parameters.cost_parameter, MAX_SCRYPT_MEMORY)
+                || !fits(lanes, MAX_SCRYPT_MIXED)
                 || !parallelization.contains(&parameters.parallelization)
             {
                 return Err(FAULT);
@@ -314,6 +318,9 @@ mod tests {
             let found = fault(parameters, Some(b"wrong"));
             assert_eq!(found, KeyFault::PassphraseWrong);
         }
+        // The largest table of the usual blocks.
+        let largest = fault(scrypt(1 << 16, 8, 1), None);
+        assert_eq!(largest, KeyFault::PassphraseMissing);
     }
 
     #[test]
