@@ -39,22 +39,28 @@ pub fn is_treacherous(c: char) -> bool {
 pub fn printable(bytes: &[u8], cap: usize) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if is_treacherous(c) {
-                text.extend(c.escape_default());
-            } else {
-                text.push(c);
+        let valid = chunk.valid().chars().map(Piece::Char);
+        let invalid = chunk.invalid().iter().copied().map(Piece::Byte);
+        for piece in valid.chain(invalid) {
+            match piece {
+                Piece::Char(c) if is_treacherous(c) => text.extend(c.escape_default()),
+                Piece::Char(c) => text.push(c),
+                Piece::Byte(byte) => text.push_str(&format!("\\x{byte:02x}")),
             }
             if text.len() >= cap {
                 text.push('…');
                 return text;
             }
         }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
     }
     text
+}
+
+/// What a text of the peer is made of.
+enum Piece {
+    Char(char),
+    /// One that is in no character.
+    Byte(u8),
 }
 
 #[cfg(test)]
@@ -65,6 +71,8 @@ mod tests {
     fn printable_escapes_and_caps() {
         assert_eq!(printable(b"a\x1b[31m\xffz", 100), "a\\u{1b}[31m\\xffz");
         assert_eq!(printable(&[b'a'; 50], 4), "aaaa…");
+        assert_eq!(printable(&[0xff; 50], 8), "\\xff\\xff…");
+        assert_eq!(printable(b"aaa\xffz", 4), "aaa\\xff…");
         let turned = "exe.\u{202e}gpj\u{9b}1m";
         assert_eq!(
             printable(turned.as_bytes(), 100),

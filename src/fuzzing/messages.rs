@@ -161,7 +161,17 @@ fn connection(data: &[u8]) {
         let name = String::from_utf8_lossy(message.name);
         if let Ok(request) = ChannelRequest::decode(&name, message.specific) {
             let again = Writer::collect(|w| request.encode(w));
-            assert_eq!(ChannelRequest::decode(&name, &again), Ok(request));
+            let read = ChannelRequest::decode(&name, &again);
+            match (&request, read) {
+                // Its texts are escaped for a person each time, and capped again.
+                (
+                    ChannelRequest::ExitSignal { core_dumped, .. },
+                    Ok(ChannelRequest::ExitSignal {
+                        core_dumped: read, ..
+                    }),
+                ) => assert_eq!(read, *core_dumped),
+                (_, read) => assert_eq!(read, Ok(request)),
+            }
         }
     }
 }

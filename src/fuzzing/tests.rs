@@ -52,6 +52,16 @@ fn seeds() -> Vec<(&'static super::Target, PathBuf, Vec<u8>)> {
     found
 }
 
+/// Found by fuzzing: what is read of it is longer than the bound, for it was escaped, and shorter when it is read again.
+#[test]
+fn an_exit_signal_that_is_escaped_beyond_its_bound() {
+    let signal = crate::codec::Writer::collect(|w| {
+        w.u8(98).u32(0).string("exit-signal").bool(false);
+        w.string([0; 46]).bool(true).string([0; 300]).string("");
+    });
+    run(find("messages").unwrap(), "an exit-signal", &signal);
+}
+
 /// Runs a target, and says over which input where it fails.
 fn run(target: &super::Target, what: &str, bytes: &[u8]) {
     let run = std::panic::AssertUnwindSafe(|| (target.run)(bytes));
