@@ -72,14 +72,15 @@ def shielded(on_failure=None):
             try:
                 return function(*arguments)
             except BaseException as error:
-                _report(error)
+                report(error)
                 return on_failure
         entries.add(called.__code__)
         return called
     return wrap
 
 
-def _report(error):
+def report(error):
+    """Tells of what nobody can catch, within its ``except``."""
     if isinstance(error, KeyboardInterrupt):  # of the main thread's, which was on its way elsewhere
         _thread.interrupt_main()
     elif not (ending.is_set() and isinstance(error, Error)):  # sessions end under whoever uses them then

@@ -4,10 +4,11 @@ import ctypes
 import enum
 
 from ._abi import lib
+from ._callbacks import report
 from ._calls import call, check, sliced_call
 from ._handle import Handle
 from ._values import encode, milliseconds
-from .errors import Closed, Error
+from .errors import Closed, ConnectionLost, Error
 from .transport import Transport
 
 
@@ -69,7 +70,7 @@ class Listener(Handle):
 
     def serve(self, server):
         """Starts the transport of each connection with a Server, until stop() or free() in another thread. A connection
-        that fails ends nothing else."""
+        that cannot be started ends nothing else; what is not its peer's doing is reported as an exception of the thread."""
         transports = []
         while True:
             try:
@@ -78,7 +79,9 @@ class Listener(Handle):
                 return
             try:
                 transport.begin_server(server)  # nobody waits for it: the functions do the rest
-            except Error:  # it ended before it began, as when the client is gone again
+            except Error as error:
+                if not isinstance(error, (Closed, ConnectionLost)):  # the client is gone again
+                    report(error)
                 transport.free()
                 continue
             transports = [other for other in transports if not _over(other)] + [transport]

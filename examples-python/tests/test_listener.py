@@ -38,7 +38,20 @@ class Listeners(Case):
         for client in clients:
             client.free()
 
+    def test_what_is_wrong_with_the_server_is_reported(self):
+        self.expected = sshwire.Error
+        port = self.listener.bind("127.0.0.1")
+        with sshwire.Server() as keyless:
+            serving = threading.Thread(target=self.listener.serve, args=(keyless,))
+            serving.start()
+            with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
+                self.assertEqual(self.end(client), b"")
+            self.listener.stop()
+            serving.join(LIMIT)
+        self.assertEqual(len(self.uncaught), 1)
+
     def test_connections_that_cannot_be_started_end_nothing_else(self):
+        self.expected = sshwire.Freed
         class Unlucky(sshwire.Listener):
             """Gives out a transport that is freed, and one that is closed, before one that can be started."""
 

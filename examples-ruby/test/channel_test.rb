@@ -26,7 +26,39 @@ class ChannelTest < Case
     assert_raises(EOFError) { @near.readpartial(1) }
   end
 
+  # What IO reads is in the encoding of the locale, and in that of bytes where there is none.
+  def in_encodings(*encodings)
+    before, verbose = Encoding.default_external, $VERBOSE
+    $VERBOSE = nil # Ruby does not want it changed
+    encodings.each do |encoding|
+      Encoding.default_external = encoding
+      yield
+    end
+  ensure
+    Encoding.default_external = before
+    $VERBOSE = verbose
+  end
+
   def test_lines_as_io_has_them
+    in_encodings(Encoding::UTF_8, Encoding::US_ASCII, Encoding::BINARY, Encoding::Shift_JIS) { lines_as_io_has_them }
+  end
+
+  def test_limits_that_cut_characters
+    texts = ["\xFFabc\n", "a\xC3", "\xE2\x82\xAC\xE2\x82", "\xE2ab", "\xF0\x9F\x98\x80!", "\x83\x5C\x83"].map(&:b)
+    in_encodings(Encoding::UTF_8, Encoding::US_ASCII, Encoding::Shift_JIS) do
+      texts.product((1..4).to_a) do |text, limit|
+        reader, writer = IO.pipe
+        writer.write(text)
+        writer.close
+        near, far = @pair.channel
+        far.write(text)
+        far.close_write
+        assert_equal reader.each_line(limit).to_a, near.each_line(limit).to_a, "#{text.inspect}, #{limit}"
+      end
+    end
+  end
+
+  def lines_as_io_has_them
     text = "one\ntwo\r\n\n\n\nthree ü\n\nlast"
     calls = [
       proc { |io| io.readlines }, proc { |io| io.each_line.to_a }, proc { |io| io.readlines(chomp: true) },

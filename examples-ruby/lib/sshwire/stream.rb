@@ -149,16 +149,18 @@ module SSHWire
 
     # A limit does not cut a character in two.
     def whole(line, timeout)
-      kept = line.bytesize
-      3.times do
-        return line if line[-1].valid_encoding? || (buffer.empty? && !receive(PIECE, timeout))
+      line = as_text(line.b << take_out { 1 }) while cut_short?(line) && (!buffer.empty? || receive(PIECE, timeout))
+      line
+    end
 
-        line = as_text(line.b << take_out { 1 })
+    # Whether a character has begun at the end whose other bytes are missing, as the encoding has them.
+    def cut_short?(line)
+      return false if line[-1].valid_encoding?
+
+      wide = line.encoding == Encoding::UTF_8 ? Encoding::UTF_16BE : Encoding::UTF_8
+      (1..[3, line.bytesize].min).any? do |count|
+        Encoding::Converter.new(line.encoding, wide).primitive_convert(line.byteslice(-count, count), +"") == :incomplete_input
       end
-      return line if line[-1].valid_encoding?
-
-      buffer.prepend(line.byteslice(kept..).b) # it was none
-      line.byteslice(0, kept)
     end
 
     def skip_newlines(timeout)
