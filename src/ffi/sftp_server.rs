@@ -300,6 +300,9 @@ pub unsafe extern "C" fn ssh_request_accept_sftp(
         ) {
             return Err(Failure::state("the request starts no subsystem"));
         }
+        if request.driver.is_answered() {
+            return Err(Failure::state("the request was answered before"));
+        }
         let channel = request.driver.channel()?;
         let transport = request
             .transport()

@@ -274,6 +274,7 @@ static void serve_some(ssh_request *request, void *userdata)
         atomic_fetch_add(&refused, 1);
     else
         CHECK_STATUS(status, SSH_OK);
+    CHECK_STATUS(ssh_request_accept_sftp(request, files, NULL), SSH_ERR_STATE); /* with a place or without */
     ssh_request_free(request);
 }
 
