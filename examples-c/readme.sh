@@ -13,27 +13,26 @@ trap finish EXIT
 
 awk -v directory="$directory" '/^```c$/ {n++; inside=1; next} /^```$/ {inside=0} inside {print > (directory "/" n ".c")}' \
     "$root/README.md"
-for program in 1 2; do
-    # Not on the port of the README, which may be taken.
-    sed -i 's/"localhost", 2222,/"localhost", PORT,/' "$directory/$program.c"
-done
-port=0
-for port in 22221 22222 22223 22224 22225; do
-    for program in 1 2; do
-        "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -DPORT="$port" -o "$directory/$program" \
-            "$directory/$program.c" -I"$prefix/include" -L"$prefix/lib" -Wl,-rpath,"$prefix/lib" -lsshwire
+# Not on the port of the README, which may be taken.
+sed -i 's/"localhost", 2222,/"localhost", PORT,/' "$directory/2.c"
+# Starts the server in a file on a port that is free.
+serve() { # FILE
+    for port in 22221 22222 22223 22224 22225; do
+        "${CC:-cc}" "${options[@]}" -DPORT="$port" -o "$directory/server" "$1" "${library[@]}"
+        "$directory/server" >"$directory/host_key" &
+        server=$!
+        sleep 1
+        kill -0 "$server" 2>/dev/null && return
+        server=
     done
-    "$directory/2" >"$directory/host_key" &
-    server=$!
-    sleep 1
-    kill -0 "$server" 2>/dev/null && break
-    server=
-done
-if [ -z "$server" ]; then
     echo "the server of the README does not start"
     exit 1
-fi
-says() { timeout 30 "$directory/1" "127.0.0.1:$port" "$(cat "$directory/host_key")" "$@"; }
+}
+options=(-std=c11 -Wall -Wextra -Wpedantic -Werror)
+library=("-I$prefix/include" "-L$prefix/lib" "-Wl,-rpath,$prefix/lib" -lsshwire)
+"${CC:-cc}" "${options[@]}" -o "$directory/client" "$directory/1.c" "${library[@]}"
+serve "$directory/2.c"
+says() { timeout 30 "$directory/client" "127.0.0.1:$port" "$(cat "$directory/host_key")" "$@"; }
 # Others that are there already are no hindrance, and those that say nothing neither.
 exec 3<>"/dev/tcp/127.0.0.1/$port" 4<>"/dev/tcp/127.0.0.1/$port"
 output=$(says alice wonderland 'good morning')
@@ -52,3 +51,22 @@ if says alice looking-glass 'good morning' 2>"$directory/refusal"; then
     exit 1
 fi
 cat "$directory/refusal"
+
+# The client says so where a server does not do what it was asked.
+fails() { # HOW SED-EXPRESSION
+    kill "$server"
+    sed "$2" "$directory/2.c" >"$directory/3.c"
+    if cmp -s "$directory/2.c" "$directory/3.c"; then
+        echo "$1: the server of the README has changed, and its change with it"
+        exit 1
+    fi
+    serve "$directory/3.c"
+    local status=0
+    says alice wonderland 'good morning' >/dev/null || status=$?
+    echo "$1: $status"
+    [ "$status" = 255 ]
+}
+fails "a command that is refused" 's/SSH_REQUEST_EXEC, on_exec/SSH_REQUEST_SHELL, on_exec/'
+fails "a channel that is refused" 's/SSH_REQUEST_CHANNEL_OPEN, on_open/SSH_REQUEST_SUBSYSTEM, on_open/'
+fails "a command that a signal ends" 's/send_exit_status(channel, 0)/send_exit_signal(channel, "KILL", false, "")/'
+fails "a connection that is lost" 's/ssh_channel_send_exit_status(channel, 0)/_exit(0)/; 1i #include <unistd.h>'

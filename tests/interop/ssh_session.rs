@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -218,6 +219,25 @@ fn into_the_background() {
     let output = ended.recv_timeout(LIMIT).expect("the pipes are let go");
     output.expect_code(0);
     rig.run(&["-f", "-N", "-p", "1", "rig"]).expect_code(255);
+    // Without a command it would stay for ever.
+    assert_eq!(end_those_with(&rig.config), 1);
+}
+
+/// Ends the processes that have the path among their arguments; says how many there were.
+fn end_those_with(path: &Path) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("processes");
+    let named = processes.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let is_one = |argument: &[u8]| argument == path.as_os_str().as_encoded_bytes();
+        let found = arguments.split(|byte| *byte == 0).any(is_one);
+        found.then(|| entry.file_name())
+    });
+    let ended: Vec<_> = named.collect();
+    for number in &ended {
+        assert!(Command::new("kill").arg(number).status().expect("kill").success());
+    }
+    ended.len()
 }
 
 /// The values that `ssh -G` prints under the keywords that both know.
