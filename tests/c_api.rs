@@ -294,7 +294,7 @@ fn run_under_valgrind(name: &str) {
     };
     run(Command::new("valgrind")
         .env("SSHWIRE_TEST_SLOW", "20")
-        .args(["-q", "--error-exitcode=9", "--fair-sched=yes"])
+        .args(["-q", "--error-exitcode=9", "--fair-sched=yes", "--vgdb=no"])
         .args([
             "--show-leak-kinds=definite,indirect",
             "--errors-for-leak-kinds=definite,indirect",

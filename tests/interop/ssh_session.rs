@@ -235,7 +235,11 @@ fn end_those_with(path: &Path) -> usize {
     });
     let ended: Vec<_> = named.collect();
     for number in &ended {
-        assert!(Command::new("kill").arg(number).status().expect("kill").success());
+        assert!(Command::new("kill")
+            .arg(number)
+            .status()
+            .expect("kill")
+            .success());
     }
     ended.len()
 }
