@@ -24,6 +24,7 @@ show "keygen -t ed25519 -f user_key --no-passphrase"
 step "2. A server that lets this key in"
 "$bin/keygen" -t ed25519 -f "$directory/host_key" --no-passphrase -C "demo server" >/dev/null
 mkdir "$directory/offered"
+: >"$directory/server.log" # looked at before the server has begun
 show "server --listen 127.0.0.1:0 --host-key host_key --authorized-keys user_key.pub --sftp offered &"
 "$bin/server" --listen 127.0.0.1:0 --host-key "$directory/host_key" --authorized-keys "$directory/user_key.pub" \
     --sftp "$directory/offered" -v >"$directory/server.log" 2>&1 &

@@ -3,17 +3,17 @@
  *
  * Generated from the sources of libsshwire; changes made here are lost.
  *
- * A client in ten lines, without the error handling:
+ * A client in ten lines; README.md has one that says what went wrong:
  *
- *     ssh_error *error = NULL;
- *     ssh_key *host_key = ssh_key_from_line("ssh-ed25519 AAAAC3Nza...", &error);
- *     ssh_transport *transport = ssh_transport_new_address("example.org:22", 10000, &error);
- *     ssh_transport_connect(transport, host_key, "user", "password", NULL, 10000, &error);
- *     ssh_channel *channel = ssh_transport_open_session(transport, 10000, &error);
- *     ssh_channel_request_exec(channel, "uname -a", 10000, &error);
+ *     ssh_key *host_key = ssh_key_from_line("ssh-ed25519 AAAAC3Nza...", NULL);
+ *     ssh_transport *transport = ssh_transport_new_address("example.org:22", 10000, NULL);
+ *     ssh_channel *channel = NULL;
+ *     if (ssh_transport_connect(transport, host_key, "user", "password", NULL, 10000, NULL) == SSH_OK)
+ *         channel = ssh_transport_open_session(transport, 10000, NULL);
  *     char text[4096]; size_t length;
- *     while (ssh_channel_read(channel, text, sizeof text, &length, -1) == SSH_OK)
- *         fwrite(text, 1, length, stdout);
+ *     if (ssh_channel_request_exec(channel, "uname -a", 10000, NULL) == SSH_OK)
+ *         while (ssh_channel_read(channel, text, sizeof text, &length, 60000) == SSH_OK)
+ *             fwrite(text, 1, length, stdout);
  *     ssh_channel_free(channel); ssh_transport_free(transport); ssh_key_free(host_key);
  *
  * HANDLES. Every type below is opaque and made by a function of this library. A handle is not an address: it is
@@ -34,8 +34,8 @@
  * MEMORY. `const char *` and `const void *` results belong to the object they were asked of and live until it
  * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
  * Handles that functions return are the caller's to free, unless the comment says otherwise.
- * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL; passwords,
- * commands and data come with a length and may hold any byte.
+ * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL. Passwords and data
+ * come with a length and may hold any byte, and so do commands that are received; those that are sent are C strings.
  *
  * TIME. Calls that wait take timeout_ms in milliseconds: 0 does not wait, SSH_TIMEOUT_FOREVER (-1) waits as long
  * as it takes, SSH_TIMEOUT_DEFAULT (-2) is what the comment says. When the connection ends, every call that
@@ -44,8 +44,9 @@
  * QUESTIONS. What the library has to ask the program - is this host key good, may this user in - comes as an
  * ssh_request. Nothing is trusted and nobody is let in unless the program says so.
  *
- * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once. They run on
- * threads of the library with no lock held, may call any function, and must not unwind or longjmp.
+ * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once; where the call that
+ * they were given to fails, it is not called, unless its comment says so. They run on threads of the library with
+ * no lock held, may call any function, and must not unwind or longjmp.
  *
  * FORK. In a forked child, handles made before the fork fail with SSH_ERR_FORKED, except keys and errors, which
  * may be used on, and ssh_transport_atfork(). New transports work.
@@ -58,7 +59,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) && !defined(__cplusplus) && defined(__STDC_VERSION__) && __STDC_VERSION__ < 199901L
+#if defined(__GNUC__) && !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 199901L)
 #error "sshwire.h needs C99 or later"
 #endif
 
@@ -2149,7 +2150,7 @@ void ssh_event_free(ssh_event *event);
  * Waits until the event is set. The event stays set.
  *
  * @param event       the event
- * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER
  * @return SSH_OK when it is set, SSH_AGAIN when it is not and timeout_ms is 0, SSH_ERR_TIMEOUT,
  *         SSH_ERR_CLOSED when it was freed meanwhile.
  *
@@ -2286,6 +2287,8 @@ bool ssh_key_is_private(const ssh_key *key);
 /**
  * Whether two keys have the same public half.
  *
+ * @param key    a key
+ * @param other  another one
  * @return false also when one of them is no key. Any thread. Since 0.1.
  */
 bool ssh_key_equals(const ssh_key *key, const ssh_key *other);
@@ -3349,7 +3352,7 @@ ssh_status ssh_transport_atfork(ssh_transport *transport);
  * Waits until the transport has ended and its descriptor is closed.
  *
  * @param transport   the transport
- * @param timeout_ms  milliseconds to wait at most
+ * @param timeout_ms  milliseconds to wait at most; SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER
  * @return SSH_OK when it has ended, SSH_AGAIN when timeout_ms is 0 and it has not, SSH_ERR_TIMEOUT,
  *         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
@@ -4373,6 +4376,8 @@ char *ssh_transport_get_log_channel(const ssh_transport *transport);
  * Logs every packet in hexadecimal at SSH_LOG_DEBUG. Messages that carry passwords or answers show their
  * number and length only.
  *
+ * @param transport  the transport
+ * @param enabled    whether packets are logged
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_hexdump(ssh_transport *transport,
@@ -4556,7 +4561,8 @@ ssh_channel *ssh_transport_open_channel(ssh_transport *transport,
  * the peer has closed them, until ssh_channel_free() or the end of the transport.
  *
  * @param transport   the transport
- * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+ *                    SSH_TIMEOUT_FOREVER
  * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
  *                    set to NULL when timeout_ms is 0 and there is no channel
  * @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.
@@ -4934,7 +4940,7 @@ ssh_status ssh_channel_request_shell(ssh_channel *channel,
  * ssh_channel_wait_exit().
  *
  * @param channel     a session channel on which nothing was started
- * @param command     the command line, for the user's shell
+ * @param command     the command line for the user's shell, in the encoding of the server
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
  * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
  * @return SSH_OK or a failure. Any thread. Since 0.1.
@@ -5060,8 +5066,9 @@ ssh_status ssh_channel_send_exit_signal(ssh_channel *channel,
  *
  * @param channel      a session channel
  * @param timeout_ms   milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
- * @param kind         receives SSH_EXIT_NONE, SSH_EXIT_STATUS or SSH_EXIT_SIGNAL
- * @param exit_status  receives the status for SSH_EXIT_STATUS, otherwise 0; or NULL
+ * @param kind         receives SSH_EXIT_NONE, SSH_EXIT_STATUS or SSH_EXIT_SIGNAL; not NULL (SSH_ERR_INVALID_ARG)
+ * @param exit_status  receives the status for SSH_EXIT_STATUS; or NULL. 0 otherwise, also where the call fails: look at the
+ *                     result and at `kind` first
  * @return SSH_OK, also with SSH_EXIT_NONE when the channel was closed without it; SSH_AGAIN, SSH_ERR_TIMEOUT,
  *         or what ended the session. Any thread. Since 0.1.
  */
@@ -5178,7 +5185,7 @@ ssh_status ssh_channel_begin_shell(ssh_channel *channel, ssh_event *event, ssh_e
  * Runs a command, and does not wait for the answer.
  *
  * @param channel  as for ssh_channel_request_exec()
- * @param command  the command, in the encoding of the server
+ * @param command  the command line for the user's shell, in the encoding of the server
  * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
  * @param error    receives the detail, or NULL
  * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
@@ -5491,7 +5498,8 @@ ssh_status ssh_forward_counters(const ssh_forward *forward,
  * where the server does, they are refused.
  *
  * @param forward  the forwarding
- * @param max      the bound, at least 1. A transport carries no more than 1000 channels in any case
+ * @param max      the bound, at least 1. A transport carries no more channels than
+ *                 ssh_transport_set_channel_limit() lets it, 1000 at first
  * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_forward_set_max_connections(ssh_forward *forward,
@@ -5897,14 +5905,14 @@ ssh_key *ssh_agent_identities_key(const ssh_agent_identities *list,
  * process. It goes wherever a private key goes, for users (ssh_transport_auth_publickey()) and hosts
  * (ssh_server_add_key()), but cannot be written or given to an agent. Each signature is checked before it is used.
  *
- * @param public    the key whose signatures are made; its public half counts
- * @param sign      makes them
- * @param userdata  passed to it
- * @param destroy   ends userdata's life once nothing uses the key any more, or NULL
- * @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
+ * @param public_key  the key whose signatures are made; its public half counts
+ * @param sign        makes them
+ * @param userdata    passed to it
+ * @param destroy     ends userdata's life once nothing uses the key any more, or NULL
+ * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
  * @return a key, freed with ssh_key_free(), or NULL; then destroy is not called. Any thread. Since 0.1.
  */
-ssh_key *ssh_key_new_signer(const ssh_key *public_,
+ssh_key *ssh_key_new_signer(const ssh_key *public_key,
                             ssh_sign_callback sign,
                             void *userdata,
                             ssh_destroy_callback destroy,
@@ -5914,13 +5922,13 @@ ssh_key *ssh_key_new_signer(const ssh_key *public_,
  * Makes a private key whose signatures an agent makes.
  *
  * @param agent       an agent; once it is freed, the key cannot sign any more (SSH_ERR_CLOSED)
- * @param public      a key that the agent has, such as ssh_agent_identities_key() returns
+ * @param public_key  a key that the agent has, such as ssh_agent_identities_key() returns
  * @param timeout_ms  milliseconds that each signature may take; SSH_TIMEOUT_DEFAULT is 60 s
  * @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
  * @return a key, freed with ssh_key_free(), or NULL. Any thread; does not ask the agent. Since 0.1.
  */
 ssh_key *ssh_key_new_agent(ssh_agent *agent,
-                           const ssh_key *public_,
+                           const ssh_key *public_key,
                            int32_t timeout_ms,
                            ssh_error **error);
 
@@ -5990,7 +5998,8 @@ ssh_status ssh_transport_pull_requests(ssh_transport *transport, bool enabled);
  * Takes the next question that waits because of ssh_transport_pull_requests() or ssh_server_pull_requests().
  *
  * @param transport   the transport
- * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+ *                    SSH_TIMEOUT_FOREVER
  * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
  *                    set to NULL when timeout_ms is 0 and there is no question
  * @return a request, freed with ssh_request_free(), or NULL. Any thread. Since 0.1.
@@ -6846,7 +6855,8 @@ ssh_status ssh_revocations_check_certificate(const ssh_revocations *revocations,
  * is when they start.
  *
  * @param server       the server
- * @param revocations  the list, or NULL for none
+ * @param revocations  the list, or NULL for none: look at what ssh_revocations_load() gave you first, or a file that cannot
+ *                     be read revokes nothing
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_server_set_revocations(ssh_server *server,
@@ -6858,7 +6868,8 @@ ssh_status ssh_server_set_revocations(ssh_server *server,
  * keys are not learnt either when the server tells of them (SSH_REQUEST_HOST_KEYS). This is RevokedHostKeys of ssh_config.
  *
  * @param transport    a transport that is not started
- * @param revocations  the list, or NULL for none
+ * @param revocations  the list, or NULL for none: look at what ssh_revocations_load() gave you first, or a file that cannot
+ *                     be read revokes nothing
  * @return SSH_OK, SSH_ERR_STATE once it is started, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_revoked_host_keys(ssh_transport *transport,
@@ -6929,7 +6940,7 @@ size_t ssh_authorized_keys_count(const ssh_authorized_keys *keys);
  *         that was answered, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_authorized_keys_answer(const ssh_authorized_keys *keys,
-                                      const ssh_request *request,
+                                      ssh_request *request,
                                       const char *host_name,
                                       size_t *index,
                                       ssh_error **error);
@@ -7082,7 +7093,8 @@ ssh_status ssh_listener_add_fd(ssh_listener *listener,
  * Takes the next connection that was let in. Those that nobody takes count as unauthenticated.
  *
  * @param listener    the listener
- * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+ * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+ *                    SSH_TIMEOUT_FOREVER
  * @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED when it was stopped and there are no
  *                    more, SSH_ERR_CANCELLED; set to NULL when timeout_ms is 0 and there is none
  * @return a transport that is not started, freed with ssh_transport_free(), or NULL. Any thread. Since 0.1.
@@ -8091,6 +8103,8 @@ ssh_status ssh_sftp_attributes_times(const ssh_sftp_attributes *attributes,
 /**
  * Puts a size among the attributes. When a client sets it, the file is cut or lengthened.
  *
+ * @param attributes  the attributes
+ * @param size        bytes
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_attributes_set_size(ssh_sftp_attributes *attributes, uint64_t size);
@@ -8099,6 +8113,8 @@ ssh_status ssh_sftp_attributes_set_size(ssh_sftp_attributes *attributes, uint64_
  * Puts type and mode bits among the attributes, as in POSIX's st_mode: what is set on a file is the mode, what a server
  * tells of one includes the type, such as 0100644 or 040755.
  *
+ * @param attributes   the attributes
+ * @param permissions  type and mode
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_attributes_set_permissions(ssh_sftp_attributes *attributes,
@@ -8107,6 +8123,9 @@ ssh_status ssh_sftp_attributes_set_permissions(ssh_sftp_attributes *attributes,
 /**
  * Puts the numbers of user and group among the attributes.
  *
+ * @param attributes  the attributes
+ * @param user        the number of the user
+ * @param group       that of the group
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_attributes_set_owner(ssh_sftp_attributes *attributes,
@@ -8116,6 +8135,9 @@ ssh_status ssh_sftp_attributes_set_owner(ssh_sftp_attributes *attributes,
 /**
  * Puts the times of the last reading and writing among the attributes, in seconds since 1970.
  *
+ * @param attributes  the attributes
+ * @param accessed    when it was read
+ * @param modified    when it was written
  * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_sftp_attributes_set_times(ssh_sftp_attributes *attributes,
@@ -8711,6 +8733,8 @@ ssh_status ssh_message_rewind(ssh_message *message);
 /**
  * Adds one byte, such as the message number.
  *
+ * @param message  the message
+ * @param value    the byte
  * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_message_add_byte(ssh_message *message, uint8_t value);
@@ -8730,6 +8754,8 @@ ssh_status ssh_message_add_bytes(ssh_message *message,
 /**
  * Adds a boolean.
  *
+ * @param message  the message
+ * @param value    the boolean
  * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_message_add_boolean(ssh_message *message, bool value);
@@ -8737,6 +8763,8 @@ ssh_status ssh_message_add_boolean(ssh_message *message, bool value);
 /**
  * Adds a uint32.
  *
+ * @param message  the message
+ * @param value    the number
  * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_message_add_int(ssh_message *message, uint32_t value);
@@ -8744,6 +8772,8 @@ ssh_status ssh_message_add_int(ssh_message *message, uint32_t value);
 /**
  * Adds a uint64.
  *
+ * @param message  the message
+ * @param value    the number
  * @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
  */
 ssh_status ssh_message_add_int64(ssh_message *message, uint64_t value);

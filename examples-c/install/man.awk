@@ -59,15 +59,15 @@ function summary(text,   at) {
 }
 
 # Paragraphs, examples and items of a comment. An empty line begins a paragraph.
-function body(text,   count, lines, i, line, in_code, fresh) {
+function body(text,   count, lines, i, line, in_code, indent, fresh) {
     count = split(text, lines, "\n")
     in_code = 0
     fresh = 0
     for (i = 1; i <= count; i++) {
         line = lines[i]
-        if (line ~ /^    / && (fresh || in_code || i == 1)) {
-            if (!in_code) { say(".PP"); say(".RS 4"); say(".nf"); in_code = 1 }
-            say(escape(substr(line, 5)))
+        if (line ~ /^  / && (fresh || in_code || i == 1)) {
+            if (!in_code) { say(".PP"); say(".RS 4"); say(".nf"); in_code = 1; match(line, /^ +/); indent = RLENGTH }
+            say(escape(substr(line, indent + 1)))
         } else if (line == "") {
             fresh = 1
         } else {

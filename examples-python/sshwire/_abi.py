@@ -488,7 +488,8 @@ def _load():
             said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True,
                                   check=True)
         except (OSError, subprocess.CalledProcessError):
-            raise error from None
+            hint = f"{error}; set SSHWIRE_LIBRARY to the path of {_SONAME}"
+            raise OSError(hint) from None
         return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))
 
 

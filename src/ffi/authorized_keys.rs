@@ -116,7 +116,7 @@ pub unsafe extern "C" fn ssh_authorized_keys_count(keys: *const ssh_authorized_k
 #[no_mangle]
 pub unsafe extern "C" fn ssh_authorized_keys_answer(
     keys: *const ssh_authorized_keys,
-    request: *const ssh_request,
+    request: *mut ssh_request,
     host_name: *const c_char,
     index: *mut usize,
     error: *mut *mut ssh_error,

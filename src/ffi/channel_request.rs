@@ -84,7 +84,7 @@ pub unsafe extern "C" fn ssh_channel_request_shell(
 /// ssh_channel_wait_exit().
 ///
 /// @param channel     a session channel on which nothing was started
-/// @param command     the command line, for the user's shell
+/// @param command     the command line for the user's shell, in the encoding of the server
 /// @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
 /// @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
 /// @return SSH_OK or a failure. Any thread. Since 0.1.
@@ -308,8 +308,9 @@ pub unsafe extern "C" fn ssh_channel_send_exit_signal(
 ///
 /// @param channel      a session channel
 /// @param timeout_ms   milliseconds to wait at most; 0 does not wait, SSH_TIMEOUT_DEFAULT is the channel's timeout
-/// @param kind         receives SSH_EXIT_NONE, SSH_EXIT_STATUS or SSH_EXIT_SIGNAL
-/// @param exit_status  receives the status for SSH_EXIT_STATUS, otherwise 0; or NULL
+/// @param kind         receives SSH_EXIT_NONE, SSH_EXIT_STATUS or SSH_EXIT_SIGNAL; not NULL (SSH_ERR_INVALID_ARG)
+/// @param exit_status  receives the status for SSH_EXIT_STATUS; or NULL. 0 otherwise, also where the call fails: look at the
+///                     result and at `kind` first
 /// @return SSH_OK, also with SSH_EXIT_NONE when the channel was closed without it; SSH_AGAIN, SSH_ERR_TIMEOUT,
 ///         or what ended the session. Any thread. Since 0.1.
 #[no_mangle]

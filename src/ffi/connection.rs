@@ -77,7 +77,8 @@ pub unsafe extern "C" fn ssh_transport_open_channel(
 /// the peer has closed them, until ssh_channel_free() or the end of the transport.
 ///
 /// @param transport   the transport
-/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+///                    SSH_TIMEOUT_FOREVER
 /// @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
 ///                    set to NULL when timeout_ms is 0 and there is no channel
 /// @return a channel, freed with ssh_channel_free(), or NULL. Any thread. Since 0.1.

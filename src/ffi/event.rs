@@ -75,7 +75,7 @@ pub unsafe extern "C" fn ssh_event_free(event: *mut ssh_event) {
 /// Waits until the event is set. The event stays set.
 ///
 /// @param event       the event
-/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER
 /// @return SSH_OK when it is set, SSH_AGAIN when it is not and timeout_ms is 0, SSH_ERR_TIMEOUT,
 ///         SSH_ERR_CLOSED when it was freed meanwhile.
 ///

@@ -216,7 +216,8 @@ pub unsafe extern "C" fn ssh_forward_counters(
 /// where the server does, they are refused.
 ///
 /// @param forward  the forwarding
-/// @param max      the bound, at least 1. A transport carries no more than 1000 channels in any case
+/// @param max      the bound, at least 1. A transport carries no more channels than
+///                 ssh_transport_set_channel_limit() lets it, 1000 at first
 /// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_forward_set_max_connections(

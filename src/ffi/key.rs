@@ -206,6 +206,8 @@ pub unsafe extern "C" fn ssh_key_is_private(key: *const ssh_key) -> bool {
 
 /// Whether two keys have the same public half.
 ///
+/// @param key    a key
+/// @param other  another one
 /// @return false also when one of them is no key. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_equals(key: *const ssh_key, other: *const ssh_key) -> bool {

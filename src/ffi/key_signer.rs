@@ -52,22 +52,22 @@ pub type ssh_sign_callback = Option<
 /// process. It goes wherever a private key goes, for users (ssh_transport_auth_publickey()) and hosts
 /// (ssh_server_add_key()), but cannot be written or given to an agent. Each signature is checked before it is used.
 ///
-/// @param public    the key whose signatures are made; its public half counts
-/// @param sign      makes them
-/// @param userdata  passed to it
-/// @param destroy   ends userdata's life once nothing uses the key any more, or NULL
-/// @param error     receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
+/// @param public_key  the key whose signatures are made; its public half counts
+/// @param sign        makes them
+/// @param userdata    passed to it
+/// @param destroy     ends userdata's life once nothing uses the key any more, or NULL
+/// @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
 /// @return a key, freed with ssh_key_free(), or NULL; then destroy is not called. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_new_signer(
-    public: *const ssh_key,
+    public_key: *const ssh_key,
     sign: ssh_sign_callback,
     userdata: *mut c_void,
     destroy: ssh_destroy_callback,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
     guard::value_with(std::ptr::null_mut(), error, || {
-        let object = handle::get(public)?;
+        let object = handle::get(public_key)?;
         let function = sign.ok_or_else(|| Failure::invalid("the sign function is NULL"))?;
         let signer = ProgramSigner {
             function,
@@ -81,20 +81,20 @@ pub unsafe extern "C" fn ssh_key_new_signer(
 /// Makes a private key whose signatures an agent makes.
 ///
 /// @param agent       an agent; once it is freed, the key cannot sign any more (SSH_ERR_CLOSED)
-/// @param public      a key that the agent has, such as ssh_agent_identities_key() returns
+/// @param public_key  a key that the agent has, such as ssh_agent_identities_key() returns
 /// @param timeout_ms  milliseconds that each signature may take; SSH_TIMEOUT_DEFAULT is 60 s
 /// @param error       receives the detail, or NULL: SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE
 /// @return a key, freed with ssh_key_free(), or NULL. Any thread; does not ask the agent. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_key_new_agent(
     agent: *mut ssh_agent,
-    public: *const ssh_key,
+    public_key: *const ssh_key,
     timeout_ms: i32,
     error: *mut *mut ssh_error,
 ) -> *mut ssh_key {
     guard::value_with(std::ptr::null_mut(), error, || {
         let timeout = time::timeout(timeout_ms, Timeout::from_ms(PATIENT_MS))?;
-        let object = handle::get(public)?;
+        let object = handle::get(public_key)?;
         let agent = Agent::clone(&*handle::get(agent)?);
         let public = object.public().clone();
         let signer = agent.signer(public.blob(), timeout);

@@ -127,7 +127,8 @@ pub unsafe extern "C" fn ssh_listener_add_fd(
 /// Takes the next connection that was let in. Those that nobody takes count as unauthenticated.
 ///
 /// @param listener    the listener
-/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_FOREVER waits on
+/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+///                    SSH_TIMEOUT_FOREVER
 /// @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED when it was stopped and there are no
 ///                    more, SSH_ERR_CANCELLED; set to NULL when timeout_ms is 0 and there is none
 /// @return a transport that is not started, freed with ssh_transport_free(), or NULL. Any thread. Since 0.1.

@@ -126,6 +126,8 @@ pub unsafe extern "C" fn ssh_transport_get_log_channel(
 /// Logs every packet in hexadecimal at SSH_LOG_DEBUG. Messages that carry passwords or answers show their
 /// number and length only.
 ///
+/// @param transport  the transport
+/// @param enabled    whether packets are logged
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_hexdump(

@@ -167,6 +167,8 @@ pub unsafe extern "C" fn ssh_message_rewind(message: *mut ssh_message) -> ssh_st
 
 /// Adds one byte, such as the message number.
 ///
+/// @param message  the message
+/// @param value    the byte
 /// @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_message_add_byte(message: *mut ssh_message, value: u8) -> ssh_status {
@@ -194,6 +196,8 @@ pub unsafe extern "C" fn ssh_message_add_bytes(
 
 /// Adds a boolean.
 ///
+/// @param message  the message
+/// @param value    the boolean
 /// @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_message_add_boolean(
@@ -207,6 +211,8 @@ pub unsafe extern "C" fn ssh_message_add_boolean(
 
 /// Adds a uint32.
 ///
+/// @param message  the message
+/// @param value    the number
 /// @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_message_add_int(message: *mut ssh_message, value: u32) -> ssh_status {
@@ -217,6 +223,8 @@ pub unsafe extern "C" fn ssh_message_add_int(message: *mut ssh_message, value: u
 
 /// Adds a uint64.
 ///
+/// @param message  the message
+/// @param value    the number
 /// @return SSH_OK, SSH_ERR_LIMIT past 256 KiB, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_message_add_int64(

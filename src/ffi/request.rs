@@ -220,7 +220,8 @@ pub unsafe extern "C" fn ssh_transport_pull_requests(
 /// Takes the next question that waits because of ssh_transport_pull_requests() or ssh_server_pull_requests().
 ///
 /// @param transport   the transport
-/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait
+/// @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is
+///                    SSH_TIMEOUT_FOREVER
 /// @param error       receives the detail, or NULL: SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, what ended the session;
 ///                    set to NULL when timeout_ms is 0 and there is no question
 /// @return a request, freed with ssh_request_free(), or NULL. Any thread. Since 0.1.

@@ -131,7 +131,8 @@ pub unsafe extern "C" fn ssh_revocations_check_certificate(
 /// is when they start.
 ///
 /// @param server       the server
-/// @param revocations  the list, or NULL for none
+/// @param revocations  the list, or NULL for none: look at what ssh_revocations_load() gave you first, or a file that cannot
+///                     be read revokes nothing
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_server_set_revocations(
@@ -154,7 +155,8 @@ pub unsafe extern "C" fn ssh_server_set_revocations(
 /// keys are not learnt either when the server tells of them (SSH_REQUEST_HOST_KEYS). This is RevokedHostKeys of ssh_config.
 ///
 /// @param transport    a transport that is not started
-/// @param revocations  the list, or NULL for none
+/// @param revocations  the list, or NULL for none: look at what ssh_revocations_load() gave you first, or a file that cannot
+///                     be read revokes nothing
 /// @return SSH_OK, SSH_ERR_STATE once it is started, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_revoked_host_keys(

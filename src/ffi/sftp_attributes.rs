@@ -188,6 +188,8 @@ pub unsafe extern "C" fn ssh_sftp_attributes_times(
 
 /// Puts a size among the attributes. When a client sets it, the file is cut or lengthened.
 ///
+/// @param attributes  the attributes
+/// @param size        bytes
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_attributes_set_size(
@@ -200,6 +202,8 @@ pub unsafe extern "C" fn ssh_sftp_attributes_set_size(
 /// Puts type and mode bits among the attributes, as in POSIX's st_mode: what is set on a file is the mode, what a server
 /// tells of one includes the type, such as 0100644 or 040755.
 ///
+/// @param attributes   the attributes
+/// @param permissions  type and mode
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_attributes_set_permissions(
@@ -211,6 +215,9 @@ pub unsafe extern "C" fn ssh_sftp_attributes_set_permissions(
 
 /// Puts the numbers of user and group among the attributes.
 ///
+/// @param attributes  the attributes
+/// @param user        the number of the user
+/// @param group       that of the group
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_attributes_set_owner(
@@ -223,6 +230,9 @@ pub unsafe extern "C" fn ssh_sftp_attributes_set_owner(
 
 /// Puts the times of the last reading and writing among the attributes, in seconds since 1970.
 ///
+/// @param attributes  the attributes
+/// @param accessed    when it was read
+/// @param modified    when it was written
 /// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_sftp_attributes_set_times(

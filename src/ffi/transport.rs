@@ -316,7 +316,7 @@ pub unsafe extern "C" fn ssh_transport_atfork(transport: *mut ssh_transport) -> 
 /// Waits until the transport has ended and its descriptor is closed.
 ///
 /// @param transport   the transport
-/// @param timeout_ms  milliseconds to wait at most
+/// @param timeout_ms  milliseconds to wait at most; SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER
 /// @return SSH_OK when it has ended, SSH_AGAIN when timeout_ms is 0 and it has not, SSH_ERR_TIMEOUT,
 ///         SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
 #[no_mangle]

@@ -96,6 +96,10 @@ if have man "how the manual pages read"; then
     # A long declaration cannot be filled to the margin, which harms nobody.
     if grep -v 'cannot adjust line\|cannot break line' "$work/man.log"; then fail "man has warnings"; fi
     man -l "$man3/ssh_channel_read.3" | grep -q 'ssh_status ssh_channel_read(' || fail "ssh_channel_read(3) has no synopsis"
+    # An example has its lines as they are, however far it is indented.
+    for name in sshwire ssh_certificate_new ssh_sftp_operation; do
+        man -l "$man3/$name.3" | grep -q '^ *ssh_[a-z_]*(.*;$' || fail "the example of $name(3) is no example"
+    done
     MANPATH=$prefix/share/man man -k . >/dev/null 2>&1 || true # some systems have no database
     say "man: $(find "$man3" -name '*.3' | wc -l) pages"
 fi
