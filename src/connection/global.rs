@@ -270,7 +270,13 @@ impl ConnectionLayer {
         let granted = &self.global.granted;
         match request {
             ForwardRequest::Listen(point) => {
-                granted.contains(point) || granted.len() >= self.limits.max_forwards
+                // All that the application still considers may be granted.
+                let considered = self.global.questions.open();
+                let places = considered
+                    .filter(|asked| matches!(asked, Some(ForwardRequest::Listen(_))))
+                    .count()
+                    .saturating_add(granted.len());
+                granted.contains(point) || places >= self.limits.max_forwards
             }
             ForwardRequest::Cancel(point) => !granted.contains(point),
         }

@@ -140,6 +140,14 @@ impl<T, A> Questions<T, A> {
         Ok(())
     }
 
+    /// What was kept with the questions that have no answer yet.
+    pub(super) fn open(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Asked(asked) if asked.answer.is_none() => Some(&asked.tag),
+            _ => None,
+        })
+    }
+
     /// What was kept with a question that has no answer yet.
     pub(super) fn tag(&self, id: u64) -> Option<&T> {
         self.slots.iter().find_map(|slot| match slot {

@@ -68,6 +68,8 @@ impl Drop for Handle {
             if let Some(services) = &mut serving.services {
                 services.connection.release(self.id, &mut services.out);
             }
+            // No event names the channel any more.
+            serving.end_forwards_of(&self.shared, self.id);
         }
         self.shared.flush();
     }
@@ -527,6 +529,8 @@ impl Channel {
             if let Some(entry) = serving.channels.get_mut(&id) {
                 entry.ended();
             }
+            // The peer may take its time to close the channel, too.
+            serving.end_forwards_of(self.shared(), id);
         }
         self.shared().raise_room();
         self.shared().flush();

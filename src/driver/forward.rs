@@ -59,7 +59,7 @@ impl Forwards {
     }
 
     /// What ends the listening for a session that has ended.
-    pub(super) fn take_of_session(&mut self, channel: ChannelId) -> Vec<Job> {
+    fn take_of_session(&mut self, channel: ChannelId) -> Vec<Job> {
         let listening = std::mem::take(&mut self.of_sessions);
         let (ended, left) = listening
             .into_iter()
@@ -98,6 +98,20 @@ impl Serving {
         };
         let handler = handler.unwrap_or_else(to_accept_queue);
         self.call(shared, handler, Request::new(Arc::clone(shared), question));
+    }
+
+    /// The session on a channel is over, by our word or the peer's: what is listened for because of it ends.
+    pub(super) fn end_forwards_of(&mut self, shared: &Arc<Shared>, channel: ChannelId) {
+        for stop in self.forwards.take_of_session(channel) {
+            self.push_job(shared, stop);
+        }
+    }
+
+    /// Whether the session on a channel goes on.
+    fn has_session(&self, channel: ChannelId) -> bool {
+        let services = self.services.as_ref();
+        let status = services.and_then(|services| services.connection.status(channel));
+        status.is_some_and(|status| !status.closed)
     }
 
     /// Lets go of what belongs to the application, on a thread that holds no lock.
@@ -265,7 +279,8 @@ impl Transport {
     /// Server: `stop` ends the listening that this library does for the session on a channel, when that ends.
     ///
     /// # Errors
-    /// `Limit` where the session, or the client in all, has enough of them.
+    /// `Closed` where it has ended, for then nothing would stop the listening; `Limit` where the session, or the client in
+    /// all, has enough of them.
     pub(crate) fn note_session_listening(
         &self,
         channel: ChannelId,
@@ -273,6 +288,9 @@ impl Transport {
         stop: Job,
     ) -> Result<(), Error> {
         let mut serving = self.shared.serving.lock();
+        if !serving.has_session(channel) {
+            return Err(Error::Closed);
+        }
         let listening = &mut serving.forwards.of_sessions;
         let has_one = |known: &SessionListening| known.channel == channel && known.kind == kind;
         if listening.iter().any(has_one) {

@@ -216,9 +216,7 @@ impl Serving {
             }),
             ConnectionEvent::Closed(id) => {
                 self.with_channel(id, |entry| entry.ended());
-                for stop in self.forwards.take_of_session(id) {
-                    self.push_job(shared, stop);
-                }
+                self.end_forwards_of(shared, id);
                 // Writers that wait for room to send want to know, too.
                 shared.raise_room();
             }

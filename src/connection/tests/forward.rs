@@ -309,6 +309,71 @@ fn f1_a_server_listens_in_so_many_places_and_no_more() {
 }
 
 #[test]
+fn f1_places_that_are_asked_about_at_once_count_too() {
+    let mut pair = Pair::new();
+    let max = ConnectionLimits::default().max_forwards;
+    let ask = |pair: &mut Pair, number: usize| {
+        let host = format!("h{number}");
+        let request = ForwardRequest::Listen(tcp(&host, 80));
+        let client = &mut pair.client;
+        client
+            .layer
+            .forward_request(&request, true, &mut client.out)
+            .unwrap();
+    };
+    let grant = |pair: &mut Pair, id| {
+        let server = &mut pair.server;
+        server
+            .layer
+            .answer_global(id, Ok(Vec::new()), &mut server.out)
+            .unwrap();
+        pair.run();
+        pair.client.events.clear();
+    };
+    let mut places = 0;
+    for number in 1..max {
+        ask(&mut pair, number);
+        let (id, _) = question(&mut pair).unwrap();
+        grant(&mut pair, id);
+        places += 1;
+    }
+    // As many as may wait for an answer, all before the first of them has one.
+    for number in max..2 * max {
+        ask(&mut pair, number);
+    }
+    pair.run();
+    let asked: Vec<_> = pair.server.events.drain(..).collect();
+    for event in asked {
+        let ConnectionEvent::ForwardQuestion { id, .. } = event else {
+            panic!("{event:?}");
+        };
+        grant(&mut pair, id);
+        places += 1;
+    }
+    assert_eq!(places, max);
+    // What is refused takes no place.
+    let cancel = ForwardRequest::Cancel(tcp("h1", 80));
+    let client = &mut pair.client;
+    client
+        .layer
+        .forward_request(&cancel, true, &mut client.out)
+        .unwrap();
+    let (id, _) = question(&mut pair).unwrap();
+    grant(&mut pair, id);
+    for answer in [Err(()), Ok(Vec::new())] {
+        ask(&mut pair, 1);
+        let (id, _) = question(&mut pair).unwrap();
+        let server = &mut pair.server;
+        server
+            .layer
+            .answer_global(id, answer, &mut server.out)
+            .unwrap();
+        pair.run();
+        pair.client.events.clear();
+    }
+}
+
+#[test]
 fn f1_malformed_requests_to_forward_are_refused_without_asking() {
     let mut server = Side::new(Role::Server);
     let mut gets = |host: &[u8], port: u32| {

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +46,34 @@ impl Session {
     /// One whose server has nobody to ask.
     fn refusing() -> Self {
         let (a, b) = UnixStream::pair().unwrap();
+        Self::over(a, b)
+    }
+
+    /// The same, with a client that can be kept from saying anything.
+    fn held() -> (Self, Arc<AtomicBool>) {
+        let ((a, near), (far, b)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let holds = Arc::<AtomicBool>::default();
+        let copy = |mut from: UnixStream, mut to: UnixStream, holds: Arc<AtomicBool>| {
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = from.read(&mut buffer) {
+                    while holds.load(Ordering::SeqCst) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    if to.write_all(&buffer[..count]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            })
+        };
+        let (near_too, far_too) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        copy(near, far, Arc::clone(&holds));
+        copy(far_too, near_too, Arc::default());
+        (Self::over(a, b), holds)
+    }
+
+    fn over(a: UnixStream, b: UnixStream) -> Self {
         let client = Transport::from_socket(a.into_raw_fd()).unwrap();
         let server = Transport::from_socket(b.into_raw_fd()).unwrap();
         let key = PrivateKey::generate(KeyKind::Ed25519, 0, &mut SystemRandom).unwrap();

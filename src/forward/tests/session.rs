@@ -3,6 +3,7 @@
 use super::*;
 use crate::agent::Agent;
 use crate::codec::Writer;
+use crate::connection::ChannelId;
 
 /// A session channel of the client, accepted by the server.
 fn session_channel(session: &Session) -> Channel {
@@ -241,4 +242,77 @@ fn displays_and_agents_are_bounded_and_end_with_their_sessions() {
         std::thread::sleep(Duration::from_millis(5));
     }
     asks(&channels[31]).unwrap();
+}
+
+/// Has the server be the agent at this path, and hands its requests over.
+fn agent_requests(session: &Session) -> std::sync::mpsc::Receiver<Request> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let asked = move |request: Request| tell.send(request).unwrap();
+    let kind = RequestKind::AgentForward;
+    session.server.set_callback(kind, Some(Arc::new(asked)));
+    told
+}
+
+/// A session with an agent at `there`: the client's channel, and the server's.
+fn with_agent(session: &Session, there: &std::path::Path) -> (Channel, Channel) {
+    let path = unix(there);
+    let serving = move |request: Request| serve_agent(&request, &path).unwrap();
+    session
+        .server
+        .set_callback(RequestKind::AgentForward, Some(Arc::new(serving)));
+    let channel = session_channel(session);
+    request_agent(&channel, None, TIME).unwrap();
+    (channel, session.server.accept(TIME).unwrap())
+}
+
+#[test]
+fn an_agent_ends_with_its_session_whoever_lets_go_first() {
+    let (session, holds) = Session::held();
+    let there = scratch("let-go");
+    for number in 0..40 {
+        let (channel, served) = with_agent(&session, &there);
+        drop(UnixStream::connect(&there).unwrap());
+        // The client's CLOSE comes when nobody has the channel any more, and each way of letting go is enough.
+        holds.store(true, Ordering::SeqCst);
+        if number % 2 == 0 {
+            served.close().unwrap();
+            until("nobody listens", || UnixStream::connect(&there).is_err());
+        }
+        drop(served);
+        until("nobody listens", || UnixStream::connect(&there).is_err());
+        holds.store(false, Ordering::SeqCst);
+        channel.wait_closed(TIME).unwrap();
+    }
+}
+
+#[test]
+fn a_session_that_is_over_gets_no_agent() {
+    let session = Session::refusing();
+    let asked = agent_requests(&session);
+    let there = scratch("too-late");
+    for number in 0..40 {
+        let channel = session_channel(&session);
+        let wish = crate::connection::ChannelRequest::AgentForward;
+        channel.request(&wish, false, TIME).unwrap();
+        let request = asked.recv_timeout(HANG).unwrap();
+        let served = session.server.accept(TIME).unwrap();
+        served.close().unwrap();
+        if number % 2 == 0 {
+            channel.close().unwrap();
+            served.wait_closed(TIME).unwrap();
+        }
+        let noted = session.server.note_session_listening(
+            ChannelId(served.id()),
+            RequestKind::AgentForward,
+            Box::new(|| ()),
+        );
+        assert!(matches!(noted, Err(Error::Closed)), "left behind");
+        drop(served);
+        let late = serve_agent(&request, &unix(&there));
+        assert!(matches!(late, Err(Error::Closed)), "{late:?}");
+        assert!(UnixStream::connect(&there).is_err());
+    }
+    // None of them has taken a place.
+    let (_channel, _served) = with_agent(&session, &there);
+    drop(UnixStream::connect(&there).unwrap());
 }
