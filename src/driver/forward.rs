@@ -29,12 +29,20 @@ pub type ForwardHandler = RequestCallback;
 pub(crate) struct Forwards {
     /// Client: by the request that asked for the place.
     handlers: HashMap<GlobalRequestId, ForwardHandler>,
-    /// Client: by the type of channels that an own request has allowed the server to open.
-    kinds: HashMap<&'static str, ForwardHandler>,
+    /// Client: by the type of channels that own requests have allowed the server to open. The newest one gets them.
+    kinds: HashMap<&'static str, Vec<Expected>>,
+    /// How many there were.
+    expected: u64,
     /// Server: what ends the listening that this library does for the application.
     listening: HashMap<ForwardPoint, Job>,
     /// Server: the same for agents and displays, which end with their sessions.
     of_sessions: Vec<SessionListening>,
+}
+
+/// A request that allows the server to open channels of a type.
+struct Expected {
+    number: u64,
+    handler: ForwardHandler,
 }
 
 struct SessionListening {
@@ -89,8 +97,9 @@ impl Serving {
                 let Question::ChannelOpen { kind, .. } = &question else {
                     return;
                 };
-                match self.forwards.kinds.get(kind.name()).cloned() {
-                    Some(handler) => Some(handler),
+                let expected = self.forwards.kinds.get(kind.name());
+                match expected.and_then(|expected| expected.last()) {
+                    Some(newest) => Some(Arc::clone(&newest.handler)),
                     None => return self.ask(shared, question),
                 }
             }
@@ -222,35 +231,56 @@ impl Transport {
         Ok(number)
     }
 
-    /// Lets the server open channels of a type, from now on, and hands them to `handler` or to the accept queue.
+    /// Lets the server open channels of a type, from now on, and hands them to `handler` or to the accept queue. The
+    /// number that is returned is this request's.
     pub(crate) fn expect_channels(
         &self,
         kind: &'static str,
         handler: Option<ForwardHandler>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         self.require(Role::Client)?;
         self.require_certain_host_key()?;
-        let before = {
-            let mut serving = self.shared.serving.lock();
-            serving.open_services()?.connection.allow_open(kind, true);
-            let handler = handler.unwrap_or_else(to_accept_queue);
-            serving.forwards.kinds.insert(kind, handler)
-        };
-        // What the handler holds may end here, without the lock.
-        drop(before);
-        Ok(())
+        let mut serving = self.shared.serving.lock();
+        serving.open_services()?.connection.allow_open(kind, true);
+        let forwards = &mut serving.forwards;
+        forwards.expected += 1;
+        let number = forwards.expected;
+        let handler = handler.unwrap_or_else(to_accept_queue);
+        let expected = forwards.kinds.entry(kind).or_default();
+        expected.push(Expected { number, handler });
+        Ok(number)
     }
 
-    /// Lets it open no more of them.
-    pub(crate) fn refuse_channels(&self, kind: &'static str) {
-        let before = {
+    /// The server has granted the request: it takes the place of those before it.
+    pub(crate) fn channels_granted(&self, kind: &'static str, number: u64) {
+        self.keep_expected(kind, |expected| expected.number >= number);
+    }
+
+    /// It has not. Those that it has granted before stay.
+    pub(crate) fn channels_refused(&self, kind: &'static str, number: u64) {
+        self.keep_expected(kind, |expected| expected.number != number);
+    }
+
+    fn keep_expected(&self, kind: &'static str, keep: impl Fn(&Expected) -> bool) {
+        let dropped = {
             let mut serving = self.shared.serving.lock();
-            if let Some(services) = &mut serving.services {
-                services.connection.allow_open(kind, false);
+            let serving = &mut *serving;
+            let Some(expected) = serving.forwards.kinds.get_mut(kind) else {
+                return;
+            };
+            let (kept, dropped) = std::mem::take(expected).into_iter().partition(keep);
+            *expected = kept;
+            if expected.is_empty() {
+                serving.forwards.kinds.remove(kind);
+                if let Some(services) = &mut serving.services {
+                    services.connection.allow_open(kind, false);
+                }
             }
-            serving.forwards.kinds.remove(kind)
+            let dropped: Vec<Expected> = dropped;
+            dropped
         };
-        drop(before);
+        // What the handlers hold may end here, without the lock.
+        drop(dropped);
     }
 
     /// Refuses what the other role does.

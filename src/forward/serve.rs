@@ -143,9 +143,18 @@ pub fn serve_agent(request: &Request, path: &ForwardPoint) -> Result<(), Error> 
     else {
         return Err(Error::ApiMisuse("the request is not about an agent"));
     };
+    check_unanswered(request)?;
     let group = Group::new(request.transport(), MAX_CONNECTIONS);
     let (listener, _) = Listener::bind(&group, path, |_| Purpose::Agent)?;
     listen_for_session(request, *id, &listener)
+}
+
+/// Nothing is bound or counted for a request that has its answer.
+fn check_unanswered(request: &Request) -> Result<(), Error> {
+    match request.is_answered() {
+        true => Err(Error::ApiMisuse("the request was answered before")),
+        false => Ok(()),
+    }
 }
 
 /// Says yes and takes connections until the session on this channel is over.
@@ -191,6 +200,7 @@ pub fn serve_x11(request: &Request) -> Result<u16, Error> {
     else {
         return Err(Error::ApiMisuse("the request is not about X11"));
     };
+    check_unanswered(request)?;
     let single = asked.single;
     let group = Group::new(request.transport(), MAX_CONNECTIONS);
     let mut failure = Error::Resource("no display number is free");

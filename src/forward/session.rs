@@ -8,7 +8,7 @@ use super::serve;
 use super::x11::{SetupCheck, COOKIE_BYTES, PROTOCOL};
 use crate::connection::{ChannelRequest, ForwardPoint, X11Request};
 use crate::crypto::random::{Random, SystemRandom};
-use crate::driver::{Channel, ForwardHandler, Request, Timeout};
+use crate::driver::{Channel, ForwardHandler, Request, Timeout, Transport};
 use crate::error::Error;
 
 const AGENT: &str = "auth-agent@openssh.com";
@@ -33,12 +33,17 @@ pub fn request_agent(
         handler
     });
     // Before the request is sent, for the first channel may come with the answer to it.
-    transport.expect_channels(AGENT, handler)?;
+    let number = transport.expect_channels(AGENT, handler)?;
     let outcome = channel.request(&ChannelRequest::AgentForward, true, timeout);
-    if outcome.is_err() {
-        transport.refuse_channels(AGENT);
-    }
+    settle(&transport, AGENT, number, outcome.is_ok());
     outcome
+}
+
+fn settle(transport: &Transport, kind: &'static str, number: u64, granted: bool) {
+    match granted {
+        true => transport.channels_granted(kind, number),
+        false => transport.channels_refused(kind, number),
+    }
 }
 
 /// A display of this side.
@@ -78,7 +83,7 @@ pub fn request_x11(channel: &Channel, display: Display, timeout: Timeout) -> Res
             }
         }
     };
-    transport.expect_channels(X11, Some(Arc::new(handler)))?;
+    let number = transport.expect_channels(X11, Some(Arc::new(handler)))?;
     let request = ChannelRequest::X11(X11Request {
         single,
         protocol: PROTOCOL.to_owned(),
@@ -86,8 +91,6 @@ pub fn request_x11(channel: &Channel, display: Display, timeout: Timeout) -> Res
         screen: display.screen,
     });
     let outcome = channel.request(&request, true, timeout);
-    if outcome.is_err() {
-        transport.refuse_channels(X11);
-    }
+    settle(&transport, X11, number, outcome.is_ok());
     outcome.map(|()| cookie)
 }

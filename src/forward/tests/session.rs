@@ -256,7 +256,11 @@ fn agent_requests(session: &Session) -> std::sync::mpsc::Receiver<Request> {
 /// A session with an agent at `there`: the client's channel, and the server's.
 fn with_agent(session: &Session, there: &std::path::Path) -> (Channel, Channel) {
     let path = unix(there);
-    let serving = move |request: Request| serve_agent(&request, &path).unwrap();
+    let serving = move |request: Request| {
+        serve_agent(&request, &path).unwrap();
+        let again = serve_agent(&request, &path);
+        assert!(matches!(again, Err(Error::ApiMisuse(_))), "{again:?}");
+    };
     session
         .server
         .set_callback(RequestKind::AgentForward, Some(Arc::new(serving)));
@@ -311,8 +315,36 @@ fn a_session_that_is_over_gets_no_agent() {
         let late = serve_agent(&request, &unix(&there));
         assert!(matches!(late, Err(Error::Closed)), "{late:?}");
         assert!(UnixStream::connect(&there).is_err());
+        // It counts as answered, and that is what a second call says.
+        let again = serve_agent(&request, &unix(&there));
+        assert!(
+            matches!(again, Err(Error::ApiMisuse(_) | Error::Closed)),
+            "{again:?}"
+        );
     }
     // None of them has taken a place.
     let (_channel, _served) = with_agent(&session, &there);
     drop(UnixStream::connect(&there).unwrap());
+}
+
+#[test]
+fn a_refused_request_takes_nothing_from_those_before_it() {
+    let session = Session::refusing();
+    let there = scratch("kept");
+    let (channel, _served) = with_agent(&session, &there);
+    // The same session has one already, and another one is refused.
+    let other = session_channel(&session);
+    let refuse = |request: Request| drop(request);
+    session
+        .server
+        .set_callback(RequestKind::AgentForward, Some(Arc::new(refuse)));
+    for asking in [&channel, &other] {
+        let denied = request_agent(asking, None, TIME);
+        assert!(matches!(denied, Err(Error::RequestDenied)), "{denied:?}");
+        let (opened, _) = (
+            session.server.open_channel(OpenKind::AuthAgent, TIME),
+            session.client.accept(TIME).unwrap(),
+        );
+        opened.unwrap();
+    }
 }
