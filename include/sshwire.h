@@ -39,7 +39,9 @@
  *
  * TIME. Calls that wait take timeout_ms in milliseconds: 0 does not wait, SSH_TIMEOUT_FOREVER (-1) waits as long
  * as it takes, SSH_TIMEOUT_DEFAULT (-2) is what the comment says. When the connection ends, every call that
- * waits for it returns at once with the cause. ssh_transport_cancel() wakes them all.
+ * waits for it returns at once with the cause. ssh_transport_cancel() wakes them all. SSH_ERR_TIMEOUT is also the
+ * cause where the session ended because its peer was silent for too long: then ssh_transport_is_active() is false,
+ * and to call again is no use. SSH_AGAIN never stands for that.
  *
  * QUESTIONS. What the library has to ask the program - is this host key good, may this user in - comes as an
  * ssh_request. Nothing is trusted and nobody is let in unless the program says so.

@@ -26,6 +26,17 @@ class ChannelTest < Case
     assert_raises(EOFError) { @near.readpartial(1) }
   end
 
+  # Where the session has ended because its peer did not answer, every call says so at once, for ever.
+  def test_a_timeout_that_comes_early_is_not_waited_for_again
+    once = [true, true].each
+    status = SSHWire::Waiting.sliced(nil) { once.next && SSHWire::ABI::TIMEOUT }
+    assert_equal SSHWire::ABI::TIMEOUT, status
+    assert_raises(SSHWire::TimeoutError) do
+      SSHWire::Waiting.sliced_call(nil) { once.next && raise(SSHWire::Error.for(SSHWire::ABI::TIMEOUT)) }
+    end
+    assert_raises(StopIteration) { once.next } # each was asked once
+  end
+
   # What IO reads is in the encoding of the locale, and in that of bytes where there is none.
   def in_encodings(*encodings)
     before, verbose = Encoding.default_external, $VERBOSE

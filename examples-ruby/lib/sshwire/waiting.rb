@@ -45,10 +45,17 @@ module SSHWire
       ending = deadline(timeout)
       loop do
         left = left(ending)
+        began = now
         status = yield milliseconds(left ? [left, SLICE].min : SLICE)
         return status unless [ABI::TIMEOUT, ABI::AGAIN].include?(status)
-        return status if left && left <= SLICE
+        return status if (left && left <= SLICE) || (status == ABI::TIMEOUT && early?(began))
       end
+    end
+
+    # Whether a slice has not been waited for. A timeout that comes so early is what ended the session: the peer does not
+    # answer, and never will.
+    def early?(began)
+      now - began < SLICE / 2
     end
 
     # The same for a block that raises TimeoutError.
@@ -56,9 +63,10 @@ module SSHWire
       ending = deadline(timeout)
       loop do
         left = left(ending)
+        began = now
         return yield milliseconds(left ? [left, SLICE].min : SLICE)
       rescue TimeoutError
-        raise if left && left <= SLICE
+        raise if (left && left <= SLICE) || early?(began)
       end
     end
 
