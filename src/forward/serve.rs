@@ -22,6 +22,7 @@ use crate::error::Error;
 /// Says yes to a request to connect or to listen, and does what is asked. Where that cannot be done the request is
 /// refused. Whether a target could be reached is known later, and the peer alone is told.
 pub fn serve(request: Request) -> Result<(), Error> {
+    check_unanswered(&request)?;
     match request.question() {
         Question::ChannelOpen { kind, .. } => {
             let target = match kind {
@@ -169,7 +170,12 @@ fn listen_for_session(
         transport.forget_session_listening(channel, kind);
         return Err(error);
     }
-    listener.start()
+    let started = listener.start();
+    if started.is_err() {
+        // The answer has gone, but the place need not be taken for nothing.
+        transport.forget_session_listening(channel, kind);
+    }
+    started
 }
 
 /// What ends it, if it is still there.

@@ -124,7 +124,7 @@ fn l1_slow_peers_are_cut_off_by_login_grace() {
                 assert!(took >= grace && took < most, "{took:?}");
                 let cause = server.cause();
                 assert!(
-                    matches!(cause, Some(Error::Timeout(_) | Error::AuthLimit(_))),
+                    matches!(cause, Some(Error::Expired(_) | Error::AuthLimit(_))),
                     "{cause:?}"
                 );
             });

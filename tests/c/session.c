@@ -530,6 +530,84 @@ static void the_rest(pair *p)
 
 /* --- pulling instead of callbacks ----------------------------------------------------------------- */
 
+/* --- what a session lets programs use ------------------------------------------------------------- */
+
+/* What a session has asked for. */
+static _Atomic(ssh_request *) agent_asked, display_asked;
+
+static void keep(ssh_request *request, void *userdata)
+{
+    _Atomic(ssh_request *) *kept = userdata;
+    CHECK(atomic_load(kept) == NULL);
+    atomic_store(kept, request);
+}
+
+static void *ask_for_both(void *argument)
+{
+    ssh_channel_request_agent_forward(argument, NULL, PAIR_MS, NULL);
+    ssh_channel_request_x11(argument, NULL, NULL, 0, 0, false, PAIR_MS, NULL, NULL);
+    return NULL;
+}
+
+static ssh_request *kept(_Atomic(ssh_request *) *from)
+{
+    long until = milliseconds() + PAIR_MS;
+    while (atomic_load(from) == NULL && milliseconds() < until)
+        usleep(1000);
+    CHECK(atomic_load(from) != NULL);
+    return atomic_exchange(from, NULL);
+}
+
+static ssh_status serve_agent(ssh_request *request, const char *path)
+{
+    ssh_error *error = NULL;
+    ssh_status status = ssh_request_serve_agent(request, path, &error);
+    CHECK(status == SSH_OK ? error == NULL : ssh_error_code(error) == status);
+    ssh_error_free(error);
+    return status;
+}
+
+static ssh_status serve_display(ssh_request *request)
+{
+    uint16_t display = 99;
+    ssh_status status = ssh_request_serve_x11(request, &display, NULL);
+    CHECK((display == 0) == (status != SSH_OK));
+    return status;
+}
+
+/* Each is served once, and not for a session that is over. */
+static void agent_and_display(pair *p)
+{
+    char path[64];
+    pthread_t thread;
+    ssh_channel *served;
+    snprintf(path, sizeof path, "/tmp/sshwire-session-%d", (int)getpid());
+    CHECK_STATUS(ssh_transport_set_callback(p->server_transport, SSH_REQUEST_AGENT_FORWARD, keep, &agent_asked, NULL),
+                 SSH_OK);
+    CHECK_STATUS(ssh_transport_set_callback(p->server_transport, SSH_REQUEST_X11, keep, &display_asked, NULL), SSH_OK);
+    for (int over = 0; over < 2; over++) {
+        ssh_channel *channel = pair_session(p, &served);
+        pthread_create(&thread, NULL, ask_for_both, channel);
+        ssh_request *agent = kept(&agent_asked);
+        if (over)
+            ssh_channel_free(served);
+        CHECK_STATUS(serve_display(agent), SSH_ERR_STATE);
+        CHECK_STATUS(serve_agent(agent, "no/path"), SSH_ERR_INVALID_ARG);
+        CHECK_STATUS(serve_agent(agent, path), over ? SSH_ERR_CLOSED : SSH_OK);
+        if (!over) {
+            CHECK_STATUS(serve_agent(agent, path), SSH_ERR_STATE);
+            ssh_request *display = kept(&display_asked);
+            CHECK_STATUS(serve_display(display), SSH_OK);
+            CHECK_STATUS(serve_display(display), SSH_ERR_STATE);
+            ssh_request_free(display);
+            ssh_channel_free(served);
+        }
+        pthread_join(thread, NULL);
+        ssh_request_free(agent);
+        ssh_channel_free(channel);
+    }
+}
+
 static void *serve_by_pulling(void *argument)
 {
     ssh_transport *transport = argument;
@@ -610,6 +688,7 @@ int main(void)
     data_both_ways(&p);
     events(&p);
     requests(&p);
+    agent_and_display(&p);
     the_rest(&p);
     pair_free(&p);
     wait_for(&destroyed, 1);
