@@ -528,8 +528,6 @@ static void the_rest(pair *p)
     ssh_error_free(error);
 }
 
-/* --- pulling instead of callbacks ----------------------------------------------------------------- */
-
 /* --- what a session lets programs use ------------------------------------------------------------- */
 
 /* What a session has asked for. */
@@ -607,6 +605,8 @@ static void agent_and_display(pair *p)
         ssh_channel_free(channel);
     }
 }
+
+/* --- pulling instead of callbacks ----------------------------------------------------------------- */
 
 static void *serve_by_pulling(void *argument)
 {
