@@ -46,9 +46,10 @@
  * QUESTIONS. What the library has to ask the program - is this host key good, may this user in - comes as an
  * ssh_request. Nothing is trusted and nobody is let in unless the program says so.
  *
- * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once; where the call that
- * they were given to fails, it is not called, unless its comment says so. They run on threads of the library with
- * no lock held, may call any function, and must not unwind or longjmp.
+ * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once, when nothing uses
+ * the pointer any more. Where the call that they were given to fails, it is not called, and the pointer stays the
+ * program's; only ssh_transport_request_port_forward() calls it then too. They run on threads of the library with no
+ * lock held, may call any function, and must not unwind or longjmp.
  *
  * FORK. In a forked child, handles made before the fork fail with SSH_ERR_FORKED, except keys and errors, which
  * may be used on, and ssh_transport_atfork(). New transports work.
@@ -1651,7 +1652,7 @@ typedef bool (*ssh_passphrase_callback)(const char *name,
 
 /**
  * Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
- * object is gone, and never while the callback runs.
+ * object is gone, and never while the callback runs. Not called where the call that it was given to fails.
  *
  * The thread is any; no lock of the library is held; it may call any function of the library and must
  * not unwind or longjmp.
@@ -3445,7 +3446,7 @@ char *ssh_transport_get_name(const ssh_transport *transport);
  * @param transport  the transport
  * @param userdata   the pointer
  * @param destroy    ends its life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_userdata(ssh_transport *transport,
                                       void *userdata,
@@ -3632,7 +3633,9 @@ ssh_status ssh_transport_set_timeout(ssh_transport *transport, int32_t kind, int
  * @param callback     hears of every answer and every missing one, or NULL
  * @param userdata     passed to the callback
  * @param destroy      ends userdata's life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE, or what ended the session; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_keepalive(ssh_transport *transport,
                                        int32_t interval_ms,
@@ -4349,7 +4352,7 @@ ssh_status ssh_set_log_callback(ssh_log_callback callback,
  * @param level      the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
  * @param userdata   passed to the callback
  * @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_log_callback(ssh_transport *transport,
                                           ssh_log_callback callback,
@@ -4857,7 +4860,7 @@ ssh_transport *ssh_channel_transport(const ssh_channel *channel);
  * @param channel   the channel
  * @param userdata  the pointer
  * @param destroy   ends its life once it is replaced or the channel is gone, or NULL
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_channel_set_userdata(ssh_channel *channel,
                                     void *userdata,
@@ -5321,8 +5324,9 @@ ssh_event *ssh_transport_accept_event(ssh_transport *transport);
  * @param port        the port; 0 has the server choose one
  * @param callback    gets the channels, or NULL: then they come out of ssh_transport_accept()
  * @param userdata    passed to the callback
- * @param destroy     ends userdata's life once the forward is cancelled or the session is over, and also when this
- *                    call fails; or NULL
+ * @param destroy     ends userdata's life once the forward is cancelled or the session is over. Here, and in no other
+ *                    function, also when this call fails, whatever the reason: the server may have granted it and the
+ *                    callback may run until the very moment. Or NULL
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout. A forward that is
  *                    granted later than that is cancelled
  * @param bound_port  receives the port that the server listens on; or NULL
@@ -9193,7 +9197,7 @@ ssh_status ssh_packetizer_complete_handshake(ssh_packetizer *packetizer);
  * @param callback     is called, or NULL to turn it off
  * @param userdata     passed to the callback
  * @param destroy      ends userdata's life once it is replaced or the packetizer is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
                                         int32_t interval_ms,
@@ -9210,7 +9214,7 @@ ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
  * @param level       the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
  * @param userdata    passed to the callback
  * @param destroy     ends userdata's life once it is replaced or the packetizer is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_packetizer_set_log(ssh_packetizer *packetizer,
                                   ssh_log_callback callback,

@@ -458,7 +458,7 @@ pub unsafe extern "C" fn ssh_transport_get_name(transport: *const ssh_transport)
 /// @param transport  the transport
 /// @param userdata   the pointer
 /// @param destroy    ends its life once it is replaced or the transport is gone, or NULL
-/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_userdata(
     transport: *mut ssh_transport,
