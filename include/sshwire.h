@@ -35,7 +35,8 @@
  * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
  * Handles that functions return are the caller's to free, unless the comment says otherwise.
  * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL. Passwords and data
- * come with a length and may hold any byte, and so do commands that are received; those that are sent are C strings.
+ * come with a length and may hold any byte, and so do commands that are received. Commands that are given, and the
+ * password of ssh_transport_connect(), are C strings of any bytes.
  *
  * TIME. Calls that wait take timeout_ms in milliseconds: 0 does not wait, SSH_TIMEOUT_FOREVER (-1) waits as long
  * as it takes, SSH_TIMEOUT_DEFAULT (-2) is what the comment says. When the connection ends, every call that
@@ -405,21 +406,6 @@
 #define SSH_KEY_FORMAT_PKCS8 2
 
 /**
- * Kind of certificate: for a user, who logs in with the key.
- */
-#define SSH_CERTIFICATE_USER 1
-
-/**
- * Kind of certificate: for a host, which proves itself with the key.
- */
-#define SSH_CERTIFICATE_HOST 2
-
-/**
- * Room for a passphrase that is asked for, its NUL included.
- */
-#define SSH_PASSPHRASE_SIZE 1024
-
-/**
  * File format: PKCS#1 PEM ("BEGIN RSA PRIVATE KEY", and "BEGIN RSA PUBLIC KEY" for public keys). Private keys are only
  * read in it.
  */
@@ -449,6 +435,21 @@
  * File format of public keys: RFC 4716 ("BEGIN SSH2 PUBLIC KEY").
  */
 #define SSH_KEY_FORMAT_RFC4716 8
+
+/**
+ * Kind of certificate: for a user, who logs in with the key.
+ */
+#define SSH_CERTIFICATE_USER 1
+
+/**
+ * Kind of certificate: for a host, which proves itself with the key.
+ */
+#define SSH_CERTIFICATE_HOST 2
+
+/**
+ * Room for a passphrase that is asked for, its NUL included.
+ */
+#define SSH_PASSPHRASE_SIZE 1024
 
 /**
  * Hash: SHA-256, which everybody shows today.
@@ -1586,22 +1587,22 @@ typedef struct ssh_sftp_file ssh_sftp_file;
  *
  * A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
  *
- *   static void read_only(ssh_sftp_operation *operation, void *userdata)
- *   {
- *       switch (ssh_sftp_operation_kind(operation)) {
- *       case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
- *           ssh_sftp_operation_accept_file(operation, file);
- *           break;
- *       case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
- *           ssh_sftp_operation_accept_data(operation, data + offset, length);
- *           break;
- *       ...
- *       }
- *       ssh_sftp_operation_free(operation); // what has no answer now has failed
- *   }
- *   ...
- *   ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
- *   ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
+ *     static void read_only(ssh_sftp_operation *operation, void *userdata)
+ *     {
+ *         switch (ssh_sftp_operation_kind(operation)) {
+ *         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+ *             ssh_sftp_operation_accept_file(operation, file);
+ *             break;
+ *         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+ *             ssh_sftp_operation_accept_data(operation, data + offset, length);
+ *             break;
+ *         ...
+ *         }
+ *         ssh_sftp_operation_free(operation); // what has no answer now has failed
+ *     }
+ *     ...
+ *     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+ *     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
  *
  * Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
  */
@@ -2655,12 +2656,12 @@ ssh_status ssh_certificate_blob(const ssh_certificate *certificate, void **blob,
  * @param key   the key it is about; its public half is enough
  * @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
  *
- *   ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
- *   ssh_certificate_set_key_id(draft, "alice, laptop");
- *   ssh_certificate_add_principal(draft, "alice");
- *   ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
- *   ssh_certificate_set_extension(draft, "permit-pty", NULL);
- *   ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+ *     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+ *     ssh_certificate_set_key_id(draft, "alice, laptop");
+ *     ssh_certificate_add_principal(draft, "alice");
+ *     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+ *     ssh_certificate_set_extension(draft, "permit-pty", NULL);
+ *     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
  */
 ssh_certificate *ssh_certificate_new(int32_t kind,
                                      const ssh_key *key);
@@ -3299,7 +3300,8 @@ ssh_status ssh_transport_start_server(ssh_transport *transport,
  * @param transport          the transport
  * @param expected_host_key  the key the server must have, or NULL for what was set up before the call
  * @param username           whom to authenticate as; NULL only when neither password nor key is given
- * @param password           a C string, or NULL
+ * @param password           a C string of any bytes, or NULL; one with a NUL in it goes with
+ *                           ssh_transport_auth_password()
  * @param private_key        a private key, or NULL
  * @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
  * @param error              receives the detail, or NULL: those of the calls named
@@ -4945,7 +4947,7 @@ ssh_status ssh_channel_request_shell(ssh_channel *channel,
  * ssh_channel_wait_exit().
  *
  * @param channel     a session channel on which nothing was started
- * @param command     the command line for the user's shell, in the encoding of the server
+ * @param command     the command line for the user's shell, a C string of any bytes: it goes out as it is
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
  * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
  * @return SSH_OK or a failure. Any thread. Since 0.1.
@@ -5190,7 +5192,7 @@ ssh_status ssh_channel_begin_shell(ssh_channel *channel, ssh_event *event, ssh_e
  * Runs a command, and does not wait for the answer.
  *
  * @param channel  as for ssh_channel_request_exec()
- * @param command  the command line for the user's shell, in the encoding of the server
+ * @param command  the command line for the user's shell, a C string of any bytes: it goes out as it is
  * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
  * @param error    receives the detail, or NULL
  * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
