@@ -91,6 +91,12 @@ done
 grep -oh '\\fBssh_[a-z0-9_]*\\fP(3)\|^\.BR ssh_[a-z0-9_]* (3)' "$man3"/*.3 | grep -o 'ssh_[a-z0-9_]*' | sort -u \
     | while read -r name; do [ -e "$man3/$name.3" ] || echo "$name"; done >"$work/astray"
 [ ! -s "$work/astray" ] || fail "pages refer to what is not there: $(tr '\n' ' ' <"$work/astray")"
+# Code stands as it is, between .nf and .fi; in a paragraph its lines would run together.
+for page in "$man3"/*.3; do
+    awk '/^\.nf/ { code = 1 } /^\.fi/ { code = 0 } !code && (/[^3]\);$/ || /[{}]$/) { print FILENAME ": " $0 }' "$page"
+done >"$work/astray"
+[ ! -s "$work/astray" ] || fail "code is set as text: $(head -n 3 "$work/astray")"
+if grep '\\\\&' "$man3"/*.3; then fail "an escape of the formatter's shows"; fi
 if have man "how the manual pages read"; then
     man --warnings -l "$man3"/*.3 >/dev/null 2>"$work/man.log" </dev/null || fail "man: $(head "$work/man.log")"
     # A long declaration cannot be filled to the margin, which harms nobody.
