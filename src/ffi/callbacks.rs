@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 /// Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
-/// object is gone, and never while the callback runs. Not called where the call that it was given to fails.
+/// object is gone, and never while the callback runs. Not called where the call that it was given to fails,
+/// but for ssh_transport_request_port_forward().
 ///
 /// The thread is any; no lock of the library is held; it may call any function of the library and must
 /// not unwind or longjmp.
