@@ -134,6 +134,12 @@ must_fail make --no-print-directory -C "$root" install PREFIX=here
 grep -q 'absolute' "$work/log" || fail "a relative prefix is not refused"
 say "uninstall leaves nothing"
 
+# ---- What was built with other features is not built again with the defaults. The environment's word is another's.
+FEATURES=theirs make --no-print-directory -C "$root" -n install FEATURES=--no-default-features >"$work/log"
+grep -q 'build --release .*--no-default-features' "$work/log" || fail "FEATURES does not reach cargo"
+FEATURES=theirs make --no-print-directory -C "$root" -n install >"$work/log"
+if grep -q theirs "$work/log"; then fail "FEATURES of the environment reaches cargo"; fi
+
 # ---- For a package: DESTDIR is where the files go, and is named in none of them.
 staged=$work/package
 places=(PREFIX=/usr LIBDIR=/usr/lib/somewhere-linux-gnu DESTDIR="$staged")
