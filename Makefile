@@ -2,6 +2,8 @@
 #
 #   make                                     builds library and example programs
 #   make install PREFIX=/usr/local DESTDIR=  installs library, header, sshwire.pc, CMake package and manual pages
+#   make install FEATURES=--no-default-features
+#                                            the same without aws-lc and ring; FEATURES is for every target that builds
 #   make uninstall PREFIX=/usr/local         takes them away again
 #   make demo, make test                     see README.md
 

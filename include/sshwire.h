@@ -35,7 +35,8 @@
  * is freed. `char *` results, and what comes out through a `void **`, belong to the caller: ssh_memory_free().
  * Handles that functions return are the caller's to free, unless the comment says otherwise.
  * Arguments are copied, or not needed once the call returns. Text is UTF-8; C strings end in NUL. Passwords and data
- * come with a length and may hold any byte, and so do commands that are received; those that are sent are C strings.
+ * come with a length and may hold any byte, and so do commands that are received. Commands that are given, and the
+ * password of ssh_transport_connect(), are C strings of any bytes.
  *
  * TIME. Calls that wait take timeout_ms in milliseconds: 0 does not wait, SSH_TIMEOUT_FOREVER (-1) waits as long
  * as it takes, SSH_TIMEOUT_DEFAULT (-2) is what the comment says. When the connection ends, every call that
@@ -46,9 +47,10 @@
  * QUESTIONS. What the library has to ask the program - is this host key good, may this user in - comes as an
  * ssh_request. Nothing is trusted and nobody is let in unless the program says so.
  *
- * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once; where the call that
- * they were given to fails, it is not called, unless its comment says so. They run on threads of the library with
- * no lock held, may call any function, and must not unwind or longjmp.
+ * CALLBACKS take a userdata pointer and a destroy function for it, which is called exactly once, when nothing uses
+ * the pointer any more. Where the call that they were given to fails, it is not called, and the pointer stays the
+ * program's; only ssh_transport_request_port_forward() calls it then too. They run on threads of the library with no
+ * lock held, may call any function, and must not unwind or longjmp.
  *
  * FORK. In a forked child, handles made before the fork fail with SSH_ERR_FORKED, except keys and errors, which
  * may be used on, and ssh_transport_atfork(). New transports work.
@@ -404,21 +406,6 @@
 #define SSH_KEY_FORMAT_PKCS8 2
 
 /**
- * Kind of certificate: for a user, who logs in with the key.
- */
-#define SSH_CERTIFICATE_USER 1
-
-/**
- * Kind of certificate: for a host, which proves itself with the key.
- */
-#define SSH_CERTIFICATE_HOST 2
-
-/**
- * Room for a passphrase that is asked for, its NUL included.
- */
-#define SSH_PASSPHRASE_SIZE 1024
-
-/**
  * File format: PKCS#1 PEM ("BEGIN RSA PRIVATE KEY", and "BEGIN RSA PUBLIC KEY" for public keys). Private keys are only
  * read in it.
  */
@@ -448,6 +435,21 @@
  * File format of public keys: RFC 4716 ("BEGIN SSH2 PUBLIC KEY").
  */
 #define SSH_KEY_FORMAT_RFC4716 8
+
+/**
+ * Kind of certificate: for a user, who logs in with the key.
+ */
+#define SSH_CERTIFICATE_USER 1
+
+/**
+ * Kind of certificate: for a host, which proves itself with the key.
+ */
+#define SSH_CERTIFICATE_HOST 2
+
+/**
+ * Room for a passphrase that is asked for, its NUL included.
+ */
+#define SSH_PASSPHRASE_SIZE 1024
 
 /**
  * Hash: SHA-256, which everybody shows today.
@@ -1585,22 +1587,22 @@ typedef struct ssh_sftp_file ssh_sftp_file;
  *
  * A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
  *
- *   static void read_only(ssh_sftp_operation *operation, void *userdata)
- *   {
- *       switch (ssh_sftp_operation_kind(operation)) {
- *       case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
- *           ssh_sftp_operation_accept_file(operation, file);
- *           break;
- *       case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
- *           ssh_sftp_operation_accept_data(operation, data + offset, length);
- *           break;
- *       ...
- *       }
- *       ssh_sftp_operation_free(operation); // what has no answer now has failed
- *   }
- *   ...
- *   ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
- *   ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
+ *     static void read_only(ssh_sftp_operation *operation, void *userdata)
+ *     {
+ *         switch (ssh_sftp_operation_kind(operation)) {
+ *         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+ *             ssh_sftp_operation_accept_file(operation, file);
+ *             break;
+ *         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+ *             ssh_sftp_operation_accept_data(operation, data + offset, length);
+ *             break;
+ *         ...
+ *         }
+ *         ssh_sftp_operation_free(operation); // what has no answer now has failed
+ *     }
+ *     ...
+ *     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+ *     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
  *
  * Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
  */
@@ -1651,7 +1653,8 @@ typedef bool (*ssh_passphrase_callback)(const char *name,
 
 /**
  * Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
- * object is gone, and never while the callback runs.
+ * object is gone, and never while the callback runs. Not called where the call that it was given to fails,
+ * but for ssh_transport_request_port_forward().
  *
  * The thread is any; no lock of the library is held; it may call any function of the library and must
  * not unwind or longjmp.
@@ -2654,12 +2657,12 @@ ssh_status ssh_certificate_blob(const ssh_certificate *certificate, void **blob,
  * @param key   the key it is about; its public half is enough
  * @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
  *
- *   ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
- *   ssh_certificate_set_key_id(draft, "alice, laptop");
- *   ssh_certificate_add_principal(draft, "alice");
- *   ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
- *   ssh_certificate_set_extension(draft, "permit-pty", NULL);
- *   ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+ *     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+ *     ssh_certificate_set_key_id(draft, "alice, laptop");
+ *     ssh_certificate_add_principal(draft, "alice");
+ *     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+ *     ssh_certificate_set_extension(draft, "permit-pty", NULL);
+ *     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
  */
 ssh_certificate *ssh_certificate_new(int32_t kind,
                                      const ssh_key *key);
@@ -3298,7 +3301,8 @@ ssh_status ssh_transport_start_server(ssh_transport *transport,
  * @param transport          the transport
  * @param expected_host_key  the key the server must have, or NULL for what was set up before the call
  * @param username           whom to authenticate as; NULL only when neither password nor key is given
- * @param password           a C string, or NULL
+ * @param password           a C string of any bytes, or NULL; one with a NUL in it goes with
+ *                           ssh_transport_auth_password()
  * @param private_key        a private key, or NULL
  * @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
  * @param error              receives the detail, or NULL: those of the calls named
@@ -3445,7 +3449,7 @@ char *ssh_transport_get_name(const ssh_transport *transport);
  * @param transport  the transport
  * @param userdata   the pointer
  * @param destroy    ends its life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_userdata(ssh_transport *transport,
                                       void *userdata,
@@ -3632,7 +3636,9 @@ ssh_status ssh_transport_set_timeout(ssh_transport *transport, int32_t kind, int
  * @param callback     hears of every answer and every missing one, or NULL
  * @param userdata     passed to the callback
  * @param destroy      ends userdata's life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE, or what ended the session; on failure destroy is not called.
+ *
+ * Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_keepalive(ssh_transport *transport,
                                        int32_t interval_ms,
@@ -4349,7 +4355,7 @@ ssh_status ssh_set_log_callback(ssh_log_callback callback,
  * @param level      the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
  * @param userdata   passed to the callback
  * @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_transport_set_log_callback(ssh_transport *transport,
                                           ssh_log_callback callback,
@@ -4857,7 +4863,7 @@ ssh_transport *ssh_channel_transport(const ssh_channel *channel);
  * @param channel   the channel
  * @param userdata  the pointer
  * @param destroy   ends its life once it is replaced or the channel is gone, or NULL
- * @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_channel_set_userdata(ssh_channel *channel,
                                     void *userdata,
@@ -4942,7 +4948,7 @@ ssh_status ssh_channel_request_shell(ssh_channel *channel,
  * ssh_channel_wait_exit().
  *
  * @param channel     a session channel on which nothing was started
- * @param command     the command line for the user's shell, in the encoding of the server
+ * @param command     the command line for the user's shell, a C string of any bytes: it goes out as it is
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
  * @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
  * @return SSH_OK or a failure. Any thread. Since 0.1.
@@ -5187,7 +5193,7 @@ ssh_status ssh_channel_begin_shell(ssh_channel *channel, ssh_event *event, ssh_e
  * Runs a command, and does not wait for the answer.
  *
  * @param channel  as for ssh_channel_request_exec()
- * @param command  the command line for the user's shell, in the encoding of the server
+ * @param command  the command line for the user's shell, a C string of any bytes: it goes out as it is
  * @param event    set when the answer is there: ssh_channel_request_status(); or NULL
  * @param error    receives the detail, or NULL
  * @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.
@@ -5321,8 +5327,9 @@ ssh_event *ssh_transport_accept_event(ssh_transport *transport);
  * @param port        the port; 0 has the server choose one
  * @param callback    gets the channels, or NULL: then they come out of ssh_transport_accept()
  * @param userdata    passed to the callback
- * @param destroy     ends userdata's life once the forward is cancelled or the session is over, and also when this
- *                    call fails; or NULL
+ * @param destroy     ends userdata's life once the forward is cancelled or the session is over. Here, and in no other
+ *                    function, also when this call fails, whatever the reason: the server may have granted it and the
+ *                    callback may run until the very moment. Or NULL
  * @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout. A forward that is
  *                    granted later than that is cancelled
  * @param bound_port  receives the port that the server listens on; or NULL
@@ -9193,7 +9200,7 @@ ssh_status ssh_packetizer_complete_handshake(ssh_packetizer *packetizer);
  * @param callback     is called, or NULL to turn it off
  * @param userdata     passed to the callback
  * @param destroy      ends userdata's life once it is replaced or the packetizer is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
                                         int32_t interval_ms,
@@ -9210,7 +9217,7 @@ ssh_status ssh_packetizer_set_keepalive(ssh_packetizer *packetizer,
  * @param level       the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
  * @param userdata    passed to the callback
  * @param destroy     ends userdata's life once it is replaced or the packetizer is gone, or NULL
- * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+ * @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
  */
 ssh_status ssh_packetizer_set_log(ssh_packetizer *packetizer,
                                   ssh_log_callback callback,

@@ -165,3 +165,46 @@ fn every_function_of_the_header_is_documented() {
         }
     }
 }
+
+#[test]
+fn the_parameters_in_the_comments_are_those_of_the_functions() {
+    let header = std::fs::read_to_string(root("include/sshwire.h")).expect("include/sshwire.h");
+    let mut checked = 0;
+    // Pieces that begin behind a "/**": a comment, and a declaration up to its semicolon.
+    for piece in header.split("/**\n").skip(1) {
+        let Some((comment, declaration)) = piece.split_once("*/\n") else {
+            continue;
+        };
+        let declaration = declaration.split(';').next().expect("a first part");
+        if !declaration.contains(" ssh_") && !declaration.contains("*ssh_")
+            || declaration.contains("typedef")
+        {
+            continue;
+        }
+        let Some((_, parameters)) = declaration.split_once('(') else {
+            continue;
+        };
+        let name = |words: &str| {
+            let last = words.rsplit([' ', '*']).next();
+            last.expect("a last part").to_owned()
+        };
+        let taken: Vec<String> = parameters
+            .trim_end_matches(')')
+            .split(',')
+            .map(|parameter| name(parameter.trim()))
+            .filter(|parameter| parameter != "void")
+            .collect();
+        let told: Vec<&str> = comment
+            .split("@param ")
+            .skip(1)
+            .map(|text| text.split_whitespace().next().expect("a name"))
+            .collect();
+        // What a single object is needs no words.
+        assert!(
+            taken == told || told.is_empty() && taken.len() < 2,
+            "{declaration}: {told:?}"
+        );
+        checked += 1;
+    }
+    assert_eq!(checked, listed().len());
+}

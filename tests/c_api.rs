@@ -325,4 +325,16 @@ fn the_header_stands_alone() {
             .arg(root("include"))
             .arg(file));
     }
+    // Where it cannot stand it says why, before the compiler finds fault with a detail.
+    let output = Command::new("gcc")
+        .args(["-std=c90", "-fsyntax-only", "-I"])
+        .arg(root("include"))
+        .arg(&c)
+        .output()
+        .expect("gcc");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("sshwire.h needs C99 or later"),
+        "{said}"
+    );
 }

@@ -15,7 +15,7 @@ function escape(text) {
     gsub(/'/, "\\(aq", text)
     gsub(/\^/, "\\(ha", text)
     gsub(/~/, "\\(ti", text)
-    if (text ~ /^\./) text = "\\\&" text
+    if (text ~ /^\./) text = "\\&" text
     return text
 }
 
@@ -34,7 +34,7 @@ function prose(text,   result, before, word) {
         result = result before word
     }
     result = result text
-    if (result ~ /^'/) result = "\\\&" result
+    if (result ~ /^'/) result = "\\&" result
     return result
 }
 

@@ -487,10 +487,9 @@ def _load():
         try:
             said = subprocess.run(["pkg-config", "--variable=libdir", "sshwire"], capture_output=True, text=True,
                                   check=True)
+            return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))
         except (OSError, subprocess.CalledProcessError):
-            hint = f"{error}; set SSHWIRE_LIBRARY to the path of {_SONAME}"
-            raise OSError(hint) from None
-        return ctypes.CDLL(os.path.join(said.stdout.strip(), _SONAME))
+            raise OSError(f"set SSHWIRE_LIBRARY to the path of {_SONAME}: {error}") from None
 
 
 def _bind(library):

@@ -149,7 +149,7 @@ pub unsafe extern "C" fn ssh_channel_begin_shell(
 /// Runs a command, and does not wait for the answer.
 ///
 /// @param channel  as for ssh_channel_request_exec()
-/// @param command  the command line for the user's shell, in the encoding of the server
+/// @param command  the command line for the user's shell, a C string of any bytes: it goes out as it is
 /// @param event    set when the answer is there: ssh_channel_request_status(); or NULL
 /// @param error    receives the detail, or NULL
 /// @return SSH_OK when the request was sent, or a failure. Any thread. Since 0.1.

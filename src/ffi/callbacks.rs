@@ -1,10 +1,12 @@
 //! Callbacks of the calling program with the pointer they carry and its destroy function.
 
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 /// Ends the life of a callback's `userdata`. Called exactly once, when the callback was replaced or its
-/// object is gone, and never while the callback runs.
+/// object is gone, and never while the callback runs. Not called where the call that it was given to fails,
+/// but for ssh_transport_request_port_forward().
 ///
 /// The thread is any; no lock of the library is held; it may call any function of the library and must
 /// not unwind or longjmp.
@@ -18,17 +20,28 @@ pub(crate) struct Userdata(Arc<Owned>);
 struct Owned {
     pointer: *mut c_void,
     destroy: ssh_destroy_callback,
+    given_back: AtomicBool,
 }
 
 // SAFETY: the library never looks behind the pointer. The header says that callbacks run on the
 // library's threads, so the program hands in what may be used there.
 unsafe impl Send for Owned {}
-// SAFETY: as above; the pointer is only read.
+// SAFETY: as above; the pointer is only read, and the flag is an atomic.
 unsafe impl Sync for Owned {}
 
 impl Userdata {
     pub(crate) fn new(pointer: *mut c_void, destroy: ssh_destroy_callback) -> Self {
-        Userdata(Arc::new(Owned { pointer, destroy }))
+        Userdata(Arc::new(Owned {
+            pointer,
+            destroy,
+            given_back: AtomicBool::new(false),
+        }))
+    }
+
+    /// Leaves the pointer to the program, because the call that it came with fails and no callback was called with it:
+    /// destroy is not called.
+    pub(crate) fn give_back(&self) {
+        self.0.given_back.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn pointer(&self) -> *mut c_void {
@@ -38,7 +51,7 @@ impl Userdata {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if let Some(destroy) = self.destroy {
+        if let Some(destroy) = self.destroy.filter(|_| !*self.given_back.get_mut()) {
             // SAFETY: the program promised this function for this pointer, and this is the only call.
             unsafe { destroy(self.pointer) }
         }
@@ -68,5 +81,16 @@ mod tests {
         drop(two);
         assert_eq!(counter.load(Ordering::Relaxed), 1);
         drop(Userdata::new(std::ptr::null_mut(), None));
+    }
+
+    #[test]
+    fn destroy_does_not_run_for_what_was_given_back() {
+        let counter = AtomicU32::new(0);
+        let pointer = std::ptr::from_ref(&counter).cast_mut().cast();
+        let one = Userdata::new(pointer, Some(count));
+        let two = one.clone();
+        two.give_back();
+        drop((one, two));
+        assert_eq!(counter.load(Ordering::Relaxed), 0);
     }
 }

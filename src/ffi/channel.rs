@@ -405,7 +405,7 @@ pub unsafe extern "C" fn ssh_channel_transport(channel: *const ssh_channel) -> *
 /// @param channel   the channel
 /// @param userdata  the pointer
 /// @param destroy   ends its life once it is replaced or the channel is gone, or NULL
-/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_channel_set_userdata(
     channel: *mut ssh_channel,

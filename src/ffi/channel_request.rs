@@ -84,7 +84,7 @@ pub unsafe extern "C" fn ssh_channel_request_shell(
 /// ssh_channel_wait_exit().
 ///
 /// @param channel     a session channel on which nothing was started
-/// @param command     the command line for the user's shell, in the encoding of the server
+/// @param command     the command line for the user's shell, a C string of any bytes: it goes out as it is
 /// @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout
 /// @param error       receives the detail, or NULL: SSH_ERR_DENIED, SSH_ERR_TIMEOUT, SSH_ERR_CLOSED, ...
 /// @return SSH_OK or a failure. Any thread. Since 0.1.

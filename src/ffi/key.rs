@@ -55,6 +55,25 @@ pub const SSH_KEY_FORMAT_OPENSSH: i32 = 1;
 /// read it.
 pub const SSH_KEY_FORMAT_PKCS8: i32 = 2;
 
+/// File format: PKCS#1 PEM ("BEGIN RSA PRIVATE KEY", and "BEGIN RSA PUBLIC KEY" for public keys). Private keys are only
+/// read in it.
+pub const SSH_KEY_FORMAT_PKCS1: i32 = 3;
+
+/// File format: SEC1 PEM ("BEGIN EC PRIVATE KEY"). Only read.
+pub const SSH_KEY_FORMAT_SEC1: i32 = 4;
+
+/// File format: PuTTY's private key, version 2. Only read.
+pub const SSH_KEY_FORMAT_PPK2: i32 = 5;
+
+/// File format: PuTTY's private key, version 3. Only read.
+pub const SSH_KEY_FORMAT_PPK3: i32 = 6;
+
+/// File format of public keys: one line, `type base64 comment`, as in .pub files.
+pub const SSH_KEY_FORMAT_LINE: i32 = 7;
+
+/// File format of public keys: RFC 4716 ("BEGIN SSH2 PUBLIC KEY").
+pub const SSH_KEY_FORMAT_RFC4716: i32 = 8;
+
 /// Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1, PKCS#8, and
 /// PuTTY's versions 2 and 3, each plain or encrypted. A file that asks for absurd work before the passphrase can be
 /// checked is malformed.

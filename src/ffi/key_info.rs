@@ -8,7 +8,11 @@ use crate::keys::{KeyFormat, KeyInfo};
 use super::error::ssh_error;
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
-use super::key::{self, ssh_key, SSH_KEY_FORMAT_OPENSSH, SSH_KEY_FORMAT_PKCS8};
+use super::key::{
+    self, ssh_key, SSH_KEY_FORMAT_LINE, SSH_KEY_FORMAT_OPENSSH, SSH_KEY_FORMAT_PKCS1,
+    SSH_KEY_FORMAT_PKCS8, SSH_KEY_FORMAT_PPK2, SSH_KEY_FORMAT_PPK3, SSH_KEY_FORMAT_RFC4716,
+    SSH_KEY_FORMAT_SEC1,
+};
 use super::key_file::{self, Access};
 use super::memory;
 
@@ -18,25 +22,6 @@ use super::memory;
 pub struct ssh_key_info {
     _opaque: [u8; 0],
 }
-
-/// File format: PKCS#1 PEM ("BEGIN RSA PRIVATE KEY", and "BEGIN RSA PUBLIC KEY" for public keys). Private keys are only
-/// read in it.
-pub const SSH_KEY_FORMAT_PKCS1: i32 = 3;
-
-/// File format: SEC1 PEM ("BEGIN EC PRIVATE KEY"). Only read.
-pub const SSH_KEY_FORMAT_SEC1: i32 = 4;
-
-/// File format: PuTTY's private key, version 2. Only read.
-pub const SSH_KEY_FORMAT_PPK2: i32 = 5;
-
-/// File format: PuTTY's private key, version 3. Only read.
-pub const SSH_KEY_FORMAT_PPK3: i32 = 6;
-
-/// File format of public keys: one line, `type base64 comment`, as in .pub files.
-pub const SSH_KEY_FORMAT_LINE: i32 = 7;
-
-/// File format of public keys: RFC 4716 ("BEGIN SSH2 PUBLIC KEY").
-pub const SSH_KEY_FORMAT_RFC4716: i32 = 8;
 
 /// Looks at a key in memory: a private key in any format that ssh_key_load() reads, or a public key in any that
 /// ssh_key_load_public() does. No passphrase is wanted, and no time spent on key derivation.

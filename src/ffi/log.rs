@@ -75,7 +75,7 @@ pub unsafe extern "C" fn ssh_set_log_callback(
 /// @param level      the most detailed level to pass on, SSH_LOG_NONE to SSH_LOG_DEBUG
 /// @param userdata   passed to the callback
 /// @param destroy    ends userdata's life once it is replaced or the transport is gone, or NULL
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_log_callback(
     transport: *mut ssh_transport,

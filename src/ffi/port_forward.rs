@@ -53,8 +53,9 @@ pub type ssh_forward_callback = Option<
 /// @param port        the port; 0 has the server choose one
 /// @param callback    gets the channels, or NULL: then they come out of ssh_transport_accept()
 /// @param userdata    passed to the callback
-/// @param destroy     ends userdata's life once the forward is cancelled or the session is over, and also when this
-///                    call fails; or NULL
+/// @param destroy     ends userdata's life once the forward is cancelled or the session is over. Here, and in no other
+///                    function, also when this call fails, whatever the reason: the server may have granted it and the
+///                    callback may run until the very moment. Or NULL
 /// @param timeout_ms  milliseconds to wait for the answer; SSH_TIMEOUT_DEFAULT is the channel timeout. A forward that is
 ///                    granted later than that is cancelled
 /// @param bound_port  receives the port that the server listens on; or NULL
@@ -75,7 +76,8 @@ pub unsafe extern "C" fn ssh_transport_request_port_forward(
     error: *mut *mut ssh_error,
 ) -> ssh_status {
     guard::status_with(error, || {
-        // First of all, so that it ends in any case.
+        // First of all, so that it ends in any case: the call can fail while a pool thread is in the callback, and only
+        // we know when that has left it, so that the program could not end it safely.
         let userdata = Userdata::new(userdata, destroy);
         memory::write(bound_port, 0);
         transport_object::with(transport, |object| {

@@ -183,7 +183,8 @@ pub unsafe extern "C" fn ssh_transport_start_server(
 /// @param transport          the transport
 /// @param expected_host_key  the key the server must have, or NULL for what was set up before the call
 /// @param username           whom to authenticate as; NULL only when neither password nor key is given
-/// @param password           a C string, or NULL
+/// @param password           a C string of any bytes, or NULL; one with a NUL in it goes with
+///                           ssh_transport_auth_password()
 /// @param private_key        a private key, or NULL
 /// @param timeout_ms         milliseconds for all of it; SSH_TIMEOUT_DEFAULT gives each step its own timeout
 /// @param error              receives the detail, or NULL: those of the calls named
@@ -458,7 +459,7 @@ pub unsafe extern "C" fn ssh_transport_get_name(transport: *const ssh_transport)
 /// @param transport  the transport
 /// @param userdata   the pointer
 /// @param destroy    ends its life once it is replaced or the transport is gone, or NULL
-/// @return SSH_OK, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_BAD_HANDLE; on failure destroy is not called. Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_userdata(
     transport: *mut ssh_transport,

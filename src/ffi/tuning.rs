@@ -96,7 +96,9 @@ pub unsafe extern "C" fn ssh_transport_set_timeout(
 /// @param callback     hears of every answer and every missing one, or NULL
 /// @param userdata     passed to the callback
 /// @param destroy      ends userdata's life once it is replaced or the transport is gone, or NULL
-/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE. Any thread. Since 0.1.
+/// @return SSH_OK, SSH_ERR_INVALID_ARG, SSH_ERR_BAD_HANDLE, or what ended the session; on failure destroy is not called.
+///
+/// Any thread. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn ssh_transport_set_keepalive(
     transport: *mut ssh_transport,
@@ -110,18 +112,17 @@ pub unsafe extern "C" fn ssh_transport_set_keepalive(
         transport_object::with(transport, |object| {
             let interval =
                 u64::try_from(interval_ms).map_err(|_| Failure::invalid("a negative interval"))?;
-            let told = callback.map(|function| {
-                keepalive_callback(object, function, Userdata::new(userdata, destroy))
-            });
-            if callback.is_none() {
-                // Nobody will use it.
-                drop(Userdata::new(userdata, destroy));
-            }
+            // Without a function the userdata has no use, and ends with this call.
+            let userdata = Userdata::new(userdata, destroy);
+            let told =
+                callback.map(|function| keepalive_callback(object, function, userdata.clone()));
             let interval = Duration::from_millis(interval);
-            let before = std::mem::replace(&mut *object.keepalive.lock(), told.clone());
-            let outcome = object.driver.set_keepalive(interval, max_missed, told);
+            object
+                .driver
+                .set_keepalive(interval, max_missed, told.clone())
+                .inspect_err(|_| userdata.give_back())?;
+            let before = std::mem::replace(&mut *object.keepalive.lock(), told);
             drop(before);
-            outcome?;
             Ok(SSH_OK)
         })
     })

@@ -318,6 +318,63 @@ static void logging(void)
     once(&h);
 }
 
+/* --- calls that fail --------------------------------------------------------------------------------- */
+
+static void never_request(ssh_request *request, void *userdata)
+{
+    (void)request;
+    (void)userdata;
+    CHECK(false);
+}
+
+static void never_keepalive(ssh_transport *transport, int64_t round_trip_us, uint32_t missed, void *userdata)
+{
+    (void)transport;
+    (void)round_trip_us;
+    (void)missed;
+    (void)userdata;
+    CHECK(false);
+}
+
+static void never_log(int32_t level, const char *channel, const char *message, void *userdata)
+{
+    (void)level;
+    (void)channel;
+    (void)message;
+    (void)userdata;
+    CHECK(false);
+}
+
+/* The userdata of a call that fails stays the program's, also when the object ends later. */
+static void failing(void)
+{
+    pair p;
+    hook h = {.p = &p};
+    pair_make(&p);
+    pair_login(&p);
+    CHECK_STATUS(ssh_transport_set_userdata(NULL, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_channel_set_userdata(NULL, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_transport_set_callback(p.client, 12345, never_request, &h, destroy), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_transport_set_log_callback(p.client, never_log, 99, &h, destroy), SSH_ERR_INVALID_ARG);
+    CHECK_STATUS(ssh_transport_set_log_callback(NULL, never_log, SSH_LOG_INFO, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_packetizer_set_log(NULL, never_log, SSH_LOG_INFO, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_packetizer_set_keepalive(NULL, 20, NULL, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_transport_set_keepalive(NULL, 20, 0, never_keepalive, &h, destroy), SSH_ERR_BAD_HANDLE);
+    CHECK_STATUS(ssh_transport_set_keepalive(p.client, -1, 0, NULL, &h, destroy), SSH_ERR_INVALID_ARG);
+
+    CHECK_STATUS(ssh_transport_close(p.client), SSH_OK);
+    CHECK_STATUS(ssh_transport_join(p.client, WAIT_MS), SSH_OK);
+    CHECK_STATUS(ssh_transport_set_keepalive(p.client, 20, 0, never_keepalive, &h, destroy), SSH_ERR_CLOSED);
+    CHECK_STATUS(ssh_transport_set_keepalive(p.client, 20, 0, NULL, &h, destroy), SSH_ERR_CLOSED);
+    pair_free(&p);
+    usleep(20000);
+    CHECK(atomic_load(&h.destroyed) == 0);
+
+    /* The one exception. */
+    CHECK_STATUS(ssh_transport_request_port_forward(NULL, "", 0, NULL, &h, destroy, 0, NULL, NULL), SSH_ERR_BAD_HANDLE);
+    once(&h);
+}
+
 int main(void)
 {
     watchdog(60);
@@ -327,6 +384,7 @@ int main(void)
     ending();
     no_answer();
     logging();
+    failing();
     puts("callbacks: ok");
     return 0;
 }

@@ -91,6 +91,12 @@ done
 grep -oh '\\fBssh_[a-z0-9_]*\\fP(3)\|^\.BR ssh_[a-z0-9_]* (3)' "$man3"/*.3 | grep -o 'ssh_[a-z0-9_]*' | sort -u \
     | while read -r name; do [ -e "$man3/$name.3" ] || echo "$name"; done >"$work/astray"
 [ ! -s "$work/astray" ] || fail "pages refer to what is not there: $(tr '\n' ' ' <"$work/astray")"
+# Code stands as it is, between .nf and .fi; in a paragraph its lines would run together.
+for page in "$man3"/*.3; do
+    awk '/^\.nf/ { code = 1 } /^\.fi/ { code = 0 } !code && (/[^3]\);$/ || /[{}]$/) { print FILENAME ": " $0 }' "$page"
+done >"$work/astray"
+[ ! -s "$work/astray" ] || fail "code is set as text: $(head -n 3 "$work/astray")"
+if grep '\\\\&' "$man3"/*.3; then fail "an escape of the formatter's shows"; fi
 if have man "how the manual pages read"; then
     man --warnings -l "$man3"/*.3 >/dev/null 2>"$work/man.log" </dev/null || fail "man: $(head "$work/man.log")"
     # A long declaration cannot be filled to the margin, which harms nobody.
@@ -127,6 +133,12 @@ grep -q 'nothing is installed' "$work/log" || fail "a second uninstall does not 
 must_fail make --no-print-directory -C "$root" install PREFIX=here
 grep -q 'absolute' "$work/log" || fail "a relative prefix is not refused"
 say "uninstall leaves nothing"
+
+# ---- What was built with other features is not built again with the defaults. The environment's word is another's.
+FEATURES=theirs make --no-print-directory -C "$root" -n install FEATURES=--no-default-features >"$work/log"
+grep -q 'build --release .*--no-default-features' "$work/log" || fail "FEATURES does not reach cargo"
+FEATURES=theirs make --no-print-directory -C "$root" -n install >"$work/log"
+if grep -q theirs "$work/log"; then fail "FEATURES of the environment reaches cargo"; fi
 
 # ---- For a package: DESTDIR is where the files go, and is named in none of them.
 staged=$work/package
