@@ -1,11 +1,12 @@
 """Objects of the program's that carry a transport."""
 
 import ctypes
+import time
 
 from . import _abi, _callbacks
 from ._abi import lib
 from ._calls import call
-from .errors import CALLBACK, CONN_LOST, IO, TIMEOUT
+from .errors import CALLBACK, CONN_LOST, IO, TIMEOUT, Timeout
 
 
 def new_transport(stream):
@@ -18,10 +19,13 @@ def new_transport(stream):
         raise
 
 
-def _on_stream(work):
+def _on_stream(work, timeout_ms):
     """Gives the result of a stream's function as C wants it."""
+    began = time.monotonic()
     try:
         return work()
+    except Timeout:  # of a Channel: one that comes early is what ended its session, as for sliced()
+        return CONN_LOST if time.monotonic() - began < timeout_ms / 2000 else TIMEOUT
     except TimeoutError:
         return TIMEOUT
     except ConnectionError:
@@ -39,13 +43,13 @@ def _on_read(buffer, capacity, timeout_ms, number):
             raise ValueError("more was read than asked for")
         ctypes.memmove(buffer, bytes(data), len(data))
         return len(data)
-    return _on_stream(work)
+    return _on_stream(work, timeout_ms)
 
 
 @_abi.WRITE_CALLBACK
 @_callbacks.shielded(CALLBACK)
 def _on_write(data, length, timeout_ms, number):
-    return _on_stream(lambda: _callbacks.registered(number).write(ctypes.string_at(data, length), timeout_ms / 1000))
+    return _on_stream(lambda: _callbacks.registered(number).write(ctypes.string_at(data, length), timeout_ms / 1000), timeout_ms)
 
 
 @_abi.CLOSE_CALLBACK

@@ -37,6 +37,28 @@ class ChannelTest < Case
     assert_raises(StopIteration) { once.next } # each was asked once
   end
 
+  def test_a_line_whose_rest_is_late_is_not_lost
+    in_encodings(Encoding::UTF_8) do
+      near, far = @pair.channel
+      far.write("a\xC3".b)
+      assert_raises(SSHWire::TimeoutError) { near.gets(nil, 2, timeout: 0.1) }
+      far.write("\xA4\none\n\n".b)
+      assert_equal "a\u00e4", near.gets(nil, 2)
+      assert_equal "\n", near.gets
+      assert_raises(SSHWire::TimeoutError) { near.gets("", timeout: 0.1) }
+      far.write("\ntwo")
+      far.close_write
+      assert_equal %W[one\n\n two], near.readlines("")
+    end
+  end
+
+  # A call that does not wait says so too; it is nothing to try again.
+  def test_a_session_whose_time_is_over_is_no_not_yet
+    near, = @pair.channel
+    status = [SSHWire::ABI::TIMEOUT].cycle
+    assert_raises(SSHWire::ConnectionLost) { near.send(:attempt, 0) { status.next } }
+  end
+
   # What IO reads is in the encoding of the locale, and in that of bytes where there is none.
   def in_encodings(*encodings)
     before, verbose = Encoding.default_external, $VERBOSE

@@ -51,6 +51,11 @@ impl Shared {
     /// Ends the transport for a cause, which every waiter is given. Only the first call counts. The caller
     /// holds neither the sending nor the serving lock.
     pub(crate) fn end(self: &Arc<Self>, cause: Error) {
+        // "Not yet" is nothing that a session ends with.
+        let cause = match cause {
+            Error::Timeout(what) => Error::Expired(what),
+            other => other,
+        };
         let undertaker;
         let refused = {
             let mut serving = self.serving.lock();

@@ -220,7 +220,7 @@ fn into_the_background() {
     output.expect_code(0);
     rig.run(&["-f", "-N", "-p", "1", "rig"]).expect_code(255);
     // Without a command it would stay for ever.
-    assert_eq!(end_those_with(&rig.config), 1);
+    assert!(end_those_with(&rig.config) > 0);
 }
 
 /// Ends the processes that have the path among their arguments; says how many there were.
@@ -235,11 +235,9 @@ fn end_those_with(path: &Path) -> usize {
     });
     let ended: Vec<_> = named.collect();
     for number in &ended {
-        assert!(Command::new("kill")
-            .arg(number)
-            .status()
-            .expect("kill")
-            .success());
+        // It may have ended meanwhile.
+        let mut kill = Command::new("kill");
+        let _ = kill.arg(number).stderr(Stdio::null()).status();
     }
     ended.len()
 }

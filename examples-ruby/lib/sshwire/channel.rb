@@ -307,6 +307,8 @@ module SSHWire
       loop do
         count = @changes ? @changes.count : nil
         status = yield
+        # Nothing was waited for: the session has ended because its peer did not answer in time.
+        raise ConnectionLost.new(status, "the session's time is over") if status == ABI::TIMEOUT
         return Error.check(status) unless status == ABI::AGAIN
 
         left = Waiting.left(ending)

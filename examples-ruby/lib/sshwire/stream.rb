@@ -62,10 +62,9 @@ module SSHWire
       paragraphs = separator == ""
       skip_newlines(timeout) if paragraphs
       line = cut(paragraphs ? "\n\n" : separator, limit, timeout)
-      skip_newlines(timeout) if paragraphs
+      complete(line, paragraphs, timeout)
       return if line.empty?
 
-      line = whole(as_text(line), timeout)
       chomp ? line.chomp(paragraphs ? "\n\n" : separator || "") : line
     end
 
@@ -147,10 +146,23 @@ module SSHWire
       nil
     end
 
+    # Takes what belongs to a line beside it. When that does not come in time, the line is as if it had not been taken.
+    def complete(line, paragraphs, timeout)
+      skip_newlines(timeout) if paragraphs
+      make_whole(as_text(line), timeout) unless line.empty?
+    rescue Exception # of every kind: it is the caller's
+      TAKING.synchronize do
+        @searched = 0
+        buffer.prepend(line.b)
+      end
+      raise
+    end
+
     # A limit does not cut a character in two.
-    def whole(line, timeout)
-      line = as_text(line.b << take_out { 1 }) while cut_short?(line) && (!buffer.empty? || receive(PIECE, timeout))
-      line
+    def make_whole(line, timeout)
+      while cut_short?(line) && (!buffer.empty? || receive(PIECE, timeout))
+        as_text(line.force_encoding(Encoding::BINARY) << take_out { 1 })
+      end
     end
 
     # Whether a character has begun at the end whose other bytes are missing, as the encoding has them.
@@ -161,6 +173,8 @@ module SSHWire
       (1..[3, line.bytesize].min).any? do |count|
         Encoding::Converter.new(line.encoding, wide).primitive_convert(line.byteslice(-count, count), +"") == :incomplete_input
       end
+    rescue Encoding::ConverterNotFoundError
+      false
     end
 
     def skip_newlines(timeout)

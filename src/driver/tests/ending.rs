@@ -162,3 +162,11 @@ fn a_panic_halfway_does_not_leave_the_stream_open() {
     client.join(TIME).unwrap();
     server.join(TIME).unwrap();
 }
+
+#[test]
+fn what_was_late_is_no_not_yet_once_the_session_has_ended_by_it() {
+    let (client, server) = connected();
+    client.shared.end(Error::Timeout("connect"));
+    assert_eq!(client.cause(), Some(Error::Expired("connect")));
+    server.release();
+}
