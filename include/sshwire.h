@@ -5553,8 +5553,8 @@ ssh_status ssh_request_serve(ssh_request *request,
 
 /**
  * Asks the server to let programs of the session use the agent of this side, before a shell or command is started.
- * Whoever has all rights on the server can then use it too, as long as the session of the transport lasts. Channels to an agent
- * do not say for which session: of several requests on one transport, the one that was granted last gets them all.
+ * Whoever has all rights on the server can then use it too, as long as the session of the transport lasts. Channels to an
+ * agent do not say for which session: of several requests on one transport the last one that was not refused gets them all.
  *
  * @param channel     a session channel of a client
  * @param socket      the path of the agent's socket, such as the value of SSH_AUTH_SOCK: the library connects there for
@@ -5576,8 +5576,8 @@ ssh_status ssh_channel_request_agent_forward(ssh_channel *channel,
  *
  * The server is given a cookie that is made for this. Each connection must begin with it, in the protocol
  * MIT-MAGIC-COOKIE-1; the library checks that, puts the display's own cookie in its place and copies. So the server
- * never learns the display's cookie. Of several requests on one transport the one that was granted last gets all channels, and
- * its cookie counts: ask once for each transport, for the first session.
+ * never learns the display's cookie. Of several requests on one transport the last one that was not refused gets all channels,
+ * and its cookie counts: ask once for each transport, for the first session.
  *
  * @param channel            a session channel of a client
  * @param display            the display as DISPLAY has it, ":0", "host:0.0" and the like, or the path of its socket; or
@@ -5637,7 +5637,8 @@ uint32_t ssh_request_x11_screen(const ssh_request *request, bool *single_connect
  * @param display  receives the number of the display, for DISPLAY=localhost:N.SCREEN
  * @param error    receives the detail, or NULL: SSH_ERR_IO when no display is free, SSH_ERR_LIMIT when the session has one
  *                 or the client has 32 agents and displays; then the request has no answer yet. SSH_ERR_STATE for other
- *                 kinds and answered requests, SSH_ERR_CLOSED when the session is over
+ *                 kinds and answered requests, SSH_ERR_CLOSED when the session is over, SSH_ERR_RESOURCE: yes was
+ *                 said, and nobody listens
  * @return SSH_OK or a failure. Any thread, also inside callbacks; does not wait. Since 0.1.
  */
 ssh_status ssh_request_serve_x11(ssh_request *request,

@@ -370,7 +370,8 @@ fn list(text: &str, family: Family) -> Result<Reading, String> {
         Some('-') => name
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte)),
-        _ => preferences::apply(&[], &known, name).is_ok(),
+        // A sign stands before the whole list; before a name in it there is none, and no name begins with one.
+        _ => !name.starts_with(['+', '-', '^']) && preferences::apply(&[], &known, name).is_ok(),
     };
     // What is named twice counts where it is named first.
     let mut seen = BTreeSet::new();

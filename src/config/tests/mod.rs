@@ -530,6 +530,9 @@ fn algorithms_that_are_not_there_are_told() {
     let resolved = resolve("MACs -hm\"some body\",foo*,a\\\"b\n", "host");
     assert_eq!(resolved.text("MACs"), Some("-foo*"));
     assert_eq!(resolved.remarks().len(), 2);
+    let resolved = resolve("Ciphers aes128-ctr,-foo,^aes256-ctr,+aes192-ctr\n", "host");
+    assert_eq!(resolved.text("Ciphers"), Some("aes128-ctr"));
+    assert_eq!(resolved.remarks().len(), 3);
     let resolved = resolve("CASignatureAlgorithms ssh-ed25519,ssh-rsa\n", "host");
     assert_eq!(resolved.text("CASignatureAlgorithms"), Some("ssh-ed25519"));
     assert_eq!(resolved.remarks().len(), 1);
