@@ -1587,22 +1587,22 @@ typedef struct ssh_sftp_file ssh_sftp_file;
  *
  * A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
  *
- *     static void read_only(ssh_sftp_operation *operation, void *userdata)
- *     {
- *         switch (ssh_sftp_operation_kind(operation)) {
- *         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
- *             ssh_sftp_operation_accept_file(operation, file);
- *             break;
- *         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
- *             ssh_sftp_operation_accept_data(operation, data + offset, length);
- *             break;
- *         ...
- *         }
- *         ssh_sftp_operation_free(operation); // what has no answer now has failed
- *     }
- *     ...
- *     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
- *     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
+ *   static void read_only(ssh_sftp_operation *operation, void *userdata)
+ *   {
+ *       switch (ssh_sftp_operation_kind(operation)) {
+ *       case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+ *           ssh_sftp_operation_accept_file(operation, file);
+ *           break;
+ *       case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+ *           ssh_sftp_operation_accept_data(operation, data + offset, length);
+ *           break;
+ *       ...
+ *       }
+ *       ssh_sftp_operation_free(operation); // what has no answer now has failed
+ *   }
+ *   ...
+ *   ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+ *   ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
  *
  * Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
  */
@@ -2657,12 +2657,12 @@ ssh_status ssh_certificate_blob(const ssh_certificate *certificate, void **blob,
  * @param key   the key it is about; its public half is enough
  * @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
  *
- *     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
- *     ssh_certificate_set_key_id(draft, "alice, laptop");
- *     ssh_certificate_add_principal(draft, "alice");
- *     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
- *     ssh_certificate_set_extension(draft, "permit-pty", NULL);
- *     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+ *   ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+ *   ssh_certificate_set_key_id(draft, "alice, laptop");
+ *   ssh_certificate_add_principal(draft, "alice");
+ *   ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+ *   ssh_certificate_set_extension(draft, "permit-pty", NULL);
+ *   ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
  */
 ssh_certificate *ssh_certificate_new(int32_t kind,
                                      const ssh_key *key);

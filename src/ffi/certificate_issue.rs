@@ -23,12 +23,12 @@ use super::status::{ssh_status, SSH_OK};
 /// @param key   the key it is about; its public half is enough
 /// @return a draft, freed with ssh_certificate_free(), or NULL. Any thread. Since 0.1.
 ///
-///     ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
-///     ssh_certificate_set_key_id(draft, "alice, laptop");
-///     ssh_certificate_add_principal(draft, "alice");
-///     ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
-///     ssh_certificate_set_extension(draft, "permit-pty", NULL);
-///     ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
+///   ssh_certificate *draft = ssh_certificate_new(SSH_CERTIFICATE_USER, key);
+///   ssh_certificate_set_key_id(draft, "alice, laptop");
+///   ssh_certificate_add_principal(draft, "alice");
+///   ssh_certificate_set_validity(draft, now - 60, now + 8 * 3600);
+///   ssh_certificate_set_extension(draft, "permit-pty", NULL);
+///   ssh_certificate *certificate = ssh_certificate_sign(draft, authority, NULL, &error);
 #[no_mangle]
 pub unsafe extern "C" fn ssh_certificate_new(
     kind: i32,

@@ -28,22 +28,22 @@ use super::status::{ssh_status, SSH_OK};
 ///
 /// A file system that can only be looked at needs SSH_SFTP_OP_STAT, OPENDIR, READDIR, OPEN, READ and CLOSE:
 ///
-///     static void read_only(ssh_sftp_operation *operation, void *userdata)
-///     {
-///         switch (ssh_sftp_operation_kind(operation)) {
-///         case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
-///             ssh_sftp_operation_accept_file(operation, file);
-///             break;
-///         case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
-///             ssh_sftp_operation_accept_data(operation, data + offset, length);
-///             break;
-///         ...
-///         }
-///         ssh_sftp_operation_free(operation); // what has no answer now has failed
-///     }
-///     ...
-///     ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
-///     ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
+///   static void read_only(ssh_sftp_operation *operation, void *userdata)
+///   {
+///       switch (ssh_sftp_operation_kind(operation)) {
+///       case SSH_SFTP_OP_OPEN: // find ssh_sftp_operation_path(), then
+///           ssh_sftp_operation_accept_file(operation, file);
+///           break;
+///       case SSH_SFTP_OP_READ: // of `file`, which ssh_sftp_operation_file() gives back
+///           ssh_sftp_operation_accept_data(operation, data + offset, length);
+///           break;
+///       ...
+///       }
+///       ssh_sftp_operation_free(operation); // what has no answer now has failed
+///   }
+///   ...
+///   ssh_sftp_server_set_callback(files, SSH_SFTP_OP_ANY, read_only, NULL, NULL);
+///   ssh_sftp_server_set_read_only(files, true); // what would change something does not even come
 ///
 /// Paths are absolute, without "." and ".." and double slashes; they may hold any byte but NUL.
 #[allow(non_camel_case_types)]
