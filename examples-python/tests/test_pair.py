@@ -514,6 +514,19 @@ class Streams(Case):
         self.assertEqual(inner.client.run("talk", timeout=LIMIT).stdout, b"out")
 
 
+class SessionsUnderStreams(Case):
+    def test_a_timeout_that_comes_early_is_the_end(self):
+        late = sshwire.Timeout(-301)
+
+        def raises(seconds):
+            time.sleep(seconds)
+            raise late
+
+        gives = sshwire.stream._on_stream
+        self.assertEqual(gives(lambda: raises(0), 10000), -304)  # SSH_ERR_CONN_LOST
+        self.assertEqual(gives(lambda: raises(0.02), 20), -301)  # not yet
+
+
 class Files(Case):
     def setUp(self):
         super().setUp()

@@ -256,25 +256,17 @@ mod tests {
         let (tell, told) = mpsc::channel();
         let all_begun = Arc::new(Barrier::new(MOST_AT_ONCE + 1));
         let mut askers = Vec::new();
-        let mut ask = |number: usize| {
-            let asker = Arc::new(());
+        let ask_for = |number: usize| {
             let (tell, all_begun) = (tell.clone(), Arc::clone(&all_begun));
-            let look_up = move || {
+            ask(&turns, move || {
                 if number < MOST_AT_ONCE {
                     all_begun.wait();
                     all_begun.wait();
                 }
                 tell.send(number).unwrap();
-            };
-            turns
-                .queue(Name {
-                    asker: Arc::downgrade(&asker),
-                    look_up: Box::new(look_up),
-                })
-                .unwrap();
-            asker
+            })
         };
-        askers.extend((0..MOST_AT_ONCE + 8).map(&mut ask));
+        askers.extend((0..MOST_AT_ONCE + 8).map(ask_for));
         all_begun.wait();
         let waiting = |turns: &Turns| {
             let state = turns.state.lock();
@@ -282,7 +274,7 @@ mod tests {
         };
         assert_eq!(waiting(&turns), (MOST_AT_ONCE, 8));
         askers.truncate(MOST_AT_ONCE + 4);
-        askers.push(ask(MOST_AT_ONCE + 8));
+        askers.push(ask_for(MOST_AT_ONCE + 8));
         assert_eq!(waiting(&turns), (MOST_AT_ONCE, 5));
         // Gone while it waits, and noticed when its turn comes.
         askers.remove(MOST_AT_ONCE);

@@ -213,6 +213,26 @@ fn a_server_that_does_not_tell_the_port_it_chose_breaks_the_protocol() {
     }
 }
 
+/// The client asks for something.
+fn asks(pair: &mut Pair, request: &ForwardRequest) {
+    let client = &mut pair.client;
+    client
+        .layer
+        .forward_request(request, true, &mut client.out)
+        .unwrap();
+}
+
+/// The server answers, and the client hears of it.
+fn answers(pair: &mut Pair, id: GlobalRequestId, answer: Result<Vec<u8>, ()>) {
+    let server = &mut pair.server;
+    server
+        .layer
+        .answer_global(id, answer, &mut server.out)
+        .unwrap();
+    pair.run();
+    pair.client.event();
+}
+
 /// What the server's application is asked; `None` when it is not and the client has the refusal.
 fn question(pair: &mut Pair) -> Option<(GlobalRequestId, ForwardRequest)> {
     pair.run();
@@ -236,15 +256,8 @@ fn question(pair: &mut Pair) -> Option<(GlobalRequestId, ForwardRequest)> {
 #[test]
 fn f1_a_server_is_asked_once_for_each_place() {
     let mut pair = Pair::new();
-    let ask = |pair: &mut Pair, request: &ForwardRequest| {
-        let client = &mut pair.client;
-        client
-            .layer
-            .forward_request(request, true, &mut client.out)
-            .unwrap();
-    };
     let listen = ForwardRequest::Listen(tcp("h", 0));
-    ask(&mut pair, &listen);
+    asks(&mut pair, &listen);
     let (id, asked) = question(&mut pair).unwrap();
     assert_eq!(asked, listen);
     let server = &mut pair.server;
@@ -261,24 +274,18 @@ fn f1_a_server_is_asked_once_for_each_place() {
     pair.run();
     pair.client.event();
 
-    ask(&mut pair, &ForwardRequest::Listen(tcp("h", 5000)));
+    asks(&mut pair, &ForwardRequest::Listen(tcp("h", 5000)));
     assert!(question(&mut pair).is_none(), "it is listened on");
-    ask(&mut pair, &ForwardRequest::Cancel(tcp("h", 5001)));
+    asks(&mut pair, &ForwardRequest::Cancel(tcp("h", 5001)));
     assert!(question(&mut pair).is_none(), "it is not listened on");
     for known in [true, false] {
         let request = ForwardRequest::Cancel(tcp("h", 5000));
-        ask(&mut pair, &request);
+        asks(&mut pair, &request);
         let asked = question(&mut pair);
         assert_eq!(asked.is_some(), known, "cancelled twice");
         if let Some((id, asked)) = asked {
             assert_eq!(asked, request);
-            let server = &mut pair.server;
-            server
-                .layer
-                .answer_global(id, Ok(Vec::new()), &mut server.out)
-                .unwrap();
-            pair.run();
-            pair.client.event();
+            answers(&mut pair, id, Ok(Vec::new()));
         }
     }
 }
@@ -288,22 +295,12 @@ fn f1_a_server_listens_in_so_many_places_and_no_more() {
     let mut pair = Pair::new();
     let max = ConnectionLimits::default().max_forwards;
     for port in 1..=max + 5 {
-        let client = &mut pair.client;
-        let request = ForwardRequest::Listen(tcp("h", u16::try_from(port).unwrap()));
-        client
-            .layer
-            .forward_request(&request, true, &mut client.out)
-            .unwrap();
+        let place = tcp("h", u16::try_from(port).unwrap());
+        asks(&mut pair, &ForwardRequest::Listen(place));
         let asked = question(&mut pair);
         assert_eq!(asked.is_some(), port <= max);
         if let Some((id, _)) = asked {
-            let server = &mut pair.server;
-            server
-                .layer
-                .answer_global(id, Ok(Vec::new()), &mut server.out)
-                .unwrap();
-            pair.run();
-            pair.client.event();
+            answers(&mut pair, id, Ok(Vec::new()));
         }
     }
 }
@@ -312,34 +309,17 @@ fn f1_a_server_listens_in_so_many_places_and_no_more() {
 fn f1_places_that_are_asked_about_at_once_count_too() {
     let mut pair = Pair::new();
     let max = ConnectionLimits::default().max_forwards;
-    let ask = |pair: &mut Pair, number: usize| {
-        let host = format!("h{number}");
-        let request = ForwardRequest::Listen(tcp(&host, 80));
-        let client = &mut pair.client;
-        client
-            .layer
-            .forward_request(&request, true, &mut client.out)
-            .unwrap();
-    };
-    let grant = |pair: &mut Pair, id| {
-        let server = &mut pair.server;
-        server
-            .layer
-            .answer_global(id, Ok(Vec::new()), &mut server.out)
-            .unwrap();
-        pair.run();
-        pair.client.events.clear();
-    };
+    let place = |number: usize| tcp(&format!("h{number}"), 80);
     let mut places = 0;
     for number in 1..max {
-        ask(&mut pair, number);
+        asks(&mut pair, &ForwardRequest::Listen(place(number)));
         let (id, _) = question(&mut pair).unwrap();
-        grant(&mut pair, id);
+        answers(&mut pair, id, Ok(Vec::new()));
         places += 1;
     }
     // As many as may wait for an answer, all before the first of them has one.
     for number in max..2 * max {
-        ask(&mut pair, number);
+        asks(&mut pair, &ForwardRequest::Listen(place(number)));
     }
     pair.run();
     let asked: Vec<_> = pair.server.events.drain(..).collect();
@@ -347,29 +327,19 @@ fn f1_places_that_are_asked_about_at_once_count_too() {
         let ConnectionEvent::ForwardQuestion { id, .. } = event else {
             panic!("{event:?}");
         };
-        grant(&mut pair, id);
+        answers(&mut pair, id, Ok(Vec::new()));
         places += 1;
     }
     assert_eq!(places, max);
+    pair.client.events.clear();
     // What is refused takes no place.
-    let cancel = ForwardRequest::Cancel(tcp("h1", 80));
-    let client = &mut pair.client;
-    client
-        .layer
-        .forward_request(&cancel, true, &mut client.out)
-        .unwrap();
+    asks(&mut pair, &ForwardRequest::Cancel(place(1)));
     let (id, _) = question(&mut pair).unwrap();
-    grant(&mut pair, id);
+    answers(&mut pair, id, Ok(Vec::new()));
     for answer in [Err(()), Ok(Vec::new())] {
-        ask(&mut pair, 1);
+        asks(&mut pair, &ForwardRequest::Listen(place(1)));
         let (id, _) = question(&mut pair).unwrap();
-        let server = &mut pair.server;
-        server
-            .layer
-            .answer_global(id, answer, &mut server.out)
-            .unwrap();
-        pair.run();
-        pair.client.events.clear();
+        answers(&mut pair, id, answer);
     }
 }
 
