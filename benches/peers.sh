@@ -49,7 +49,7 @@ russh() {
         mkdir -p "$work/rust"
         cd "$work/rust"
         cp -r "$contract/rust/Cargo.toml" "$contract/rust/src" .
-        cargo build --release --bin russh_client --bin russh_server --bin wirelimit
+        CARGO_TARGET_DIR=target cargo build --release --bin russh_client --bin russh_server --bin wirelimit
         for program in russh_client russh_server wirelimit; do
             cp "$work/rust/target/release/$program" "$into/$program"
         done

@@ -6,6 +6,7 @@ use crate::codec::Writer;
 use crate::connection::channel::{Channel, Once, Phase, Tag};
 use crate::connection::layer::ConnectionLayer;
 use crate::connection::questions::{QuestionBudget, Reply};
+use crate::connection::queue::WholeBlocks;
 use crate::connection::types::{
     ChannelId, ChannelStatus, OpenRefusal, ReadOutcome, RequestId, Reservation, Stream,
 };
@@ -211,11 +212,31 @@ impl ConnectionLayer {
         now: Instant,
         out: &mut PayloadQueue,
     ) -> Result<ReadOutcome, Error> {
+        let mut whole = WholeBlocks::default();
+        let outcome = self.read_later(id, stream, buf, &mut whole, now, out);
+        whole.copy_to(buf);
+        outcome
+    }
+
+    /// The same for who holds a lock: most of the bytes are left in `whole`, to be
+    /// [copied](WholeBlocks::copy_to) to `buf` without it.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub fn read_later(
+        &mut self,
+        id: ChannelId,
+        stream: Stream,
+        buf: &mut [u8],
+        whole: &mut WholeBlocks,
+        now: Instant,
+        out: &mut PayloadQueue,
+    ) -> Result<ReadOutcome, Error> {
         let channel = self.table.find(id)?;
         if buf.is_empty() {
             return Ok(ReadOutcome::Data(0));
         }
-        let count = channel.inbound.read(stream, buf);
+        let count = channel.inbound.read(stream, buf, whole);
         if count > 0 {
             credit(channel, &mut self.windows, count, now, out);
             return Ok(ReadOutcome::Data(count));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::connection::queue::ReceiveQueue;
+use crate::connection::queue::{ReceiveQueue, WholeBlocks};
 use crate::connection::types::{ChannelId, DataSink, Stream};
 use crate::connection::window::{LocalWindow, WindowBudget};
 
@@ -103,11 +103,16 @@ impl Inbound {
         }
     }
 
-    /// Moves queued bytes into `buf`.
-    pub(super) fn read(&mut self, stream: Stream, buf: &mut [u8]) -> usize {
+    /// Moves queued bytes into `buf`; see [`ReceiveQueue::read`].
+    pub(super) fn read(
+        &mut self,
+        stream: Stream,
+        buf: &mut [u8],
+        whole: &mut WholeBlocks,
+    ) -> usize {
         match stream {
-            Stream::Data => self.data.read(buf),
-            Stream::Stderr => self.stderr.read(buf),
+            Stream::Data => self.data.read(buf, whole),
+            Stream::Stderr => self.stderr.read(buf, whole),
         }
     }
 
@@ -154,6 +159,13 @@ impl Inbound {
 mod tests {
     use super::*;
 
+    fn read(inbound: &mut Inbound, buf: &mut [u8]) -> usize {
+        let mut whole = WholeBlocks::default();
+        let count = inbound.read(Stream::Data, buf, &mut whole);
+        whole.copy_to(buf);
+        count
+    }
+
     struct Takes(usize, Vec<(Stream, Vec<u8>)>);
     impl DataSink for Takes {
         fn deliver(&mut self, _: ChannelId, stream: Stream, data: &[u8]) -> usize {
@@ -179,7 +191,7 @@ mod tests {
             ]
         );
         let mut buf = [0; 8];
-        assert_eq!(inbound.read(Stream::Data, &mut buf), 4);
+        assert_eq!(read(&mut inbound, &mut buf), 4);
         assert_eq!(&buf[..4], b"cdef");
         assert_eq!(inbound.delivered_consumed(100), 3);
         assert_eq!(inbound.delivered_consumed(100), 0);
@@ -195,7 +207,7 @@ mod tests {
         assert!(!inbound.set_combine_stderr(true));
         inbound.receive(id, Stream::Stderr, b"more", &mut sink);
         let mut buf = [0; 16];
-        assert_eq!(inbound.read(Stream::Data, &mut buf), 10);
+        assert_eq!(read(&mut inbound, &mut buf), 10);
         assert_eq!(&buf[..10], b"outerrmore");
         assert!(inbound.set_combine_stderr(false));
     }

@@ -19,6 +19,7 @@
 //!   refusing [`answer_open`](ConnectionLayer::answer_open).
 
 mod asked;
+mod blocks;
 mod channel;
 mod commands;
 mod forward;
@@ -42,6 +43,7 @@ pub use crate::messages::forward::{ForwardPoint, ForwardRequest};
 pub use crate::messages::open_kind::OpenKind;
 pub use forward::is_same_host;
 pub use layer::ConnectionLayer;
+pub use queue::WholeBlocks;
 pub use types::{
     data_header, ChannelId, ChannelStatus, ConnectionEvent, ConnectionLimits, DataSink,
     ExitOutcome, GlobalRequestId, NoSink, OpenRefusal, ReadOutcome, RequestId, Reservation, Stream,

@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 
-/// Size of the memory blocks of a queue that fills. Below the allocator's threshold for mapped memory.
-const BLOCK_BYTES: usize = 64 * 1024;
+use crate::connection::blocks::{self, BLOCK_BYTES};
+
 /// Size of the first block: most channels carry little.
 const FIRST_BLOCK_BYTES: usize = 2 * 1024;
+/// So much data at once come into a whole block, though it be the first.
+const LARGE_BYTES: usize = BLOCK_BYTES / 2;
+/// So little is copied at once: to take the block out would cost more.
+const SMALL_BYTES: usize = 4 * 1024;
 
 /// Bytes in blocks. Blocks are filled before a new one is made, so a peer that sends single bytes costs no more
-/// memory than one that sends large messages, and given back as soon as they were read.
+/// memory than one that sends large messages, and given back as soon as they were read and copied.
 ///
 /// The queue has no bound of its own: the window is the bound, and it is checked before bytes get here.
 #[derive(Debug, Default)]
@@ -40,35 +44,46 @@ impl ReceiveQueue {
             tail.extend_from_slice(now);
             rest = later;
         }
-        if !rest.is_empty() {
-            let usual = if self.blocks.is_empty() {
-                FIRST_BLOCK_BYTES
+        while !rest.is_empty() {
+            let mut block = if self.blocks.is_empty() && rest.len() < LARGE_BYTES {
+                Vec::with_capacity(rest.len().max(FIRST_BLOCK_BYTES))
             } else {
-                BLOCK_BYTES
+                blocks::take()
             };
-            let mut block = Vec::with_capacity(rest.len().max(usual));
-            block.extend_from_slice(rest);
+            let (now, later) = rest.split_at(block.capacity().min(rest.len()));
+            block.extend_from_slice(now);
             self.blocks.push_back(block);
+            rest = later;
         }
     }
 
-    /// Moves bytes from the front into `buf` and returns how many.
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> usize {
+    /// Moves bytes from the front into `buf` and returns how many. Blocks that fit as they are go to `whole`, to be copied
+    /// to `buf` later.
+    pub(super) fn read(&mut self, buf: &mut [u8], whole: &mut WholeBlocks) -> usize {
         let mut filled = 0;
         while let Some(block) = self.blocks.front() {
             let available = block.get(self.head..).unwrap_or_default();
             let space = buf.get_mut(filled..).unwrap_or_default();
-            let count = available.len().min(space.len());
-            if let (Some(to), Some(from)) = (space.get_mut(..count), available.get(..count)) {
-                to.copy_from_slice(from);
-            }
-            filled += count;
-            if count < available.len() {
-                self.head += count;
+            if space.len() < available.len() {
+                let (now, _) = available.split_at(space.len());
+                space.copy_from_slice(now);
+                self.head += now.len();
+                filled += now.len();
                 break;
             }
-            self.blocks.pop_front();
-            self.head = 0;
+            let (to, count) = (filled, available.len());
+            filled += count;
+            let is_small = count <= SMALL_BYTES;
+            if let (true, Some((now, _))) = (is_small, space.split_at_mut_checked(count)) {
+                now.copy_from_slice(available);
+            }
+            let from = std::mem::take(&mut self.head);
+            let block = self.blocks.pop_front().unwrap_or_default();
+            if is_small {
+                blocks::give_back(block);
+            } else {
+                whole.blocks.push(WholeBlock { block, from, to });
+            }
         }
         self.len -= filled;
         if self.len == 0 {
@@ -80,9 +95,9 @@ impl ReceiveQueue {
 
     /// Throws everything away and returns how much it was.
     pub(super) fn clear(&mut self) -> usize {
-        let dropped = self.len;
-        *self = Self::default();
-        dropped
+        let dropped = std::mem::take(self);
+        dropped.blocks.into_iter().for_each(blocks::give_back);
+        dropped.len
     }
 
     /// Moves all bytes of `other` behind ours.
@@ -96,9 +111,47 @@ impl ReceiveQueue {
     }
 }
 
+/// Blocks that have left a queue and are not copied yet: that is done when no lock is held.
+#[derive(Debug, Default)]
+#[must_use = "these bytes have left the queue"]
+pub struct WholeBlocks {
+    blocks: Vec<WholeBlock>,
+}
+
+#[derive(Debug)]
+struct WholeBlock {
+    block: Vec<u8>,
+    /// How many of its bytes were read before.
+    from: usize,
+    /// Their place in the reader's buffer.
+    to: usize,
+}
+
+impl WholeBlocks {
+    /// Copies them into the buffer for which they were taken.
+    pub fn copy_to(self, buf: &mut [u8]) {
+        for WholeBlock { block, from, to } in self.blocks {
+            let bytes = block.get(from..).unwrap_or_default();
+            let space = buf.get_mut(to..).unwrap_or_default();
+            match space.split_at_mut_checked(bytes.len()) {
+                Some((now, _)) => now.copy_from_slice(bytes),
+                None => debug_assert!(false, "another buffer"),
+            }
+            blocks::give_back(block);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn take(queue: &mut ReceiveQueue, buf: &mut [u8]) -> usize {
+        let mut whole = WholeBlocks::default();
+        let count = queue.read(buf, &mut whole);
+        whole.copy_to(buf);
+        count
+    }
 
     fn pattern(from: usize, count: usize) -> Vec<u8> {
         (from..from + count).map(|i| (i % 251) as u8).collect()
@@ -119,7 +172,7 @@ mod tests {
                 written += piece;
             } else {
                 let mut buf = vec![0; piece];
-                let got = queue.read(&mut buf);
+                let got = take(&mut queue, &mut buf);
                 assert_eq!(got, piece.min(written - read));
                 assert_eq!(buf[..got], pattern(read, got));
                 read += got;
@@ -129,14 +182,31 @@ mod tests {
     }
 
     #[test]
+    fn blocks_are_read_whole_and_in_part() {
+        let mut queue = ReceiveQueue::default();
+        queue.push(&pattern(0, 1_000));
+        queue.push(&pattern(1_000, 200_000));
+        let mut start = [0; 10];
+        assert_eq!(take(&mut queue, &mut start), 10);
+        let mut read = start.to_vec();
+        for size in [990, 70_000, 40_000, 65_536, 100_000] {
+            let mut buf = vec![0; size];
+            let count = take(&mut queue, &mut buf);
+            read.extend_from_slice(&buf[..count]);
+        }
+        assert_eq!(read, pattern(0, 201_000));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
     fn an_empty_queue_holds_no_memory() {
         let mut queue = ReceiveQueue::default();
         queue.push(&[1; 300_000]);
         let mut buf = vec![0; 300_000];
-        assert_eq!(queue.read(&mut buf), 300_000);
+        assert_eq!(take(&mut queue, &mut buf), 300_000);
         assert_eq!(queue.blocks.capacity(), 0);
         assert!(queue.is_empty());
-        assert_eq!(queue.read(&mut buf), 0);
+        assert_eq!(take(&mut queue, &mut buf), 0);
     }
 
     #[test]
@@ -154,11 +224,11 @@ mod tests {
         let mut stderr = ReceiveQueue::default();
         data.push(b"out");
         stderr.push(b"xxerr");
-        stderr.read(&mut [0; 2]);
+        take(&mut stderr, &mut [0; 2]);
         data.append(&mut stderr);
         assert!(stderr.is_empty());
         let mut buf = [0; 16];
-        assert_eq!(data.read(&mut buf), 6);
+        assert_eq!(take(&mut data, &mut buf), 6);
         assert_eq!(&buf[..6], b"outerr");
         assert_eq!(data.clear(), 0);
     }

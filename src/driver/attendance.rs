@@ -217,9 +217,13 @@ impl Shared {
             (interest.paused, interest.writing, interest.eager)
         };
         let ready = if eager && !paused {
+            if writing {
+                // Nobody has said that the socket takes it, so nobody is waited for.
+                self.flush();
+            }
             Ready {
                 readable: true,
-                writable: writing,
+                writable: false,
             }
         } else {
             let again = paused.then_some(LOOK_AGAIN);
@@ -329,7 +333,7 @@ impl Shared {
     /// Whether what is to be said can leave with what the caller says next, or when the I/O thread looks: that channels are
     /// closed which the peer has closed, or a client's NEWKEYS, which its first request follows.
     fn has_only_patient_replies(&self) -> bool {
-        if self.pending_bytes.load(Ordering::Acquire) > 0 {
+        if self.sent.pending_bytes() > 0 {
             return false;
         }
         let is_close = |payload: &[u8]| payload.first() == Some(&MessageNumber::CHANNEL_CLOSE.0);

@@ -49,7 +49,7 @@ impl Shared {
             self.end(error);
             return self.linger(Ready::default(), scratch);
         }
-        let broken = self.sending.lock().broken;
+        let broken = self.sent.is_broken();
         match self.work(ready, scratch, broken, READS_PER_TURN) {
             Ok((_, deadline)) => {
                 self.flush();
@@ -103,7 +103,7 @@ impl Shared {
         reads: usize,
     ) -> Result<(usize, Option<Instant>), Error> {
         if ready.writable {
-            self.flush();
+            self.send_rest()?;
         }
         let received = if ready.readable || broken {
             self.receive(scratch, broken, reads)?
@@ -129,21 +129,18 @@ impl Shared {
     /// Says whether reading is stopped: then another look is wanted soon, for what was found here may be stale
     /// by the time it is acted upon.
     pub(crate) fn pause_or_resume(self: &Arc<Self>) -> bool {
-        // Lets go through `with_sending`: somebody may have left a flush to us meanwhile.
-        let held =
-            self.with_sending(|sending| sending.outbound.as_ref().is_some_and(Outbound::is_held));
         let waiting = self
             .serving
             .lock()
             .services
             .as_ref()
             .map_or(0, |services| services.out.len_bytes());
-        let much = self
-            .pending_bytes
-            .load(Ordering::Acquire)
-            .saturating_add(waiting)
-            > PAUSE_READING_BYTES;
-        let paused = much && !held;
+        let much = self.sent.pending_bytes().saturating_add(waiting) > PAUSE_READING_BYTES;
+        // Lets go through `with_sending`: somebody may leave a flush to us meanwhile.
+        let is_held = || {
+            self.with_sending(|sending| sending.outbound.as_ref().is_some_and(Outbound::is_held))
+        };
+        let paused = much && !is_held();
         self.set_interest(|interest| interest.paused = paused);
         paused
     }
@@ -155,16 +152,7 @@ impl Shared {
         let mut inbound_deadline = None;
         if let Some(inbound) = &mut receiving.inbound {
             inbound.handle_timeout(now, &mut receiving.actions)?;
-            let sealed = {
-                let mut sending = self.sending.lock();
-                sending.rekey_wanted = false;
-                sending
-                    .outbound
-                    .as_ref()
-                    .map(Outbound::counters)
-                    .unwrap_or_default()
-            };
-            inbound.check_limits(sealed, now, &mut receiving.actions)?;
+            inbound.check_limits(self.sent.take_counters(), now, &mut receiving.actions)?;
             inbound_deadline = inbound.poll_timeout();
         }
         self.apply_unsent(receiving, now)?;
@@ -273,6 +261,8 @@ impl Shared {
                     rest.push(other);
                 }
             }
+            // Before anybody compares what was sealed with the old keys to the limits of the new ones.
+            self.sent.count(outbound);
             Ok(was_held && !outbound.is_held())
         })?;
         if released {

@@ -8,18 +8,22 @@ use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
 use super::serving::Serving;
-use super::shared::Shared;
+use super::shared::{Sending, Shared};
 use super::sys::clock;
 use super::sys::lent;
 use super::transport::Transport;
 use super::wait::{Deadline, Timeout};
 use crate::connection::{
     ChannelId, ChannelRequest, ChannelStatus, ExitOutcome, ReadOutcome, RequestId, Stream,
+    WholeBlocks,
 };
 use crate::error::Error;
 
 /// Bytes sealed and written at a time: small enough to stay in the cache between the two.
 const WRITE_BYTES: usize = 64 * 1024;
+/// Bytes written before the next writer has its turn: less often than after each piece, for who meets another one at the
+/// sending lock sleeps and has to be woken.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,11 +178,20 @@ impl Channel {
         let mut serving = self.shared().serving.lock();
         loop {
             let services = serving.services()?;
-            match services
-                .connection
-                .read(id, stream, buffer, clock::now(), &mut services.out)?
-            {
-                ReadOutcome::Data(count) => return Ok(Read::Data(count)),
+            let mut whole = WholeBlocks::default();
+            match services.connection.read_later(
+                id,
+                stream,
+                buffer,
+                &mut whole,
+                clock::now(),
+                &mut services.out,
+            )? {
+                ReadOutcome::Data(count) => {
+                    drop(serving);
+                    whole.copy_to(buffer);
+                    return Ok(Read::Data(count));
+                }
                 ReadOutcome::Eof => {
                     // End of file and end of transport are told apart: a lost connection may have lost data.
                     return match serving.ended.clone() {
@@ -324,52 +337,87 @@ impl Channel {
     pub(super) fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
         let shared = self.shared();
         let mark = shared.room_mark();
+        let mut failed = None;
         let step = shared.with_sending(|sending| {
-            let Some(outbound) = &sending.outbound else {
-                return Err(Error::ApiMisuse("the transport has not been started"));
-            };
-            if outbound.is_held() || outbound.pending().len() >= MAX_PENDING_BYTES {
-                {
-                    let mut serving = shared.serving.lock();
-                    serving.alive()?;
-                    // A writer must hear at once that its channel is closed.
-                    let connection = &mut serving.services()?.connection;
-                    connection.reserve(self.handle.id, stream, 0)?;
+            let mut written = 0;
+            loop {
+                let rest = data.get(written..).unwrap_or_default();
+                match self.write_piece(sending, stream, rest, mark) {
+                    Ok(Step::Wrote(count)) => written += count,
+                    Err(error) => {
+                        failed = Some(error.clone());
+                        return if written > 0 {
+                            Ok(Step::Wrote(written))
+                        } else {
+                            Err(error)
+                        };
+                    }
+                    // What is missing the next step finds out.
+                    Ok(_) if written > 0 => return Ok(Step::Wrote(written)),
+                    nothing => return nothing,
                 }
-                shared.miss_room();
-                return Ok(Step::NoRoom(mark));
+                // What the socket has not taken, and keys that are used up, are for others to see to first.
+                let goes_on = sending.has_room() && !shared.sent.is_rekey_wanted();
+                if !goes_on || written >= data.len().min(TURN_BYTES) {
+                    return Ok(Step::Wrote(written));
+                }
             }
-            // What was queued before this write leaves before it.
-            shared.seal_replies(sending)?;
-            let reservation = {
-                let mut serving = shared.serving.lock();
-                serving.alive()?;
-                let wanted = data.len().min(WRITE_BYTES);
-                serving
-                    .services()?
-                    .connection
-                    .reserve(self.handle.id, stream, wanted)?
-            };
-            let part = data.get(..reservation.bytes).unwrap_or_default();
-            if part.is_empty() {
-                shared.send(sending)?;
-                return Ok(if data.is_empty() {
-                    Step::Wrote(0)
-                } else {
-                    Step::NoWindow
-                });
-            }
-            if let Some(outbound) = &mut sending.outbound {
-                outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
-            }
-            shared.send(sending)?;
-            shared.note_used_keys(sending);
-            Ok(Step::Wrote(part.len()))
         });
-        if let Err(error @ (Error::Bug(_) | Error::Io { .. })) = &step {
-            shared.end(error.clone());
+        if let Some(error @ (Error::Bug(_) | Error::Io { .. })) = failed {
+            shared.end(error);
         }
         step
+    }
+
+    /// Seals and sends what stays in the cache in between.
+    fn write_piece(
+        &self,
+        sending: &mut Sending,
+        stream: Stream,
+        data: &[u8],
+        mark: u64,
+    ) -> Result<Step, Error> {
+        let shared = self.shared();
+        let Some(outbound) = &sending.outbound else {
+            return Err(Error::ApiMisuse("the transport has not been started"));
+        };
+        if outbound.is_held() || outbound.pending().len() >= MAX_PENDING_BYTES {
+            {
+                let mut serving = shared.serving.lock();
+                serving.alive()?;
+                // A writer must hear at once that its channel is closed.
+                let connection = &mut serving.services()?.connection;
+                connection.reserve(self.handle.id, stream, 0)?;
+            }
+            shared.miss_room();
+            return Ok(Step::NoRoom(mark));
+        }
+        // What was queued before this write leaves before it.
+        shared.seal_replies(sending)?;
+        let reservation = {
+            let mut serving = shared.serving.lock();
+            serving.alive()?;
+            let wanted = data.len().min(WRITE_BYTES);
+            serving
+                .services()?
+                .connection
+                .reserve(self.handle.id, stream, wanted)?
+        };
+        let part = data.get(..reservation.bytes).unwrap_or_default();
+        if part.is_empty() {
+            shared.send(sending)?;
+            return Ok(if data.is_empty() {
+                Step::Wrote(0)
+            } else {
+                Step::NoWindow
+            });
+        }
+        if let Some(outbound) = &mut sending.outbound {
+            outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
+        }
+        shared.send(sending)?;
+        shared.note_used_keys(sending);
+        Ok(Step::Wrote(part.len()))
     }
 
     fn wait_for_room(&self, mark: u64, deadline: Deadline, cancels: u64) -> Result<(), Error> {

@@ -122,10 +122,10 @@ impl Shared {
     /// Whether all that was to be said has left, so that the peer's end of stream is all that is waited for. Then the peer
     /// is told ours.
     fn has_said_goodbye(&self) -> bool {
-        let sending = self.sending.lock();
+        let _sending = self.sending.lock();
         let lingers =
             matches!(&*self.ending.lock(), Ending::Lingering(until) if *until > clock::now());
-        let all_sent = self.pending_bytes.load(Ordering::Acquire) == 0 && !sending.broken;
+        let all_sent = self.sent.pending_bytes() == 0 && !self.sent.is_broken();
         let said = lingers && all_sent && self.stream.has_socket() && self.is_registered();
         if said {
             self.stream.finish_writing();
@@ -149,8 +149,8 @@ impl Shared {
         let deadline = Deadline(clock::now().checked_add(LINGER));
         loop {
             let mark = self.room_mark();
-            let sent = self.pending_bytes.load(Ordering::Acquire) == 0;
-            if sent || self.sending.lock().broken || self.worker.get().is_none() {
+            let sent = self.sent.pending_bytes() == 0;
+            if sent || self.sent.is_broken() || self.worker.get().is_none() {
                 return;
             }
             if !self.wait_for_room(mark, deadline) {
@@ -182,7 +182,7 @@ impl Shared {
         if !over {
             // Nobody closes the descriptor meanwhile.
             let _receiving = self.receiving.lock();
-            if self.pending_bytes.load(Ordering::Acquire) == 0 {
+            if self.sent.pending_bytes() == 0 {
                 self.stream.finish_writing();
             }
             self.set_interest(|interest| interest.paused = false);
@@ -214,9 +214,9 @@ impl Shared {
     pub(crate) fn close_stream(&self) {
         {
             let mut receiving = self.receiving.lock();
-            let mut sending = self.sending.lock();
+            let _sending = self.sending.lock();
             receiving.unopened = Vec::new();
-            sending.broken = true;
+            self.sent.set_broken();
             self.close_socket();
             self.stream.close();
         }

@@ -6,13 +6,65 @@ use zeroize::Zeroize;
 
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
-use super::sync::atomic::{fence, Ordering};
+use super::sync::atomic::{fence, AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::sync::MutexGuard;
+use crate::endpoint::Outbound;
 use crate::error::Error;
 use crate::messages::MessageNumber;
+use crate::packet::Counters;
 
 /// Sealed bytes that wait for the socket before a writer has to wait.
 pub(crate) const MAX_PENDING_BYTES: usize = 256 * 1024;
+
+/// What is asked about the sending side by those who must not wait for its lock: a writer has it while the kernel takes
+/// what it sends. Written with the lock held, but for the wish for new keys, which is taken down under the receiving lock, as are
+/// the counters and the keys themselves.
+#[derive(Default)]
+pub(crate) struct Sent {
+    /// The socket takes no more bytes, ever.
+    broken: AtomicBool,
+    /// Sealed bytes that wait for the socket.
+    pending_bytes: AtomicUsize,
+    /// The I/O thread has been told that the keys are used up.
+    rekey_wanted: AtomicBool,
+    /// What was sealed with the keys of now.
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Sent {
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_broken(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending_bytes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_rekey_wanted(&self) -> bool {
+        self.rekey_wanted.load(Ordering::SeqCst)
+    }
+
+    /// Takes down what was sealed, or that new keys have come.
+    pub(crate) fn count(&self, outbound: &Outbound) {
+        let Counters { packets, bytes } = outbound.counters();
+        self.packets.store(packets, Ordering::SeqCst);
+        self.bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Who counts later than this says once more that the keys are used up.
+    pub(crate) fn take_counters(&self) -> Counters {
+        self.rekey_wanted.store(false, Ordering::SeqCst);
+        Counters {
+            packets: self.packets.load(Ordering::SeqCst),
+            bytes: self.bytes.load(Ordering::SeqCst),
+        }
+    }
+}
 
 impl Shared {
     /// Runs with the sending lock, and afterwards sends what others left to be sent meanwhile.
@@ -58,6 +110,14 @@ impl Shared {
         }
     }
 
+    /// The socket takes more. Waits for whoever is sending: asked again, the poller would say the same at once.
+    pub(crate) fn send_rest(self: &Arc<Self>) -> Result<(), Error> {
+        self.with_sending(|sending| {
+            self.seal_replies(sending)?;
+            self.send(sending)
+        })
+    }
+
     /// Seals the payloads that the services have queued, in their order.
     pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
@@ -96,7 +156,7 @@ impl Shared {
         };
         let mut outcome = Ok(());
         let mut moved = false;
-        if sending.broken {
+        if self.sent.is_broken() {
             outbound.discard();
         }
         while !outbound.pending().is_empty() {
@@ -109,7 +169,7 @@ impl Shared {
                 Ok(Progress::WouldBlock) => break,
                 Err(error) => {
                     // What the peer said last may still be unread: the receiving side ends the transport.
-                    sending.broken = true;
+                    self.sent.set_broken();
                     outbound.discard();
                     self.attend_soon();
                     outcome = match error {
@@ -121,22 +181,20 @@ impl Shared {
             }
         }
         let pending = outbound.pending().len();
-        self.pending_bytes.store(pending, Ordering::Release);
+        self.sent.pending_bytes.store(pending, Ordering::Release);
+        self.sent.count(outbound);
         self.set_interest(|interest| interest.writing = pending > 0);
-        sending.room_came |= moved && pending < MAX_PENDING_BYTES;
+        sending.room_came = (sending.room_came || moved) && pending < MAX_PENDING_BYTES;
         outcome
     }
 
     /// Has the I/O thread start a key exchange when the sealing keys are used up.
-    pub(crate) fn note_used_keys(&self, sending: &mut Sending) {
+    pub(crate) fn note_used_keys(&self, sending: &Sending) {
         let Some(outbound) = &sending.outbound else {
             return;
         };
-        if sending.rekey_wanted || outbound.is_held() {
-            return;
-        }
-        if sending.rekey.reached(outbound.counters()) {
-            sending.rekey_wanted = true;
+        let used_up = !outbound.is_held() && sending.rekey.reached(outbound.counters());
+        if used_up && !self.sent.rekey_wanted.swap(true, Ordering::SeqCst) {
             self.attend_soon();
         }
     }

@@ -24,9 +24,10 @@ use super::log::LogTarget;
 use super::lookup::Turns;
 use super::options::TransportOptions;
 use super::pool::Job;
+use super::sending::Sent;
 use super::serving::Serving;
 use super::stream::Stream;
-use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use super::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::sync::{Lock, Mutex, MutexGuard, Rank};
 use super::sys::fork;
 use super::wait::Deadline;
@@ -49,13 +50,17 @@ pub(crate) struct Receiving {
 pub(crate) struct Sending {
     /// Made at the start.
     pub(crate) outbound: Option<Outbound>,
-    /// The socket takes no more bytes, ever.
-    pub(crate) broken: bool,
     pub(crate) rekey: RekeyLimits,
-    /// The I/O thread has been told that the keys are used up.
-    pub(crate) rekey_wanted: bool,
     /// Sealed bytes have left. Who waits for that is told when the lock is free, for it is what they take first.
     pub(crate) room_came: bool,
+}
+
+impl Sending {
+    /// Whether the socket has taken all that was sealed.
+    pub(crate) fn has_room(&self) -> bool {
+        let outbound = self.outbound.as_ref();
+        outbound.is_some_and(|outbound| outbound.pending().is_empty())
+    }
 }
 
 /// Log lines on their way to the sink, in order; a leaf lock, but for the pool.
@@ -98,7 +103,7 @@ pub(crate) struct Shared {
     pub(crate) daemon: AtomicBool,
     /// Raised by each cancel; waiting calls compare.
     pub(crate) cancels: AtomicU64,
-    pub(crate) pending_bytes: AtomicUsize,
+    pub(crate) sent: Sent,
     /// Writes that had to wait for a peer's window.
     pub(crate) window_stalls: AtomicU64,
     pub(crate) interest: Mutex<Interest>,
@@ -134,9 +139,7 @@ impl Shared {
         };
         let sending = Sending {
             outbound: None,
-            broken: false,
             rekey: options.rekey,
-            rekey_wanted: false,
             room_came: false,
         };
         let serving = Serving::new(options);
@@ -157,7 +160,7 @@ impl Shared {
             has_ended: AtomicBool::new(false),
             daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
-            pending_bytes: AtomicUsize::new(0),
+            sent: Sent::default(),
             window_stalls: AtomicU64::new(0),
             interest: Mutex::ranked(Interest::default(), Rank::BEFORE_LEAVES),
             ending: Mutex::new(Ending::No),

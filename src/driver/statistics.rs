@@ -29,7 +29,8 @@ impl Transport {
     pub fn statistics(&self) -> Statistics {
         let shared = &self.shared;
         let received = shared.receiving.lock().inbound.as_ref().map(Inbound::total);
-        let sent = shared.sending.lock().outbound.as_ref().map(Outbound::total);
+        // Lets go through `with_sending`: somebody may leave a flush to us meanwhile.
+        let sent = shared.with_sending(|sending| sending.outbound.as_ref().map(Outbound::total));
         let serving = shared.serving.lock();
         Statistics {
             sent: sent.unwrap_or_default(),

@@ -569,7 +569,7 @@ impl Transport {
     /// Leaves behind what a failed write does.
     #[cfg(test)]
     pub(crate) fn break_sending(&self) {
-        self.shared.sending.lock().broken = true;
+        self.shared.sent.set_broken();
         self.shared.attend_soon();
     }
 }
