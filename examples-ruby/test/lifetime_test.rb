@@ -102,10 +102,10 @@ class LifetimeTest < Case
     collecting.join
   end
 
+  # Not with GC.auto_compact: Ruby 3.1 then aborts now and then, also where nothing of the library was called but to load it
+  # (rb_vm_mark finds an entry of its table of methods that are not there gone).
   def test_objects_that_move
-    skip "this Ruby moves no objects" unless GC.respond_to?(:auto_compact=) && GC.respond_to?(:compact)
-    before = GC.auto_compact
-    GC.auto_compact = true
+    skip "this Ruby moves no objects" unless GC.respond_to?(:compact)
     pair = Pair.new
     pair.server.subsystem("wait") { |channel| channel.read(timeout: LIMIT).size }
     pair.login
@@ -122,8 +122,6 @@ class LifetimeTest < Case
       assert_equal 3, channel.wait(timeout: LIMIT).status
       assert_equal "out", pair.client.run("talk", timeout: LIMIT).stdout
     end
-  ensure
-    GC.auto_compact = before unless before.nil?
   end
 
   def test_use_frees

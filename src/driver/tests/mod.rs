@@ -189,6 +189,65 @@ fn full_duplex_with_a_rekey_every_256_kib() {
     assert!(client.key_exchanges() > 8, "{}", client.key_exchanges());
 }
 
+/// Large reads of what has waited take blocks of the queue as they are, and copy them without the lock.
+#[test]
+fn what_has_waited_comes_whole_and_in_order() {
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    let sent = pattern(1_900_000);
+    for part in [&sent[..1_000], &sent[1_000..400_000], &sent[400_000..]] {
+        theirs.write(Stream::Data, part, TIME).unwrap();
+    }
+    theirs.send_eof().unwrap();
+    let mut read = Vec::new();
+    let mut buffer = vec![0; 300_000];
+    for size in [10, 300_000, 65_536, 1, 100_000].into_iter().cycle() {
+        match ours.read(Stream::Data, &mut buffer[..size], TIME).unwrap() {
+            Read::Data(count) => read.extend_from_slice(&buffer[..count]),
+            Read::Eof => break,
+        }
+    }
+    assert!(read == sent);
+}
+
+#[test]
+fn two_readers_of_a_channel_get_each_byte_once() {
+    let (client, server) = connected();
+    let (ours, theirs) = open(&client, &server);
+    let sent = pattern(8 * 1024 * 1024);
+    let readers: Vec<_> = [300_000, 70_000]
+        .into_iter()
+        .map(|size| {
+            let ours = ours.clone();
+            std::thread::spawn(move || {
+                let mut buffer = vec![0; size];
+                let mut counts = [0_usize; 256];
+                while let Read::Data(count) = ours.read(Stream::Data, &mut buffer, TIME).unwrap() {
+                    for byte in &buffer[..count] {
+                        counts[usize::from(*byte)] += 1;
+                    }
+                }
+                counts
+            })
+        })
+        .collect();
+    theirs.write(Stream::Data, &sent, TIME).unwrap();
+    theirs.send_eof().unwrap();
+    let mut counts = [0_usize; 256];
+    for reader in readers {
+        let more = reader.join().unwrap();
+        counts
+            .iter_mut()
+            .zip(more)
+            .for_each(|(sum, more)| *sum += more);
+    }
+    let mut wanted = [0_usize; 256];
+    for byte in sent {
+        wanted[usize::from(byte)] += 1;
+    }
+    assert_eq!(counts, wanted);
+}
+
 #[test]
 fn renegotiation_returns_when_done() {
     let (client, server) = connected();
