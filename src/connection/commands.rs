@@ -214,7 +214,7 @@ impl ConnectionLayer {
     ) -> Result<ReadOutcome, Error> {
         let mut whole = WholeBlocks::default();
         let outcome = self.read_later(id, stream, buf, &mut whole, now, out);
-        whole.copy_to(buf);
+        whole.copy_to(buf, drop);
         outcome
     }
 

@@ -96,7 +96,7 @@ impl Inbound {
         };
         self.delivered += taken;
         let rest = data.get(taken..).unwrap_or_default();
-        queue.push(rest);
+        queue.push(rest, sink);
         Received {
             queued: !rest.is_empty(),
             ..nothing
@@ -162,7 +162,7 @@ mod tests {
     fn read(inbound: &mut Inbound, buf: &mut [u8]) -> usize {
         let mut whole = WholeBlocks::default();
         let count = inbound.read(Stream::Data, buf, &mut whole);
-        whole.copy_to(buf);
+        whole.copy_to(buf, drop);
         count
     }
 

@@ -19,7 +19,6 @@
 //!   refusing [`answer_open`](ConnectionLayer::answer_open).
 
 mod asked;
-mod blocks;
 mod channel;
 mod commands;
 mod forward;
@@ -47,4 +46,5 @@ pub use queue::WholeBlocks;
 pub use types::{
     data_header, ChannelId, ChannelStatus, ConnectionEvent, ConnectionLimits, DataSink,
     ExitOutcome, GlobalRequestId, NoSink, OpenRefusal, ReadOutcome, RequestId, Reservation, Stream,
+    BLOCK_BYTES,
 };

@@ -2,14 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::connection::blocks::{self, BLOCK_BYTES};
+use crate::connection::types::{DataSink, BLOCK_BYTES};
 
 /// Size of the first block: most channels carry little.
 const FIRST_BLOCK_BYTES: usize = 2 * 1024;
 /// So much data at once come into a whole block, though it be the first.
 const LARGE_BYTES: usize = BLOCK_BYTES / 2;
-/// So little is copied at once: to take the block out would cost more.
-const SMALL_BYTES: usize = 4 * 1024;
 
 /// Bytes in blocks. Blocks are filled before a new one is made, so a peer that sends single bytes costs no more
 /// memory than one that sends large messages, and given back as soon as they were read and copied.
@@ -34,8 +32,8 @@ impl ReceiveQueue {
         self.len == 0
     }
 
-    /// Appends bytes.
-    pub(super) fn push(&mut self, data: &[u8]) {
+    /// Appends bytes, in blocks from `sink` where they are many.
+    pub(super) fn push(&mut self, data: &[u8], sink: &mut dyn DataSink) {
         self.len += data.len();
         let mut rest = data;
         if let Some(tail) = self.blocks.back_mut() {
@@ -48,17 +46,17 @@ impl ReceiveQueue {
             let mut block = if self.blocks.is_empty() && rest.len() < LARGE_BYTES {
                 Vec::with_capacity(rest.len().max(FIRST_BLOCK_BYTES))
             } else {
-                blocks::take()
+                sink.block()
             };
-            let (now, later) = rest.split_at(block.capacity().min(rest.len()));
+            let (now, later) = rest.split_at(BLOCK_BYTES.min(rest.len()));
             block.extend_from_slice(now);
             self.blocks.push_back(block);
             rest = later;
         }
     }
 
-    /// Moves bytes from the front into `buf` and returns how many. Blocks that fit as they are go to `whole`, to be copied
-    /// to `buf` later.
+    /// Moves bytes from the front into `buf` and returns how many. Blocks of full size that fit as they are go to `whole`, to
+    /// be copied to `buf` later.
     pub(super) fn read(&mut self, buf: &mut [u8], whole: &mut WholeBlocks) -> usize {
         let mut filled = 0;
         while let Some(block) = self.blocks.front() {
@@ -73,15 +71,13 @@ impl ReceiveQueue {
             }
             let (to, count) = (filled, available.len());
             filled += count;
-            let is_small = count <= SMALL_BYTES;
-            if let (true, Some((now, _))) = (is_small, space.split_at_mut_checked(count)) {
+            let is_full_size = block.capacity() >= BLOCK_BYTES;
+            if let (false, Some((now, _))) = (is_full_size, space.split_at_mut_checked(count)) {
                 now.copy_from_slice(available);
             }
             let from = std::mem::take(&mut self.head);
             let block = self.blocks.pop_front().unwrap_or_default();
-            if is_small {
-                blocks::give_back(block);
-            } else {
+            if is_full_size {
                 whole.blocks.push(WholeBlock { block, from, to });
             }
         }
@@ -95,9 +91,9 @@ impl ReceiveQueue {
 
     /// Throws everything away and returns how much it was.
     pub(super) fn clear(&mut self) -> usize {
-        let dropped = std::mem::take(self);
-        dropped.blocks.into_iter().for_each(blocks::give_back);
-        dropped.len
+        let dropped = self.len;
+        *self = Self::default();
+        dropped
     }
 
     /// Moves all bytes of `other` behind ours.
@@ -128,8 +124,9 @@ struct WholeBlock {
 }
 
 impl WholeBlocks {
-    /// Copies them into the buffer for which they were taken.
-    pub fn copy_to(self, buf: &mut [u8]) {
+    /// Copies them into the buffer for which they were taken. `keep` gets each block, with anything in it, and may have it
+    /// for [`DataSink::block`].
+    pub fn copy_to(self, buf: &mut [u8], mut keep: impl FnMut(Vec<u8>)) {
         for WholeBlock { block, from, to } in self.blocks {
             let bytes = block.get(from..).unwrap_or_default();
             let space = buf.get_mut(to..).unwrap_or_default();
@@ -137,7 +134,7 @@ impl WholeBlocks {
                 Some((now, _)) => now.copy_from_slice(bytes),
                 None => debug_assert!(false, "another buffer"),
             }
-            blocks::give_back(block);
+            keep(block);
         }
     }
 }
@@ -145,11 +142,12 @@ impl WholeBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::types::NoSink;
 
     fn take(queue: &mut ReceiveQueue, buf: &mut [u8]) -> usize {
         let mut whole = WholeBlocks::default();
         let count = queue.read(buf, &mut whole);
-        whole.copy_to(buf);
+        whole.copy_to(buf, drop);
         count
     }
 
@@ -168,7 +166,7 @@ mod tests {
                 .wrapping_add(1442695040888963407);
             let piece = (seed >> 33) % 5000;
             if seed >> 63 == 0 {
-                queue.push(&pattern(written, piece));
+                queue.push(&pattern(written, piece), &mut NoSink);
                 written += piece;
             } else {
                 let mut buf = vec![0; piece];
@@ -184,8 +182,8 @@ mod tests {
     #[test]
     fn blocks_are_read_whole_and_in_part() {
         let mut queue = ReceiveQueue::default();
-        queue.push(&pattern(0, 1_000));
-        queue.push(&pattern(1_000, 200_000));
+        queue.push(&pattern(0, 1_000), &mut NoSink);
+        queue.push(&pattern(1_000, 200_000), &mut NoSink);
         let mut start = [0; 10];
         assert_eq!(take(&mut queue, &mut start), 10);
         let mut read = start.to_vec();
@@ -201,7 +199,7 @@ mod tests {
     #[test]
     fn an_empty_queue_holds_no_memory() {
         let mut queue = ReceiveQueue::default();
-        queue.push(&[1; 300_000]);
+        queue.push(&[1; 300_000], &mut NoSink);
         let mut buf = vec![0; 300_000];
         assert_eq!(take(&mut queue, &mut buf), 300_000);
         assert_eq!(queue.blocks.capacity(), 0);
@@ -213,7 +211,7 @@ mod tests {
     fn single_bytes_share_blocks() {
         let mut queue = ReceiveQueue::default();
         for _ in 0..100_000 {
-            queue.push(&[7]);
+            queue.push(&[7], &mut NoSink);
         }
         assert!(queue.blocks.len() <= 3, "{} blocks", queue.blocks.len());
     }
@@ -222,8 +220,8 @@ mod tests {
     fn append_moves_what_is_unread() {
         let mut data = ReceiveQueue::default();
         let mut stderr = ReceiveQueue::default();
-        data.push(b"out");
-        stderr.push(b"xxerr");
+        data.push(b"out", &mut NoSink);
+        stderr.push(b"xxerr", &mut NoSink);
         take(&mut stderr, &mut [0; 2]);
         data.append(&mut stderr);
         assert!(stderr.is_empty());

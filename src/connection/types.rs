@@ -167,13 +167,21 @@ impl ChannelStatus<'_> {
     }
 }
 
-/// Takes data on their way into a channel's queue.
+/// Size of a block of memory in which data are queued. Below the threshold from which allocators map memory.
+pub const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Takes data on their way into a channel's queue, and has the memory for it.
 pub trait DataSink {
     /// Takes a prefix of `data`, maybe nothing, into the buffer of a waiting reader and returns its length.
     ///
     /// Called only while nothing is queued for that stream. Whoever implements this tells the layer with
     /// [`consumed`](super::ConnectionLayer::consumed) about the bytes taken.
     fn deliver(&mut self, id: ChannelId, stream: Stream, data: &[u8]) -> usize;
+
+    /// An empty block of memory for data that are queued, with room for [`BLOCK_BYTES`](super::BLOCK_BYTES).
+    fn block(&mut self) -> Vec<u8> {
+        Vec::with_capacity(BLOCK_BYTES)
+    }
 }
 
 /// No reader waits: everything is queued.

@@ -217,10 +217,7 @@ impl Shared {
             (interest.paused, interest.writing, interest.eager)
         };
         let ready = if eager && !paused {
-            if writing {
-                // Nobody has said that the socket takes it, so nobody is waited for.
-                self.flush();
-            }
+            // What waits for the socket is tried afterwards: nobody has said that it takes more.
             Ready {
                 readable: true,
                 writable: false,
@@ -551,30 +548,6 @@ impl Shared {
                     worker.attend(self.key);
                 }
             }
-        }
-    }
-}
-
-/// Buffers to read into, used for a moment by whoever is at a socket. The last one given back is taken first, for it may still
-/// be in the cache.
-#[derive(Default)]
-pub(crate) struct Buffers {
-    spare: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Buffers {
-    /// Most buffers that are kept.
-    const KEPT: usize = 8;
-
-    /// A buffer of any length, with anything in it.
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.spare.lock().pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare.lock();
-        if spare.len() < Self::KEPT {
-            spare.push(buffer);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::attendance::For;
+use super::engine::Engine;
 use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::Event;
 use super::sending::MAX_PENDING_BYTES;
@@ -24,6 +25,13 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes written before the next writer has its turn: less often than after each piece, for who meets another one at the
 /// sending lock sleeps and has to be woken.
 const TURN_BYTES: usize = 256 * 1024;
+
+/// Keeps a block of a queue for the next one that fills.
+fn keep_block(block: Vec<u8>) {
+    if let Ok(engine) = Engine::get() {
+        engine.blocks().give(block);
+    }
+}
 
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,7 +197,7 @@ impl Channel {
             )? {
                 ReadOutcome::Data(count) => {
                     drop(serving);
-                    whole.copy_to(buffer);
+                    whole.copy_to(buffer, keep_block);
                     return Ok(Read::Data(count));
                 }
                 ReadOutcome::Eof => {
@@ -357,7 +365,7 @@ impl Channel {
                     nothing => return nothing,
                 }
                 // What the socket has not taken, and keys that are used up, are for others to see to first.
-                let goes_on = sending.has_room() && !shared.sent.is_rekey_wanted();
+                let goes_on = sending.is_all_sent() && !shared.sent.is_rekey_wanted();
                 if !goes_on || written >= data.len().min(TURN_BYTES) {
                     return Ok(Step::Wrote(written));
                 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::attendance::{Buffers, Seats};
+use super::attendance::Seats;
+use super::buffers::Buffers;
 use super::pool::Pool;
 use super::stream::Socket;
 use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +28,10 @@ const SLACK: u32 = 32;
 const MAX_SLACK: Duration = Duration::from_secs(1);
 /// Least that is worth it.
 const MIN_SLACK: Duration = Duration::from_millis(32);
+/// Most buffers to read into that are kept.
+const MAX_SPARE_BUFFERS: usize = 8;
+/// Most blocks of queues that are kept, for all connections together.
+const MAX_SPARE_BLOCKS: usize = 64;
 /// Looks at nothing before they stop.
 const QUIET_LOOKS: u32 = 8;
 
@@ -46,7 +51,10 @@ pub(crate) struct Engine {
     targets: Pool,
     connects: Pool,
     seats: Seats,
+    /// To read into, used for a moment by whoever is at a socket.
     buffers: Buffers,
+    /// Blocks of queues.
+    blocks: Buffers,
 }
 
 /// What an I/O thread can be asked to do.
@@ -156,7 +164,8 @@ impl Engine {
             targets: Pool::new("sshwire-targets", &first),
             connects: Pool::new("sshwire-connect", &first),
             seats: Seats::new(),
-            buffers: Buffers::default(),
+            buffers: Buffers::with_at_most(MAX_SPARE_BUFFERS),
+            blocks: Buffers::with_at_most(MAX_SPARE_BLOCKS),
         })
     }
 
@@ -210,6 +219,11 @@ impl Engine {
     /// What callers read into.
     pub(crate) fn buffers(&self) -> &Buffers {
         &self.buffers
+    }
+
+    /// What queues have no more use for.
+    pub(crate) fn blocks(&self) -> &Buffers {
+        &self.blocks
     }
 
     /// The pool of the application's callbacks.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attendance::Condition;
+use super::engine::Engine;
 use super::event::Event;
 use super::serving::After;
 use super::stream::Waker;
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sys::lent::LentSlot;
-use crate::connection::{ChannelId, DataSink, RequestId, Stream};
+use crate::connection::{ChannelId, DataSink, RequestId, Stream, BLOCK_BYTES};
 use crate::error::Error;
 
 /// Condition variables of one channel. They go with the serving lock.
@@ -183,5 +184,12 @@ impl DataSink for LentSink<'_> {
             self.after.push(After::Readable(Arc::clone(&entry.waits)));
         }
         taken
+    }
+
+    fn block(&mut self) -> Vec<u8> {
+        let mut block = Engine::get().map_or_else(|_| Vec::new(), |engine| engine.blocks().take());
+        block.clear();
+        block.reserve_exact(BLOCK_BYTES);
+        block
     }
 }

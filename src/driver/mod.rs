@@ -12,6 +12,7 @@ mod attendance;
 mod attending;
 mod authenticating;
 mod begun;
+mod buffers;
 mod calling;
 mod carrying;
 mod channel;

@@ -57,7 +57,7 @@ pub(crate) struct Sending {
 
 impl Sending {
     /// Whether the socket has taken all that was sealed.
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn is_all_sent(&self) -> bool {
         let outbound = self.outbound.as_ref();
         outbound.is_some_and(|outbound| outbound.pending().is_empty())
     }
