@@ -106,7 +106,7 @@ impl ConnectionLayer {
     /// Whether the peer answers a request that wants no reply. Of those requests that it knows it does not.
     fn is_answered_unasked(&self, name: &str) -> bool {
         let known = ["tcpip-forward", "cancel-tcpip-forward"];
-        self.answers_unasked && !known.contains(&name)
+        self.habits.answers_unasked && !known.contains(&name)
     }
 
     /// Sends a global request. With `want_reply` the answer comes as

@@ -12,7 +12,7 @@ use crate::connection::types::{ChannelId, ConnectionEvent, ConnectionLimits, Dat
 use crate::connection::window::WindowBudget;
 use crate::error::{Error, PeerMisbehaved};
 use crate::messages::{MessageNumber, Role};
-use crate::packet::PayloadQueue;
+use crate::packet::{PayloadQueue, PeerHabits};
 
 /// The connection protocol of one connection, either role. See the [module](super) for how to use it.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct ConnectionLayer {
     pub(super) next_request: u64,
     /// The time of the latest call that told it; only to measure round trips.
     pub(super) latest: Option<Instant>,
-    /// The peer also answers what wants no reply; see [`set_answers_unasked`](Self::set_answers_unasked).
-    pub(super) answers_unasked: bool,
+    /// What the peer is known to do beside the protocol.
+    pub(super) habits: PeerHabits,
     pub(super) lost: bool,
 }
 
@@ -55,16 +55,15 @@ impl ConnectionLayer {
             forwards: Forwards::new(limits.max_forwards),
             next_request: 0,
             latest: None,
-            answers_unasked: false,
+            habits: PeerHabits::default(),
             lost: false,
             limits,
         }
     }
 
-    /// Says that the peer answers the global requests that it does not know, whether they want a reply or not. Each then has
-    /// its place among those whose replies are to come, so that no reply is taken for one to another request.
-    pub fn set_answers_unasked(&mut self, answers: bool) {
-        self.answers_unasked = answers;
+    /// Says what the peer is known to do beside the protocol.
+    pub fn set_habits(&mut self, habits: PeerHabits) {
+        self.habits = habits;
     }
 
     /// Handles a payload of the peer: the message number first, 80 to 100.

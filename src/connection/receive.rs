@@ -15,6 +15,7 @@ use crate::messages::connection::{
     OpenRefusalReason,
 };
 use crate::messages::open_kind::OpenKind;
+use crate::messages::transport::Ignore;
 use crate::messages::{MessageNumber, Role};
 
 /// Most bytes of the peer's reason for refusing a channel that are kept.
@@ -148,6 +149,9 @@ impl ConnectionLayer {
         let channel = self.table.addressed_open(message.recipient)?;
         if std::mem::replace(&mut channel.received.close, true) {
             return Err(PeerMisbehaved::AfterClose.into());
+        }
+        if self.role == Role::Server && self.habits.overlooks_its_end && channel.sent.close {
+            context.out.push_vec(Ignore { data: b"" }.encode());
         }
         // RFC 4254 §5.3: a CLOSE MUST be answered by a CLOSE, unless one was sent already.
         send_close(channel, context.out);

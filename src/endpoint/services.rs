@@ -13,7 +13,7 @@ use crate::connection::{ConnectionEvent, ConnectionLayer, ConnectionLimits, Data
 use crate::error::{Error, PeerMisbehaved};
 use crate::messages::transport::Unimplemented;
 use crate::messages::{MessageNumber, Role};
-use crate::packet::{Ident, PayloadQueue};
+use crate::packet::{PayloadQueue, PeerHabits};
 use crate::transport::phases::{allowed, Phase, Verdict};
 use crate::transport::{TransportEvent, TransportLayer};
 
@@ -119,8 +119,8 @@ impl Services {
     }
 
     fn keyed(&mut self, transport: &TransportLayer, now: Instant) {
-        let answers = transport.peer_ident().is_some_and(Ident::answers_unasked);
-        self.connection.set_answers_unasked(answers);
+        let habits = transport.peer_ident().map(PeerHabits::of);
+        self.connection.set_habits(habits.unwrap_or_default());
         let session_id = transport.session_id().unwrap_or_default();
         self.authentication = match self.role {
             Role::Client => Authentication::Client(Box::new(ClientAuth::new(

@@ -46,14 +46,6 @@ impl Ident {
             software: printable(software, MAX_IDENT_BYTES),
         })
     }
-
-    /// Whether this peer also answers global requests that want no reply, when it does not know them. GNU lsh does, and
-    /// sshd takes such an answer for one to its keepalives.
-    pub fn answers_unasked(&self) -> bool {
-        ["lsh-", "lshd-"]
-            .iter()
-            .any(|name| self.software.starts_with(name))
-    }
 }
 
 /// What one call of [`IdentReader::feed`] did.
@@ -167,15 +159,6 @@ mod tests {
             Err(Error::Identification(fault)) => fault,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn those_who_answer_unasked() {
-        let of = |line: &[u8]| Ident::parse(line, Role::Server).unwrap().answers_unasked();
-        assert!(of(b"SSH-2.0-lsh-2.1 lsh - a GNU ssh"));
-        assert!(of(b"SSH-2.0-lshd-2.1 lsh - a GNU ssh"));
-        assert!(!of(b"SSH-2.0-OpenSSH_9.2 lsh-2.1"));
-        assert!(!of(b"SSH-2.0-lsh"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! limits, compression.
 
 mod compression;
+mod habits;
 mod ident;
 mod limits;
 mod opener;
@@ -11,6 +12,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub use habits::PeerHabits;
 pub use ident::{Ident, IdentProgress, IdentReader};
 pub use limits::RekeyLimits;
 pub use opener::{OpenKeys, OpenedPacket, Opener, PayloadPlace};

@@ -1,12 +1,15 @@
 //! The smoke with dropbear, both roles: connect, each authentication method, 1 MiB both ways, new keys.
 
+use std::io::Read;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use crate::need;
 use crate::peers::{
     account, convert_key, exec, key, password_file, peer, server_password_file, Dropbear, OurServer,
 };
-use crate::process::{echo_through, run, Scratch, LIMIT};
+use crate::process::{echo_through, run, spawn_piped, wait_child, Scratch, LIMIT};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -98,6 +101,22 @@ fn dbclient_with_our_server() {
     let options = ["-i", identity.to_str().expect("path")];
     let rekeying = OurServer::start(&scratch, &["--rekey-bytes", "1048576"]);
     echo_through(dbclient(&rekeying, &options).arg("cat"), 16 * MIB, LIMIT);
+
+    // What it cannot write out at once is still there when it is told of the end, and it must end all the same.
+    let mut slow = spawn_piped(dbclient(&server, &options).arg("head -c 80000 /dev/zero"));
+    drop(slow.stdin.take());
+    thread::sleep(Duration::from_millis(500));
+    let mut stdout = slow.stdout.take().expect("stdout");
+    let reader = thread::spawn(move || {
+        let mut all = Vec::new();
+        stdout.read_to_end(&mut all).expect("standard output");
+        all
+    });
+    let status = wait_child(&mut slow, LIMIT);
+    let _ = slow.kill();
+    let _ = slow.wait();
+    assert!(reader.join().expect("reader") == [0; 80_000]);
+    assert_eq!(status.expect("dbclient does not end").code(), Some(0));
 
     // A password that nobody has: dbclient is refused in the end, and the server goes on.
     let wrong = password_file(&scratch, "wrong");

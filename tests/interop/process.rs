@@ -161,7 +161,7 @@ impl Drop for Running {
     }
 }
 
-fn wait_child(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+pub fn wait_child(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {
@@ -203,7 +203,7 @@ pub fn run(command: &mut Command, input: &[u8], limit: Duration) -> Output {
     }
 }
 
-fn spawn_piped(command: &mut Command) -> Child {
+pub fn spawn_piped(command: &mut Command) -> Child {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

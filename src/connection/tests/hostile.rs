@@ -9,6 +9,7 @@ use crate::error::{Error, PeerMisbehaved};
 use crate::messages::channel_request::ChannelRequestMessage;
 use crate::messages::connection::{ChannelOpen, ChannelOpenConfirmation, ChannelOpenFailure};
 use crate::messages::{MessageNumber, Role};
+use crate::packet::PeerHabits;
 
 pub(super) type Outcome = Result<(), Error>;
 
@@ -283,6 +284,41 @@ fn c2_after_eof_and_close() {
     assert_eq!(side.event(), ConnectionEvent::Closed(id));
     late(&mut side, id);
     assert_eq!(plain(&mut side, MessageNumber::CHANNEL_CLOSE, id), after);
+}
+
+#[test]
+fn a_client_that_overlooks_its_end_is_woken() {
+    let ignore = vec![2, 0, 0, 0, 0];
+    for overlooks_its_end in [false, true] {
+        let (mut side, id) = server_with_session();
+        side.layer.set_habits(PeerHabits {
+            overlooks_its_end,
+            ..PeerHabits::default()
+        });
+        side.layer.close(id, &mut side.out).unwrap();
+        assert_eq!(side.sent(), [[97, 0, 0, 0, 42]]);
+        plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+        let woken = side.sent();
+        assert_eq!(woken, vec![ignore.clone(); usize::from(overlooks_its_end)]);
+    }
+    // Where it closed first, our CLOSE wakes it.
+    let (mut side, id) = server_with_session();
+    side.layer.set_habits(PeerHabits {
+        overlooks_its_end: true,
+        ..PeerHabits::default()
+    });
+    plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+    assert_eq!(side.sent(), [[97, 0, 0, 0, 42]]);
+    // A server has no end of this kind.
+    let (mut side, id) = client_with_session();
+    side.layer.set_habits(PeerHabits {
+        overlooks_its_end: true,
+        ..PeerHabits::default()
+    });
+    side.layer.close(id, &mut side.out).unwrap();
+    side.sent();
+    plain(&mut side, MessageNumber::CHANNEL_CLOSE, id).unwrap();
+    assert!(side.sent().is_empty());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::codec::Writer;
 use crate::connection::{ChannelRequest, ConnectionEvent, ConnectionLimits};
 use crate::error::{Error, PeerMisbehaved};
 use crate::messages::{MessageNumber, Role};
+use crate::packet::PeerHabits;
 
 const SUCCESS: [u8; 5] = [99, 0, 0, 0, 42];
 const FAILURE: [u8; 5] = [100, 0, 0, 0, 42];
@@ -344,7 +345,10 @@ fn g2_global_replies_without_request() {
 #[test]
 fn a_peer_that_answers_what_wants_no_reply() {
     let mut side = Side::new(Role::Server);
-    side.layer.set_answers_unasked(true);
+    side.layer.set_habits(PeerHabits {
+        answers_unasked: true,
+        ..PeerHabits::default()
+    });
     let asked = side
         .layer
         .global_request("hostkeys-00@openssh.com", b"", false, &mut side.out)
@@ -381,7 +385,10 @@ fn what_a_peer_leaves_without_an_answer_is_bounded_although_nobody_waits() {
         ..ConnectionLimits::default()
     };
     let mut side = Side::with(Role::Server, limits);
-    side.layer.set_answers_unasked(true);
+    side.layer.set_habits(PeerHabits {
+        answers_unasked: true,
+        ..PeerHabits::default()
+    });
     let mut ask = || {
         side.layer
             .global_request("x", b"", false, &mut side.out)

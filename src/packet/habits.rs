@@ -1,0 +1,54 @@
+//! What peers do that the protocol does not have, known by the software that they name (RFC 4253 §4.2).
+
+use crate::packet::Ident;
+
+/// The habits of one peer that have to be met. Others are met for everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PeerHabits {
+    /// Answers global requests that want no reply, when it does not know them. GNU lsh does, and sshd takes such an answer
+    /// for one to its keepalives.
+    pub answers_unasked: bool,
+    /// Ends when its last channel is closed, but looks whether it is before it closes channels, and then waits for
+    /// anything from the server. dbclient does, up to 2026.94 at least, where the server's CLOSE came while it could not
+    /// yet write out what had come before. With sshd it stays for ever.
+    pub overlooks_its_end: bool,
+}
+
+impl PeerHabits {
+    /// The habits of the peer that sent this line.
+    pub fn of(ident: &Ident) -> Self {
+        let is_one_of = |names: &[&str]| names.iter().any(|name| ident.software.starts_with(name));
+        PeerHabits {
+            answers_unasked: is_one_of(&["lsh-", "lshd-"]),
+            overlooks_its_end: is_one_of(&["dropbear"]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Role;
+
+    fn habits(line: &[u8]) -> PeerHabits {
+        PeerHabits::of(&Ident::parse(line, Role::Server).unwrap())
+    }
+
+    #[test]
+    fn those_who_answer_unasked() {
+        let answers = |line| habits(line).answers_unasked;
+        assert!(answers(b"SSH-2.0-lsh-2.1 lsh - a GNU ssh"));
+        assert!(answers(b"SSH-2.0-lshd-2.1 lsh - a GNU ssh"));
+        assert!(!answers(b"SSH-2.0-OpenSSH_9.2 lsh-2.1"));
+        assert!(!answers(b"SSH-2.0-lsh"));
+    }
+
+    #[test]
+    fn those_who_overlook_their_end() {
+        let overlooks = |line| habits(line).overlooks_its_end;
+        assert!(overlooks(b"SSH-2.0-dropbear_2022.83"));
+        assert!(overlooks(b"SSH-2.0-dropbear"));
+        assert!(!overlooks(b"SSH-2.0-OpenSSH_9.2 dropbear"));
+        assert!(!overlooks(b"SSH-2.0-lsh-2.1 lsh - a GNU ssh"));
+    }
+}
