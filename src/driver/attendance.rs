@@ -162,6 +162,10 @@ impl Shared {
         if deadline.has_passed() {
             return false;
         }
+        if self.sent.is_left_by_me() {
+            guard.unlocked(|| self.send_gathered());
+            return true;
+        }
         match self.take_seat() {
             Some(seat) => {
                 condition.enter(&seat);

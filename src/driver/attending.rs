@@ -50,7 +50,8 @@ impl Shared {
             return self.linger(Ready::default(), scratch);
         }
         let broken = self.sent.is_broken();
-        match self.work(ready, scratch, broken, READS_PER_TURN) {
+        let looked = self.look_after_gathered();
+        match looked.and_then(|()| self.work(ready, scratch, broken, READS_PER_TURN)) {
             Ok((_, deadline)) => {
                 self.flush();
                 if self.has_ended.load(Ordering::Acquire) {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channel::{Channel, Step};
+use super::channel::{Channel, Leave, Step};
 use super::stream::Waker;
 use crate::connection::Stream;
 use crate::error::Error;
@@ -55,7 +55,7 @@ impl Channel {
         self.shared().check_process()?;
         let mut written = 0;
         while let Some(rest) = data.get(written..).filter(|rest| !rest.is_empty()) {
-            match self.write_step(Stream::Data, rest) {
+            match self.write_step(Stream::Data, rest, Leave::AtOnce) {
                 Ok(Step::Wrote(count)) => written += count,
                 Ok(Step::NoRoom(_) | Step::NoWindow) => break,
                 Err(_) if written > 0 => break,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::attendance::For;
 use super::engine::Engine;
@@ -85,6 +86,14 @@ impl Drop for Handle {
         }
         self.shared.flush();
     }
+}
+
+/// When what is written leaves.
+#[derive(Clone, Copy)]
+pub(super) enum Leave {
+    AtOnce,
+    /// With what may be written next, by a caller who has time and began at this moment.
+    Gathered(Instant),
 }
 
 /// How far a write came in one go.
@@ -294,11 +303,16 @@ impl Channel {
         }
         let deadline = timeout.deadline();
         let cancels = self.shared().cancels();
+        // Who must not wait will not be seen waiting either, and has an event loop that is nothing to us.
+        let leave = match timeout {
+            Timeout::NOW => Leave::AtOnce,
+            _ => Leave::Gathered(clock::now()),
+        };
         let mut written = 0;
         let mut woken = false;
         loop {
             let rest = data.get(written..).unwrap_or_default();
-            let step = self.write_step(stream, rest);
+            let step = self.write_step(stream, rest, leave);
             if std::mem::take(&mut woken) && !matches!(step, Ok(Step::Wrote(1..) | Step::NoRoom(_)))
             {
                 // The room that we were told of is left to another one.
@@ -342,39 +356,65 @@ impl Channel {
         Ok(())
     }
 
-    pub(super) fn write_step(&self, stream: Stream, data: &[u8]) -> Result<Step, Error> {
+    pub(super) fn write_step(
+        &self,
+        stream: Stream,
+        data: &[u8],
+        leave: Leave,
+    ) -> Result<Step, Error> {
         let shared = self.shared();
         let mark = shared.room_mark();
         let mut failed = None;
         let step = shared.with_sending(|sending| {
-            let mut written = 0;
-            loop {
-                let rest = data.get(written..).unwrap_or_default();
-                match self.write_piece(sending, stream, rest, mark) {
-                    Ok(Step::Wrote(count)) => written += count,
-                    Err(error) => {
-                        failed = Some(error.clone());
-                        return if written > 0 {
-                            Ok(Step::Wrote(written))
-                        } else {
-                            Err(error)
-                        };
-                    }
-                    // What is missing the next step finds out.
-                    Ok(_) if written > 0 => return Ok(Step::Wrote(written)),
-                    nothing => return nothing,
-                }
-                // What the socket has not taken, and keys that are used up, are for others to see to first.
-                let goes_on = sending.is_all_sent() && !shared.sent.is_rekey_wanted();
-                if !goes_on || written >= data.len().min(TURN_BYTES) {
-                    return Ok(Step::Wrote(written));
-                }
+            if let Leave::Gathered(began) = leave {
+                sending.gathering.begin(began);
             }
+            let step = self.write_turn(sending, stream, data, mark, leave, &mut failed);
+            if let Leave::Gathered(_) = leave {
+                sending.gathering.end(clock::now());
+            }
+            step
         });
         if let Some(error @ (Error::Bug(_) | Error::Io { .. })) = failed {
             shared.end(error);
         }
         step
+    }
+
+    /// Writes pieces until another writer should have its turn.
+    fn write_turn(
+        &self,
+        sending: &mut Sending,
+        stream: Stream,
+        data: &[u8],
+        mark: u64,
+        leave: Leave,
+        failed: &mut Option<Error>,
+    ) -> Result<Step, Error> {
+        let mut written = 0;
+        loop {
+            let rest = data.get(written..).unwrap_or_default();
+            match self.write_piece(sending, stream, rest, mark, leave) {
+                Ok(Step::Wrote(count)) => written += count,
+                Err(error) => {
+                    *failed = Some(error.clone());
+                    return if written > 0 {
+                        Ok(Step::Wrote(written))
+                    } else {
+                        Err(error)
+                    };
+                }
+                // What is missing the next step finds out.
+                Ok(_) if written > 0 => return Ok(Step::Wrote(written)),
+                nothing => return nothing,
+            }
+            // What the socket has not taken, and keys that are used up, are for others to see to first.
+            let is_free = sending.is_all_sent() || sending.is_all_gathered();
+            let goes_on = is_free && !self.shared().sent.is_rekey_wanted();
+            if !goes_on || written >= data.len().min(TURN_BYTES) {
+                return Ok(Step::Wrote(written));
+            }
+        }
     }
 
     /// Seals and sends what stays in the cache in between.
@@ -384,6 +424,7 @@ impl Channel {
         stream: Stream,
         data: &[u8],
         mark: u64,
+        leave: Leave,
     ) -> Result<Step, Error> {
         let shared = self.shared();
         let Some(outbound) = &sending.outbound else {
@@ -400,8 +441,8 @@ impl Channel {
             shared.miss_room();
             return Ok(Step::NoRoom(mark));
         }
-        // What was queued before this write leaves before it.
-        shared.seal_replies(sending)?;
+        // What was queued before this write leaves before it, and at once.
+        let has_replies = shared.seal_replies(sending)?;
         let reservation = {
             let mut serving = shared.serving.lock();
             serving.alive()?;
@@ -423,7 +464,17 @@ impl Channel {
         if let Some(outbound) = &mut sending.outbound {
             outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
         }
-        shared.send(sending)?;
+        match leave {
+            Leave::Gathered(_) => {
+                sending.gathering.sealed(part.len());
+                if has_replies {
+                    shared.send(sending)?;
+                } else {
+                    shared.send_or_gather(sending)?;
+                }
+            }
+            Leave::AtOnce => shared.send(sending)?,
+        }
         shared.note_used_keys(sending);
         Ok(Step::Wrote(part.len()))
     }

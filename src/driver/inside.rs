@@ -1,4 +1,4 @@
-//! Knowing that a call comes from inside a callback of a transport.
+//! Knowing what thread a call comes from: whether it runs a callback of a transport, and whether it is the one of before.
 
 use std::cell::Cell;
 
@@ -21,6 +21,11 @@ impl Drop for Inside {
     fn drop(&mut self) {
         INSIDE.with(|inside| inside.set(self.0));
     }
+}
+
+/// What tells this thread from all others that there are now; never 0.
+pub(crate) fn this_thread() -> usize {
+    INSIDE.with(|inside| std::ptr::from_ref(inside).addr())
 }
 
 /// Refuses a call that waits for a callback of the transport while one is running: callbacks of a transport

@@ -23,6 +23,7 @@ mod engine;
 mod entry;
 mod event;
 mod forward;
+mod gathering;
 mod global;
 mod host_key;
 mod inside;

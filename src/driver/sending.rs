@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
+use super::gathering::GATHER_BYTES;
+use super::inside;
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
 use super::sync::atomic::{fence, AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::sync::MutexGuard;
+use super::sys::clock;
 use crate::endpoint::Outbound;
 use crate::error::Error;
 use crate::messages::MessageNumber;
 use crate::packet::Counters;
 
 /// Sealed bytes that wait for the socket before a writer has to wait.
-pub(crate) const MAX_PENDING_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_PENDING_BYTES: usize = 320 * 1024;
 
 /// What is asked about the sending side by those who must not wait for its lock: a writer has it while the kernel takes
 /// what it sends. Written with the lock held, but for the wish for new keys, which is taken down under the receiving lock, as are
@@ -30,6 +33,10 @@ pub(crate) struct Sent {
     /// What was sealed with the keys of now.
     packets: AtomicU64,
     bytes: AtomicU64,
+    /// The thread that has left sealed bytes for later, 0 if there are none.
+    gatherer: AtomicUsize,
+    /// The I/O thread will look whether they are still there.
+    looked_after: AtomicBool,
 }
 
 impl Sent {
@@ -47,6 +54,12 @@ impl Sent {
 
     pub(crate) fn is_rekey_wanted(&self) -> bool {
         self.rekey_wanted.load(Ordering::SeqCst)
+    }
+
+    /// Whether this thread has left sealed bytes for later.
+    pub(crate) fn is_left_by_me(&self) -> bool {
+        let gatherer = self.gatherer.load(Ordering::Relaxed);
+        gatherer != 0 && gatherer == inside::this_thread()
     }
 
     /// Takes down what was sealed, or that new keys have come.
@@ -100,9 +113,13 @@ impl Shared {
                 return;
             };
             self.wants_flush.store(false, Ordering::SeqCst);
-            let outcome = self
-                .seal_replies(&mut sending)
-                .and_then(|()| self.send(&mut sending));
+            let outcome = self.seal_replies(&mut sending).and_then(|_| {
+                if sending.is_all_gathered() {
+                    // It waits for its writer.
+                    return Ok(());
+                }
+                self.send(&mut sending)
+            });
             self.release(sending);
             if let Err(error) = outcome {
                 self.end(error);
@@ -118,35 +135,37 @@ impl Shared {
         })
     }
 
-    /// Seals the payloads that the services have queued, in their order.
-    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<(), Error> {
+    /// Seals the payloads that the services have queued, in their order; says whether there were any.
+    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<bool, Error> {
         let Some(outbound) = &mut sending.outbound else {
-            return Ok(());
+            return Ok(false);
         };
         if outbound.is_held() {
-            return Ok(());
+            return Ok(false);
         }
+        let mut sealed = false;
         let mut queue = {
             let mut serving = self.serving.lock();
             match &mut serving.services {
                 Some(services) if !services.out.is_empty() => std::mem::take(&mut services.out),
-                _ => return Ok(()),
+                _ => return Ok(false),
             }
         };
         while let Some(mut payload) = queue.pop_if(|payload| outbound.takes(payload)) {
             self.dump("OUT", &payload);
-            let sealed = outbound.seal_service(&payload);
+            let outcome = outbound.seal_service(&payload);
             if holds_secrets(&payload) {
                 payload.zeroize();
             }
-            sealed?;
+            outcome?;
+            sealed = true;
         }
         if !queue.is_empty() {
             if let Some(services) = &mut self.serving.lock().services {
                 services.out.put_back(queue);
             }
         }
-        Ok(())
+        Ok(sealed)
     }
 
     /// Gives sealed bytes to the socket, as many as it takes. The lock is to be let go through [`release`](Self::release).
@@ -181,10 +200,71 @@ impl Shared {
             }
         }
         let pending = outbound.pending().len();
+        sending.gathered = 0;
+        self.sent.gatherer.store(0, Ordering::Relaxed);
         self.sent.pending_bytes.store(pending, Ordering::Release);
         self.sent.count(outbound);
         self.set_interest(|interest| interest.writing = pending > 0);
         sending.room_came = (sending.room_came || moved) && pending < MAX_PENDING_BYTES;
+        outcome
+    }
+
+    /// Leaves what has been sealed for later, if it is part of a stream and not much yet; else gives it to the socket.
+    pub(crate) fn send_or_gather(&self, sending: &mut Sending) -> Result<(), Error> {
+        let Some(outbound) = &mut sending.outbound else {
+            return Ok(());
+        };
+        let pending = outbound.pending().len();
+        if pending >= GATHER_BYTES || !sending.gathering.is_stream() {
+            return self.send(sending);
+        }
+        outbound.begin_stream();
+        sending.gathered = pending;
+        self.sent.pending_bytes.store(pending, Ordering::Release);
+        self.sent
+            .gatherer
+            .store(inside::this_thread(), Ordering::Relaxed);
+        if !self.sent.looked_after.swap(true, Ordering::Relaxed) {
+            self.attend_later();
+        }
+        Ok(())
+    }
+
+    /// Sends what is left for later: whoever wrote it waits for something now.
+    pub(crate) fn send_gathered(self: &Arc<Self>) {
+        if let Err(error) = self.with_sending(|sending| self.send(sending)) {
+            self.end(error);
+        }
+    }
+
+    /// The I/O thread looks whether a writer who has left something for later stays away, and sends it then.
+    pub(crate) fn look_after_gathered(self: &Arc<Self>) -> Result<(), Error> {
+        if !self.sent.looked_after.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Some(mut sending) = self.sending.try_lock() else {
+            // Somebody writes.
+            self.attend_later();
+            return Ok(());
+        };
+        let is_late = sending.gathering.is_late(clock::now());
+        let mut outcome = Ok(());
+        if is_late {
+            self.sent.looked_after.store(false, Ordering::Relaxed);
+            if sending.is_all_gathered() {
+                sending.gathering.was_late();
+            }
+            outcome = self.send(&mut sending);
+            if let Some(outbound) = &mut sending.outbound {
+                outbound.end_stream();
+            }
+        }
+        self.release(sending);
+        fence(Ordering::SeqCst);
+        self.flush_if_wanted();
+        if !is_late {
+            self.attend_later();
+        }
         outcome
     }
 

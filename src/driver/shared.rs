@@ -20,6 +20,7 @@ use super::attendance::{Condition, For, Interest};
 use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
+use super::gathering::Gathering;
 use super::log::LogTarget;
 use super::lookup::Turns;
 use super::options::TransportOptions;
@@ -53,6 +54,9 @@ pub(crate) struct Sending {
     pub(crate) rekey: RekeyLimits,
     /// Sealed bytes have left. Who waits for that is told when the lock is free, for it is what they take first.
     pub(crate) room_came: bool,
+    pub(crate) gathering: Gathering,
+    /// Sealed bytes that wait for more of their kind.
+    pub(crate) gathered: usize,
 }
 
 impl Sending {
@@ -60,6 +64,14 @@ impl Sending {
     pub(crate) fn is_all_sent(&self) -> bool {
         let outbound = self.outbound.as_ref();
         outbound.is_some_and(|outbound| outbound.pending().is_empty())
+    }
+
+    /// Whether all that is sealed and has not left waits for more of its kind.
+    pub(crate) fn is_all_gathered(&self) -> bool {
+        let outbound = self.outbound.as_ref();
+        outbound.is_some_and(|outbound| {
+            self.gathered > 0 && outbound.pending().len() == self.gathered
+        })
     }
 }
 
@@ -141,6 +153,8 @@ impl Shared {
             outbound: None,
             rekey: options.rekey,
             room_came: false,
+            gathering: Gathering::default(),
+            gathered: 0,
         };
         let serving = Serving::new(options);
         Arc::new(Shared {

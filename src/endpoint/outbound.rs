@@ -28,6 +28,8 @@ pub struct Outbound {
     pending: Vec<u8>,
     /// Bytes of `pending` that the stream has taken.
     taken: usize,
+    /// Much is going to be sent.
+    busy: bool,
     /// Makes a hostile or noisy peer of this side.
     #[cfg(test)]
     pub(crate) tap: Option<Tap>,
@@ -44,6 +46,7 @@ impl Outbound {
             undecided: false,
             pending: Vec::new(),
             taken: 0,
+            busy: false,
             #[cfg(test)]
             tap: None,
         }
@@ -188,20 +191,31 @@ impl Outbound {
         if self.taken >= self.pending.len() {
             self.pending.clear();
             self.taken = 0;
-            // An idle transport costs no buffer; a busy one keeps a small one.
-            if self.pending.capacity() > KEPT_CAPACITY {
-                self.pending.shrink_to(KEPT_CAPACITY);
-            }
-        } else if self.taken > KEPT_CAPACITY {
+            self.give_back();
+        } else if self.taken > self.pending.len() / 2 {
+            // Fewer bytes are moved than have left.
             self.pending.drain(..self.taken);
             self.taken = 0;
         }
     }
 
-    /// Gives memory back while nothing is being sent.
-    pub fn idle(&mut self) {
+    /// Much is going to be sent, so that it is worth keeping memory for it.
+    pub fn begin_stream(&mut self) {
+        self.busy = true;
+    }
+
+    /// Nothing is going to be sent for a while: gives memory back as soon as everything has left.
+    pub fn end_stream(&mut self) {
+        self.busy = false;
         if self.pending.is_empty() {
             self.pending = Vec::new();
+        }
+    }
+
+    fn give_back(&mut self) {
+        let kept = if self.busy { KEPT_IF_BUSY } else { KEPT };
+        if self.pending.capacity() > kept {
+            self.pending.shrink_to(kept);
         }
     }
 
@@ -220,8 +234,10 @@ impl Outbound {
     }
 }
 
-/// Capacity that a busy transport keeps between writes.
-const KEPT_CAPACITY: usize = 256 * 1024;
+/// Capacity that is kept between writes.
+const KEPT: usize = 128 * 1024;
+/// The same while much is sent.
+const KEPT_IF_BUSY: usize = 512 * 1024;
 
 /// Whether a payload of a client may be answered with USERAUTH_SUCCESS.
 fn authenticates(payload: &[u8]) -> bool {

@@ -1,0 +1,147 @@
+//! Whether what is written may wait for more of its kind.
+//!
+//! A send costs the kernel about as much for 32 KiB as for 320, most of all where it has to wake the peer each time. So in a
+//! stream of writes, each soon after the one before, sealed bytes are left until there are many, and leave with one send.
+//! They never wait for a program that does something else: who wrote them and is about to sleep in the library sends them
+//! first, everything else that is to be said takes them with it, and else the I/O thread finds them when it looks
+//! (`threads.md`, "Sending").
+//!
+//! Where it had to, gathering has cost time: then it takes twice as many bytes in a row before it is tried again, so that what
+//! a program loses that it does not suit is a small part of its time.
+
+use std::time::{Duration, Instant};
+
+/// Sealed bytes that leave at once. With 320 KiB a stream over loopback was fastest, as far as the second cache went.
+pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
+/// Who writes again after so long writes one stream.
+const SOON: Duration = Duration::from_micros(100);
+/// Bytes whose writer has not been back for so long have waited in vain.
+const LATE: Duration = Duration::from_micros(250);
+/// How many bytes in a row it takes at first. Models have few.
+const FEW: usize = if cfg!(model) { 0 } else { 512 * 1024 };
+/// How many it takes after many times in vain; and after so many more in a row what was before is forgotten.
+const MANY: usize = 64 * 1024 * 1024;
+
+/// What was written last, on all channels of a transport.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    /// Bytes in a row.
+    streamed: usize,
+    /// When the write of the last of them was over.
+    last: Option<Instant>,
+    /// How many it takes.
+    wanted: usize,
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Gathering {
+            streamed: 0,
+            last: None,
+            wanted: FEW,
+        }
+    }
+}
+
+impl Gathering {
+    /// Somebody begins to write.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        if self.is_silent_for(SOON, now) {
+            self.streamed = 0;
+        }
+    }
+
+    /// So many bytes have been sealed.
+    pub(crate) fn sealed(&mut self, bytes: usize) {
+        self.streamed = self.streamed.saturating_add(bytes);
+        if self.streamed >= self.wanted.saturating_add(MANY) {
+            self.wanted = FEW;
+        }
+    }
+
+    /// The write is over, and what left has left: the kernel takes longer for that than programs for their next write.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.last = Some(now);
+    }
+
+    /// Whether what was written may wait for more.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.streamed >= self.wanted
+    }
+
+    /// Whether what waits has waited in vain.
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.is_silent_for(LATE, now)
+    }
+
+    /// The I/O thread had to send what waited.
+    pub(crate) fn was_late(&mut self) {
+        self.streamed = 0;
+        self.wanted = self.wanted.saturating_mul(2).min(MANY);
+    }
+
+    fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
+        self.last
+            .is_none_or(|last| now.saturating_duration_since(last) > time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes so many pieces of 32 KiB, with this time after each; says how many of them might have waited.
+    fn stream(gathering: &mut Gathering, now: &mut Instant, pieces: usize, pause: Duration) -> usize {
+        let mut waited = 0;
+        for _ in 0..pieces {
+            gathering.begin(*now);
+            gathering.sealed(32 * 1024);
+            waited += usize::from(gathering.is_stream());
+            *now += Duration::from_millis(1);
+            gathering.end(*now);
+            *now += pause;
+        }
+        waited
+    }
+
+    #[test]
+    fn only_in_a_stream() {
+        let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+        assert_eq!(stream(&mut gathering, &mut now, 15, SOON), 0);
+        assert_eq!(stream(&mut gathering, &mut now, 100, SOON), 100);
+        now += Duration::from_micros(1);
+        assert_eq!(stream(&mut gathering, &mut now, 15, SOON), 0, "a pause");
+        let slow = SOON + Duration::from_micros(1);
+        now += slow;
+        assert_eq!(stream(&mut gathering, &mut now, 1000, slow), 0);
+    }
+
+    #[test]
+    fn bytes_whose_writer_stays_away_are_late() {
+        let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+        stream(&mut gathering, &mut now, 100, Duration::ZERO);
+        assert!(gathering.is_stream());
+        assert!(!gathering.is_late(now + LATE));
+        assert!(gathering.is_late(now + LATE + Duration::from_micros(1)));
+        gathering.was_late();
+        assert!(!gathering.is_stream());
+    }
+
+    #[test]
+    fn seldom_where_it_costs_time() {
+        let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+        let mut late = 0;
+        // Who waits for something after each piece, elsewhere, but not long if it comes at once.
+        for _ in 0..100_000 {
+            if stream(&mut gathering, &mut now, 1, SOON) > 0 {
+                late += 1;
+                gathering.was_late();
+            }
+        }
+        assert!((30..=60).contains(&late), "{late}");
+        // A long stream is trusted again.
+        stream(&mut gathering, &mut now, 2 * MANY / (32 * 1024), SOON);
+        now += LATE;
+        assert_eq!(stream(&mut gathering, &mut now, 16, SOON), 1);
+    }
+}
