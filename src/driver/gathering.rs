@@ -44,6 +44,18 @@ impl Default for Gathering {
 }
 
 impl Gathering {
+    /// Everything is a stream.
+    #[cfg(test)]
+    pub(crate) fn trust(&mut self) {
+        self.wanted = 1;
+    }
+
+    /// How often what waited was late since [`trust`](Self::trust).
+    #[cfg(test)]
+    pub(crate) fn times_late(&self) -> u32 {
+        self.wanted.ilog2()
+    }
+
     /// Somebody begins to write.
     pub(crate) fn begin(&mut self, now: Instant) {
         if self.is_silent_for(SOON, now) {
@@ -91,7 +103,12 @@ mod tests {
     use super::*;
 
     /// Writes so many pieces of 32 KiB, with this time after each; says how many of them might have waited.
-    fn stream(gathering: &mut Gathering, now: &mut Instant, pieces: usize, pause: Duration) -> usize {
+    fn stream(
+        gathering: &mut Gathering,
+        now: &mut Instant,
+        pieces: usize,
+        pause: Duration,
+    ) -> usize {
         let mut waited = 0;
         for _ in 0..pieces {
             gathering.begin(*now);

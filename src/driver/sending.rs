@@ -259,9 +259,8 @@ impl Shared {
                 outbound.end_stream();
             }
         }
+        // Who finds the lock taken leaves a flush, and the turn ends with one.
         self.release(sending);
-        fence(Ordering::SeqCst);
-        self.flush_if_wanted();
         if !is_late {
             self.attend_later();
         }

@@ -69,9 +69,8 @@ impl Sending {
     /// Whether all that is sealed and has not left waits for more of its kind.
     pub(crate) fn is_all_gathered(&self) -> bool {
         let outbound = self.outbound.as_ref();
-        outbound.is_some_and(|outbound| {
-            self.gathered > 0 && outbound.pending().len() == self.gathered
-        })
+        outbound
+            .is_some_and(|outbound| self.gathered > 0 && outbound.pending().len() == self.gathered)
     }
 }
 

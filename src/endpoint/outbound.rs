@@ -185,6 +185,11 @@ impl Outbound {
         self.pending.get(self.taken..).unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.pending.capacity()
+    }
+
     /// The stream took so many bytes of [`pending`](Self::pending).
     pub fn taken(&mut self, count: usize) {
         self.taken = self.taken.saturating_add(count);

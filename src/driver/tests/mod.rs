@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 mod attendance;
 mod ending;
+mod gathering;
 mod rotation;
 mod signers;
 mod streams;
