@@ -418,3 +418,48 @@ fn p6_a_flood_of_noise_starves_no_other_session() {
         server.abandon();
     }
 }
+
+/// Data on many channels that nobody reads are held once, and what they took is given back when they are read, but for the
+/// blocks that are kept for the next ones.
+#[test]
+fn i3_data_that_nobody_reads_take_what_they_are() {
+    const CHANNELS: usize = 64;
+    const EACH: usize = 200 * 1024;
+    const ALL: i64 = 12_800 * KIB;
+    // Blocks of queues, and what is read into and sealed into.
+    const SPARE: i64 = (4096 + 2048) * KIB;
+    let _alone = alone();
+    let (server_side, stream) = server();
+    let client = client_of(&server_side, stream);
+    let channels: Vec<_> = (0..CHANNELS)
+        .map(|_| {
+            let ours = client.open_channel(OpenKind::Session, TIME).unwrap();
+            (ours, server_side.accept(TIME).unwrap())
+        })
+        .collect();
+    let sent = vec![7; EACH];
+    let mut got = vec![0; EACH];
+    let live = heap::live_in_all();
+    for round in 0..3 {
+        for (ours, _) in &channels {
+            assert_eq!(ours.write(Stream::Data, &sent, TIME), Ok(EACH));
+        }
+        let held = heap::live_in_all() - live;
+        assert!(held >= ALL / 2, "{held} bytes: they are not there");
+        assert!(held <= ALL + ALL / 2 + SPARE, "round {round}: {held} bytes");
+        for (_, far) in &channels {
+            got.fill(0);
+            let mut count = 0;
+            while count < EACH {
+                match far.read(Stream::Data, &mut got[count..], TIME).unwrap() {
+                    Got::Data(more) => count += more,
+                    Got::Eof => panic!("an end"),
+                }
+            }
+            assert!(got == sent);
+        }
+        let left = heap::live_in_all() - live;
+        assert!(left <= SPARE, "round {round}: {left} bytes left");
+    }
+    server_side.abandon();
+}
