@@ -18,7 +18,7 @@ use crate::transport::TransportAction;
 /// Most reads for one transport before the others have their turn.
 pub(super) const READS_PER_TURN: usize = 4;
 /// Sealed bytes and replies that wait before reading from the peer stops.
-const PAUSE_READING_BYTES: usize = 512 * 1024;
+const PAUSE_READING_BYTES: usize = 576 * 1024;
 
 impl Task for Shared {
     fn key(&self) -> u64 {

@@ -313,10 +313,17 @@ impl Channel {
         loop {
             let rest = data.get(written..).unwrap_or_default();
             let step = self.write_step(stream, rest, leave);
-            if std::mem::take(&mut woken) && !matches!(step, Ok(Step::Wrote(1..) | Step::NoRoom(_)))
-            {
-                // The room that we were told of is left to another one.
-                self.shared().pass_room_on();
+            if std::mem::take(&mut woken) {
+                // Where what was written waits for more, nobody is going to hear that it has left.
+                let used = match step {
+                    Ok(Step::Wrote(count)) => count > 0 && !self.shared().sent.is_left_by_me(),
+                    Ok(Step::NoRoom(_)) => true,
+                    _ => false,
+                };
+                if !used {
+                    // The room that we were told of is left to another one.
+                    self.shared().pass_room_on();
+                }
             }
             let outcome = match step {
                 Ok(Step::Wrote(count)) => {
@@ -370,7 +377,7 @@ impl Channel {
                 sending.gathering.begin(began);
             }
             let step = self.write_turn(sending, stream, data, mark, leave, &mut failed);
-            if let Leave::Gathered(_) = leave {
+            if let (Leave::Gathered(_), Ok(Step::Wrote(1..))) = (leave, &step) {
                 sending.gathering.end(clock::now());
             }
             step
@@ -441,8 +448,10 @@ impl Channel {
             shared.miss_room();
             return Ok(Step::NoRoom(mark));
         }
-        // What was queued before this write leaves before it, and at once.
-        let has_replies = shared.seal_replies(sending)?;
+        // What was queued before this write leaves before it.
+        shared.seal_replies(sending)?;
+        // Neither a reply may wait, nor what the socket has not taken, of which nobody knows when it takes it.
+        let may_wait = sending.is_all_sent() || sending.is_all_gathered();
         let reservation = {
             let mut serving = shared.serving.lock();
             serving.alive()?;
@@ -465,13 +474,13 @@ impl Channel {
             outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
         }
         match leave {
+            Leave::Gathered(began) if may_wait => {
+                sending.gathering.sealed(part.len());
+                shared.send_or_gather(sending, began)?;
+            }
             Leave::Gathered(_) => {
                 sending.gathering.sealed(part.len());
-                if has_replies {
-                    shared.send(sending)?;
-                } else {
-                    shared.send_or_gather(sending)?;
-                }
+                shared.send(sending)?;
             }
             Leave::AtOnce => shared.send(sending)?,
         }

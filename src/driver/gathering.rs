@@ -4,7 +4,7 @@
 //! stream of writes, each soon after the one before, sealed bytes are left until there are many, and leave with one send.
 //! They never wait for a program that does something else: who wrote them and is about to sleep in the library sends them
 //! first, everything else that is to be said takes them with it, and else the I/O thread finds them when it looks
-//! (`threads.md`, "Sending").
+//! (`threads.md`, "Sending"). Nor do they wait long for a program that writes on and on, but little.
 //!
 //! Where it had to, gathering has cost time: then it takes twice as many bytes in a row before it is tried again, so that what
 //! a program loses that it does not suit is a small part of its time.
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
 /// Who writes again after so long writes one stream.
 const SOON: Duration = Duration::from_micros(100);
+/// Bytes wait no longer than this for more, however many writes there are.
+const OLD: Duration = Duration::from_millis(1);
 /// Bytes whose writer has not been back for so long have waited in vain.
 const LATE: Duration = Duration::from_micros(250);
 /// How many bytes in a row it takes at first. Models have few.
@@ -31,6 +33,8 @@ pub(crate) struct Gathering {
     last: Option<Instant>,
     /// How many it takes.
     wanted: usize,
+    /// Since when bytes wait.
+    since: Option<Instant>,
 }
 
 impl Default for Gathering {
@@ -39,6 +43,7 @@ impl Default for Gathering {
             streamed: 0,
             last: None,
             wanted: FEW,
+            since: None,
         }
     }
 }
@@ -79,6 +84,22 @@ impl Gathering {
     /// Whether what was written may wait for more.
     pub(crate) fn is_stream(&self) -> bool {
         self.streamed >= self.wanted
+    }
+
+    /// Bytes wait, now or already.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// What waited has been sent, as far as it goes.
+    pub(crate) fn go(&mut self) {
+        self.since = None;
+    }
+
+    /// Whether bytes have waited long enough, be their writer back or not.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        self.since
+            .is_some_and(|since| now.saturating_duration_since(since) >= OLD)
     }
 
     /// Whether what waits has waited in vain.
@@ -131,6 +152,18 @@ mod tests {
         let slow = SOON + Duration::from_micros(1);
         now += slow;
         assert_eq!(stream(&mut gathering, &mut now, 1000, slow), 0);
+    }
+
+    #[test]
+    fn bytes_of_a_trickle_are_old_after_a_while() {
+        let (mut gathering, now) = (Gathering::default(), Instant::now());
+        assert!(!gathering.is_old(now));
+        gathering.wait(now);
+        gathering.wait(now + OLD / 2);
+        assert!(!gathering.is_old(now + OLD / 2));
+        assert!(gathering.is_old(now + OLD));
+        gathering.go();
+        assert!(!gathering.is_old(now + OLD));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use zeroize::Zeroize;
 
@@ -18,6 +19,10 @@ use crate::packet::Counters;
 
 /// Sealed bytes that wait for the socket before a writer has to wait.
 pub(crate) const MAX_PENDING_BYTES: usize = 320 * 1024;
+// A writer must not be held up by what nobody has tried to send.
+const _: () = assert!(GATHER_BYTES <= MAX_PENDING_BYTES);
+/// In the place of a thread's number: several.
+const SEVERAL: usize = usize::MAX;
 
 /// What is asked about the sending side by those who must not wait for its lock: a writer has it while the kernel takes
 /// what it sends. Written with the lock held, but for the wish for new keys, which is taken down under the receiving lock, as are
@@ -33,7 +38,7 @@ pub(crate) struct Sent {
     /// What was sealed with the keys of now.
     packets: AtomicU64,
     bytes: AtomicU64,
-    /// The thread that has left sealed bytes for later, 0 if there are none.
+    /// The thread that has left sealed bytes for later, 0 if there are none; [`SEVERAL`].
     gatherer: AtomicUsize,
     /// The I/O thread will look whether they are still there.
     looked_after: AtomicBool,
@@ -56,10 +61,24 @@ impl Sent {
         self.rekey_wanted.load(Ordering::SeqCst)
     }
 
-    /// Whether this thread has left sealed bytes for later.
+    /// Whether this thread has left sealed bytes for later, perhaps as one of several.
     pub(crate) fn is_left_by_me(&self) -> bool {
-        let gatherer = self.gatherer.load(Ordering::Relaxed);
-        gatherer != 0 && gatherer == inside::this_thread()
+        match self.gatherer.load(Ordering::Relaxed) {
+            0 => false,
+            SEVERAL => true,
+            one => one == inside::this_thread(),
+        }
+    }
+
+    fn leave(&self, pending: usize) {
+        let me = inside::this_thread();
+        let gatherers = match self.gatherer.load(Ordering::Relaxed) {
+            0 => me,
+            one if one == me => me,
+            _ => SEVERAL,
+        };
+        self.gatherer.store(gatherers, Ordering::Relaxed);
+        self.pending_bytes.store(pending, Ordering::Release);
     }
 
     /// Takes down what was sealed, or that new keys have come.
@@ -99,7 +118,8 @@ impl Shared {
         }
     }
 
-    /// Sends what the services have to say, unless another thread is sending: then that one does it.
+    /// Sends what the services have to say, unless another thread is sending: then that one does it. Where they have nothing to
+    /// say, what a writer gathers is left to it.
     pub(crate) fn flush(self: &Arc<Self>) {
         self.wants_flush.store(true, Ordering::SeqCst);
         self.flush_if_wanted();
@@ -113,9 +133,8 @@ impl Shared {
                 return;
             };
             self.wants_flush.store(false, Ordering::SeqCst);
-            let outcome = self.seal_replies(&mut sending).and_then(|_| {
+            let outcome = self.seal_replies(&mut sending).and_then(|()| {
                 if sending.is_all_gathered() {
-                    // It waits for its writer.
                     return Ok(());
                 }
                 self.send(&mut sending)
@@ -135,37 +154,35 @@ impl Shared {
         })
     }
 
-    /// Seals the payloads that the services have queued, in their order; says whether there were any.
-    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<bool, Error> {
+    /// Seals the payloads that the services have queued, in their order.
+    pub(crate) fn seal_replies(self: &Arc<Self>, sending: &mut Sending) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
-            return Ok(false);
+            return Ok(());
         };
         if outbound.is_held() {
-            return Ok(false);
+            return Ok(());
         }
-        let mut sealed = false;
         let mut queue = {
             let mut serving = self.serving.lock();
             match &mut serving.services {
                 Some(services) if !services.out.is_empty() => std::mem::take(&mut services.out),
-                _ => return Ok(false),
+                _ => return Ok(()),
             }
         };
         while let Some(mut payload) = queue.pop_if(|payload| outbound.takes(payload)) {
             self.dump("OUT", &payload);
-            let outcome = outbound.seal_service(&payload);
+            let sealed = outbound.seal_service(&payload);
             if holds_secrets(&payload) {
                 payload.zeroize();
             }
-            outcome?;
-            sealed = true;
+            sealed?;
         }
         if !queue.is_empty() {
             if let Some(services) = &mut self.serving.lock().services {
                 services.out.put_back(queue);
             }
         }
-        Ok(sealed)
+        Ok(())
     }
 
     /// Gives sealed bytes to the socket, as many as it takes. The lock is to be let go through [`release`](Self::release).
@@ -201,6 +218,7 @@ impl Shared {
         }
         let pending = outbound.pending().len();
         sending.gathered = 0;
+        sending.gathering.go();
         self.sent.gatherer.store(0, Ordering::Relaxed);
         self.sent.pending_bytes.store(pending, Ordering::Release);
         self.sent.count(outbound);
@@ -209,21 +227,26 @@ impl Shared {
         outcome
     }
 
-    /// Leaves what has been sealed for later, if it is part of a stream and not much yet; else gives it to the socket.
-    pub(crate) fn send_or_gather(&self, sending: &mut Sending) -> Result<(), Error> {
+    /// Leaves data that have been sealed for later, if they are part of a stream and not many yet; else gives them to the
+    /// socket. `began` is when the caller began to write. Nothing but gathered data may wait in front of them.
+    pub(crate) fn send_or_gather(
+        &self,
+        sending: &mut Sending,
+        began: Instant,
+    ) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
             return Ok(());
         };
         let pending = outbound.pending().len();
-        if pending >= GATHER_BYTES || !sending.gathering.is_stream() {
+        let gathering = &mut sending.gathering;
+        if pending >= GATHER_BYTES || !gathering.is_stream() || gathering.is_old(began) {
             return self.send(sending);
         }
+        gathering.wait(began);
         outbound.begin_stream();
         sending.gathered = pending;
-        self.sent.pending_bytes.store(pending, Ordering::Release);
-        self.sent
-            .gatherer
-            .store(inside::this_thread(), Ordering::Relaxed);
+        self.sent.leave(pending);
+        self.sent.count(outbound);
         if !self.sent.looked_after.swap(true, Ordering::Relaxed) {
             self.attend_later();
         }
@@ -247,21 +270,25 @@ impl Shared {
             self.attend_later();
             return Ok(());
         };
-        let is_late = sending.gathering.is_late(clock::now());
+        let now = clock::now();
+        let is_late = sending.gathering.is_late(now);
+        if is_late && sending.is_all_gathered() {
+            sending.gathering.was_late();
+        }
         let mut outcome = Ok(());
-        if is_late {
-            self.sent.looked_after.store(false, Ordering::Relaxed);
-            if sending.is_all_gathered() {
-                sending.gathering.was_late();
-            }
+        if is_late || sending.gathering.is_old(now) {
             outcome = self.send(&mut sending);
+        }
+        let goes_on = sending.gathering.is_stream() && !is_late;
+        if !goes_on {
+            self.sent.looked_after.store(false, Ordering::Relaxed);
             if let Some(outbound) = &mut sending.outbound {
                 outbound.end_stream();
             }
         }
         // Who finds the lock taken leaves a flush, and the turn ends with one.
         self.release(sending);
-        if !is_late {
+        if goes_on {
             self.attend_later();
         }
         outcome

@@ -28,8 +28,8 @@ pub struct Outbound {
     pending: Vec<u8>,
     /// Bytes of `pending` that the stream has taken.
     taken: usize,
-    /// Much is going to be sent.
-    busy: bool,
+    /// Capacity of `pending` that is kept while it is empty.
+    kept: usize,
     /// Makes a hostile or noisy peer of this side.
     #[cfg(test)]
     pub(crate) tap: Option<Tap>,
@@ -46,7 +46,7 @@ impl Outbound {
             undecided: false,
             pending: Vec::new(),
             taken: 0,
-            busy: false,
+            kept: KEPT,
             #[cfg(test)]
             tap: None,
         }
@@ -160,6 +160,8 @@ impl Outbound {
     }
 
     fn seal(&mut self, parts: &[&[u8]]) -> Result<(), Error> {
+        // After a stream, what comes next is for itself.
+        self.kept = self.kept.max(KEPT);
         #[cfg(test)]
         if let Some(tap) = &mut self.tap {
             for payload in tap(&parts.concat()) {
@@ -206,21 +208,20 @@ impl Outbound {
 
     /// Much is going to be sent, so that it is worth keeping memory for it.
     pub fn begin_stream(&mut self) {
-        self.busy = true;
+        self.kept = KEPT_IF_BUSY;
     }
 
-    /// Nothing is going to be sent for a while: gives memory back as soon as everything has left.
+    /// Nothing is going to be sent for a while: gives all memory back, now or when everything has left.
     pub fn end_stream(&mut self) {
-        self.busy = false;
+        self.kept = 0;
         if self.pending.is_empty() {
-            self.pending = Vec::new();
+            self.give_back();
         }
     }
 
     fn give_back(&mut self) {
-        let kept = if self.busy { KEPT_IF_BUSY } else { KEPT };
-        if self.pending.capacity() > kept {
-            self.pending.shrink_to(kept);
+        if self.pending.capacity() > self.kept {
+            self.pending.shrink_to(self.kept);
         }
     }
 
