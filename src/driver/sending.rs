@@ -279,7 +279,7 @@ impl Shared {
         if is_late || sending.gathering.is_old(now) {
             outcome = self.send(&mut sending);
         }
-        let goes_on = sending.gathering.is_stream() && !is_late;
+        let goes_on = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
         if !goes_on {
             self.sent.looked_after.store(false, Ordering::Relaxed);
             if let Some(outbound) = &mut sending.outbound {

@@ -145,3 +145,20 @@ fn goodbye_takes_it_along() {
         expect(&theirs, &pattern(1000));
     }
 }
+
+/// A write that comes late and then fails ends the stream, and leaves what waits to the I/O thread.
+#[test]
+fn what_waits_behind_a_stream_that_has_ended_comes() {
+    for _ in 0..20 {
+        let ((client, _server), (ours, theirs)) = gathering();
+        write(&ours, &pattern(1000), TIME);
+        {
+            let gathering = &mut client.shared.sending.lock().gathering;
+            let later = std::time::Instant::now() + Duration::from_secs(10);
+            gathering.begin(later);
+            gathering.end(later);
+        }
+        client.shared.look_after_gathered().unwrap();
+        expect(&theirs, &pattern(1000));
+    }
+}
