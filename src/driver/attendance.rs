@@ -179,6 +179,13 @@ impl Shared {
         true
     }
 
+    /// Work of the protocol in a caller's thread, whose buffer may be lent meanwhile: a panic ends the transport, not the process.
+    pub(crate) fn guarded(self: &Arc<Self>, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            self.end(Error::Bug("panic in the protocol"));
+        }
+    }
+
     /// The right to wait at the socket, or a place among those who sleep.
     fn take_seat(&self) -> Option<Event> {
         let possible = self.stream.has_socket() && self.is_registered();
@@ -214,7 +221,7 @@ impl Shared {
             let mut interest = self.interest.lock();
             if std::mem::take(&mut interest.unsaid) {
                 drop(interest);
-                self.flush();
+                self.guarded(|| self.flush());
                 interest = self.interest.lock();
             }
             interest.polling = true;
@@ -240,10 +247,7 @@ impl Shared {
         condition.leave();
         seat.reset();
         if ready.readable || ready.writable || paused {
-            let attended = catch_unwind(AssertUnwindSafe(|| self.attend_here(ready)));
-            if attended.is_err() {
-                self.end(Error::Bug("panic in the protocol"));
-            }
+            self.guarded(|| self.attend_here(ready));
         }
         self.leave_seat(seat);
     }

@@ -474,9 +474,9 @@ impl Channel {
             outbound.seal_data(reservation.recipient, stream, part, reservation.max_packet)?;
         }
         match leave {
-            Leave::Gathered(began) if may_wait => {
+            Leave::Gathered(_) if may_wait => {
                 sending.gathering.sealed(part.len());
-                shared.send_or_gather(sending, began)?;
+                shared.send_or_gather(sending)?;
             }
             Leave::Gathered(_) => {
                 sending.gathering.sealed(part.len());

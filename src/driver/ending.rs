@@ -214,8 +214,11 @@ impl Shared {
     pub(crate) fn close_stream(&self) {
         {
             let mut receiving = self.receiving.lock();
-            let _sending = self.sending.lock();
+            let mut sending = self.sending.lock();
             receiving.unopened = Vec::new();
+            if let Some(outbound) = &mut sending.outbound {
+                outbound.discard();
+            }
             self.sent.set_broken();
             self.close_socket();
             self.stream.close();

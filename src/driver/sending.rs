@@ -1,7 +1,6 @@
 //! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use zeroize::Zeroize;
 
@@ -228,21 +227,22 @@ impl Shared {
     }
 
     /// Leaves data that have been sealed for later, if they are part of a stream and not many yet; else gives them to the
-    /// socket. `began` is when the caller began to write. Nothing but gathered data may wait in front of them.
-    pub(crate) fn send_or_gather(
-        &self,
-        sending: &mut Sending,
-        began: Instant,
-    ) -> Result<(), Error> {
+    /// socket. Nothing but gathered data may wait in front of them.
+    pub(crate) fn send_or_gather(&self, sending: &mut Sending) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
             return Ok(());
         };
         let pending = outbound.pending().len();
         let gathering = &mut sending.gathering;
-        if pending >= GATHER_BYTES || !gathering.is_stream() || gathering.is_old(began) {
+        if pending >= GATHER_BYTES || !gathering.is_stream() {
             return self.send(sending);
         }
-        gathering.wait(began);
+        // Not the beginning of the call: a long one takes its time to seal so much, where it is compressed above all.
+        let now = clock::now();
+        if gathering.is_old(now) {
+            return self.send(sending);
+        }
+        gathering.wait(now);
         outbound.begin_stream();
         sending.gathered = pending;
         self.sent.leave(pending);
@@ -255,9 +255,11 @@ impl Shared {
 
     /// Sends what is left for later: whoever wrote it waits for something now.
     pub(crate) fn send_gathered(self: &Arc<Self>) {
-        if let Err(error) = self.with_sending(|sending| self.send(sending)) {
-            self.end(error);
-        }
+        self.guarded(|| {
+            if let Err(error) = self.with_sending(|sending| self.send(sending)) {
+                self.end(error);
+            }
+        });
     }
 
     /// The I/O thread looks whether a writer who has left something for later stays away, and sends it then.
