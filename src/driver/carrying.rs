@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channel::{Channel, Leave, Step};
+use super::channel::Channel;
 use super::stream::Waker;
+use super::writing::{Leave, Step};
 use crate::connection::Stream;
 use crate::error::Error;
 

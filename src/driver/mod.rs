@@ -57,6 +57,7 @@ mod transport;
 mod user_keys;
 mod wait;
 mod wakefulness;
+mod writing;
 
 pub(crate) use address::split as split_address;
 pub(crate) use admission::{Admission, Door};
