@@ -24,6 +24,9 @@ struct stamp {
 /* The time, and what this process has used of it. */
 struct stamp now(void);
 
+/* Its time by the clock alone, which costs less. */
+double clock_time(void);
+
 /* Prints the one line that a measurement gives; `more` is appended as it is. */
 void report(const struct target *target, struct stamp start, const char *more);
 

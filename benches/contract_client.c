@@ -40,13 +40,19 @@ static double seconds(struct timeval time)
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-struct stamp now(void)
+double clock_time(void)
 {
     struct timespec time;
-    struct rusage usage;
     clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+struct stamp now(void)
+{
+    struct rusage usage;
+    double wall = clock_time();
     getrusage(RUSAGE_SELF, &usage);
-    return (struct stamp){.wall = (double)time.tv_sec + (double)time.tv_nsec / 1e9,
+    return (struct stamp){.wall = wall,
                           .user = seconds(usage.ru_utime),
                           .sys = seconds(usage.ru_stime)};
 }

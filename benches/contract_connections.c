@@ -116,26 +116,29 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Takes a byte that came back, and sends the next one when it is due. */
-static void talk(struct talker *talker, double time, struct latencies *latencies)
+/* Takes the byte that came back. */
+static void hear(struct talker *talker, struct latencies *latencies)
 {
-    char byte = 'x';
+    char byte;
     size_t done;
-    if (talker->waiting) {
-        ssh_status status = ssh_channel_read(talker->channel, &byte, 1, &done, 0);
-        if (status == SSH_AGAIN)
-            return;
-        bench_check("read", status, NULL);
-        talker->waiting = false;
-        if (latencies->count < latencies->room)
-            latencies->seconds[latencies->count++] = (float)(now().wall - talker->sent);
-    }
-    if (time >= talker->due) {
-        talker->sent = now().wall;
-        bench_check("write", ssh_channel_write_all(talker->channel, &byte, 1, NULL, LIMIT_MS), NULL);
-        talker->waiting = true;
-        talker->due = time > talker->due + PERIOD ? time + PERIOD : talker->due + PERIOD;
-    }
+    ssh_status status = ssh_channel_read(talker->channel, &byte, 1, &done, 0);
+    if (status == SSH_AGAIN)
+        return;
+    bench_check("read", status, NULL);
+    talker->waiting = false;
+    if (latencies->count < latencies->room)
+        latencies->seconds[latencies->count++] = (float)(clock_time() - talker->sent);
+}
+
+/* Sends the next byte if it is due. */
+static void say(struct talker *talker, double time)
+{
+    if (talker->waiting || time < talker->due)
+        return;
+    talker->sent = clock_time();
+    bench_check("write", ssh_channel_write_all(talker->channel, "x", 1, NULL, LIMIT_MS), NULL);
+    talker->waiting = true;
+    talker->due = time > talker->due + PERIOD ? time + PERIOD : talker->due + PERIOD;
 }
 
 static void start_talkers(const struct target *target, struct talker *talkers, ssh_event *readable)
@@ -145,8 +148,10 @@ static void start_talkers(const struct target *target, struct talker *talkers, s
         size_t batch = target->count - i < BATCH ? (size_t)(target->count - i) : BATCH;
         log_in_batch(target, transports, batch);
         for (size_t j = 0; j < batch; j++) {
-            talkers[i + j] = (struct talker){.transport = transports[j], .channel = run(transports[j], "cat")};
-            bench_check("event", ssh_channel_set_event(talkers[i + j].channel, readable, SSH_CHANNEL_READABLE), NULL);
+            ssh_channel *channel = run(transports[j], "cat");
+            talkers[i + j] = (struct talker){.transport = transports[j], .channel = channel};
+            bench_check("userdata", ssh_channel_set_userdata(channel, &talkers[i + j], NULL), NULL);
+            bench_check("event", ssh_channel_set_event(channel, readable, SSH_CHANNEL_READABLE), NULL);
         }
     }
 }
@@ -167,10 +172,13 @@ void active(const struct target *target)
     struct stamp start = now();
     for (uint64_t i = 0; i < target->count; i++)
         talkers[i].due = start.wall + PERIOD * (double)i / (double)target->count;
-    for (double time = start.wall; time < start.wall + length; time = now().wall) {
+    for (double time = start.wall; time < start.wall + length; time = clock_time()) {
+        ssh_channel *channel;
         ssh_event_reset(readable);
+        while ((channel = ssh_event_take_channel(readable)) != NULL)
+            hear(ssh_channel_get_userdata(channel), &latencies);
         for (uint64_t i = 0; i < target->count; i++)
-            talk(&talkers[i], time, &latencies);
+            say(&talkers[i], time);
         ssh_event_wait(readable, 1);
     }
     if (latencies.count == 0)

@@ -2197,6 +2197,28 @@ ssh_status ssh_event_reset(ssh_event *event);
 int32_t ssh_event_fd(const ssh_event *event);
 
 /**
+ * Takes a channel from the event: one for which ssh_channel_set_event() has had the event set since the channel was taken
+ * last. So a loop with one event for many channels need not look at each of them:
+ *
+ *   for (;;) {
+ *       ssh_event_wait(event, SSH_TIMEOUT_FOREVER);
+ *       ssh_event_reset(event);
+ *       while ((channel = ssh_event_take_channel(event)) != NULL)
+ *           serve(channel, ssh_channel_get_userdata(channel)); // with timeout 0 until SSH_AGAIN
+ *   }
+ *
+ * Channels come in the order in which they set the event, each once until it sets the event again. One that was freed, or
+ * that has another event or none since, does not come. The event stays set or not, as it is.
+ *
+ * @param event  the event
+ * @return the program's own handle of the channel, not a new one, so not to be freed for this; NULL when no channel is
+ *         left, and when `event` is no event.
+ *
+ * Any thread; of several at once, each channel comes to one. Since 0.1.
+ */
+ssh_channel *ssh_event_take_channel(ssh_event *event);
+
+/**
  * Reads a private key from memory. The formats are told apart by their content: OpenSSH, PKCS#1, SEC1, PKCS#8, and
  * PuTTY's versions 2 and 3, each plain or encrypted. A file that asks for absurd work before the passphrase can be
  * checked is malformed.
@@ -4794,6 +4816,7 @@ uint32_t ssh_channel_conditions(const ssh_channel *channel);
 /**
  * Has an event set whenever one of some conditions begins to hold, and at once if one holds now. For poll
  * loops: when ssh_event_fd() is readable, reset the event, then read and write with timeout 0 until SSH_AGAIN.
+ * Of many channels with one event, ssh_event_take_channel() tells which to look at.
  *
  * @param channel  the channel
  * @param event    the event, which may serve many channels; NULL for none

@@ -179,6 +179,8 @@ static void commands_and_streams()
     far->write("x");
     pollfd poll_fd{ready.fd(), POLLIN, 0};
     CHECK(poll(&poll_fd, 1, 30000) == 1 && ready.is_set());
+    std::optional<sshwire::channel_ref> taken = ready.take_channel();
+    CHECK(taken && taken->get() == near.get() && !ready.take_channel());
     char byte = 0;
     CHECK(near.read(&byte, 1, 30s) == 1 && byte == 'x');
     CHECK(thrown([&] { near.read(&byte, 1, 1ms); }) == SSH_ERR_TIMEOUT);

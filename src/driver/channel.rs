@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::attendance::For;
 use super::engine::Engine;
 use super::entry::{ChannelInterest, ChannelWaits};
-use super::event::Event;
+use super::event::{Event, Setter};
 use super::serving::Serving;
 use super::shared::Shared;
 use super::sys::clock;
@@ -455,6 +455,16 @@ impl Channel {
     /// Has `event` set at the changes in `interest`, and at once if one of them holds already. An empty
     /// interest takes the event away.
     pub fn set_event(&self, event: &Event, interest: ChannelInterest) -> Result<(), Error> {
+        self.set_event_as(event, interest, None)
+    }
+
+    /// The same by a name, which the event then tells: [`Event::take_setter`].
+    pub(crate) fn set_event_as(
+        &self,
+        event: &Event,
+        interest: ChannelInterest,
+        name: Option<u64>,
+    ) -> Result<(), Error> {
         let shared = self.shared();
         shared.check_process()?;
         let mut serving = shared.serving.lock();
@@ -473,18 +483,19 @@ impl Channel {
                 + services.connection.buffered(id, Stream::Stderr)
         });
         let entry = serving.channels.get_mut(&id).ok_or(Error::Closed)?;
-        entry.watchers.retain(|(known, _)| !known.is_same(event));
+        entry.watchers.retain(|(setter, _)| !setter.is_of(event));
         if interest == ChannelInterest::default() {
             return Ok(());
         }
-        entry.watchers.push((event.clone(), interest));
+        let setter = Setter::new(event, name);
         if (interest.readable && (buffered > 0 || eof || closed))
             || (interest.writable && (window || closed))
             || (interest.eof && eof)
             || (interest.closed && closed)
         {
-            event.set();
+            setter.set();
         }
+        entry.watchers.push((setter, interest));
         Ok(())
     }
 }

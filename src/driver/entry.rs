@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::attendance::Condition;
 use super::engine::Engine;
-use super::event::Event;
+use super::event::{Event, Setter};
 use super::serving::After;
 use super::stream::Waker;
 use super::sync::atomic::{AtomicBool, Ordering};
@@ -86,7 +86,7 @@ pub(crate) struct ChannelEntry {
     pub(crate) handles: usize,
     /// In the accept queue, or about to be.
     pub(crate) unclaimed: bool,
-    pub(crate) watchers: Vec<(Event, ChannelInterest)>,
+    pub(crate) watchers: Vec<(Setter, ChannelInterest)>,
     /// Told of changes because a transport runs over the channel.
     pub(crate) above: Option<Arc<Waker>>,
     /// Set when the answer to our open is there.
@@ -129,9 +129,9 @@ impl ChannelEntry {
     }
 
     pub(crate) fn changed(&self, change: ChannelInterest) {
-        for (event, interest) in &self.watchers {
+        for (setter, interest) in &self.watchers {
             if interest.meets(change) {
-                event.set();
+                setter.set();
             }
         }
         if let Some(above) = &self.above {

@@ -1,10 +1,12 @@
 //! A flag that threads and poll loops can wait for: the seeds' `event`.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
 
+use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex};
 use super::sys::signal::Signal;
 use super::wait::Timeout;
@@ -20,12 +22,65 @@ pub struct Event {
 
 #[derive(Default)]
 struct Inner {
-    set: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
     /// Made at the first question for it; readable exactly while the flag is set.
     descriptor: OnceCell<Signal>,
     /// Called each time the flag goes from clear to set.
     hook: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+#[derive(Default)]
+struct State {
+    set: bool,
+    /// Who has set the flag and was not taken since, in the order of their coming, each once.
+    setters: VecDeque<Arc<Name>>,
+}
+
+struct Name {
+    number: u64,
+    /// It is among those that were not taken. Changed with the lock of its flag.
+    waits: AtomicBool,
+}
+
+/// One of those that set a flag, by a name if the flag is to tell who did. Gone from the flag when dropped.
+pub(crate) struct Setter {
+    event: Event,
+    name: Option<Arc<Name>>,
+}
+
+impl Setter {
+    pub(crate) fn new(event: &Event, name: Option<u64>) -> Self {
+        Setter {
+            event: event.clone(),
+            name: name.map(|number| {
+                Arc::new(Name {
+                    number,
+                    waits: AtomicBool::new(false),
+                })
+            }),
+        }
+    }
+
+    pub(crate) fn set(&self) {
+        self.event.set_by(self.name.as_ref());
+    }
+
+    pub(crate) fn is_of(&self, event: &Event) -> bool {
+        self.event.is_same(event)
+    }
+}
+
+impl Drop for Setter {
+    fn drop(&mut self) {
+        let Some(name) = &self.name else {
+            return;
+        };
+        let mut state = self.event.inner.state.lock();
+        if name.waits.load(Ordering::Relaxed) {
+            state.setters.retain(|other| !Arc::ptr_eq(other, name));
+        }
+    }
 }
 
 /// A flag as long as somebody else keeps it.
@@ -62,16 +117,22 @@ impl Event {
 
     /// Sets the flag and wakes who waits.
     pub fn set(&self) {
-        let mut set = self.inner.set.lock();
-        let was_set = *set;
+        self.set_by(None);
+    }
+
+    fn set_by(&self, name: Option<&Arc<Name>>) {
+        let mut state = self.inner.state.lock();
+        if let Some(name) = name.filter(|name| !name.waits.swap(true, Ordering::Relaxed)) {
+            state.setters.push_back(Arc::clone(name));
+        }
+        let was_set = std::mem::replace(&mut state.set, true);
         if !was_set {
-            *set = true;
             if let Some(descriptor) = self.inner.descriptor.get() {
                 descriptor.raise();
             }
             self.inner.changed.notify_all();
         }
-        drop(set);
+        drop(state);
         if let Some(hook) = self.inner.hook.as_ref().filter(|_| !was_set) {
             hook();
         }
@@ -79,9 +140,8 @@ impl Event {
 
     /// Clears the flag.
     pub fn reset(&self) {
-        let mut set = self.inner.set.lock();
-        if *set {
-            *set = false;
+        let mut state = self.inner.state.lock();
+        if std::mem::take(&mut state.set) {
             if let Some(descriptor) = self.inner.descriptor.get() {
                 descriptor.lower();
             }
@@ -95,15 +155,23 @@ impl Event {
 
     /// Whether the flag is set.
     pub fn is_set(&self) -> bool {
-        *self.inner.set.lock()
+        self.inner.state.lock().set
+    }
+
+    /// Who has set the flag by name, one after another; each of them once, until it sets it again. The flag stays as it is.
+    pub(crate) fn take_setter(&self) -> Option<u64> {
+        let mut state = self.inner.state.lock();
+        let name = state.setters.pop_front()?;
+        name.waits.store(false, Ordering::Relaxed);
+        Some(name.number)
     }
 
     /// Waits until the flag is set; false when the time ran out first.
     pub fn wait(&self, timeout: Timeout) -> bool {
         let deadline = timeout.deadline();
-        let mut set = self.inner.set.lock();
-        while !*set {
-            if !deadline.wait(&self.inner.changed, &mut set) {
+        let mut state = self.inner.state.lock();
+        while !state.set {
+            if !deadline.wait(&self.inner.changed, &mut state) {
                 return false;
             }
         }
@@ -117,8 +185,11 @@ impl Event {
 
     /// A descriptor for a poll loop: readable while the flag is set. It belongs to the event; only poll it.
     pub fn descriptor(&self) -> Result<RawFd, Error> {
-        let set = self.inner.set.lock();
-        let made = self.inner.descriptor.get_or_try_init(|| Signal::new(*set));
+        let state = self.inner.state.lock();
+        let made = self
+            .inner
+            .descriptor
+            .get_or_try_init(|| Signal::new(state.set));
         made.map(Signal::number).map_err(|errno| Error::Io {
             operation: "eventfd",
             errno: errno.raw_os_error(),
@@ -155,6 +226,38 @@ mod tests {
         event.reset();
         event.set();
         assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn setters_are_told_once_until_they_set_again() {
+        let event = Event::new();
+        let setters: Vec<_> = (0..3).map(|n| Setter::new(&event, Some(n))).collect();
+        let taken = || std::iter::from_fn(|| event.take_setter()).collect::<Vec<_>>();
+        event.set();
+        Setter::new(&event, None).set();
+        assert!(taken().is_empty());
+        for n in [2, 0, 2, 1] {
+            setters[n].set();
+        }
+        assert_eq!(event.take_setter(), Some(2));
+        setters[2].set();
+        assert_eq!(taken(), [0, 1, 2]);
+        assert!(event.is_set(), "taking leaves the flag as it is");
+        setters[1].set();
+        event.reset();
+        assert_eq!(taken(), [1], "and so does the flag leave who has set it");
+    }
+
+    #[test]
+    fn a_setter_that_is_gone_is_not_told() {
+        let event = Event::new();
+        let setters: Vec<_> = (0..3).map(|n| Setter::new(&event, Some(n))).collect();
+        setters.iter().for_each(Setter::set);
+        let taken = event.take_setter();
+        assert_eq!(taken, Some(0));
+        drop(setters);
+        assert_eq!(event.take_setter(), None);
+        assert!(event.inner.state.lock().setters.is_empty());
     }
 
     #[test]

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
 /// Who writes again after so long writes one stream.
 const SOON: Duration = Duration::from_micros(100);
-/// Bytes wait no longer than this for more, however many writes there are.
-const OLD: Duration = Duration::from_millis(1);
+/// Bytes wait no longer than this for more, however many writes there are. Seldom does a stream of full writes take longer to
+/// gather what leaves at once; a round trip on the same machine takes about as long.
+const OLD: Duration = Duration::from_micros(250);
 /// Bytes whose writer has not been back for so long have waited in vain.
 const LATE: Duration = Duration::from_micros(250);
 /// How many bytes in a row it takes at first. Models have few.

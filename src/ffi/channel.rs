@@ -255,6 +255,7 @@ pub unsafe extern "C" fn ssh_channel_conditions(channel: *const ssh_channel) -> 
 
 /// Has an event set whenever one of some conditions begins to hold, and at once if one holds now. For poll
 /// loops: when ssh_event_fd() is readable, reset the event, then read and write with timeout 0 until SSH_AGAIN.
+/// Of many channels with one event, ssh_event_take_channel() tells which to look at.
 ///
 /// @param channel  the channel
 /// @param event    the event, which may serve many channels; NULL for none
@@ -287,7 +288,8 @@ pub unsafe extern "C" fn ssh_channel_set_event(
                     closed: mask & SSH_CHANNEL_CLOSED != 0,
                     cancelled: false,
                 };
-                object.driver.set_event(&new, interest)?;
+                let name = handle::number(channel);
+                object.driver.set_event_as(&new, interest, Some(name))?;
             }
             Ok(SSH_OK)
         })

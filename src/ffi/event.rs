@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::driver::{Event, Timeout};
 use crate::error::Error;
 
+use super::channel::ssh_channel;
 use super::guard::{self, Failure, Outcome};
 use super::handle::{self, Handle};
 use super::status::{ssh_status, SSH_AGAIN, SSH_OK};
@@ -137,4 +138,36 @@ pub unsafe extern "C" fn ssh_event_reset(event: *mut ssh_event) -> ssh_status {
 #[no_mangle]
 pub unsafe extern "C" fn ssh_event_fd(event: *const ssh_event) -> i32 {
     guard::value(-1, || Ok(handle::get(event)?.driver.descriptor()?))
+}
+
+/// Takes a channel from the event: one for which ssh_channel_set_event() has had the event set since the channel was taken
+/// last. So a loop with one event for many channels need not look at each of them:
+///
+///   for (;;) {
+///       ssh_event_wait(event, SSH_TIMEOUT_FOREVER);
+///       ssh_event_reset(event);
+///       while ((channel = ssh_event_take_channel(event)) != NULL)
+///           serve(channel, ssh_channel_get_userdata(channel)); // with timeout 0 until SSH_AGAIN
+///   }
+///
+/// Channels come in the order in which they set the event, each once until it sets the event again. One that was freed, or
+/// that has another event or none since, does not come. The event stays set or not, as it is.
+///
+/// @param event  the event
+/// @return the program's own handle of the channel, not a new one, so not to be freed for this; NULL when no channel is
+///         left, and when `event` is no event.
+///
+/// Any thread; of several at once, each channel comes to one. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn ssh_event_take_channel(event: *mut ssh_event) -> *mut ssh_channel {
+    guard::value(std::ptr::null_mut(), || {
+        let object = handle::get(event)?;
+        while let Some(number) = object.driver.take_setter() {
+            // Of one that another thread frees just now there may be a name left.
+            if let Some(channel) = handle::numbered(number) {
+                return Ok(channel);
+            }
+        }
+        Ok(std::ptr::null_mut())
+    })
 }

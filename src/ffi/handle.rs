@@ -251,6 +251,17 @@ pub(crate) fn get_optional<H: Handle>(handle: *const H) -> Outcome<Option<Pinned
     }
 }
 
+/// A handle as a number, by which the driver may name what it belongs to.
+pub(crate) fn number<H: Handle>(handle: *const H) -> u64 {
+    to_bits(handle)
+}
+
+/// The handle with this number, if it is one now.
+pub(crate) fn numbered<H: Handle>(number: u64) -> Option<*mut H> {
+    let handle: *mut H = std::ptr::without_provenance_mut(usize::try_from(number).ok()?);
+    get(handle.cast_const()).is_ok().then_some(handle)
+}
+
 /// Ends a handle and returns a share of its object.
 pub(crate) fn take<H: Handle>(handle: *mut H) -> Outcome<Arc<H::Object>> {
     end(get(handle)?)

@@ -410,6 +410,66 @@ static void requests(pair *p)
     CHECK_STATUS(ssh_transport_set_callback(p->server_transport, SSH_REQUEST_ANY, NULL, NULL, NULL), SSH_OK);
 }
 
+/* One event of many channels, which tells whom to look at. */
+static void taken_from_an_event(pair *p)
+{
+    enum { COUNT = 5, REMOVED = 3, FREED = 4 };
+    ssh_channel *channels[COUNT], *server_sides[COUNT];
+    ssh_event *event = ssh_event_new(), *other = ssh_event_new();
+    char byte;
+    size_t got;
+    for (int i = 0; i < COUNT; i++) {
+        channels[i] = pair_session(p, &server_sides[i]);
+        CHECK_STATUS(ssh_channel_set_event(channels[i], event, SSH_CHANNEL_READABLE), SSH_OK);
+    }
+    CHECK(ssh_event_take_channel(event) == NULL);
+    CHECK(ssh_event_take_channel(NULL) == NULL && ssh_event_take_channel((ssh_event *)channels[0]) == NULL);
+    static const int order[] = {2, 0, 2, 1};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        CHECK_STATUS(ssh_channel_write_all(server_sides[order[i]], "x", 1, NULL, -1), SSH_OK);
+    /* The last to be sent comes last. */
+    long until = milliseconds() + 20000;
+    while (!ssh_channel_read_ready(channels[1]) && milliseconds() < until)
+        usleep(1000);
+    CHECK(ssh_event_is_set(event));
+    CHECK(ssh_event_take_channel(event) == channels[2]);
+    CHECK(ssh_event_take_channel(event) == channels[0]);
+    CHECK(ssh_event_take_channel(event) == channels[1]);
+    CHECK(ssh_event_take_channel(event) == NULL);
+    CHECK(ssh_event_is_set(event));
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(ssh_channel_read(channels[2], &byte, 1, &got, 20000), SSH_OK);
+        CHECK(got == 1 && byte == 'x');
+    }
+    CHECK_STATUS(ssh_event_reset(event), SSH_OK);
+    CHECK_STATUS(ssh_channel_write_all(server_sides[2], "y", 1, NULL, -1), SSH_OK);
+    CHECK_STATUS(ssh_event_wait(event, 20000), SSH_OK);
+    CHECK(ssh_event_take_channel(event) == channels[2] && ssh_event_take_channel(event) == NULL);
+
+    /* A condition that holds already. Then one whose event is another one, one without any, and one that is no more. */
+    for (int i = 1; i < COUNT; i++)
+        CHECK_STATUS(ssh_channel_set_event(channels[i], event, SSH_CHANNEL_WRITABLE), SSH_OK);
+    CHECK_STATUS(ssh_channel_set_event(channels[2], other, SSH_CHANNEL_WRITABLE), SSH_OK);
+    CHECK_STATUS(ssh_channel_set_event(channels[REMOVED], NULL, 0), SSH_OK);
+    ssh_channel_free(channels[FREED]);
+    CHECK(ssh_event_take_channel(event) == channels[1] && ssh_event_take_channel(event) == NULL);
+    CHECK(ssh_event_take_channel(other) == channels[2] && ssh_event_take_channel(other) == NULL);
+
+    /* The end of a channel is a change of whatever is waited for. */
+    ssh_channel_free(server_sides[0]);
+    CHECK_STATUS(ssh_event_reset(event), SSH_OK);
+    while (ssh_event_take_channel(event) != channels[0])
+        CHECK_STATUS(ssh_event_wait(event, 20000), SSH_OK);
+    for (int i = 0; i < COUNT; i++) {
+        if (i != 0)
+            ssh_channel_free(server_sides[i]);
+        if (i != FREED)
+            ssh_channel_free(channels[i]);
+    }
+    ssh_event_free(event);
+    ssh_event_free(other);
+}
+
 static void events(pair *p)
 {
     ssh_channel *server_side, *channel = pair_session(p, &server_side);
@@ -686,6 +746,8 @@ int main(void)
     CHECK(ssh_transport_get_userdata(p.client) == &destroyed);
     pair_login(&p);
     data_both_ways(&p);
+    taken_from_an_event(&p);
+    taken_from_an_event(&p);
     events(&p);
     requests(&p);
     agent_and_display(&p);

@@ -9,6 +9,8 @@
 
 namespace sshwire {
 
+class channel_ref;
+
 class event {
 public:
     event() : handle_(detail::made(ssh_event_new())) {}
@@ -25,6 +27,8 @@ public:
     void reset() { detail::check(ssh_event_reset(get())); }
     /** A descriptor for poll(), readable while the event is set; it stays the event's. */
     int fd() const { return detail::check(ssh_event_fd(get())); }
+    /** The next of the channels that have set it since they were taken last; empty when none is left. */
+    std::optional<channel_ref> take_channel() noexcept;
 
     ssh_event *get() const noexcept { return handle_.get(); }
     ssh_event *release() noexcept { return handle_.release(); }
@@ -129,6 +133,12 @@ private:
         return all;
     }
 };
+
+inline std::optional<channel_ref> event::take_channel() noexcept
+{
+    ssh_channel *taken = ssh_event_take_channel(get());
+    return taken == nullptr ? std::nullopt : std::optional(channel_ref(taken));
+}
 
 /** A channel that ends with the object. */
 class channel : public channel_ref {

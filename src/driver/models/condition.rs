@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::check::Model;
 use crate::driver::attendance::Condition;
-use crate::driver::event::Event;
+use crate::driver::event::{Event, Setter};
 use crate::driver::sync::{Mutex, Rank};
 use crate::driver::wait::{Deadline, Timeout};
 
@@ -94,5 +94,37 @@ fn an_event_wakes_all_and_each_setting_is_told_once() {
             thread.join().unwrap();
         }
         assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 1);
+    });
+}
+
+/// Who is taken, and does its work before it is taken again, has seen all that it was set for.
+#[test]
+fn no_setter_of_an_event_is_missed() {
+    MODEL.check(|| {
+        let event = Event::new();
+        let work: Arc<[Mutex<u32>; 2]> = Arc::new([0, 0].map(|n| Mutex::ranked(n, Rank::OUTER)));
+        let setting: Vec<_> = (0..2)
+            .map(|number: usize| {
+                let (setter, work) = (Setter::new(&event, Some(number as u64)), Arc::clone(&work));
+                shuttle::thread::spawn(move || {
+                    for _ in 0..2 {
+                        *work[number].lock() += 1;
+                        setter.set();
+                    }
+                    setter
+                })
+            })
+            .collect();
+        let mut done = 0;
+        while done < 4 {
+            assert!(event.wait(Timeout::Forever));
+            event.reset();
+            while let Some(number) = event.take_setter() {
+                done += std::mem::take(&mut *work[number as usize].lock());
+            }
+        }
+        for thread in setting {
+            drop(thread.join().unwrap());
+        }
     });
 }

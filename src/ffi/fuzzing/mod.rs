@@ -83,12 +83,15 @@ impl Handles {
     #[track_caller]
     fn check_on<T>(&self, noun: Noun, handle: *mut T, status: ssh_status) {
         self.check(status);
-        let live = self
-            .all
-            .iter()
-            .any(|(kind, pointer, live)| *live && *kind == noun && *pointer == handle.cast());
-        if !live {
+        if !self.is_live(noun, handle) {
             assert!(status < 0, "{status} on a handle that is none");
         }
+    }
+
+    /// Whether it is one of the handles, and not freed.
+    fn is_live<T>(&self, noun: Noun, handle: *mut T) -> bool {
+        self.all
+            .iter()
+            .any(|(kind, pointer, live)| *live && *kind == noun && *pointer == handle.cast())
     }
 }

@@ -318,5 +318,7 @@ fn looked_at(handles: &Handles, input: &mut Unstructured<'_>) {
         ssh_channel_kind(channel);
         ssh_event_is_set(event);
         handles.check(ssh_event_reset(event));
+        let taken = ssh_event_take_channel(event);
+        assert!(taken.is_null() || handles.is_live(Noun::Channel, taken));
     }
 }

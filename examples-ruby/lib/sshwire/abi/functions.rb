@@ -542,6 +542,7 @@ module SSHWire
         ssh_channel_begin_pty ssh_channel_begin_shell ssh_channel_begin_exec ssh_channel_begin_subsystem
         ssh_channel_begin_request ssh_channel_request_status ssh_transport_begin_global_request
         ssh_transport_global_request_status ssh_transport_begin_renegotiate_keys ssh_transport_renegotiate_status
+        ssh_event_take_channel
       ],
       "a thread accepts, and a call that waits can be interrupted: Listener#accept" => %w[
         ssh_listener_set_callback ssh_listener_accept_event ssh_listener_cancel
