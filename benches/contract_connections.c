@@ -138,7 +138,10 @@ static void say(struct talker *talker, double time)
     talker->sent = clock_time();
     bench_check("write", ssh_channel_write_all(talker->channel, "x", 1, NULL, LIMIT_MS), NULL);
     talker->waiting = true;
-    talker->due = time > talker->due + PERIOD ? time + PERIOD : talker->due + PERIOD;
+    /* Each keeps its beat: were the late ones due a period from now, they would all come at once from then on. */
+    do
+        talker->due += PERIOD;
+    while (talker->due <= time);
 }
 
 static void start_talkers(const struct target *target, struct talker *talkers, ssh_event *readable)

@@ -2204,17 +2204,21 @@ int32_t ssh_event_fd(const ssh_event *event);
  *       ssh_event_wait(event, SSH_TIMEOUT_FOREVER);
  *       ssh_event_reset(event);
  *       while ((channel = ssh_event_take_channel(event)) != NULL)
- *           serve(channel, ssh_channel_get_userdata(channel)); // with timeout 0 until SSH_AGAIN
+ *           serve(channel, ssh_channel_get_userdata(channel));
  *   }
  *
- * Channels come in the order in which they set the event, each once until it sets the event again. One that was freed, or
- * that has another event or none since, does not come. The event stays set or not, as it is.
+ * Channels come in the order in which they set the event, each once until it sets the event again. So read and write with
+ * timeout 0 until a call says something else than SSH_OK: a channel that is left readable comes when there is more, not
+ * before. The event stays set or not, as it is: take until NULL after each ssh_event_reset(), or call
+ * ssh_event_set() to come back to those that are left. What else sets the event (ssh_event_set(), a call that was begun
+ * with it) names no channel. One that was freed, or that has another event or none since, does not come.
  *
  * @param event  the event
  * @return the program's own handle of the channel, not a new one, so not to be freed for this; NULL when no channel is
  *         left, and when `event` is no event.
  *
- * Any thread; of several at once, each channel comes to one. Since 0.1.
+ * Any thread. A channel may come to a second thread while the first one still serves it, so let one thread take, or have a
+ * lock for each channel. Since 0.1.
  */
 ssh_channel *ssh_event_take_channel(ssh_event *event);
 

@@ -23,7 +23,9 @@ _LEFT_OUT = {
     "Packets by themselves are for scanners and test tools, which do better in C.":
         "ssh_packetizer_* ssh_message_*",
     "What is begun and asked about later: here a thread waits, or an Event for the start of a session.":
-        "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event ssh_event_take_channel",
+        "ssh_*_begin_* ssh_*_status ssh_transport_request_event ssh_transport_accept_event",
+    "A thread reads each channel, or asyncio does by the event of each.":
+        "ssh_event_take_channel",
     "A thread accepts; a call that waits ends with the listener.":
         "ssh_listener_set_callback ssh_listener_accept_event ssh_listener_cancel",
     "Python objects have attributes of their own.":

@@ -475,9 +475,10 @@ impl Channel {
             .and_then(|s| s.connection.status(id));
         let eof = status.as_ref().is_none_or(|status| status.eof_received);
         let closed = serving.ended.is_some() || status.as_ref().is_none_or(|s| s.closed);
-        let window = status
+        // Who can write no more hears of it at once, too.
+        let writable = status
             .as_ref()
-            .is_some_and(|s| s.is_writable() && s.remote_window > 0);
+            .is_none_or(|s| !s.is_writable() || s.remote_window > 0);
         let buffered = serving.services.as_ref().map_or(0, |services| {
             services.connection.buffered(id, Stream::Data)
                 + services.connection.buffered(id, Stream::Stderr)
@@ -488,11 +489,14 @@ impl Channel {
             return Ok(());
         }
         let setter = Setter::new(event, name);
-        if (interest.readable && (buffered > 0 || eof || closed))
-            || (interest.writable && (window || closed))
-            || (interest.eof && eof)
-            || (interest.closed && closed)
-        {
+        let holds = ChannelInterest {
+            readable: buffered > 0 || eof || closed,
+            writable: writable || closed,
+            eof: eof || closed,
+            closed,
+            cancelled: false,
+        };
+        if interest.meets(holds) {
             setter.set();
         }
         entry.watchers.push((setter, interest));

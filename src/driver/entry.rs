@@ -52,7 +52,7 @@ impl ChannelInterest {
     pub(super) const WRITABLE: Self = Self::of(false, true, false, false);
     /// End of file is something to be read.
     pub(super) const EOF: Self = Self::of(true, false, true, false);
-    const ALL: Self = Self::of(true, true, true, true);
+    pub(super) const ALL: Self = Self::of(true, true, true, true);
     pub(crate) const CANCELLED: Self = Self {
         cancelled: true,
         ..Self::of(false, false, false, false)
@@ -68,7 +68,7 @@ impl ChannelInterest {
         }
     }
 
-    fn meets(self, change: Self) -> bool {
+    pub(super) fn meets(self, change: Self) -> bool {
         (self.readable && change.readable)
             || (self.writable && change.writable)
             || (self.eof && change.eof)
@@ -129,17 +129,21 @@ impl ChannelEntry {
     }
 
     pub(crate) fn changed(&self, change: ChannelInterest) {
-        for (setter, interest) in &self.watchers {
-            if interest.meets(change) {
-                setter.set();
-            }
-        }
+        let mut told = change;
         if let Some(above) = &self.above {
             if change.readable {
                 above.readable();
             }
             if change.writable {
                 above.writable();
+            }
+            // The application can neither read nor write.
+            told.readable = false;
+            told.writable = false;
+        }
+        for (setter, interest) in &self.watchers {
+            if interest.meets(told) {
+                setter.set();
             }
         }
     }

@@ -35,12 +35,49 @@ struct State {
     set: bool,
     /// Who has set the flag and was not taken since, in the order of their coming, each once.
     setters: VecDeque<Arc<Name>>,
+    /// How many of them are gone.
+    gone: usize,
 }
 
+/// What it says of itself changes with the lock of its flag.
 struct Name {
     number: u64,
-    /// It is among those that were not taken. Changed with the lock of its flag.
+    /// It is among those that were not taken.
     waits: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl State {
+    fn add(&mut self, name: &Arc<Name>) {
+        if !name.waits.swap(true, Ordering::Relaxed) {
+            self.setters.push_back(Arc::clone(name));
+        }
+    }
+
+    fn take(&mut self) -> Option<u64> {
+        loop {
+            let name = self.setters.pop_front()?;
+            name.waits.store(false, Ordering::Relaxed);
+            if !name.gone.load(Ordering::Relaxed) {
+                return Some(name.number);
+            }
+            self.gone = self.gone.saturating_sub(1);
+        }
+    }
+
+    /// Those that are gone go when they are the most, so that each costs little: where nobody takes, all are here.
+    fn remove(&mut self, name: &Name) {
+        if !name.waits.load(Ordering::Relaxed) {
+            return;
+        }
+        name.gone.store(true, Ordering::Relaxed);
+        self.gone += 1;
+        if self.gone > self.setters.len() / 2 {
+            let stays = |name: &Arc<Name>| !name.gone.load(Ordering::Relaxed);
+            self.setters.retain(stays);
+            self.gone = 0;
+        }
+    }
 }
 
 /// One of those that set a flag, by a name if the flag is to tell who did. Gone from the flag when dropped.
@@ -57,6 +94,7 @@ impl Setter {
                 Arc::new(Name {
                     number,
                     waits: AtomicBool::new(false),
+                    gone: AtomicBool::new(false),
                 })
             }),
         }
@@ -73,12 +111,8 @@ impl Setter {
 
 impl Drop for Setter {
     fn drop(&mut self) {
-        let Some(name) = &self.name else {
-            return;
-        };
-        let mut state = self.event.inner.state.lock();
-        if name.waits.load(Ordering::Relaxed) {
-            state.setters.retain(|other| !Arc::ptr_eq(other, name));
+        if let Some(name) = &self.name {
+            self.event.inner.state.lock().remove(name);
         }
     }
 }
@@ -122,8 +156,8 @@ impl Event {
 
     fn set_by(&self, name: Option<&Arc<Name>>) {
         let mut state = self.inner.state.lock();
-        if let Some(name) = name.filter(|name| !name.waits.swap(true, Ordering::Relaxed)) {
-            state.setters.push_back(Arc::clone(name));
+        if let Some(name) = name {
+            state.add(name);
         }
         let was_set = std::mem::replace(&mut state.set, true);
         if !was_set {
@@ -160,10 +194,7 @@ impl Event {
 
     /// Who has set the flag by name, one after another; each of them once, until it sets it again. The flag stays as it is.
     pub(crate) fn take_setter(&self) -> Option<u64> {
-        let mut state = self.inner.state.lock();
-        let name = state.setters.pop_front()?;
-        name.waits.store(false, Ordering::Relaxed);
-        Some(name.number)
+        self.inner.state.lock().take()
     }
 
     /// Waits until the flag is set; false when the time ran out first.
@@ -251,13 +282,29 @@ mod tests {
     #[test]
     fn a_setter_that_is_gone_is_not_told() {
         let event = Event::new();
-        let setters: Vec<_> = (0..3).map(|n| Setter::new(&event, Some(n))).collect();
+        let mut setters: Vec<_> = (0..8).map(|n| Setter::new(&event, Some(n))).collect();
         setters.iter().for_each(Setter::set);
-        let taken = event.take_setter();
-        assert_eq!(taken, Some(0));
-        drop(setters);
+        assert_eq!(event.take_setter(), Some(0));
+        setters.remove(2);
+        setters.remove(0);
+        assert_eq!(event.take_setter(), Some(1));
+        assert_eq!(event.take_setter(), Some(3));
+        setters.drain(1..).for_each(drop);
         assert_eq!(event.take_setter(), None);
-        assert!(event.inner.state.lock().setters.is_empty());
+    }
+
+    #[test]
+    fn nobody_has_to_take_them() {
+        let event = Event::new();
+        let waiting = || event.inner.state.lock().setters.len();
+        let kept: Vec<_> = (0..10).map(|n| Setter::new(&event, Some(n))).collect();
+        kept.iter().for_each(Setter::set);
+        for n in 10..1000 {
+            Setter::new(&event, Some(n)).set();
+            assert!(waiting() <= 2 * kept.len() + 1);
+        }
+        drop(kept);
+        assert_eq!(waiting(), 0);
     }
 
     #[test]

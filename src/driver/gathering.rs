@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
 /// Who writes again after so long writes one stream.
 const SOON: Duration = Duration::from_micros(100);
-/// Bytes wait no longer than this for more, however many writes there are. Seldom does a stream of full writes take longer to
-/// gather what leaves at once; a round trip on the same machine takes about as long.
+/// Bytes wait no longer than this for more, however many writes there are: not much longer than it takes to seal as many as leave
+/// at once, be the cipher a slow one.
 const OLD: Duration = Duration::from_micros(250);
 /// Bytes whose writer has not been back for so long have waited in vain.
 const LATE: Duration = Duration::from_micros(250);

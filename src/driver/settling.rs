@@ -301,6 +301,10 @@ impl Serving {
 
     fn opened(&mut self, id: ChannelId, outcome: Result<(), Error>) {
         self.with_channel(id, |entry| {
+            entry.changed(match &outcome {
+                Ok(()) => ChannelInterest::WRITABLE,
+                Err(_) => ChannelInterest::ALL,
+            });
             entry.opened = Some(outcome);
             if let Some(above) = &entry.above {
                 above.readable();

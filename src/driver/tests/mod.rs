@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 mod attendance;
 mod ending;
+mod events;
 mod gathering;
 mod rotation;
 mod signers;
@@ -596,21 +597,6 @@ fn a_dead_transport_fails_at_once_and_keeps_the_cause() {
     assert!(client.cause().is_some());
     assert!(client.open_channel(OpenKind::Session, TIME).is_err());
     assert!(client.renegotiate_keys(TIME).is_err());
-}
-
-#[test]
-fn an_event_tells_of_readable_data() {
-    let (client, server) = connected();
-    let (ours, theirs) = open(&client, &server);
-    let event = Event::new();
-    let interest = ChannelInterest {
-        readable: true,
-        ..ChannelInterest::default()
-    };
-    ours.set_event(&event, interest).unwrap();
-    assert!(!event.is_set());
-    theirs.write(Stream::Data, b"x", TIME).unwrap();
-    assert!(event.wait(TIME));
 }
 
 #[test]
