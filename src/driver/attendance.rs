@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
+use super::low_water::{LowWater, MOMENT};
+use super::seats;
 use super::serving::Phase;
 use super::shared::Shared;
-use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::sys::clock;
-use super::wait::Deadline;
+use super::wait::{Deadline, Timeout};
 use super::wakefulness::{Vigil, Wakefulness, AWAKE};
 use crate::error::Error;
 use crate::messages::{MessageNumber, Role};
@@ -28,7 +30,7 @@ use crate::messages::{MessageNumber, Role};
 const SHY_WAITS: u32 = 64;
 /// A read of this many bytes will probably be followed by more, which need not be polled for. Who writes as many waits for no
 /// answer to them.
-const MUCH: usize = 16 * 1024;
+const MUCH: usize = if cfg!(model) { 16 } else { 16 * 1024 };
 /// The I/O thread looks often enough for deadlines that are as far away as this.
 const FAR_AWAY: Duration = Duration::from_millis(100);
 /// How soon a transport that does not read is looked at again.
@@ -61,6 +63,10 @@ pub(crate) struct Interest {
     eager: bool,
     /// Whether callers stay awake for the peer's answers.
     wakefulness: Wakefulness,
+    /// How much callers wait for.
+    low_water: LowWater,
+    /// With how much the socket is readable, where that is more than the first byte.
+    mark: Option<usize>,
     /// Callers that sleep while somebody else waits at the socket.
     sleepers: usize,
     /// Waits until a caller may go to the socket again.
@@ -124,7 +130,8 @@ impl Condition {
         self.notify_visitor();
     }
 
-    fn notify_visitor(&self) {
+    /// Wakes who is at the socket.
+    pub(crate) fn notify_visitor(&self) {
         if self.has_visitor.swap(false, Ordering::SeqCst) {
             let visitor = self.visitor.lock().clone();
             if let Some(seat) = visitor {
@@ -138,7 +145,7 @@ impl Condition {
         &self.sleepers
     }
 
-    /// To be called with the mutex held.
+    /// To be called with the mutex held, or before it is seen whether there is anything to wait for.
     pub(super) fn enter(&self, seat: &Event) {
         *self.visitor.lock() = Some(seat.clone());
         self.has_visitor.store(true, Ordering::SeqCst);
@@ -179,6 +186,34 @@ impl Shared {
         true
     }
 
+    /// Waits until `event` is set, or at the socket for what will set it; `condition` is told when it is. May return for
+    /// nothing.
+    pub(crate) fn sleep_until(
+        self: &Arc<Self>,
+        event: &Event,
+        condition: &Condition,
+        deadline: Deadline,
+    ) {
+        if self.sent.is_left_by_me() {
+            self.send_gathered();
+        }
+        match self.take_seat() {
+            Some(seat) => {
+                condition.enter(&seat);
+                if event.is_set() {
+                    // By somebody who may not have found the seat.
+                    seat.set();
+                }
+                self.visit(&seat, condition, deadline, For::Answer);
+            }
+            None => {
+                let rest = deadline.remaining();
+                event.wait(rest.map_or(Timeout::Forever, Timeout::After));
+                self.interest.lock().sleepers -= 1;
+            }
+        }
+    }
+
     /// Work of the protocol in a caller's thread, whose buffer may be lent meanwhile: a panic ends the transport, not the process.
     pub(crate) fn guarded(self: &Arc<Self>, work: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
@@ -200,7 +235,7 @@ impl Shared {
             Watcher::Worker => interest.sleepers == 0,
         };
         let seat = (possible && free && !interest.over)
-            .then(|| Engine::get().ok()?.seats().take())
+            .then(seats::take)
             .flatten();
         match &seat {
             Some(seat) => {
@@ -217,7 +252,7 @@ impl Shared {
 
     /// One visit at the socket.
     fn visit(self: &Arc<Self>, seat: &Event, condition: &Condition, deadline: Deadline, what: For) {
-        let (paused, writing, eager) = {
+        let (paused, writing, eager, mark) = {
             let mut interest = self.interest.lock();
             if std::mem::take(&mut interest.unsaid) {
                 drop(interest);
@@ -225,9 +260,16 @@ impl Shared {
                 interest = self.interest.lock();
             }
             interest.polling = true;
-            (interest.paused, interest.writing, interest.eager)
+            let mark = interest
+                .low_water
+                .mark()
+                .filter(|_| what == For::Answer && !interest.paused);
+            self.set_mark(&mut interest, mark);
+            let eager = interest.eager && (mark.is_none() || interest.low_water.is_behind());
+            (interest.paused, interest.writing, eager, mark)
         };
-        let ready = if eager && !paused {
+        let mut in_time = true;
+        let mut ready = if eager && !paused {
             // What waits for the socket is tried afterwards: nobody has said that it takes more.
             Ready {
                 readable: true,
@@ -235,19 +277,27 @@ impl Shared {
             }
         } else {
             let again = paused.then_some(LOOK_AGAIN);
-            let time = [deadline.remaining(), again].into_iter().flatten().min();
+            let moment = mark.map(|_| MOMENT);
+            let rest = deadline.remaining();
+            let time = [rest, again, moment].into_iter().flatten().min();
             self.acknowledge();
             let wanted = (!paused, writing);
-            match what {
-                For::Answer => self.wait_for_answer(seat, wanted, time),
-                For::Room => self.stream.wait(seat, wanted, time),
+            if what == For::Answer && mark.is_none() {
+                self.wait_for_answer(seat, wanted, time)
+            } else {
+                let ready = self.stream.wait(seat, wanted, time);
+                in_time = ready.readable || ready.writable || seat.is_set();
+                ready
             }
         };
+        let missed = mark.is_some() && !in_time;
+        // Less than much may be there.
+        ready.readable |= missed;
         self.interest.lock().polling = false;
         condition.leave();
         seat.reset();
         if ready.readable || ready.writable || paused {
-            self.guarded(|| self.attend_here(ready));
+            self.guarded(|| self.attend_here(ready, missed));
         }
         self.leave_seat(seat);
     }
@@ -289,6 +339,11 @@ impl Shared {
         look(&mut self.interest.lock().wakefulness)
     }
 
+    #[cfg(test)]
+    pub(super) fn low_water<R>(&self, look: impl FnOnce(&mut LowWater) -> R) -> R {
+        look(&mut self.interest.lock().low_water)
+    }
+
     /// So many bytes were written for the application.
     pub(crate) fn note_written(&self, count: usize) {
         if count >= MUCH {
@@ -297,7 +352,7 @@ impl Shared {
     }
 
     /// What the I/O thread would do, done by a caller. The end is left to the I/O thread.
-    fn attend_here(self: &Arc<Self>, ready: Ready) {
+    fn attend_here(self: &Arc<Self>, ready: Ready, missed: bool) {
         let Ok(engine) = Engine::get() else { return };
         if self.has_ended.load(Ordering::Acquire) {
             return;
@@ -315,6 +370,13 @@ impl Shared {
                 let urgent = {
                     let mut interest = self.interest.lock();
                     interest.eager = received >= MUCH;
+                    if missed {
+                        interest.low_water.missed();
+                    }
+                    if received > 0 {
+                        let few = !interest.eager;
+                        interest.low_water.came(received, few);
+                    }
                     if interest.eager {
                         interest.wakefulness.streams();
                     }
@@ -374,9 +436,7 @@ impl Shared {
                 (!std::mem::replace(&mut interest.looked_after, true), false)
             }
         };
-        if let Ok(engine) = Engine::get() {
-            engine.seats().give(seat.clone());
-        }
+        seats::give(seat.clone());
         if let Some(worker) = self.worker.get() {
             if look_after {
                 worker.look_after(self.key);
@@ -546,7 +606,18 @@ impl Shared {
         }
     }
 
+    /// Has the socket be readable with so much, or with the first byte.
+    fn set_mark(&self, interest: &mut Interest, mark: Option<usize>) {
+        if interest.mark != mark {
+            interest.mark = mark;
+            self.stream.wake_at(mark.unwrap_or(1));
+        }
+    }
+
     fn tell_poller(&self, interest: &mut Interest) {
+        if matches!(interest.watcher, Watcher::Worker) {
+            self.set_mark(interest, None);
+        }
         if let Some(worker) = self.worker.get() {
             let wanted = interest.wanted();
             if let Err(error) = self.stream.set_interest(worker, self.key, wanted) {
@@ -557,57 +628,5 @@ impl Shared {
                 }
             }
         }
-    }
-}
-
-/// Events with a descriptor, one for each caller at a socket. They are few, so that they do not use up the descriptors that
-/// the application may open: who gets none sleeps.
-pub(crate) struct Seats {
-    free: Mutex<Vec<Event>>,
-    left: AtomicUsize,
-}
-
-impl Seats {
-    /// One of so many descriptors that the process may have.
-    const SHARE: u64 = 8;
-    const MOST: usize = 4096;
-
-    pub(crate) fn new() -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let share = limit.and_then(|limit| usize::try_from(limit / Self::SHARE).ok());
-        Self::with_at_most(share.unwrap_or(Self::MOST).min(Self::MOST))
-    }
-
-    pub(super) fn with_at_most(count: usize) -> Self {
-        Seats {
-            free: Mutex::default(),
-            left: AtomicUsize::new(count),
-        }
-    }
-
-    pub(super) fn take(&self) -> Option<Event> {
-        self.take_with(|seat| seat.descriptor().is_ok())
-    }
-
-    /// `equip` says whether a new one could be given its descriptor.
-    pub(super) fn take_with(&self, equip: impl FnOnce(&Event) -> bool) -> Option<Event> {
-        if let Some(seat) = self.free.lock().pop() {
-            return Some(seat);
-        }
-        let one_less = |left: usize| left.checked_sub(1);
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .ok()?;
-        let seat = Event::new();
-        if equip(&seat) {
-            return Some(seat);
-        }
-        // There may be descriptors again the next time.
-        self.left.fetch_add(1, Ordering::Relaxed);
-        None
-    }
-
-    pub(super) fn give(&self, seat: Event) {
-        self.free.lock().push(seat);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::attendance::For;
+use super::attendance::{Condition, For};
 use super::engine::Engine;
 use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::{Event, Setter};
@@ -431,6 +431,11 @@ impl Channel {
                 }
             },
         )
+    }
+
+    /// Waits until `event` is set, which this channel sets, among others, and which tells `condition`. May return for nothing.
+    pub(crate) fn sleep_until(&self, event: &Event, condition: &Condition, deadline: Deadline) {
+        self.shared().sleep_until(event, condition, deadline);
     }
 
     /// Looks at the state of the channel now; `None` when the connection layer has forgotten it.

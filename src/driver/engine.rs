@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::attendance::Seats;
 use super::buffers::Buffers;
 use super::pool::Pool;
+use super::seats::Seats;
 use super::stream::Socket;
 use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::sync::Mutex;

@@ -30,6 +30,7 @@ mod inside;
 mod keepalive;
 mod log;
 mod lookup;
+mod low_water;
 #[cfg(model)]
 pub(crate) mod models;
 mod opening;
@@ -42,6 +43,7 @@ mod reach;
 mod receive;
 mod request;
 mod rotation;
+mod seats;
 mod sending;
 mod serving;
 mod settling;
@@ -61,6 +63,7 @@ mod writing;
 
 pub(crate) use address::split as split_address;
 pub(crate) use admission::{Admission, Door};
+pub(crate) use attendance::Condition;
 pub use channel::{Channel, Read};
 pub(crate) use connect::begin as begin_connect;
 pub use engine::set_io_threads;

@@ -8,7 +8,7 @@ use super::check::Model;
 use super::session::{connected, open, part, pattern, read_to_end, spawn, write, MODEL};
 use crate::connection::{ChannelRequest, Stream};
 use crate::driver::sys::model as system;
-use crate::driver::{ChannelInterest, Event, Read, Timeout};
+use crate::driver::{ChannelInterest, Condition, Deadline, Event, Read, Timeout};
 use crate::error::Error;
 
 /// More than the window holds, both ways at once, with the end of file behind it. Where a reader sleeps its buffer is lent.
@@ -303,6 +303,52 @@ fn events_are_set_when_no_caller_is_at_the_socket() {
             assert_eq!(byte, [round]);
         }
         echoing.join().unwrap();
+        part(&client, &server);
+    });
+}
+
+/// What the channel says, and what another thread says, reaches somebody who waits for either by an event, at the socket or not.
+#[test]
+fn no_setting_of_an_event_is_missed_at_the_socket() {
+    // A moment between two locks is seldom met.
+    let model = Model {
+        schedules: MODEL.schedules * 30,
+        ..MODEL
+    };
+    model.check(|| {
+        let (client, server) = connected();
+        let (ours, theirs) = open(&client, &server);
+        let at_socket = Arc::new(Condition::default());
+        let told = Arc::clone(&at_socket);
+        let event = Event::with_hook(move || told.notify_visitor());
+        let interest = ChannelInterest {
+            readable: true,
+            ..ChannelInterest::default()
+        };
+        ours.set_event(&event, interest).unwrap();
+        let called = Arc::new(AtomicBool::new(false));
+        let calling = {
+            let (event, called) = (event.clone(), Arc::clone(&called));
+            spawn(move || {
+                called.store(true, Ordering::SeqCst);
+                event.set();
+            })
+        };
+        let writing = spawn(move || {
+            write(&theirs, b"x");
+            theirs
+        });
+        let (mut came, mut byte) = (false, [0]);
+        loop {
+            event.reset();
+            came |= ours.read(Stream::Data, &mut byte, Timeout::NOW) == Ok(Read::Data(1));
+            if came && called.load(Ordering::SeqCst) {
+                break;
+            }
+            ours.sleep_until(&event, &at_socket, Deadline(None));
+        }
+        calling.join().unwrap();
+        drop(writing.join().unwrap());
         part(&client, &server);
     });
 }

@@ -73,6 +73,13 @@ impl Stream {
         }
     }
 
+    /// Has it be readable only when so many bytes are there, or the end, where the system can do that.
+    pub(crate) fn wake_at(&self, bytes: usize) {
+        if let Some(socket) = self.socket() {
+            socket.wake_at(bytes);
+        }
+    }
+
     /// Address and port of the peer, for TCP.
     pub(crate) fn peer(&self) -> Option<(&str, u16)> {
         self.socket()?.peer()

@@ -52,6 +52,8 @@ struct End {
     unread: VecDeque<u8>,
     /// The peer sends no more.
     finished: bool,
+    /// How many bytes make it readable; 0 is one.
+    low_water: usize,
 }
 
 #[derive(Default)]
@@ -77,7 +79,10 @@ impl State {
         let Some(end) = self.sockets.get(&number) else {
             return (false, false, false);
         };
-        let readable = !end.unread.is_empty() || end.finished;
+        // As the kernel has it, the end makes it readable, and so does it when no more would come.
+        let most = self.capacity.unwrap_or(DEFAULT_CAPACITY);
+        let much = end.low_water.min(most).max(1);
+        let readable = end.unread.len() >= much || end.finished;
         let room = self.room(number);
         (readable, room != Some(0), room.is_none())
     }
@@ -352,6 +357,15 @@ pub mod socket {
                 }
                 Ok(Progress::Moved(count))
             })
+        }
+
+        /// With how many bytes it is readable.
+        pub fn wake_at(&self, bytes: usize) {
+            system().change(|state| {
+                if let Some(end) = state.sockets.get_mut(&self.number) {
+                    end.low_water = bytes;
+                }
+            });
         }
 
         /// There is nothing to acknowledge.

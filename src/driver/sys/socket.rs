@@ -1,6 +1,6 @@
 //! The descriptor of a stream socket: non-blocking reads and writes without SIGPIPE.
 
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -146,6 +146,33 @@ impl Socket {
                 rustix::net::sockopt::set_tcp_quickack(descriptor, true)
             });
         }
+    }
+
+    /// Has [`wait`](Self::wait) and pollers find it readable when so many bytes are there, or the end, or when no more would
+    /// come. Other sockets than those of TCP know no such thing.
+    pub fn wake_at(&self, bytes: usize) {
+        if self.peer.is_none() {
+            return;
+        }
+        let count = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        let length = libc::socklen_t::try_from(size_of_val(&count)).unwrap_or(0);
+        let _ = self.with("low water", |descriptor| {
+            // SAFETY: the option's value is a number of this length.
+            let outcome = unsafe {
+                libc::setsockopt(
+                    descriptor.as_raw_fd(),
+                    libc::SOL_SOCKET,
+                    libc::SO_RCVLOWAT,
+                    (&raw const count).cast(),
+                    length,
+                )
+            };
+            if outcome == 0 {
+                Ok(())
+            } else {
+                Err(Errno::INVAL)
+            }
+        });
     }
 
     /// Writes what the socket takes.

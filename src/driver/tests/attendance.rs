@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::driver::attendance::Seats;
+use crate::driver::seats::Seats;
 
 /// Until a thread has surely gone to sleep. Nothing depends on it but what is tested.
 const MOMENT: Duration = Duration::from_millis(30);

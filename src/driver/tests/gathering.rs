@@ -10,11 +10,11 @@ fn gathering() -> ((Transport, Transport), (Channel, Channel)) {
     ((client, server), channels)
 }
 
-fn write(channel: &Channel, data: &[u8], timeout: Timeout) {
+pub(super) fn write(channel: &Channel, data: &[u8], timeout: Timeout) {
     assert_eq!(channel.write(Stream::Data, data, timeout), Ok(data.len()));
 }
 
-fn expect(channel: &Channel, expected: &[u8]) {
+pub(super) fn expect(channel: &Channel, expected: &[u8]) {
     let mut got = vec![0; expected.len()];
     let mut filled = 0;
     while filled < got.len() {

@@ -18,6 +18,7 @@ mod attendance;
 mod ending;
 mod events;
 mod gathering;
+mod low_water;
 mod rotation;
 mod signers;
 mod streams;
@@ -30,6 +31,10 @@ fn key() -> PrivateKey {
 
 fn pair() -> (Transport, Transport) {
     let (a, b) = UnixStream::pair().unwrap();
+    between(a, b)
+}
+
+fn between(a: impl IntoRawFd, b: impl IntoRawFd) -> (Transport, Transport) {
     let client = Transport::from_socket(a.into_raw_fd()).unwrap();
     let server = Transport::from_socket(b.into_raw_fd()).unwrap();
     server.add_server_key(key()).unwrap();
@@ -98,7 +103,10 @@ fn password(text: &[u8]) -> ClientMethod {
 
 /// A client that is logged in, and its server, which accepts everything.
 pub(crate) fn connected() -> (Transport, Transport) {
-    let (client, server) = pair();
+    logged_in(pair())
+}
+
+fn logged_in((client, server): (Transport, Transport)) -> (Transport, Transport) {
     serve_all(&server);
     start(&client, &server);
     let outcome = client

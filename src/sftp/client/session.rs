@@ -1,17 +1,18 @@
 //! The table over a channel: sending requests, reading replies, waiting with a deadline.
 //!
 //! There is no thread behind it. Whoever waits for a reply works for everybody: it sends what is queued, reads what
-//! has come and hands it out; one of the waiting threads (`sleeping`) sleeps on the channel's event, the others on
-//! `changed`. Lock order: `state`, then the locks of the transport. Nobody sleeps with `state` held.
+//! has come and hands it out; one of the waiting threads (`sleeping`) sleeps on the channel's event, or at the socket for what
+//! sets it, the others on `changed`. Lock order: `state`, then the locks of the transport. Nobody sleeps with `state` held.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use crate::driver::sync::{Condvar, Mutex, MutexGuard, Rank};
 
 use super::table::{Answer, Expect, RequestTable};
 use crate::codec::Writer;
 use crate::connection::Stream;
-use crate::driver::{Channel, ChannelInterest, Deadline, Event, Read, Timeout};
+use crate::driver::{Channel, ChannelInterest, Condition, Deadline, Event, Read, Timeout};
 use crate::error::Error;
 use crate::sftp::{FrameReader, FrameWriter, Request};
 
@@ -31,6 +32,8 @@ pub(super) struct Session {
     channel: Channel,
     /// Set when the channel can be read or written, has ended, or its transport's calls are cancelled.
     event: Event,
+    /// Where the thread that sleeps on the event may be found.
+    at_socket: Arc<Condition>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -61,7 +64,9 @@ pub(super) struct Patience<'a> {
 
 impl Session {
     pub(super) fn new(channel: Channel) -> Result<Self, Error> {
-        let event = Event::new();
+        let at_socket = Arc::new(Condition::default());
+        let told = Arc::clone(&at_socket);
+        let event = Event::with_hook(move || told.notify_visitor());
         let interest = ChannelInterest {
             readable: true,
             writable: true,
@@ -73,6 +78,7 @@ impl Session {
         Ok(Session {
             channel,
             event,
+            at_socket,
             state: Mutex::ranked(
                 State {
                     table: RequestTable::default(),
@@ -330,11 +336,10 @@ impl Session {
             return;
         }
         state.sleeping = true;
-        let timeout = patience
-            .deadline
-            .remaining()
-            .map_or(Timeout::Forever, Timeout::After);
-        state.unlocked(|| self.event.wait(timeout));
+        state.unlocked(|| {
+            self.channel
+                .sleep_until(&self.event, &self.at_socket, patience.deadline);
+        });
         state.sleeping = false;
         // Another one must take its place, or sees what it saw.
         self.changed.notify_all();

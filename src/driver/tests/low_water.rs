@@ -1,0 +1,71 @@
+//! Callers who wait for much of a stream, and what comes although it is little.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+
+use super::gathering::{expect, write};
+use super::*;
+
+/// Both ends of a TCP connection, whose client takes everything for a stream.
+fn streaming() -> ((Transport, Transport), (Channel, Channel)) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let (client, server) = logged_in(between(near, far));
+    let channels = open(&client, &server);
+    client.shared.low_water(|low_water| low_water.trust());
+    ((client, server), channels)
+}
+
+#[test]
+fn little_comes_although_much_is_waited_for() {
+    let ((client, _server), (ours, theirs)) = streaming();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 100_000];
+        // A deadline would bring it, too.
+        while let Ok(Read::Data(count)) = ours.read(Stream::Data, &mut buffer, Timeout::Forever) {
+            let _ = tell.send(count);
+        }
+    });
+    for _ in 0..10 {
+        for piece in [300_000, 100] {
+            // Whoever has read the one waits for the other.
+            write(&theirs, &pattern(piece), TIME);
+            let mut left = piece;
+            while left > 0 {
+                left -= told.recv_timeout(Duration::from_secs(20)).unwrap();
+            }
+        }
+    }
+    assert!(client.shared.low_water(|low_water| low_water.has_missed()));
+}
+
+#[test]
+fn the_end_comes_although_much_is_waited_for() {
+    let ((_client, server), (ours, theirs)) = streaming();
+    write(&theirs, &pattern(100_000), TIME);
+    theirs.send_eof().unwrap();
+    assert!(read_to_end(&ours) == pattern(100_000));
+    drop(server);
+}
+
+/// What a caller has waited for is not what the I/O thread waits for.
+#[test]
+fn the_first_byte_wakes_the_io_thread() {
+    let ((_client, _server), (ours, theirs)) = streaming();
+    let interest = ChannelInterest {
+        readable: true,
+        ..ChannelInterest::default()
+    };
+    for _ in 0..10 {
+        write(&theirs, &pattern(100_000), TIME);
+        expect(&ours, &pattern(100_000));
+        let event = Event::new();
+        ours.set_event(&event, interest).unwrap();
+        write(&theirs, b"x", TIME);
+        assert!(event.wait(TIME));
+        ours.set_event(&event, ChannelInterest::default()).unwrap();
+        expect(&ours, b"x");
+    }
+}
