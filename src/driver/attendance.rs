@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
-use super::low_water::{LowWater, MOMENT};
+use super::low_water::{Look, LowWater, MOMENT};
 use super::seats;
 use super::serving::Phase;
 use super::shared::Shared;
@@ -108,7 +108,7 @@ pub(crate) enum For {
 }
 
 /// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
-/// with one mutex, as a condition variable does.
+/// with one mutex, as a condition variable does, or with an event (`sleep_until`).
 #[derive(Default)]
 pub(crate) struct Condition {
     sleepers: Condvar,
@@ -264,42 +264,54 @@ impl Shared {
                 .low_water
                 .mark()
                 .filter(|_| what == For::Answer && !interest.paused);
-            self.set_mark(&mut interest, mark);
+            let mark = self.set_mark(&mut interest, mark);
             let eager = interest.eager && (mark.is_none() || interest.low_water.is_behind());
             (interest.paused, interest.writing, eager, mark)
         };
-        let mut in_time = true;
-        let mut ready = if eager && !paused {
+        let (ready, look) = if eager && !paused {
             // What waits for the socket is tried afterwards: nobody has said that it takes more.
-            Ready {
+            let ready = Ready {
                 readable: true,
                 writable: false,
-            }
+            };
+            (ready, Look::AtOnce)
         } else {
             let again = paused.then_some(LOOK_AGAIN);
-            let moment = mark.map(|_| MOMENT);
-            let rest = deadline.remaining();
-            let time = [rest, again, moment].into_iter().flatten().min();
+            let time = [deadline.remaining(), again].into_iter().flatten().min();
             self.acknowledge();
             let wanted = (!paused, writing);
-            if what == For::Answer && mark.is_none() {
-                self.wait_for_answer(seat, wanted, time)
-            } else {
-                let ready = self.stream.wait(seat, wanted, time);
-                in_time = ready.readable || ready.writable || seat.is_set();
-                ready
+            match (what, mark) {
+                (For::Answer, Some(_)) => self.wait_for_much(seat, wanted, time),
+                (For::Answer, None) => (self.wait_for_answer(seat, wanted, time), Look::Woken),
+                (For::Room, _) => (self.stream.wait(seat, wanted, time), Look::Woken),
             }
         };
-        let missed = mark.is_some() && !in_time;
-        // Less than much may be there.
-        ready.readable |= missed;
         self.interest.lock().polling = false;
         condition.leave();
         seat.reset();
         if ready.readable || ready.writable || paused {
-            self.guarded(|| self.attend_here(ready, missed));
+            self.guarded(|| self.attend_here(ready, look));
         }
         self.leave_seat(seat);
+    }
+
+    /// Waits at the socket until much is there, or for a moment: then less is taken.
+    fn wait_for_much(
+        &self,
+        seat: &Event,
+        wanted: (bool, bool),
+        time: Option<Duration>,
+    ) -> (Ready, Look) {
+        let began = clock::now();
+        let moment = time.unwrap_or(MOMENT).min(MOMENT);
+        let mut ready = self.stream.wait(seat, wanted, Some(moment));
+        if ready.readable || ready.writable || seat.is_set() {
+            return (ready, Look::Woken);
+        }
+        ready.readable = wanted.0;
+        // A signal may have been earlier, or the caller's deadline.
+        let is_over = clock::now().saturating_duration_since(began) >= MOMENT;
+        (ready, if is_over { Look::Missed } else { Look::Woken })
     }
 
     /// Waits at the socket, awake at first if that was of use with the answers before this one.
@@ -352,7 +364,7 @@ impl Shared {
     }
 
     /// What the I/O thread would do, done by a caller. The end is left to the I/O thread.
-    fn attend_here(self: &Arc<Self>, ready: Ready, missed: bool) {
+    fn attend_here(self: &Arc<Self>, ready: Ready, look: Look) {
         let Ok(engine) = Engine::get() else { return };
         if self.has_ended.load(Ordering::Acquire) {
             return;
@@ -370,12 +382,9 @@ impl Shared {
                 let urgent = {
                     let mut interest = self.interest.lock();
                     interest.eager = received >= MUCH;
-                    if missed {
-                        interest.low_water.missed();
-                    }
-                    if received > 0 {
+                    if received > 0 || look == Look::Missed {
                         let few = !interest.eager;
-                        interest.low_water.came(received, few);
+                        interest.low_water.came(received, few, look, clock::now());
                     }
                     if interest.eager {
                         interest.wakefulness.streams();
@@ -542,10 +551,12 @@ impl Shared {
     /// Closes the descriptor, under the lock of those who tell the poller of it: they would tell it of whatever has the number
     /// next.
     pub(crate) fn close_socket(&self) {
-        let _interest = self.interest.lock();
+        let mut interest = self.interest.lock();
         if let Some(worker) = self.worker.get() {
             self.stream.detach(worker);
         }
+        // The program may have a duplicate of the descriptor.
+        self.set_mark(&mut interest, None);
         if self.stream.has_socket() {
             self.stream.close();
         }
@@ -606,12 +617,16 @@ impl Shared {
         }
     }
 
-    /// Has the socket be readable with so much, or with the first byte.
-    fn set_mark(&self, interest: &mut Interest, mark: Option<usize>) {
+    /// Has the socket be readable with so much, if that can be, or with the first byte; says which.
+    fn set_mark(&self, interest: &mut Interest, mark: Option<usize>) -> Option<usize> {
         if interest.mark != mark {
             interest.mark = mark;
-            self.stream.wake_at(mark.unwrap_or(1));
+            if !self.stream.wake_at(mark.unwrap_or(1)) {
+                interest.low_water.cannot_be();
+                interest.mark = None;
+            }
         }
+        interest.mark
     }
 
     fn tell_poller(&self, interest: &mut Interest) {

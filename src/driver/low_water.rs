@@ -1,34 +1,77 @@
 //! How much must have come before a caller at the socket is woken.
 //!
 //! A peer that sends without pause, but more slowly than its data are taken, wakes their reader for each of its packets, and to
-//! sleep and be woken costs more than to take them. So in a stream of data the reader is woken when there is much, or a moment
-//! later: it takes more at a time, and a peer on the same machine has the processor meanwhile.
+//! sleep and be woken costs more than to take them. So in a stream of data the reader may be woken when there is much, or a
+//! moment later: it takes more at a time, and a peer on the same machine has the processor meanwhile.
 //!
-//! Where less comes within the moment, less is waited for, and where even that does not come, the stream has ended or is slow:
-//! then it takes twice as many bytes in a row before it is tried again, so that what a program loses that it does not suit is a
-//! small part of its time.
+//! Where the peer waits for the reader in turn (for window, or for the next request) this costs time that no miss would tell of. So it
+//! is tried: some megabytes as ever, and where each waking brought little, as many with the mark. Where these came as soon it
+//! is kept, and else it is left for a while, longer each time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long much is waited for.
 pub(super) const MOMENT: Duration = Duration::from_micros(400);
 /// How much is waited for at first, and at least. As much as one receive takes.
 const MUCH: usize = if cfg!(model) { 64 } else { 256 * 1024 };
 const LITTLE: usize = MUCH / 4;
-/// How many bytes in a row it takes at first. Models have few.
-const FEW: usize = if cfg!(model) { 64 } else { 512 * 1024 };
-/// How many it takes after many moments in vain; and after so many more in a row what was before is forgotten.
-const MANY: usize = 64 * 1024 * 1024;
+/// Who gets so much each time it is woken is woken seldom enough.
+const ENOUGH: usize = if cfg!(model) { usize::MAX } else { 96 * 1024 };
+/// So many bytes in a row are a stream.
+const STREAM: usize = if cfg!(model) { 16 } else { 512 * 1024 };
+/// How many are measured at a time.
+const TRIAL: usize = if cfg!(model) { 16 } else { 8 * 1024 * 1024 };
+/// After so many it is tried again, where it was not in vain; else after twice as many as the time before, at most so many.
+const LATER: usize = 256 * 1024 * 1024;
+const MUCH_LATER: usize = 16 * LATER;
+/// After how many, where it was in vain for the first time.
+const SOON: usize = LATER / 4;
+
+/// How a caller came to receive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Without waiting.
+    AtOnce,
+    /// After it has waited for what it was to wait for.
+    Woken,
+    /// The moment was over before that.
+    Missed,
+}
+
+/// What came of streams, and how long that took, pauses between them left out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Measured {
+    taken: Duration,
+    bytes: usize,
+    wakings: usize,
+    /// When the last of them came, of a stream that goes on.
+    last: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Bytes come as ever, and how soon is measured.
+    Without(Measured),
+    /// The same with the mark, after what was measured without it.
+    With(Measured, Measured),
+    /// With the mark, for so many bytes.
+    Kept(usize),
+    /// Without it, for so many bytes.
+    Left(usize),
+    /// The system knows no such thing.
+    Impossible,
+}
 
 /// What was read last, by callers.
 #[derive(Debug)]
 pub(super) struct LowWater {
     /// Bytes in a row.
     streamed: usize,
-    /// How many it takes.
-    wanted: usize,
     /// How much is waited for.
     mark: usize,
+    phase: Phase,
+    /// For how many bytes it is left the next time.
+    rest: usize,
     /// The last receive took as much as it could.
     is_behind: bool,
 }
@@ -37,29 +80,70 @@ impl Default for LowWater {
     fn default() -> Self {
         LowWater {
             streamed: 0,
-            wanted: FEW,
             mark: MUCH,
+            phase: Phase::Without(Measured::default()),
+            rest: SOON,
             is_behind: false,
         }
     }
 }
 
+impl Measured {
+    fn goes_on(&mut self, bytes: usize, look: Look, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            self.taken = self
+                .taken
+                .saturating_add(now.saturating_duration_since(last));
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.wakings += usize::from(look != Look::AtOnce);
+        }
+    }
+
+    /// What was waited for counts, too.
+    fn ends(&mut self, now: Instant) {
+        self.goes_on(0, Look::AtOnce, now);
+        self.last = None;
+    }
+
+    fn is_done(&self) -> bool {
+        self.bytes >= TRIAL
+    }
+
+    fn at_a_time(&self) -> usize {
+        self.bytes / self.wakings.max(1)
+    }
+
+    /// Whether as many took no longer, but for a tenth, which is noise.
+    fn is_as_soon_as(&self, other: &Self) -> bool {
+        let product = |taken: Duration, bytes: usize, factor: u128| {
+            let bytes = u128::try_from(bytes).unwrap_or(u128::MAX);
+            taken
+                .as_nanos()
+                .saturating_mul(bytes)
+                .saturating_mul(factor)
+        };
+        product(self.taken, other.bytes, 9) <= product(other.taken, self.bytes, 10)
+    }
+}
+
 impl LowWater {
-    /// Everything is a stream.
+    /// A stream has come, and the mark was of use.
     #[cfg(test)]
     pub(super) fn trust(&mut self) {
-        self.wanted = 0;
+        self.streamed = STREAM;
+        self.phase = Phase::Kept(usize::MAX);
     }
 
     /// Whether less than the mark has come in a moment since [`trust`](Self::trust).
     #[cfg(test)]
     pub(super) fn has_missed(&self) -> bool {
-        self.mark < MUCH || self.wanted > 0
+        self.mark < MUCH || self.rest > SOON
     }
 
-    /// How many bytes are worth waiting for, in a stream.
+    /// How many bytes are worth waiting for.
     pub(super) fn mark(&self) -> Option<usize> {
-        (self.streamed >= self.wanted).then_some(self.mark)
+        let is_set = matches!(self.phase, Phase::With(..) | Phase::Kept(_));
+        (is_set && self.streamed >= STREAM).then_some(self.mark)
     }
 
     /// Whether there is probably more than one receive takes.
@@ -67,31 +151,73 @@ impl LowWater {
         self.is_behind
     }
 
+    /// It cannot be waited for.
+    pub(super) fn cannot_be(&mut self) {
+        self.phase = Phase::Impossible;
+    }
+
     /// So many bytes came at once; too few for a stream, if so.
-    pub(super) fn came(&mut self, bytes: usize, few: bool) {
+    pub(super) fn came(&mut self, bytes: usize, few: bool, look: Look, now: Instant) {
         self.is_behind = bytes >= MUCH;
-        self.streamed = if few {
-            0
-        } else {
-            self.streamed.saturating_add(bytes)
-        };
-        if self.streamed >= self.wanted.saturating_add(MANY) {
-            *self = LowWater {
-                streamed: FEW,
-                ..LowWater::default()
-            };
+        if look == Look::Missed {
+            self.missed();
+        }
+        if few {
+            self.streamed = 0;
+            if let Phase::Without(measured) | Phase::With(measured, _) = &mut self.phase {
+                measured.ends(now);
+            }
+            return;
+        }
+        self.streamed = self.streamed.saturating_add(bytes);
+        if self.streamed >= STREAM {
+            self.streams(bytes, look, now);
         }
     }
 
-    /// The moment is over, and less than the mark is there.
-    pub(super) fn missed(&mut self) {
-        self.is_behind = false;
+    fn streams(&mut self, bytes: usize, look: Look, now: Instant) {
+        match &mut self.phase {
+            Phase::Without(measured) => {
+                measured.goes_on(bytes, look, now);
+                if measured.is_done() {
+                    self.phase = if measured.at_a_time() >= ENOUGH {
+                        Phase::Left(SOON)
+                    } else {
+                        Phase::With(Measured::default(), *measured)
+                    };
+                }
+            }
+            Phase::With(measured, before) => {
+                measured.goes_on(bytes, look, now);
+                if measured.is_done() && !measured.is_as_soon_as(before) {
+                    self.leave();
+                } else if measured.is_done() {
+                    self.phase = Phase::Kept(LATER);
+                    self.rest = SOON;
+                }
+            }
+            Phase::Kept(left) | Phase::Left(left) => {
+                *left = left.saturating_sub(bytes);
+                if *left == 0 {
+                    self.phase = Phase::Without(Measured::default());
+                }
+            }
+            Phase::Impossible => {}
+        }
+    }
+
+    /// The moment is over, and less than the mark is there: less is waited for from now on, or nothing.
+    fn missed(&mut self) {
         self.mark /= 2;
         if self.mark < LITTLE {
-            self.mark = MUCH;
-            self.streamed = 0;
-            self.wanted = self.wanted.saturating_mul(2).clamp(1, MANY);
+            self.leave();
         }
+    }
+
+    fn leave(&mut self) {
+        self.mark = MUCH;
+        self.phase = Phase::Left(self.rest);
+        self.rest = self.rest.saturating_mul(2).min(MUCH_LATER);
     }
 }
 
@@ -99,59 +225,121 @@ impl LowWater {
 mod tests {
     use super::*;
 
-    /// Reads so many pieces of a stream whose reader finds so much when the moment is over. Says how often it waited in vain.
-    fn stream(low_water: &mut LowWater, pieces: usize, in_a_moment: usize) -> usize {
-        let mut missed = 0;
-        for _ in 0..pieces {
-            if low_water.mark().is_some_and(|mark| in_a_moment < mark) {
-                missed += 1;
-                low_water.missed();
-            }
-            low_water.came(in_a_moment.min(MUCH), false);
+    /// A stream that comes in such pieces, one for each waking, each after so long: without the mark, and with it.
+    struct Peer {
+        piece: usize,
+        without: Duration,
+        with: Duration,
+    }
+
+    /// Reads so many bytes; says how many of them with the mark.
+    fn read(low_water: &mut LowWater, now: &mut Instant, bytes: usize, peer: &Peer) -> usize {
+        let (mut all, mut marked) = (0, 0);
+        while all < bytes {
+            let has_mark = low_water.mark().is_some();
+            *now += if has_mark { peer.with } else { peer.without };
+            low_water.came(peer.piece, false, Look::Woken, *now);
+            all += peer.piece;
+            marked += if has_mark { peer.piece } else { 0 };
         }
-        missed
+        marked
+    }
+
+    fn peer(piece: usize, without: u64, with: u64) -> Peer {
+        Peer {
+            piece,
+            without: Duration::from_micros(without),
+            with: Duration::from_micros(with),
+        }
     }
 
     #[test]
-    fn only_in_a_stream() {
-        let mut low_water = LowWater::default();
-        for _ in 0..100 {
-            assert_eq!(low_water.mark(), None);
-            low_water.came(MUCH, false);
-            assert!(low_water.is_behind());
-            low_water.came(100, true);
-            assert!(!low_water.is_behind());
-        }
-        low_water.came(MUCH, false);
-        low_water.came(MUCH, false);
+    fn kept_where_as_much_comes_as_soon() {
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        let slow = peer(32 * 1024, 30, 31);
+        assert_eq!(read(&mut low_water, &mut now, TRIAL, &slow), 0);
+        let marked = read(&mut low_water, &mut now, LATER, &slow);
+        assert!(marked > LATER - TRIAL, "{marked}");
+        // And tried again.
+        let marked = read(&mut low_water, &mut now, 10 * LATER, &slow);
+        assert!(marked < 10 * LATER - 9 * TRIAL, "{marked}");
+        assert!(marked > 9 * LATER, "{marked}");
+    }
+
+    #[test]
+    fn seldom_where_it_costs_time() {
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        let waits_for_us = peer(32 * 1024, 30, 40);
+        let marked = read(&mut low_water, &mut now, 10 * TRIAL, &waits_for_us);
+        assert!((TRIAL..2 * TRIAL).contains(&marked), "{marked}");
+        let marked = read(&mut low_water, &mut now, 100 * LATER, &waits_for_us);
+        assert!(marked < 12 * TRIAL, "{marked}");
+        // Once it does not, it is as if it had never been.
+        let slow = peer(32 * 1024, 30, 30);
+        let marked = read(&mut low_water, &mut now, 40 * LATER, &slow);
+        assert!(marked > 20 * LATER, "{marked}");
+        assert_eq!(low_water.rest, SOON);
+    }
+
+    #[test]
+    fn not_where_much_comes_at_a_time() {
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        let quick = peer(128 * 1024, 30, 30);
+        assert_eq!(read(&mut low_water, &mut now, 10 * LATER, &quick), 0);
+    }
+
+    #[test]
+    fn not_for_answers_that_are_small() {
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        let slow = peer(32 * 1024, 30, 30);
+        read(&mut low_water, &mut now, 4 * TRIAL, &slow);
         assert_eq!(low_water.mark(), Some(MUCH));
-        low_water.came(100, true);
+        low_water.came(100, true, Look::Woken, now);
         assert_eq!(low_water.mark(), None);
-    }
-
-    #[test]
-    fn as_much_as_comes_within_the_moment() {
-        let mut low_water = LowWater::default();
-        assert_eq!(stream(&mut low_water, 100, MUCH), 0);
-        assert_eq!(low_water.mark(), Some(MUCH));
-        assert_eq!(stream(&mut low_water, 50, MUCH - 1), 1);
-        assert_eq!(low_water.mark(), Some(MUCH / 2));
-        assert_eq!(stream(&mut low_water, 50, MUCH / 3), 1);
-        assert_eq!(low_water.mark(), Some(LITTLE));
-        // Much later more is tried again.
-        stream(&mut low_water, 2 * MANY / MUCH, MUCH);
+        assert_eq!(read(&mut low_water, &mut now, STREAM, &slow), 0);
         assert_eq!(low_water.mark(), Some(MUCH));
     }
 
+    /// What lies between two streams is not measured, but the end of one is.
     #[test]
-    fn seldom_where_it_is_in_vain() {
-        let mut low_water = LowWater::default();
-        let missed = stream(&mut low_water, 100_000, LITTLE - 1);
-        // 6 GB, in which it is tried after each 64 MiB in the end, three times in a row.
-        assert!((100..=330).contains(&missed), "{missed}");
-        // What comes in time is trusted again.
-        stream(&mut low_water, 3 * MANY / MUCH, MUCH);
-        assert_eq!(low_water.mark(), Some(MUCH));
-        assert_eq!(low_water.wanted, FEW);
+    fn measured_within_streams() {
+        for waits_at_the_end in [false, true] {
+            let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+            let slow = peer(32 * 1024, 30, 30);
+            // Half of each is taken for one.
+            for _ in 0..4 * TRIAL / STREAM {
+                read(&mut low_water, &mut now, 2 * STREAM, &slow);
+                let has_mark = low_water.mark().is_some();
+                if has_mark && waits_at_the_end {
+                    now += MOMENT;
+                }
+                low_water.came(100, true, Look::Woken, now);
+                if has_mark {
+                    now += Duration::from_secs(1);
+                }
+            }
+            let is_kept = matches!(low_water.phase, Phase::Kept(_));
+            assert_eq!(is_kept, !waits_at_the_end, "{low_water:?}");
+        }
+    }
+
+    #[test]
+    fn less_where_less_comes_in_a_moment_and_then_nothing() {
+        let (mut low_water, now) = (LowWater::default(), Instant::now());
+        low_water.trust();
+        for mark in [MUCH, MUCH / 2, LITTLE] {
+            assert_eq!(low_water.mark(), Some(mark));
+            low_water.came(20_000, false, Look::Missed, now);
+        }
+        assert_eq!(low_water.mark(), None);
+        assert_eq!(low_water.rest, 2 * SOON);
+    }
+
+    #[test]
+    fn never_where_it_cannot_be() {
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        low_water.cannot_be();
+        let slow = peer(32 * 1024, 30, 30);
+        assert_eq!(read(&mut low_water, &mut now, 10 * LATER, &slow), 0);
     }
 }

@@ -73,11 +73,9 @@ impl Stream {
         }
     }
 
-    /// Has it be readable only when so many bytes are there, or the end, where the system can do that.
-    pub(crate) fn wake_at(&self, bytes: usize) {
-        if let Some(socket) = self.socket() {
-            socket.wake_at(bytes);
-        }
+    /// Has it be readable only when so many bytes are there, or the end; false where that cannot be.
+    pub(crate) fn wake_at(&self, bytes: usize) -> bool {
+        self.socket().is_some_and(|socket| socket.wake_at(bytes))
     }
 
     /// Address and port of the peer, for TCP.

@@ -360,12 +360,13 @@ pub mod socket {
         }
 
         /// With how many bytes it is readable.
-        pub fn wake_at(&self, bytes: usize) {
+        pub fn wake_at(&self, bytes: usize) -> bool {
             system().change(|state| {
                 if let Some(end) = state.sockets.get_mut(&self.number) {
                     end.low_water = bytes;
                 }
             });
+            true
         }
 
         /// There is nothing to acknowledge.

@@ -149,14 +149,14 @@ impl Socket {
     }
 
     /// Has [`wait`](Self::wait) and pollers find it readable when so many bytes are there, or the end, or when no more would
-    /// come. Other sockets than those of TCP know no such thing.
-    pub fn wake_at(&self, bytes: usize) {
+    /// come; false where that cannot be. Other sockets than those of TCP know no such thing.
+    pub fn wake_at(&self, bytes: usize) -> bool {
         if self.peer.is_none() {
-            return;
+            return false;
         }
         let count = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
         let length = libc::socklen_t::try_from(size_of_val(&count)).unwrap_or(0);
-        let _ = self.with("low water", |descriptor| {
+        let set = self.with("low water", |descriptor| {
             // SAFETY: the option's value is a number of this length.
             let outcome = unsafe {
                 libc::setsockopt(
@@ -173,6 +173,7 @@ impl Socket {
                 Err(Errno::INVAL)
             }
         });
+        set.is_ok()
     }
 
     /// Writes what the socket takes.
