@@ -4820,7 +4820,8 @@ uint32_t ssh_channel_conditions(const ssh_channel *channel);
 /**
  * Has an event set whenever one of some conditions begins to hold, and at once if one holds now. For poll
  * loops: when ssh_event_fd() is readable, reset the event, then read and write with timeout 0 until SSH_AGAIN.
- * Of many channels with one event, ssh_event_take_channel() tells which to look at.
+ * Of many channels with one event, ssh_event_take_channel() tells which to look at. Of a channel that a transport runs over
+ * (ssh_transport_new_channel()) only SSH_CHANNEL_EOF and SSH_CHANNEL_CLOSED set it.
  *
  * @param channel  the channel
  * @param event    the event, which may serve many channels; NULL for none

@@ -10,10 +10,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::receive::READ_BYTES;
+
 /// How long much is waited for.
 pub(super) const MOMENT: Duration = Duration::from_micros(400);
-/// How much is waited for at first, and at least. As much as one receive takes.
-const MUCH: usize = if cfg!(model) { 64 } else { 256 * 1024 };
+/// How much is waited for at first: as much as one receive takes.
+const MUCH: usize = if cfg!(model) { 64 } else { READ_BYTES };
+/// How much is waited for at least.
 const LITTLE: usize = MUCH / 4;
 /// Who gets so much each time it is woken is woken seldom enough.
 const ENOUGH: usize = if cfg!(model) { usize::MAX } else { 96 * 1024 };
@@ -21,11 +24,12 @@ const ENOUGH: usize = if cfg!(model) { usize::MAX } else { 96 * 1024 };
 const STREAM: usize = if cfg!(model) { 16 } else { 512 * 1024 };
 /// How many are measured at a time.
 const TRIAL: usize = if cfg!(model) { 16 } else { 8 * 1024 * 1024 };
-/// After so many it is tried again, where it was not in vain; else after twice as many as the time before, at most so many.
+/// After so many bytes it is tried again, where it was not in vain.
 const LATER: usize = 256 * 1024 * 1024;
-const MUCH_LATER: usize = 16 * LATER;
-/// After how many, where it was in vain for the first time.
+/// Where it was, after so many the first time, then after twice as many each time.
 const SOON: usize = LATER / 4;
+/// But after no more than so many.
+const MUCH_LATER: usize = 16 * LATER;
 
 /// How a caller came to receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::messages::MessageNumber;
 use crate::packet::{OpenedPacket, PayloadPlace};
 
 /// Most bytes read with one system call.
-const READ_BYTES: usize = 256 * 1024;
+pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// A payload for the services that has been opened and not handed out.
 struct Waiting {

@@ -12,17 +12,6 @@ pub(crate) struct Seats {
     left: AtomicUsize,
 }
 
-/// A seat of the process's, to be [given](give) back.
-pub(super) fn take() -> Option<Event> {
-    Engine::get().ok()?.seats().take()
-}
-
-pub(super) fn give(seat: Event) {
-    if let Ok(engine) = Engine::get() {
-        engine.seats().give(seat);
-    }
-}
-
 impl Seats {
     /// One of so many descriptors that the process may have.
     const SHARE: u64 = 8;
@@ -65,5 +54,16 @@ impl Seats {
 
     pub(super) fn give(&self, seat: Event) {
         self.free.lock().push(seat);
+    }
+}
+
+/// A seat of the process's, to be [given](give) back.
+pub(super) fn take() -> Option<Event> {
+    Engine::get().ok()?.seats().take()
+}
+
+pub(super) fn give(seat: Event) {
+    if let Ok(engine) = Engine::get() {
+        engine.seats().give(seat);
     }
 }
