@@ -248,6 +248,31 @@ func TestErrors(t *testing.T) {
 	want(t, err, sshwire.ErrDisconnected)
 }
 
+// Each look of Wait falls at another moment of the end.
+func TestWaitTellsTheCauseThatComesWhileItLooks(t *testing.T) {
+	for i := 0; i < 30; i++ {
+		client, served := pair(t)
+		told := make(chan error, 4)
+		for j := 0; j < cap(told); j++ {
+			go func() {
+				for {
+					ctx, cancel := context.WithTimeout(context.Background(), 50*time.Microsecond)
+					err := served.Wait(ctx)
+					cancel()
+					if !errors.Is(err, context.DeadlineExceeded) {
+						told <- err
+						return
+					}
+				}
+			}()
+		}
+		client.Close()
+		for j := 0; j < cap(told); j++ {
+			want(t, <-told, sshwire.ErrDisconnected)
+		}
+	}
+}
+
 // The server's ways in: a socket by its descriptor, and any net.Conn by reading and writing.
 func TestCommands(t *testing.T) {
 	for name, conns := range map[string]func(*testing.T) (net.Conn, net.Conn){

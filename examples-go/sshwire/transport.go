@@ -478,8 +478,10 @@ func (t *Transport) Wait(ctx context.Context) error {
 	defer runtime.KeepAlive(t)
 	var why *C.ssh_error
 	err := t.wait(ctx, &t.over, func() *C.ssh_event { return C.ssh_transport_request_event(t.handle) }, func() bool {
+		// In this order: a session that ends between the two would be one that ended without a cause.
+		over := C.ssh_transport_join(t.handle, 0) != C.SSH_AGAIN
 		why = C.ssh_transport_error(t.handle)
-		return why != nil || C.ssh_transport_join(t.handle, 0) != C.SSH_AGAIN
+		return over || why != nil
 	})
 	if err == nil {
 		err = taken(why)
