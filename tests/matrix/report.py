@@ -9,6 +9,8 @@ Written by `make -C tests matrix`; changes made here are lost.
 Each implementation below has talked to ours in the roles named: as the client of our server (`examples-c/server`), and as
 the server of our clients (`examples-c/exec`, `sftp` and `ssh`). The programs that drive them are in `tests/matrix/adapters`,
 what is checked is in `tests/matrix/checks.py`: sessions over loopback, 10 MiB each way compared by hash, new keys each MiB.
+`git`, `rsync`, `sshfs`, `lftp`, `rclone` and `ansible`, over our server and most of them over our `ssh`, are in
+[real-runs.md](real-runs.md).
 
 ✓ holds · – the other side does not have it, and our side or its adapter has said so · ✗ does not hold
 

@@ -42,6 +42,7 @@ _OVERTAKES = (
 
 PEERS = (
     Peer("OpenSSH", ("openssh.py",), BOTH, ("ssh", "-V")),
+    Peer("OpenSSH (newest)", ("newest_openssh.py",), BOTH, ("newest_openssh.py", "version")),
     Peer("dropbear", ("dropbear.py",), BOTH, ("dropbear", "-V")),
     Peer("PuTTY", ("putty.py",), ("client",), ("plink", "-V")),
     Peer("libssh", ("{build}/libssh",), BOTH, ("{build}/libssh", "version"), lacks={

@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 def batch(line: str) -> subprocess.CompletedProcess:
     """sftp in its batch mode asks nobody, so without."""
-    command = ["sftp", *options(), "-P", PORT, "-b", "-", f"{USER}@127.0.0.1"]
+    command = ["sftp", "-S", program("ssh"), *options(), "-P", PORT, "-b", "-", f"{USER}@127.0.0.1"]
     return subprocess.run(command, input=line, text=True, capture_output=True, env=environment(), check=False)
 
 
@@ -58,6 +58,11 @@ def server() -> None:
         "MaxStartups 100",
     ]
     sshd = program("sshd")
+    # One that is not installed finds its parts beside it.
+    for name, word in (("sshd-session", "SshdSessionPath"), ("sshd-auth", "SshdAuthPath")):
+        beside = os.path.join(os.path.dirname(sshd), name)
+        if os.path.exists(beside):
+            lines.append(f"{word} {beside}")
     for name, what in (("Ciphers", "cipher"), ("KexAlgorithms", "kex"), ("MACs", "mac")):
         known = subprocess.run(["ssh", "-Q", what], capture_output=True, text=True, check=True).stdout.split()
         lines.append(f"{name} +{','.join(known)}")
