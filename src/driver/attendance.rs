@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
-use super::low_water::{Look, LowWater, MOMENT};
+use super::low_water::{Look, Marks, MOMENT};
 use super::seats;
 use super::serving::Phase;
 use super::shared::Shared;
@@ -63,10 +63,8 @@ pub(crate) struct Interest {
     eager: bool,
     /// Whether callers stay awake for the peer's answers.
     wakefulness: Wakefulness,
-    /// How much callers wait for.
-    low_water: LowWater,
-    /// With how much the socket is readable, where that is more than the first byte.
-    mark: Option<usize>,
+    /// How much of a stream is waited for.
+    marks: Marks,
     /// Callers that sleep while somebody else waits at the socket.
     sleepers: usize,
     /// Waits until a caller may go to the socket again.
@@ -169,6 +167,7 @@ impl Shared {
         if deadline.has_passed() {
             return false;
         }
+        self.baton.pass_on();
         if self.sent.is_left_by_me() {
             guard.unlocked(|| self.send_gathered());
             return true;
@@ -194,6 +193,7 @@ impl Shared {
         condition: &Condition,
         deadline: Deadline,
     ) {
+        self.baton.pass_on();
         if self.sent.is_left_by_me() {
             self.send_gathered();
         }
@@ -261,11 +261,13 @@ impl Shared {
             }
             interest.polling = true;
             let mark = interest
-                .low_water
+                .marks
+                .of_callers
                 .mark()
                 .filter(|_| what == For::Answer && !interest.paused);
-            let mark = self.set_mark(&mut interest, mark);
-            let eager = interest.eager && (mark.is_none() || interest.low_water.is_behind());
+            let mark = interest.marks.set(&self.stream, mark);
+            let is_behind = interest.marks.of_callers.is_behind();
+            let eager = interest.eager && (mark.is_none() || is_behind);
             (interest.paused, interest.writing, eager, mark)
         };
         let (ready, look) = if eager && !paused {
@@ -352,8 +354,8 @@ impl Shared {
     }
 
     #[cfg(test)]
-    pub(super) fn low_water<R>(&self, look: impl FnOnce(&mut LowWater) -> R) -> R {
-        look(&mut self.interest.lock().low_water)
+    pub(super) fn marks<R>(&self, look: impl FnOnce(&mut Marks) -> R) -> R {
+        look(&mut self.interest.lock().marks)
     }
 
     /// So many bytes were written for the application.
@@ -384,7 +386,8 @@ impl Shared {
                     interest.eager = received >= MUCH;
                     if received > 0 || look == Look::Missed {
                         let few = !interest.eager;
-                        interest.low_water.came(received, few, look, clock::now());
+                        let low_water = &mut interest.marks.of_callers;
+                        low_water.came(received, few, look, clock::now());
                     }
                     if interest.eager {
                         interest.wakefulness.streams();
@@ -521,7 +524,10 @@ impl Shared {
                     self.tell_poller(&mut interest);
                     (None, !interest.paused)
                 }
-                Watcher::Worker => (None, !interest.paused),
+                Watcher::Worker => {
+                    interest.marks.set(&self.stream, None);
+                    (None, !interest.paused)
+                }
             }
         };
         if let Some(seat) = visitor {
@@ -556,7 +562,7 @@ impl Shared {
             self.stream.detach(worker);
         }
         // The program may have a duplicate of the descriptor.
-        self.set_mark(&mut interest, None);
+        interest.marks.set(&self.stream, None);
         if self.stream.has_socket() {
             self.stream.close();
         }
@@ -617,21 +623,29 @@ impl Shared {
         }
     }
 
-    /// Has the socket be readable with so much, if that can be, or with the first byte; says which.
-    fn set_mark(&self, interest: &mut Interest, mark: Option<usize>) -> Option<usize> {
-        if interest.mark != mark {
-            interest.mark = mark;
-            if !self.stream.wake_at(mark.unwrap_or(1)) {
-                interest.low_water.cannot_be();
-                interest.mark = None;
+    /// Whether the I/O thread has waited for much for long enough, and takes less now.
+    pub(crate) fn misses_much(&self) -> bool {
+        self.interest.lock().marks.is_over(clock::now())
+    }
+
+    /// The I/O thread has received so many bytes. Says until when it waits for many more, where it does.
+    pub(crate) fn wait_for_more(&self, received: usize, look: Look) -> Option<Instant> {
+        let mut interest = self.interest.lock();
+        if received > 0 || look == Look::Missed {
+            let now = clock::now();
+            let low_water = &mut interest.marks.of_io_thread;
+            low_water.came(received, received < MUCH, look, now);
+            if matches!(interest.watcher, Watcher::Worker) && !interest.over {
+                let reads = !interest.paused;
+                interest.marks.wait_for_more(&self.stream, reads, now);
             }
         }
-        interest.mark
+        interest.marks.ends()
     }
 
     fn tell_poller(&self, interest: &mut Interest) {
         if matches!(interest.watcher, Watcher::Worker) {
-            self.set_mark(interest, None);
+            interest.marks.set(&self.stream, None);
         }
         if let Some(worker) = self.worker.get() {
             let wanted = interest.wanted();

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::attendance::LOOK_AGAIN;
 use super::engine::{Engine, Next, Ready, Task};
 use super::keepalive::{Due, KEEPALIVE_REQUEST};
+use super::low_water::Look;
 use super::serving::{After, Serving};
 use super::shared::{Receiving, Shared};
 use super::sys::clock;
@@ -41,7 +42,7 @@ impl Task for Shared {
 impl Shared {
     /// One turn of the I/O thread for this transport.
     pub(crate) fn attend(self: &Arc<Self>, ready: Ready, scratch: &mut Vec<u8>) -> Next {
-        let ready = self.readiness(ready);
+        let (ready, look) = self.readiness(ready);
         if self.has_ended.load(Ordering::Acquire) {
             return self.linger(ready, scratch);
         }
@@ -50,9 +51,10 @@ impl Shared {
             return self.linger(Ready::default(), scratch);
         }
         let broken = self.sent.is_broken();
-        let looked = self.look_after_gathered();
+        let looked = self.look_after_writers();
         match looked.and_then(|()| self.work(ready, scratch, broken, READS_PER_TURN)) {
-            Ok((_, deadline)) => {
+            Ok((received, deadline)) => {
+                let more = self.wait_for_more(received, look);
                 self.flush();
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
@@ -68,7 +70,7 @@ impl Shared {
                     // The others have their turn first.
                     self.stream.has_more().then(clock::now)
                 };
-                let next = [deadline, again].into_iter().flatten().min();
+                let next = [deadline, again, more].into_iter().flatten().min();
                 self.set_timer(next);
                 Next::At(next)
             }
@@ -115,13 +117,15 @@ impl Shared {
     }
 
     /// What the poller found out, and what a stream that it does not know has told.
-    fn readiness(&self, polled: Ready) -> Ready {
+    fn readiness(&self, polled: Ready) -> (Ready, Look) {
         let told = self.stream.ready();
         let paused = self.interest.lock().paused;
-        Ready {
-            readable: polled.readable || (told.readable && !paused),
+        let misses = !polled.readable && self.misses_much();
+        let ready = Ready {
+            readable: polled.readable || (told.readable && !paused) || misses,
             writable: polled.writable || told.writable,
-        }
+        };
+        (ready, if misses { Look::Missed } else { Look::Woken })
     }
 
     /// Stops reading from a peer that does not read our answers, and starts again when it does. During a key

@@ -90,6 +90,7 @@ impl Shared {
             serving.begun.ended();
             serving.drop_forwards(self);
             self.wake_all(&serving);
+            self.baton.put_away();
             self.log(LogLevel::Info, || {
                 format!("ended: {}", super::log::quoted(&cause.to_string()))
             });
@@ -153,7 +154,7 @@ impl Shared {
             if sent || self.sent.is_broken() || self.worker.get().is_none() {
                 return;
             }
-            if !self.wait_for_room(mark, deadline) {
+            if !self.wait_for_room(mark, deadline, self.cancels()) {
                 return;
             }
         }

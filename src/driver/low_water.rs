@@ -1,8 +1,8 @@
-//! How much must have come before a caller at the socket is woken.
+//! How much must have come before whoever waits at the socket is woken.
 //!
 //! A peer that sends without pause, but more slowly than its data are taken, wakes their reader for each of its packets, and to
-//! sleep and be woken costs more than to take them. So in a stream of data the reader may be woken when there is much, or a
-//! moment later: it takes more at a time, and a peer on the same machine has the processor meanwhile.
+//! sleep and be woken costs more than to take them. So in a stream of data the reader, a caller or the I/O thread, may be woken when
+//! there is much, or a moment later: it takes more at a time, and a peer on the same machine has the processor meanwhile.
 //!
 //! Where the peer waits for the reader in turn (for window, or for the next request) this costs time that no miss would tell of. So it
 //! is tried: some megabytes as ever, and where each waking brought little, as many with the mark. Where these came as soon it
@@ -11,15 +11,20 @@
 use std::time::{Duration, Instant};
 
 use super::receive::READ_BYTES;
+use super::stream::Stream;
 
-/// How long much is waited for.
+/// How long much is waited for, by a caller.
 pub(super) const MOMENT: Duration = Duration::from_micros(400);
+/// The same by an I/O thread, whose poller counts in milliseconds.
+const LONG_MOMENT: Duration = Duration::from_millis(1);
 /// How much is waited for at first: as much as one receive takes.
 const MUCH: usize = if cfg!(model) { 64 } else { READ_BYTES };
 /// How much is waited for at least.
 const LITTLE: usize = MUCH / 4;
-/// Who gets so much each time it is woken is woken seldom enough.
+/// A caller that gets so much each time it is woken is woken seldom enough.
 const ENOUGH: usize = if cfg!(model) { usize::MAX } else { 96 * 1024 };
+/// The same for an I/O thread, which takes more at a time, and is in the way of those whom it serves each time it is woken.
+const ENOUGH_AT_ONCE: usize = if cfg!(model) { usize::MAX } else { 640 * 1024 };
 /// So many bytes in a row are a stream.
 const STREAM: usize = if cfg!(model) { 16 } else { 512 * 1024 };
 /// How many are measured at a time.
@@ -28,12 +33,12 @@ const TRIAL: usize = if cfg!(model) { 16 } else { 8 * 1024 * 1024 };
 const LATER: usize = 256 * 1024 * 1024;
 /// Where it was, after so many the first time, then after twice as many each time.
 const SOON: usize = LATER / 4;
-/// But after no more than so many.
-const MUCH_LATER: usize = 16 * LATER;
+/// But after no more than so many, which 32 bits can count.
+const MUCH_LATER: usize = 15 * LATER;
 
 /// How a caller came to receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     /// Without waiting.
     AtOnce,
     /// After it has waited for what it was to wait for.
@@ -66,9 +71,11 @@ enum Phase {
     Impossible,
 }
 
-/// What was read last, by callers.
+/// What was read last, by callers or by the I/O thread.
 #[derive(Debug)]
 pub(super) struct LowWater {
+    /// Who is given so much at a time needs no mark.
+    enough: usize,
     /// Bytes in a row.
     streamed: usize,
     /// How much is waited for.
@@ -81,8 +88,10 @@ pub(super) struct LowWater {
 }
 
 impl Default for LowWater {
+    /// For callers.
     fn default() -> Self {
         LowWater {
+            enough: ENOUGH,
             streamed: 0,
             mark: MUCH,
             phase: Phase::Without(Measured::default()),
@@ -130,7 +139,71 @@ impl Measured {
     }
 }
 
+/// How much of a stream is waited for at a socket.
+#[derive(Debug)]
+pub(super) struct Marks {
+    /// What callers find worth waiting for.
+    pub(super) of_callers: LowWater,
+    /// What the I/O thread does.
+    pub(super) of_io_thread: LowWater,
+    /// With how much the socket is readable, where that is more than the first byte.
+    set: Option<usize>,
+    /// When the I/O thread takes less.
+    ends: Option<Instant>,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Marks {
+            of_callers: LowWater::default(),
+            of_io_thread: LowWater::of_io_thread(),
+            set: None,
+            ends: None,
+        }
+    }
+}
+
+impl Marks {
+    /// Has the socket be readable with so much, if that can be, or with the first byte; says which.
+    pub(super) fn set(&mut self, stream: &Stream, mark: Option<usize>) -> Option<usize> {
+        self.ends = None;
+        if self.set != mark {
+            self.set = mark;
+            if !stream.wake_at(mark.unwrap_or(1)) {
+                self.of_callers.cannot_be();
+                self.of_io_thread.cannot_be();
+                self.set = None;
+            }
+        }
+        self.set
+    }
+
+    /// The I/O thread waits for much from now on, if it is worth it, and it `reads` at all.
+    pub(super) fn wait_for_more(&mut self, stream: &Stream, reads: bool, now: Instant) {
+        let mark = self.of_io_thread.mark().filter(|_| reads);
+        self.ends = self.set(stream, mark).map(|_| now + LONG_MOMENT);
+    }
+
+    /// Until when the I/O thread waits for much.
+    pub(super) fn ends(&self) -> Option<Instant> {
+        self.ends
+    }
+
+    /// Whether that is over: then it must look.
+    pub(super) fn is_over(&mut self, now: Instant) -> bool {
+        self.ends.take_if(|ends| *ends <= now).is_some()
+    }
+}
+
 impl LowWater {
+    /// For the I/O thread.
+    pub(super) fn of_io_thread() -> Self {
+        LowWater {
+            enough: ENOUGH_AT_ONCE,
+            ..LowWater::default()
+        }
+    }
+
     /// A stream has come, and the mark was of use.
     #[cfg(test)]
     pub(super) fn trust(&mut self) {
@@ -184,7 +257,7 @@ impl LowWater {
             Phase::Without(measured) => {
                 measured.goes_on(bytes, look, now);
                 if measured.is_done() {
-                    self.phase = if measured.at_a_time() >= ENOUGH {
+                    self.phase = if measured.at_a_time() >= self.enough {
                         Phase::Left(SOON)
                     } else {
                         Phase::With(Measured::default(), *measured)

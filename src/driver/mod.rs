@@ -11,6 +11,7 @@ mod asking;
 mod attendance;
 mod attending;
 mod authenticating;
+mod baton;
 mod begun;
 mod buffers;
 mod calling;

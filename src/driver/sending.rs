@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use super::gathering::GATHER_BYTES;
+use super::gathering::{Gathering, GATHER_BYTES};
 use super::inside;
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
@@ -41,6 +41,8 @@ pub(crate) struct Sent {
     gatherer: AtomicUsize,
     /// The I/O thread will look whether they are still there.
     looked_after: AtomicBool,
+    /// What was written last was part of a stream.
+    streams: AtomicBool,
 }
 
 impl Sent {
@@ -67,6 +69,21 @@ impl Sent {
             SEVERAL => true,
             one => one == inside::this_thread(),
         }
+    }
+
+    /// Whether what was written last, by whomever, was part of a stream.
+    pub(crate) fn streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// Everything is one.
+    #[cfg(test)]
+    pub(crate) fn trust(&self) {
+        self.streams.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_stream(&self, gathering: &Gathering) {
+        self.streams.store(gathering.is_stream(), Ordering::Relaxed);
     }
 
     fn leave(&self, pending: usize) {
@@ -247,9 +264,7 @@ impl Shared {
         sending.gathered = pending;
         self.sent.leave(pending);
         self.sent.count(outbound);
-        if !self.sent.looked_after.swap(true, Ordering::Relaxed) {
-            self.attend_later();
-        }
+        self.have_writers_looked_after();
         Ok(())
     }
 
@@ -262,19 +277,33 @@ impl Shared {
         });
     }
 
-    /// The I/O thread looks whether a writer who has left something for later stays away, and sends it then.
-    pub(crate) fn look_after_gathered(self: &Arc<Self>) -> Result<(), Error> {
-        if !self.sent.looked_after.load(Ordering::Relaxed) {
+    /// Has the I/O thread look after those who write, once there is something to look at.
+    pub(crate) fn have_writers_looked_after(&self) {
+        if !self.sent.looked_after.swap(true, Ordering::SeqCst) {
+            self.attend_later();
+        }
+    }
+
+    /// The I/O thread looks whether a writer stays away for whom others wait, or who has left something for later: that is sent
+    /// then.
+    pub(crate) fn look_after_writers(self: &Arc<Self>) -> Result<(), Error> {
+        // Whoever has something to look at after this says so.
+        if !self.sent.looked_after.swap(false, Ordering::SeqCst) {
             return Ok(());
+        }
+        // Who waits for the baton writes next: what has been left has not waited in vain.
+        let has_next = self.baton.is_waited_for();
+        if self.baton.look_after(clock::now()) {
+            self.have_writers_looked_after();
         }
         let Some(mut sending) = self.sending.try_lock() else {
             // Somebody writes.
-            self.attend_later();
+            self.have_writers_looked_after();
             return Ok(());
         };
         let now = clock::now();
         let is_late = sending.gathering.is_late(now);
-        if is_late && sending.is_all_gathered() {
+        if is_late && sending.is_all_gathered() && !has_next {
             sending.gathering.was_late();
         }
         let mut outcome = Ok(());
@@ -283,7 +312,6 @@ impl Shared {
         }
         let goes_on = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
         if !goes_on {
-            self.sent.looked_after.store(false, Ordering::Relaxed);
             if let Some(outbound) = &mut sending.outbound {
                 outbound.end_stream();
             }
@@ -291,7 +319,7 @@ impl Shared {
         // Who finds the lock taken leaves a flush, and the turn ends with one.
         self.release(sending);
         if goes_on {
-            self.attend_later();
+            self.have_writers_looked_after();
         }
         outcome
     }

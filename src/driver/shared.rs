@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attendance::{Condition, For, Interest};
+use super::baton::Baton;
 use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
@@ -115,6 +116,7 @@ pub(crate) struct Shared {
     /// Raised by each cancel; waiting calls compare.
     pub(crate) cancels: AtomicU64,
     pub(crate) sent: Sent,
+    pub(crate) baton: Baton,
     /// Writes that had to wait for a peer's window.
     pub(crate) window_stalls: AtomicU64,
     pub(crate) interest: Mutex<Interest>,
@@ -174,6 +176,7 @@ impl Shared {
             daemon: AtomicBool::new(true),
             cancels: AtomicU64::new(0),
             sent: Sent::default(),
+            baton: Baton::default(),
             window_stalls: AtomicU64::new(0),
             interest: Mutex::ranked(Interest::default(), Rank::BEFORE_LEAVES),
             ending: Mutex::new(Ending::No),
@@ -273,8 +276,7 @@ impl Shared {
             entry.waits.notify_all();
             entry.changed(ChannelInterest::CANCELLED);
         }
-        *self.room.lock() += 1;
-        self.room_changed.notify_all();
+        self.raise_room();
     }
 
     /// Waits under the serving lock until `look` finds what the caller wants, the transport ends, the call is
@@ -306,10 +308,17 @@ impl Shared {
         *self.room.lock()
     }
 
-    /// Waits until there may be room to send since `mark` was taken; false when time ran out.
-    pub(crate) fn wait_for_room(self: &Arc<Self>, mark: u64, deadline: Deadline) -> bool {
+    /// Waits until there may be room to send since `mark` was taken, or somebody has cancelled since `cancels` was; false when time ran
+    /// out.
+    pub(crate) fn wait_for_room(
+        self: &Arc<Self>,
+        mark: u64,
+        deadline: Deadline,
+        cancels: u64,
+    ) -> bool {
         let mut room = self.room.lock();
-        while *room == mark {
+        // A cancel is counted before it takes the lock.
+        while *room == mark && self.cancels() == cancels {
             if !self.sleep(&self.room_changed, &mut room, deadline, For::Room) {
                 return false;
             }
@@ -323,10 +332,11 @@ impl Shared {
         self.room_missed.store(true, Ordering::SeqCst);
     }
 
-    /// Has writers that wait for room look again.
+    /// Has writers that wait for room or for their turn look again.
     pub(crate) fn raise_room(&self) {
         *self.room.lock() += 1;
         self.room_changed.notify_all();
+        self.baton.dismiss();
     }
 
     /// Has one writer that waits for room look again. Many would only meet at the sending lock. Each that is woken sends, of

@@ -1,9 +1,10 @@
-//! What an application writes to a channel: whole calls, their turns at the sending lock, and the pieces of a turn.
+//! What an application writes to a channel: whole calls, how often they have the sending lock, and the pieces in between.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::attendance::For;
+use super::baton::{Taken, LEAST_BYTES};
 use super::channel::Channel;
 use super::sending::MAX_PENDING_BYTES;
 use super::shared::Sending;
@@ -14,9 +15,9 @@ use crate::error::Error;
 
 /// Bytes sealed and written at a time: small enough to stay in the cache between the two.
 const WRITE_BYTES: usize = 64 * 1024;
-/// Bytes written before the next writer has its turn: less often than after each piece, for who meets another one at the
-/// sending lock sleeps and has to be woken.
-const TURN_BYTES: usize = 256 * 1024;
+/// Bytes written before the sending lock is free for others: less often than after each piece, for who meets another one there
+/// sleeps and has to be woken.
+pub(super) const LOCK_BYTES: usize = 256 * 1024;
 
 /// When what is written leaves.
 #[derive(Clone, Copy)]
@@ -35,9 +36,9 @@ pub(super) enum Step {
     NoWindow,
 }
 
-/// What the pieces of a turn have in common.
+/// What the pieces of one go have in common.
 #[derive(Clone, Copy)]
-struct Turn {
+struct Go {
     stream: Stream,
     leave: Leave,
     /// What is waited for where there is no room.
@@ -99,7 +100,24 @@ impl Channel {
         let mut woken = false;
         loop {
             let rest = data.get(written..).unwrap_or_default();
+            // Who has written something and need not write all does not wait for others.
+            let patience = match written {
+                1.. if !all => Timeout::NOW.deadline(),
+                _ => deadline,
+            };
+            let turn = self.take_turn(rest.len(), leave, patience, cancels);
+            if matches!(turn, Taken::Dismissed) && self.shared().cancels() != cancels {
+                if woken {
+                    self.shared().pass_room_on();
+                }
+                return (written, Err(Error::Cancelled));
+            }
             let step = self.write_step(stream, rest, leave);
+            if let (Taken::Turn(turn), Ok(Step::Wrote(count))) = (turn, &step) {
+                if self.shared().sent.streams() {
+                    turn.keep(*count, clock::now());
+                }
+            }
             if std::mem::take(&mut woken) {
                 // Where what was written waits for more, nobody is going to hear that it has left.
                 let used = match step {
@@ -145,7 +163,7 @@ impl Channel {
         leave: Leave,
     ) -> Result<Step, Error> {
         let shared = self.shared();
-        let turn = Turn {
+        let go = Go {
             stream,
             leave,
             mark: shared.room_mark(),
@@ -155,9 +173,10 @@ impl Channel {
             if let Leave::Gathered(began) = leave {
                 sending.gathering.begin(began);
             }
-            let step = self.write_turn(sending, turn, data, &mut failed);
+            let step = self.write_go(sending, go, data, &mut failed);
             if let (Leave::Gathered(_), Ok(Step::Wrote(1..))) = (leave, &step) {
                 sending.gathering.end(clock::now());
+                shared.sent.note_stream(&sending.gathering);
             }
             step
         });
@@ -167,18 +186,33 @@ impl Channel {
         step
     }
 
-    /// Writes pieces until another writer should have its turn.
-    fn write_turn(
+    /// Waits for the turn of this thread among those that stream.
+    fn take_turn(&self, bytes: usize, leave: Leave, deadline: Deadline, cancels: u64) -> Taken<'_> {
+        let shared = self.shared();
+        match leave {
+            Leave::Gathered(_) if bytes >= LEAST_BYTES && shared.sent.streams() => {
+                let is_cancelled = || shared.cancels() != cancels;
+                let look_after = || shared.have_writers_looked_after();
+                shared
+                    .baton
+                    .take(clock::now(), deadline, is_cancelled, look_after)
+            }
+            _ => Taken::Without,
+        }
+    }
+
+    /// Writes pieces until another writer should have the lock.
+    fn write_go(
         &self,
         sending: &mut Sending,
-        turn: Turn,
+        go: Go,
         data: &[u8],
         failed: &mut Option<Error>,
     ) -> Result<Step, Error> {
         let mut written = 0;
         loop {
             let rest = data.get(written..).unwrap_or_default();
-            match self.write_piece(sending, turn, rest) {
+            match self.write_piece(sending, go, rest) {
                 Ok(Step::Wrote(count)) => written += count,
                 Err(error) => {
                     *failed = Some(error.clone());
@@ -195,19 +229,19 @@ impl Channel {
             // What the socket has not taken, and keys that are used up, are for others to see to first.
             let is_free = sending.is_all_sent() || sending.is_all_gathered();
             let goes_on = is_free && !self.shared().sent.is_rekey_wanted();
-            if !goes_on || written >= data.len().min(TURN_BYTES) {
+            if !goes_on || written >= data.len().min(LOCK_BYTES) {
                 return Ok(Step::Wrote(written));
             }
         }
     }
 
     /// Seals and sends what stays in the cache in between.
-    fn write_piece(&self, sending: &mut Sending, turn: Turn, data: &[u8]) -> Result<Step, Error> {
-        let Turn {
+    fn write_piece(&self, sending: &mut Sending, go: Go, data: &[u8]) -> Result<Step, Error> {
+        let Go {
             stream,
             leave,
             mark,
-        } = turn;
+        } = go;
         let shared = self.shared();
         let Some(outbound) = &sending.outbound else {
             return Err(Error::ApiMisuse("the transport has not been started"));
@@ -260,7 +294,7 @@ impl Channel {
     }
 
     fn wait_for_room(&self, mark: u64, deadline: Deadline, cancels: u64) -> Result<(), Error> {
-        let in_time = self.shared().wait_for_room(mark, deadline);
+        let in_time = self.shared().wait_for_room(mark, deadline, cancels);
         if self.shared().cancels() != cancels {
             return Err(Error::Cancelled);
         }

@@ -63,7 +63,39 @@ fn who_is_at_the_socket_serves_the_other() {
     });
 }
 
-/// The same through a socket that takes next to nothing, so that writers wait for room, and with new keys meanwhile.
+/// Those who stream have their turns one after another, also where somebody stays away with the right to write and waits for the others
+/// elsewhere.
+#[test]
+fn writers_take_turns_and_wait_for_nobody_who_is_gone() {
+    MODEL.check(|| {
+        let (client, server) = connected();
+        let channels = [(); 3].map(|()| open(&client, &server));
+        let sent = pattern(24);
+        let reading = channels
+            .clone()
+            .map(|(_, theirs)| spawn(move || read_to_end(&theirs)));
+        let [gone, others @ ..] = channels.map(|(ours, _)| ours);
+        write(&gone, &sent);
+        let writing = others.map(|ours| {
+            let sent = sent.clone();
+            spawn(move || {
+                write(&ours, &sent);
+                write(&ours, &sent);
+                ours.send_eof().unwrap();
+            })
+        });
+        for thread in writing {
+            thread.join().unwrap();
+        }
+        gone.send_eof().unwrap();
+        for (thread, times) in reading.into_iter().zip([1, 2, 2]) {
+            assert_eq!(thread.join().unwrap(), sent.repeat(times));
+        }
+        part(&client, &server);
+    });
+}
+
+/// Data through a socket that takes next to nothing, so that writers wait for room, and with new keys meanwhile.
 #[test]
 fn room_and_new_keys_let_a_writer_go_on() {
     let model = Model {

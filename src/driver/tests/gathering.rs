@@ -158,7 +158,7 @@ fn what_waits_behind_a_stream_that_has_ended_comes() {
             gathering.begin(later);
             gathering.end(later);
         }
-        client.shared.look_after_gathered().unwrap();
+        client.shared.look_after_writers().unwrap();
         expect(&theirs, &pattern(1000));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{channel, RecvTimeoutError};
 
 use super::gathering::{expect, write};
 use super::*;
+use crate::error::Error;
 
 /// Both ends of a TCP connection, whose client takes everything for a stream.
 fn streaming() -> ((Transport, Transport), (Channel, Channel)) {
@@ -13,7 +14,7 @@ fn streaming() -> ((Transport, Transport), (Channel, Channel)) {
     let (far, _) = listener.accept().unwrap();
     let (client, server) = logged_in(between(near, far));
     let channels = open(&client, &server);
-    client.shared.low_water(|low_water| low_water.trust());
+    client.shared.marks(|marks| marks.of_callers.trust());
     ((client, server), channels)
 }
 
@@ -38,7 +39,7 @@ fn little_and_the_end_come_although_much_is_waited_for() {
             }
         }
     }
-    assert!(client.shared.low_water(|low_water| low_water.has_missed()));
+    assert!(client.shared.marks(|marks| marks.of_callers.has_missed()));
     server.close();
     let end = told.recv_timeout(Duration::from_secs(20));
     assert_eq!(end, Err(RecvTimeoutError::Disconnected));
@@ -61,5 +62,35 @@ fn the_first_byte_wakes_the_io_thread() {
         assert!(event.wait(TIME));
         ours.set_event(&event, ChannelInterest::default()).unwrap();
         expect(&ours, b"x");
+    }
+}
+
+/// Nobody is at the socket but the I/O thread, which has no other reason to look.
+#[test]
+fn little_comes_although_the_io_thread_waits_for_much() {
+    let ((client, server), (ours, theirs)) = streaming();
+    client.shared.marks(|marks| marks.of_io_thread.trust());
+    let mut buffer = vec![0; 100_000];
+    let mut read = || ours.read(Stream::Data, &mut buffer, Timeout::NOW);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    for piece in [300_000, 100].repeat(10) {
+        write(&theirs, &pattern(piece), TIME);
+        let mut left = piece;
+        while left > 0 {
+            match read() {
+                Ok(Read::Data(count)) => left -= count,
+                _ => std::thread::yield_now(),
+            }
+            assert!(std::time::Instant::now() < end, "{left} do not come");
+        }
+    }
+    assert!(client.shared.marks(|marks| marks.of_io_thread.has_missed()));
+    server.close();
+    while !matches!(
+        read(),
+        Ok(Read::Eof) | Err(Error::ConnectionLost | Error::Disconnected { .. })
+    ) {
+        assert!(std::time::Instant::now() < end, "the end does not come");
+        std::thread::yield_now();
     }
 }

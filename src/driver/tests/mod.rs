@@ -15,6 +15,7 @@ use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
 mod attendance;
+mod baton;
 mod ending;
 mod events;
 mod gathering;
