@@ -633,8 +633,9 @@ impl Shared {
         let mut interest = self.interest.lock();
         if received > 0 || look == Look::Missed {
             let now = clock::now();
-            let low_water = &mut interest.marks.of_io_thread;
-            low_water.came(received, received < MUCH, look, now);
+            interest
+                .marks
+                .io_thread_received(received, received < MUCH, look, now);
             if matches!(interest.watcher, Watcher::Worker) && !interest.over {
                 let reads = !interest.paused;
                 interest.marks.wait_for_more(&self.stream, reads, now);

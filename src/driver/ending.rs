@@ -227,5 +227,7 @@ impl Shared {
         *self.ending.lock() = Ending::Closed;
         let serving = self.serving.lock();
         self.wake_all(&serving);
+        // Nobody looks any more.
+        self.baton.put_away();
     }
 }

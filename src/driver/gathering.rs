@@ -62,9 +62,9 @@ impl Gathering {
         self.wanted.ilog2()
     }
 
-    /// Somebody begins to write.
-    pub(crate) fn begin(&mut self, now: Instant) {
-        if self.is_silent_for(SOON, now) {
+    /// Somebody begins to write. After a pause that is another stream, unless the pause is that of a writer who `is_on_its_way`.
+    pub(crate) fn begin(&mut self, now: Instant, is_on_its_way: impl FnOnce() -> bool) {
+        if self.is_silent_for(SOON, now) && !is_on_its_way() {
             self.streamed = 0;
         }
     }
@@ -133,7 +133,7 @@ mod tests {
     ) -> usize {
         let mut waited = 0;
         for _ in 0..pieces {
-            gathering.begin(*now);
+            gathering.begin(*now, || false);
             gathering.sealed(32 * 1024);
             waited += usize::from(gathering.is_stream());
             *now += Duration::from_millis(1);
@@ -153,6 +153,17 @@ mod tests {
         let slow = SOON + Duration::from_micros(1);
         now += slow;
         assert_eq!(stream(&mut gathering, &mut now, 1000, slow), 0);
+    }
+
+    #[test]
+    fn whose_turn_it_is_may_take_its_time() {
+        for (is_on_its_way, waited) in [(true, 1), (false, 0)] {
+            let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+            stream(&mut gathering, &mut now, 100, Duration::ZERO);
+            now += 2 * SOON;
+            gathering.begin(now, || is_on_its_way);
+            assert_eq!(usize::from(gathering.is_stream()), waited);
+        }
     }
 
     #[test]

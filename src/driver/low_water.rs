@@ -178,6 +178,14 @@ impl Marks {
         self.set
     }
 
+    /// The I/O thread has received so many bytes; too few for a stream, if so.
+    pub(super) fn io_thread_received(&mut self, bytes: usize, few: bool, look: Look, now: Instant) {
+        // It may have looked late, or for another reason.
+        let was_enough = self.set.is_some_and(|mark| bytes >= mark);
+        let look = if was_enough { Look::Woken } else { look };
+        self.of_io_thread.came(bytes, few, look, now);
+    }
+
     /// The I/O thread waits for much from now on, if it is worth it, and it `reads` at all.
     pub(super) fn wait_for_more(&mut self, stream: &Stream, reads: bool, now: Instant) {
         let mark = self.of_io_thread.mark().filter(|_| reads);
@@ -410,6 +418,17 @@ mod tests {
         }
         assert_eq!(low_water.mark(), None);
         assert_eq!(low_water.rest, 2 * SOON);
+    }
+
+    #[test]
+    fn a_late_look_at_much_has_missed_nothing() {
+        for (bytes, mark) in [(MUCH, MUCH), (MUCH - 1, MUCH / 2)] {
+            let mut marks = Marks::default();
+            marks.of_io_thread.trust();
+            marks.set = Some(MUCH);
+            marks.io_thread_received(bytes, false, Look::Missed, Instant::now());
+            assert_eq!(marks.of_io_thread.mark(), Some(mark));
+        }
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Channel {
                 1.. if !all => Timeout::NOW.deadline(),
                 _ => deadline,
             };
-            let turn = self.take_turn(rest.len(), leave, patience, cancels);
+            let turn = self.take_turn(data.len(), leave, patience, cancels);
             if matches!(turn, Taken::Dismissed) && self.shared().cancels() != cancels {
                 if woken {
                     self.shared().pass_room_on();
@@ -171,7 +171,9 @@ impl Channel {
         let mut failed = None;
         let step = shared.with_sending(|sending| {
             if let Leave::Gathered(began) = leave {
-                sending.gathering.begin(began);
+                sending
+                    .gathering
+                    .begin(began, || shared.baton.is_on_its_way());
             }
             let step = self.write_go(sending, go, data, &mut failed);
             if let (Leave::Gathered(_), Ok(Step::Wrote(1..))) = (leave, &step) {
@@ -186,7 +188,7 @@ impl Channel {
         step
     }
 
-    /// Waits for the turn of this thread among those that stream.
+    /// Waits for the turn of this thread among those that stream, to write what is left of so many bytes.
     fn take_turn(&self, bytes: usize, leave: Leave, deadline: Deadline, cancels: u64) -> Taken<'_> {
         let shared = self.shared();
         match leave {

@@ -238,6 +238,14 @@ impl Baton {
         others_wait
     }
 
+    /// Whether nobody writes only because whose turn it is has not come yet. A leaf.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.holder() != 0 && {
+            let state = self.state.lock();
+            matches!(state.doing, Doing::Called(_)) || !state.waiting.is_empty()
+        }
+    }
+
     pub(super) fn is_waited_for(&self) -> bool {
         !self.state.lock().waiting.is_empty()
     }

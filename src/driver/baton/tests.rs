@@ -17,11 +17,6 @@ fn take(baton: &Baton, now: Instant) -> Option<Turn<'_>> {
 /// What a thread does with its turn.
 type Use = Box<dyn FnOnce(Turn<'_>) + Send>;
 
-/// It is another's already.
-fn lost(mut turn: Turn<'_>) {
-    turn.is_kept = true;
-}
-
 /// A thread of its own that takes the baton, says whether it has it, and what was asked of it next does with its turn.
 struct Other {
     asked: mpsc::Sender<Use>,
@@ -77,9 +72,23 @@ fn waiting(baton: &Arc<Baton>, count: usize, now: Instant) -> Vec<Other> {
     (0..count).map(come).collect()
 }
 
+/// One that does not come when it is called.
+fn no_processor() -> Arc<Waiter> {
+    let called = Condvar::new();
+    let thread = usize::MAX;
+    Arc::new(Waiter { thread, called })
+}
+
+/// One that has been of use for so long that nothing is in vain.
+fn proved() -> Arc<Baton> {
+    let baton = Baton::default();
+    baton.state.lock().wrote = Duration::from_secs(3600);
+    Arc::new(baton)
+}
+
 #[test]
 fn turns_come_in_the_order_of_coming() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 4, now);
     drop(mine);
@@ -93,7 +102,7 @@ fn turns_come_in_the_order_of_coming() {
 
 #[test]
 fn a_stream_keeps_it_for_a_turn() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let first = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     first.keep(TURN_BYTES / 4, now);
@@ -107,7 +116,7 @@ fn a_stream_keeps_it_for_a_turn() {
 
 #[test]
 fn a_turn_of_little_is_over_after_a_while() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let first = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     first.keep(1, now + TURN_TIME / 2);
@@ -119,7 +128,7 @@ fn a_turn_of_little_is_over_after_a_while() {
 
 #[test]
 fn who_is_alone_does_without() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     take(&baton, now).unwrap().keep(TURN_BYTES, now);
     assert!(take(&baton, now).is_none());
     // Until somebody else has been there.
@@ -132,7 +141,7 @@ fn who_is_alone_does_without() {
 
 #[test]
 fn who_goes_to_sleep_passes_it_on() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     mine.keep(1, now);
@@ -146,7 +155,7 @@ fn who_goes_to_sleep_passes_it_on() {
 
 #[test]
 fn nobody_waits_longer_than_it_has_time() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let _mine = take(&baton, now).unwrap();
     let theirs = Arc::clone(&baton);
     let waited = std::thread::spawn(move || {
@@ -159,7 +168,7 @@ fn nobody_waits_longer_than_it_has_time() {
 
 #[test]
 fn who_has_no_time_goes_on_with_what_it_has() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let no_time = Timeout::NOW.deadline();
     let taken = move |baton: &Baton| {
         let taken = baton.take(now, no_time, || false, || {});
@@ -177,8 +186,25 @@ fn who_has_no_time_goes_on_with_what_it_has() {
 }
 
 #[test]
+fn a_pause_is_whose_turn_it_is_as_long_as_others_wait() {
+    let (baton, now) = (proved(), Instant::now());
+    assert!(!baton.is_on_its_way());
+    let mine = take(&baton, now).unwrap();
+    let others = waiting(&baton, 1, now);
+    mine.keep(1, now);
+    assert!(baton.is_on_its_way());
+    baton.pass_on();
+    assert!(others[0].has_turn());
+    others[0].lets(move |turn| turn.keep(1, now));
+    assert!(!baton.is_on_its_way(), "nobody waits");
+    baton.state.lock().waiting.push_back(no_processor());
+    baton.look_after(now + LATE + SOON);
+    assert!(baton.is_on_its_way(), "it is called");
+}
+
+#[test]
 fn all_go_on_without_it_when_told_to() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let _mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 3, now);
     baton.dismiss();
@@ -192,7 +218,7 @@ fn all_go_on_without_it_when_told_to() {
 /// Between the cancel and the word to go on.
 #[test]
 fn who_is_cancelled_does_not_begin_to_wait() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let _mine = take(&baton, now).unwrap();
     let (tell, told) = mpsc::channel();
     let theirs = Arc::clone(&baton);
@@ -205,9 +231,7 @@ fn who_is_cancelled_does_not_begin_to_wait() {
 
 #[test]
 fn a_turn_ends_while_its_holder_does_something_else() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
-    // It has been of use.
-    baton.state.lock().wrote = MEMORY;
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 2, now);
     mine.keep(1, now);
@@ -216,18 +240,11 @@ fn a_turn_ends_while_its_holder_does_something_else() {
     assert!(baton.look_after(now + LATE + SOON));
     assert!(others[0].has_turn());
     assert!(others[1].waits());
-    // Or when it comes back so late.
-    others[0].lets(move |turn| turn.keep(1, now));
-    baton.dismiss();
-    assert!(!others[1].has_turn());
-    baton.pass_on();
-    assert_eq!(baton.state.lock().rests_until, None);
 }
 
 #[test]
 fn who_comes_back_late_waits_behind_the_others() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
-    baton.state.lock().wrote = MEMORY;
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     mine.keep(1, now);
@@ -247,29 +264,21 @@ fn who_comes_back_late_waits_behind_the_others() {
 
 #[test]
 fn who_is_called_and_does_not_come_is_passed_over() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
-    let others = waiting(&baton, 2, now);
-    let called = {
-        let mut state = baton.state.lock();
-        // As if it had no processor: it is called, and not told.
-        baton.next(&mut state).unwrap()
-    };
-    lost(mine);
+    baton.state.lock().waiting.push_back(no_processor());
+    let others = waiting(&baton, 1, now);
+    drop(mine);
+    assert_eq!(baton.holder(), usize::MAX);
     let later = Instant::now() + 2 * LATE;
-    // It has been of use.
-    baton.state.lock().wrote = MEMORY;
     baton.look_after(later);
-    assert!(others[1].has_turn());
-    called.called.notify_all();
-    assert!(!others[0].has_turn(), "it goes on without");
+    assert!(others[0].has_turn());
     assert!(baton.state.lock().lost > LATE, "nobody has written");
 }
 
 #[test]
 fn who_comes_looks_for_those_who_stay_away() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
-    baton.state.lock().wrote = MEMORY;
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     mine.keep(1, now);
@@ -282,7 +291,7 @@ fn who_comes_looks_for_those_who_stay_away() {
 
 #[test]
 fn the_way_of_who_is_called_counts() {
-    let (baton, now) = (Arc::new(Baton::default()), Instant::now());
+    let (baton, now) = (proved(), Instant::now());
     let mine = take(&baton, now).unwrap();
     let others = waiting(&baton, 1, now);
     drop(mine);
@@ -310,7 +319,7 @@ fn pauses_that_are_short_add_up() {
         .unwrap()
         .keep(TURN_BYTES, now + SOON);
     assert!(!others[0].has_turn(), "it is left alone");
-    assert!(baton.state.lock().rests(Instant::now()));
+    assert!(baton.state.lock().rests_until.is_some());
 }
 
 #[test]

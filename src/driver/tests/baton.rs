@@ -2,6 +2,7 @@
 
 use super::gathering::{expect, write};
 use super::*;
+use crate::connection::ConnectionLimits;
 use crate::driver::baton::{Taken, Turn, LEAST_BYTES};
 use crate::driver::shared::Shared;
 use crate::driver::wait::Deadline;
@@ -159,7 +160,7 @@ fn who_waits_for_data_passes_it_on() {
     let (client, server) = streaming();
     let (ours, _theirs) = open(&client, &server);
     stream(&ours);
-    let nothing = ours.read(Stream::Data, &mut [0], Timeout::from_ms(1));
+    let nothing = ours.read(Stream::Data, &mut [0], Timeout::from_ms(100));
     assert!(matches!(nothing, Err(Error::Timeout(_))), "{nothing:?}");
     assert!(!client.shared.baton.is_mine());
 }
@@ -168,12 +169,13 @@ fn who_waits_for_data_passes_it_on() {
 fn who_has_no_window_passes_it_on() {
     let (client, server) = streaming();
     let (ours, _theirs) = open(&client, &server);
-    stream(&ours);
-    assert!(client.shared.baton.is_mine());
-    let much = pattern(64 * 1024 * 1024);
-    // As much as there is room for.
-    let written = ours.write_some(Stream::Data, &much, TIME).unwrap();
-    assert!(written < much.len());
+    let window = usize::try_from(ConnectionLimits::default().window_initial).unwrap();
+    let left = LOCK_BYTES + LEAST_BYTES;
+    write(&ours, &pattern(window - left), TIME);
+    std::thread::scope(|scope| scope.spawn(|| drop(take(&client.shared))).join().unwrap());
+    // As much as there is room for, which is no whole turn.
+    let written = ours.write_some(Stream::Data, &pattern(2 * left), TIME);
+    assert_eq!(written, Ok(left));
     assert!(client.shared.baton.is_free());
 }
 

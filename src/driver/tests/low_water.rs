@@ -69,11 +69,11 @@ fn the_first_byte_wakes_the_io_thread() {
 #[test]
 fn little_comes_although_the_io_thread_waits_for_much() {
     let ((client, server), (ours, theirs)) = streaming();
-    client.shared.marks(|marks| marks.of_io_thread.trust());
     let mut buffer = vec![0; 100_000];
     let mut read = || ours.read(Stream::Data, &mut buffer, Timeout::NOW);
     let end = std::time::Instant::now() + Duration::from_secs(20);
     for piece in [300_000, 100].repeat(10) {
+        client.shared.marks(|marks| marks.of_io_thread.trust());
         write(&theirs, &pattern(piece), TIME);
         let mut left = piece;
         while left > 0 {
