@@ -48,7 +48,7 @@ start_sshd() {
     chmod 644 "$work/authorized_keys"
     for i in 1 2 3 4 5 6 7 8 9 10; do
         port=$((20000 + (RANDOM + i) % 20000))
-        printf '%s\n' "Port $port" "ListenAddress 127.0.0.1" "HostKey $keys/host_ed25519" "PidFile none" \
+        printf '%s\n' "Port $port" "AddressFamily inet" "ListenAddress 127.0.0.1" "HostKey $keys/host_ed25519" "PidFile none" \
             "AuthorizedKeysFile $work/authorized_keys" "StrictModes no" "UsePAM no" "MaxStartups 400" "MaxSessions 100" \
             "UseDNS no" "PrintMotd no" "Subsystem sftp internal-sftp" >"$work/sshd_config"
         "$sshd" -D -e -f "$work/sshd_config" 2>"$work/sshd.log" &

@@ -48,7 +48,7 @@ class Sshd:
         for _ in range(10):
             # It listens by itself only, so its port is one that was free a moment ago.
             self.port = free_port()
-            lines = [f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {scratch}/host", "PidFile none", "UsePAM no",
+            lines = [f"Port {self.port}", "AddressFamily inet", "ListenAddress 127.0.0.1", f"HostKey {scratch}/host", "PidFile none", "UsePAM no",
                      f"AuthorizedKeysFile {scratch}/authorized_keys", "StrictModes no", "MaxStartups 1000", "UseDNS no",
                      "PrintMotd no", "Subsystem sftp internal-sftp", "AllowTcpForwarding yes", "Compression yes"]
             config = scratch / f"{name}.config"

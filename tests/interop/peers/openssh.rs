@@ -36,9 +36,12 @@ impl Sshd {
         let authorized = scratch.file("authorized_keys");
         fs::copy(key("authorized_keys"), &authorized).expect("authorized_keys");
         start_on_free_port(|port| {
+            // A port that it chooses for a client is free for the first family of "localhost"; with the other one somebody
+            // else may have it, and sshd then goes without.
             let mut config = format!(
                 "{extra}\n\
                  Port {port}\n\
+                 AddressFamily inet\n\
                  ListenAddress 127.0.0.1\n\
                  PidFile none\n\
                  AuthorizedKeysFile {}\n\

@@ -43,6 +43,7 @@ def batch(line: str) -> subprocess.CompletedProcess:
 def server() -> None:
     port = free_port()
     lines = [
+        "AddressFamily inet",
         f"ListenAddress 127.0.0.1:{port}",
         f"HostKey {HOST_KEY}",
         f"AuthorizedKeysFile {AUTHORIZED_KEYS}",
