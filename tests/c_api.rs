@@ -15,6 +15,7 @@ const PROGRAMS: &[&str] = &[
     "handles",
     "forked",
     "threads",
+    "turns",
     "callbacks",
     "system",
     "death",

@@ -36,7 +36,7 @@ const SOON: usize = LATER / 4;
 /// But after no more than so many, which 32 bits can count.
 const MUCH_LATER: usize = 15 * LATER;
 
-/// How a caller came to receive.
+/// How a caller, or the I/O thread, came to receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Without waiting.

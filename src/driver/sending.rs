@@ -39,7 +39,7 @@ pub(crate) struct Sent {
     bytes: AtomicU64,
     /// The thread that has left sealed bytes for later, 0 if there are none; [`SEVERAL`].
     gatherer: AtomicUsize,
-    /// The I/O thread will look whether they are still there.
+    /// The I/O thread will look whether they are still there, and whether others wait for the baton.
     looked_after: AtomicBool,
     /// What was written last was part of a stream.
     streams: AtomicBool,
@@ -76,14 +76,15 @@ impl Sent {
         self.streams.load(Ordering::Relaxed)
     }
 
-    /// Everything is one.
+    /// Something was written, and is part of a stream or not.
+    pub(crate) fn note_stream(&self, gathering: &Gathering) {
+        self.streams.store(gathering.is_stream(), Ordering::Relaxed);
+    }
+
+    /// Everything is a stream.
     #[cfg(test)]
     pub(crate) fn trust(&self) {
         self.streams.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn note_stream(&self, gathering: &Gathering) {
-        self.streams.store(gathering.is_stream(), Ordering::Relaxed);
     }
 
     fn leave(&self, pending: usize) {

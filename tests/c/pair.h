@@ -115,4 +115,21 @@ static inline void wait_for(atomic_int *count, int wanted)
     CHECK(atomic_load(count) == wanted);
 }
 
+/* Sends back what comes on a channel, until there is no more; says how much that was. */
+static inline size_t pair_echo(ssh_channel *channel, size_t most, int timeout_ms)
+{
+    char *buffer = malloc(most);
+    size_t length, all = 0;
+    ssh_status status;
+    CHECK(buffer != NULL);
+    while ((status = ssh_channel_read(channel, buffer, most, &length, timeout_ms)) == SSH_OK) {
+        CHECK_STATUS(ssh_channel_write_all(channel, buffer, length, NULL, timeout_ms), SSH_OK);
+        all += length;
+    }
+    CHECK_STATUS(status, SSH_EOF);
+    CHECK_STATUS(ssh_channel_send_eof(channel), SSH_OK);
+    free(buffer);
+    return all;
+}
+
 #endif

@@ -15,24 +15,13 @@ static atomic_bool stop;
 static atomic_ulong sessions, bytes, echoed;
 static atomic_int echoing;
 
-/* Sends back what comes, until there is no more. */
 static void *echo(void *argument)
 {
     ssh_channel *channel = argument;
-    char *buffer = malloc(64 * 1024);
-    size_t length;
-    ssh_status status;
-    CHECK(buffer != NULL);
-    while ((status = ssh_channel_read(channel, buffer, 64 * 1024, &length, WAIT_MS)) == SSH_OK) {
-        CHECK_STATUS(ssh_channel_write_all(channel, buffer, length, NULL, WAIT_MS), SSH_OK);
-        atomic_fetch_add(&echoed, length);
-    }
-    CHECK_STATUS(status, SSH_EOF);
-    CHECK_STATUS(ssh_channel_send_eof(channel), SSH_OK);
+    atomic_fetch_add(&echoed, pair_echo(channel, 64 * 1024, WAIT_MS));
     CHECK_STATUS(ssh_channel_send_exit_status(channel, 7), SSH_OK);
     CHECK_STATUS(ssh_channel_close(channel), SSH_OK);
     ssh_channel_free(channel);
-    free(buffer);
     atomic_fetch_sub(&echoing, 1);
     return NULL;
 }

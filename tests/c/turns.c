@@ -24,22 +24,11 @@ static unsigned char pattern(unsigned number, size_t at)
     return (unsigned char)(number * 101 + at * 31 + at / 256 * 7 + at / 65536);
 }
 
-/* Sends back what comes, until there is no more. */
 static void *echo(void *argument)
 {
     ssh_channel *channel = argument;
-    char *buffer = malloc(128 * 1024);
-    size_t length;
-    ssh_status status;
-    CHECK(buffer != NULL);
-    while ((status = ssh_channel_read(channel, buffer, 128 * 1024, &length, WAIT_MS)) == SSH_OK) {
-        CHECK_STATUS(ssh_channel_write_all(channel, buffer, length, NULL, WAIT_MS), SSH_OK);
-        atomic_fetch_add(&echoed, length);
-    }
-    CHECK_STATUS(status, SSH_EOF);
-    CHECK_STATUS(ssh_channel_send_eof(channel), SSH_OK);
+    atomic_fetch_add(&echoed, pair_echo(channel, 128 * 1024, WAIT_MS));
     ssh_channel_free(channel);
-    free(buffer);
     return NULL;
 }
 

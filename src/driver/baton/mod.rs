@@ -246,6 +246,7 @@ impl Baton {
         }
     }
 
+    /// Whether somebody waits for its turn. A leaf.
     pub(super) fn is_waited_for(&self) -> bool {
         !self.state.lock().waiting.is_empty()
     }

@@ -345,10 +345,9 @@ fn it_is_left_alone_where_it_costs_time() {
     assert_eq!(rest, LONG_REST);
     // Until it has been of use for long.
     let turn = take(&baton, now).unwrap();
-    let (baton_was, began) = (Arc::clone(&baton), now);
-    baton.state.lock().doing = Doing::Writes(began);
-    turn.keep(1, began + LONG_REST);
-    assert_eq!(baton_was.state.lock().rest, REST);
+    baton.state.lock().doing = Doing::Writes(now);
+    turn.keep(1, now + LONG_REST);
+    assert_eq!(baton.state.lock().rest, REST);
 }
 
 #[test]
