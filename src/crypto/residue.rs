@@ -6,17 +6,35 @@
 //! bytes is moved there. So whatever has had a key in hand is followed by a function that takes the same place
 //! on the stack and leaves zeros there.
 
-/// How deep the functions go that seal and open packets: without optimisation, AES on wide vectors needs more than the half.
-/// Its time is paid for each packet, a quarter of a microsecond; a full one takes sixty times as long to seal.
-const PACKET: usize = 16 << 10;
+/// How deep the functions go that seal or open a packet. To leave zeros there takes time for each packet, a quarter of a microsecond
+/// for 16 KiB, which is a tenth of what AES-GCM takes for a full one. A test looks how deep they really go; there is as much room again
+/// for a signal, in whose frame the kernel saves registers below all that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// They have no key in hand.
+    Nowhere,
+    /// Into a library that keeps what it computes in registers and in its own state.
+    Shallow,
+    /// Wherever they like.
+    Deep,
+}
+
+/// Without optimisation each value has a place of its own. The compiler tells of its own only whether it makes a build to debug.
+const OPTIMISED: bool = !cfg!(debug_assertions);
+const SHALLOW: usize = 8 << 10;
+const DEEP: usize = if OPTIMISED { 16 << 10 } else { 48 << 10 };
 /// How deep those go that make keys, sign, agree on secrets and read the files of keys. A thread that calls them has so much
 /// room anyway.
 const KEYS: usize = 32 << 10;
 
 /// Runs what protects a packet.
-pub(crate) fn after_packet<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn after_packet<R>(depth: Depth, work: impl FnOnce() -> R) -> R {
     let result = apart(work);
-    scrub::<PACKET>();
+    match depth {
+        Depth::Nowhere => {}
+        Depth::Shallow => scrub::<SHALLOW>(),
+        Depth::Deep => scrub::<DEEP>(),
+    }
     result
 }
 
@@ -39,4 +57,79 @@ fn scrub<const ROOM: usize>() {
     let room = [0_u8; ROOM];
     // Somebody might look at it, so it is written.
     std::hint::black_box(&room);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+    use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// What the stack is painted with.
+    const PAINT: u8 = 0xa5;
+    /// How far down it is.
+    const PAINTED: usize = 128 << 10;
+
+    #[inline(never)]
+    fn paint() {
+        let room = [PAINT; PAINTED];
+        std::hint::black_box(&room);
+    }
+
+    /// How many bytes are wiped. The frames between those who wipe and the cipher are not counted.
+    pub(crate) fn wiped(depth: super::Depth) -> usize {
+        match depth {
+            super::Depth::Nowhere => 0,
+            super::Depth::Shallow => super::SHALLOW - 512,
+            super::Depth::Deep => super::DEEP - 512,
+        }
+    }
+
+    /// How many bytes of the stack below its caller `work` has written to.
+    #[inline(never)]
+    pub(crate) fn depth_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
+        // Another thread looks, which has a stack of its own.
+        let wanted = AtomicUsize::new(0);
+        let here = [0_u8; 16];
+        let top = std::ptr::from_ref(std::hint::black_box(&here)).addr();
+        let memory = File::open("/proc/self/mem").unwrap();
+        std::thread::scope(|scope| {
+            let looker = scope.spawn(|| {
+                let mut seen = vec![0; PAINTED];
+                while wanted.load(Ordering::Acquire) == 0 {
+                    std::thread::yield_now();
+                }
+                let from = u64::try_from(wanted.load(Ordering::Acquire)).unwrap_or(0);
+                let read = memory.read_exact_at(&mut seen, from);
+                // Who waits goes on, whatever came of it.
+                wanted.store(0, Ordering::Release);
+                read.unwrap();
+                seen.iter().position(|byte| *byte != PAINT)
+            });
+            paint();
+            let result = super::apart(|| catch_unwind(AssertUnwindSafe(work)));
+            wanted.store(top - PAINTED, Ordering::Release);
+            while wanted.load(Ordering::Acquire) != 0 {
+                std::thread::yield_now();
+            }
+            let untouched = looker.join().unwrap();
+            let result = result.unwrap_or_else(|panic| resume_unwind(panic));
+            (result, PAINTED - untouched.unwrap_or(PAINTED))
+        })
+    }
+
+    #[inline(never)]
+    fn write_20_kib() {
+        let room = [1_u8; 20 << 10];
+        std::hint::black_box(&room);
+    }
+
+    #[test]
+    fn the_depth_is_that_of_what_was_written() {
+        let ((), shallow) = depth_of(|| ());
+        assert!(shallow < 2 << 10, "{shallow}");
+        let ((), deep) = depth_of(write_20_kib);
+        assert!((20 << 10..24 << 10).contains(&deep), "{deep}");
+    }
 }

@@ -7,7 +7,7 @@ use super::sequence::Sequence;
 use super::{Counters, MAX_PACKET_LENGTH};
 use crate::crypto::algorithms::CompressionKind;
 use crate::crypto::cipher::{plain_opener, OpenPacket};
-use crate::crypto::residue;
+use crate::crypto::residue::{self, Depth};
 use crate::error::{Error, PeerMisbehaved};
 
 /// padding_length and the least that RFC 4253 §6 allows of padding. A payload of nothing is refused later,
@@ -84,7 +84,11 @@ impl Opener {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let result = residue::after_packet(|| {
+        let depth = match &self.compression {
+            Stream::On(_) => Depth::Deep,
+            Stream::Off | Stream::Delayed => self.packet.depth(),
+        };
+        let result = residue::after_packet(depth, || {
             let result = self.open_front(buf);
             if self.doomed && matches!(result, Ok(None)) {
                 // The rest may have come already.

@@ -5,7 +5,7 @@ use super::sequence::Sequence;
 use super::{Counters, MAX_PACKET_LENGTH};
 use crate::crypto::algorithms::CompressionKind;
 use crate::crypto::cipher::{plain_sealer, SealPacket};
-use crate::crypto::residue;
+use crate::crypto::residue::{self, Depth};
 use crate::error::Error;
 
 /// RFC 4253 §6: at least four bytes of padding.
@@ -54,23 +54,31 @@ impl Sealer {
     pub fn seal(&mut self, parts: &[&[u8]], out: &mut Vec<u8>) -> Result<(), Error> {
         self.sequence.check()?;
         let start = out.len();
-        let framed = match &mut self.compression {
-            Stream::On(deflater) => {
-                let payload = deflater.deflate(parts)?;
-                frame(&*self.packet, &[payload], out)
-            }
-            Stream::Off | Stream::Delayed => frame(&*self.packet, parts, out),
+        let depth = match &self.compression {
+            Stream::On(_) => Depth::Deep,
+            Stream::Off | Stream::Delayed => self.packet.depth(),
         };
-        let sealed = framed.and_then(|()| {
-            let packet = out.get_mut(start..).unwrap_or_default();
-            residue::after_packet(|| self.packet.seal(self.sequence.current(), packet))
-                .map_err(|_| Error::Bug("a packet could not be sealed"))?;
-            self.sequence.advance(packet.len())
-        });
+        let sealed = residue::after_packet(depth, || self.seal_one(parts, out));
         if sealed.is_err() {
             out.truncate(start);
         }
         sealed
+    }
+
+    fn seal_one(&mut self, parts: &[&[u8]], out: &mut Vec<u8>) -> Result<(), Error> {
+        let start = out.len();
+        match &mut self.compression {
+            Stream::On(deflater) => {
+                let payload = deflater.deflate(parts)?;
+                frame(&*self.packet, &[payload], out)?;
+            }
+            Stream::Off | Stream::Delayed => frame(&*self.packet, parts, out)?,
+        }
+        let packet = out.get_mut(start..).unwrap_or_default();
+        self.packet
+            .seal(self.sequence.current(), packet)
+            .map_err(|_| Error::Bug("a packet could not be sealed"))?;
+        self.sequence.advance(packet.len())
     }
 
     /// Protects everything from the next packet on with new keys. To be called right after NEWKEYS was

@@ -290,6 +290,7 @@ fn n2_old_session_keys_are_gone_after_a_rekey_and_at_the_end() {
                 for rekey in [true, false] {
                     let (server, stream) = Server::start(host.handle);
                     let mut peer = Peer::new(stream, cipher, mac);
+                    peer.ping();
                     let secrets = peer.secrets();
                     let (made_from, keys) = secrets.split_at(2);
                     assert_gone(

@@ -86,6 +86,20 @@ impl Peer {
         self.keyed();
     }
 
+    /// Has the server open and seal a long packet: it says back what it is told (OpenSSH PROTOCOL §1.9).
+    pub fn ping(&mut self) {
+        const LENGTH: u32 = 10_000;
+        let mut payload = vec![192];
+        payload.extend(LENGTH.to_be_bytes());
+        payload.extend(vec![b'p'; LENGTH as usize]);
+        self.outbound.seal_service(&payload).expect("sealed");
+        let before = self.inbound.total().bytes;
+        self.flush();
+        while self.inbound.total().bytes < before + u64::from(LENGTH) {
+            self.read();
+        }
+    }
+
     /// The keys of the first key exchange, and what they came from.
     pub fn secrets(&self) -> Vec<Secret> {
         let secrets = self.derived();

@@ -34,7 +34,7 @@ trait Open: Send + Sized + 'static {
     fn new(key: &[u8; KEY_LEN]) -> Self;
     /// Decrypts packet_length, which nothing vouches for yet.
     fn length(&self, sequence: u32, encrypted: [u8; 4]) -> Result<[u8; 4], CryptoError>;
-    /// Checks the tag, then decrypts all but packet_length.
+    /// Checks the tag, then decrypts all but packet_length: where the tag is wrong the packet stays as it is.
     fn open(
         &self,
         sequence: u32,
@@ -115,7 +115,7 @@ fn split_packet(packet: &mut [u8]) -> Result<(&mut [u8], &mut [u8; TAG_LEN]), Cr
     Ok((packet, tag))
 }
 
-/// The portable provider: `chacha20` and `poly1305`. Where the processor has AVX-512 it is the faster one, too.
+/// The portable provider: `chacha20` and `poly1305`. Where the processor has AVX-512 it is the faster one for long packets, too.
 #[cfg_attr(feature = "fast-crypto", allow(dead_code))]
 pub(super) mod portable {
     use chacha20::cipher::{KeyIvInit, StreamCipher};
@@ -130,6 +130,17 @@ pub(super) mod portable {
         LENGTH_LEN, TAG_LEN,
     };
 
+    /// Bytes of a block of the stream.
+    const BLOCK: usize = 64;
+    /// So many blocks of the stream the crate makes at once with AVX-512. It makes a single one, or a part of one, at three times the cost
+    /// of all of them.
+    const GROUP: usize = 16 * BLOCK;
+    /// With narrower vectors it makes so many at once.
+    const FEW: usize = 4 * BLOCK;
+    /// So much of the body goes with the first block, which keys the MAC.
+    const FRONT: usize = GROUP - BLOCK;
+    const POLY1305_KEY_LEN: usize = 32;
+
     /// The outgoing half.
     pub(in super::super) fn sealer(key: &[u8]) -> Result<Box<dyn SealPacket>, CryptoError> {
         Sealer::<Keys>::boxed(key)
@@ -140,11 +151,9 @@ pub(super) mod portable {
         Opener::<Keys>::boxed(key)
     }
 
-    /// Bytes encrypted and authenticated at a time, so that the second finds in the cache what the first has written.
-    const STRIDE: usize = 4096;
     const POLY1305_BLOCK: usize = 16;
 
-    struct Keys {
+    pub(super) struct Keys {
         body: Zeroizing<[u8; 32]>,
         length: Zeroizing<[u8; 32]>,
     }
@@ -162,28 +171,84 @@ pub(super) mod portable {
             keys
         }
 
-        fn apply_to_length(&self, sequence: u32, length: &mut [u8; 4]) -> Result<(), CryptoError> {
-            stream(&self.length, sequence)
-                .try_apply_keystream(length)
-                .map_err(|_| CryptoError)
-        }
-
-        /// The packet's Poly1305, and the stream for its body, which begins at the second block.
-        fn packet_keys(&self, sequence: u32) -> Result<(Poly1305, ChaCha20Legacy), CryptoError> {
-            let mut stream = stream(&self.body, sequence);
-            let mut block = Zeroizing::new([0; 64]);
-            stream
-                .try_apply_keystream(&mut *block)
-                .map_err(|_| CryptoError)?;
-            let key = block.first_chunk::<32>().ok_or(CryptoError)?;
-            Ok((Poly1305::new(key.into()), stream))
+        fn apply_to_length(
+            &self,
+            sequence: u32,
+            length: &mut [u8; LENGTH_LEN],
+        ) -> Result<(), CryptoError> {
+            let mut room = Zeroizing::new([0; FEW]);
+            apply_apart(&mut *room, &mut stream(&self.length, sequence), length)
         }
     }
 
-    /// The tag of a packet whose last part, of any length, is `rest`; whole blocks go a faster way.
-    fn finish(mut mac: Poly1305, rest: &[u8]) -> [u8; TAG_LEN] {
-        let whole = rest.len() - rest.len() % POLY1305_BLOCK;
-        let (blocks, tail) = rest.split_at(whole);
+    /// The stream for the body of one packet.
+    struct Body {
+        stream: ChaCha20Legacy,
+        group: Zeroizing<[u8; GROUP]>,
+    }
+
+    impl Body {
+        /// Keys the packet's MAC, and applies the stream on the way to a copy of the front of its body, which nobody sees unless the
+        /// tag is right.
+        fn begin(
+            key: &[u8; 32],
+            sequence: u32,
+            front: &[u8],
+        ) -> Result<(Self, Poly1305), CryptoError> {
+            let mut stream = stream(key, sequence);
+            let mut group = Zeroizing::new([0; GROUP]);
+            group
+                .get_mut(BLOCK..BLOCK + front.len())
+                .ok_or(CryptoError)?
+                .copy_from_slice(front);
+            let used = (BLOCK + front.len()).next_multiple_of(FEW);
+            let used = group.get_mut(..used).ok_or(CryptoError)?;
+            stream.try_apply_keystream(used).map_err(|_| CryptoError)?;
+            let key = group.first_chunk::<POLY1305_KEY_LEN>();
+            let mac = Poly1305::new(key.ok_or(CryptoError)?.into());
+            Ok((Body { stream, group }, mac))
+        }
+
+        /// Puts the front in its place, and applies the stream to the rest.
+        fn finish(mut self, front: &mut [u8], rest: &mut [u8]) -> Result<(), CryptoError> {
+            let made = self.group.get(BLOCK..BLOCK + front.len());
+            front.copy_from_slice(made.ok_or(CryptoError)?);
+            let (groups, last) = rest.split_at_mut(rest.len() - rest.len() % GROUP);
+            self.stream
+                .try_apply_keystream(groups)
+                .map_err(|_| CryptoError)?;
+            if last.is_empty() {
+                return Ok(());
+            }
+            apply_apart(&mut *self.group, &mut self.stream, last)
+        }
+    }
+
+    /// Applies the stream to a part of a group, in `room` for as much of it as goes together.
+    fn apply_apart(
+        room: &mut [u8],
+        stream: &mut ChaCha20Legacy,
+        part: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        let place = room.get_mut(..part.len()).ok_or(CryptoError)?;
+        place.copy_from_slice(part);
+        let used = room.get_mut(..part.len().next_multiple_of(FEW));
+        stream
+            .try_apply_keystream(used.ok_or(CryptoError)?)
+            .map_err(|_| CryptoError)?;
+        let made = room.get(..part.len()).ok_or(CryptoError)?;
+        part.copy_from_slice(made);
+        Ok(())
+    }
+
+    /// The front of a body and the rest of it.
+    fn split_front(body: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+        body.split_at_mut(body.len().min(FRONT))
+    }
+
+    /// The tag of a packet; whole blocks go a faster way.
+    fn tag_of(mut mac: Poly1305, packet: &[u8]) -> [u8; TAG_LEN] {
+        let (blocks, tail) = packet.split_at(packet.len() - packet.len() % POLY1305_BLOCK);
         mac.update_padded(blocks);
         mac.compute_unpadded(tail).into()
     }
@@ -203,25 +268,12 @@ pub(super) mod portable {
             packet: &mut [u8],
             tag: &mut [u8; TAG_LEN],
         ) -> Result<(), CryptoError> {
-            let (mut mac, mut stream) = self.packet_keys(sequence)?;
-            self.apply_to_length(sequence, split_length(packet)?.0)?;
-            // Both go by whole blocks: encryption is ahead by the length, which has a key of its own.
-            let (mut authenticated, mut encrypted) = (0, LENGTH_LEN);
-            while encrypted < packet.len() {
-                let end = packet.len().min(encrypted + STRIDE);
-                let stride = packet.get_mut(encrypted..end).ok_or(CryptoError)?;
-                stream
-                    .try_apply_keystream(stride)
-                    .map_err(|_| CryptoError)?;
-                encrypted = end;
-                if let Some(whole) = packet.get(authenticated..authenticated + STRIDE) {
-                    if authenticated + STRIDE <= encrypted {
-                        mac.update_padded(whole);
-                        authenticated += STRIDE;
-                    }
-                }
-            }
-            *tag = finish(mac, packet.get(authenticated..).ok_or(CryptoError)?);
+            let (length, body) = split_length(packet)?;
+            let (front, rest) = split_front(body);
+            let (body, mac) = Body::begin(&self.body, sequence, front)?;
+            body.finish(front, rest)?;
+            self.apply_to_length(sequence, length)?;
+            *tag = tag_of(mac, packet);
             Ok(())
         }
     }
@@ -243,30 +295,32 @@ pub(super) mod portable {
             packet: &mut [u8],
             tag: &[u8; TAG_LEN],
         ) -> Result<(), CryptoError> {
-            let (mac, mut stream) = self.packet_keys(sequence)?;
-            let expected = finish(mac, packet);
-            if !bool::from(expected.ct_eq(tag)) {
+            let (_, body) = split_length(packet)?;
+            let (front, _) = split_front(body);
+            let (body, mac) = Body::begin(&self.body, sequence, front)?;
+            if !bool::from(tag_of(mac, packet).ct_eq(tag)) {
                 return Err(CryptoError);
             }
-            let (_, body) = split_length(packet)?;
-            stream.try_apply_keystream(body).map_err(|_| CryptoError)
+            let (front, rest) = split_front(split_length(packet)?.1);
+            body.finish(front, rest)
         }
     }
 }
 
-/// The fast provider: aws-lc-rs.
+/// The fast provider: aws-lc-rs, and for long packets what is faster on the processor at hand.
 #[cfg(feature = "fast-crypto")]
 pub(super) mod fast {
     use aws_lc_rs::aead::chacha20_poly1305_openssh::{OpeningKey, SealingKey};
 
+    use super::portable::Keys;
     use super::{
-        portable, CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN, TAG_LEN,
+        CryptoError, Open, OpenPacket, Opener, Seal, SealPacket, Sealer, KEY_LEN, TAG_LEN,
     };
 
     /// The outgoing half.
     pub(in super::super) fn sealer(key: &[u8]) -> Result<Box<dyn SealPacket>, CryptoError> {
         if has_wide_vectors() {
-            return portable::sealer(key);
+            return Sealer::<ByLength<SealingKey>>::boxed(key);
         }
         Sealer::<SealingKey>::boxed(key)
     }
@@ -274,13 +328,13 @@ pub(super) mod fast {
     /// The incoming half.
     pub(in super::super) fn opener(key: &[u8]) -> Result<Box<dyn OpenPacket>, CryptoError> {
         if has_wide_vectors() {
-            return portable::opener(key);
+            return Opener::<ByLength<OpeningKey>>::boxed(key);
         }
         Opener::<OpeningKey>::boxed(key)
     }
 
     /// Whether `chacha20` was built to use AVX-512 (`.cargo/config.toml`) and the processor has it: then it and
-    /// `poly1305` do 2.1 GB/s where aws-lc-rs does 1.7.
+    /// `poly1305` do 2.7 GB/s where aws-lc-rs does 1.9.
     fn has_wide_vectors() -> bool {
         #[cfg(all(chacha20_avx512, target_arch = "x86_64"))]
         {
@@ -290,6 +344,70 @@ pub(super) mod fast {
         #[cfg(not(all(chacha20_avx512, target_arch = "x86_64")))]
         {
             false
+        }
+    }
+
+    /// Packets of so many bytes are long: `poly1305` takes as long to begin as aws-lc-rs does for a kilobyte.
+    const LONG: usize = 6 * 1024;
+
+    /// aws-lc-rs for short packets, and wide vectors for long ones.
+    struct ByLength<K> {
+        short: K,
+        long: Keys,
+    }
+
+    impl Seal for ByLength<SealingKey> {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            ByLength {
+                short: SealingKey::new(key),
+                long: <Keys as Seal>::new(key),
+            }
+        }
+
+        fn seal(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &mut [u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            if packet.len() < LONG {
+                return self.short.seal(sequence, packet, tag);
+            }
+            self.long.seal(sequence, packet, tag)
+        }
+    }
+
+    /// Both halves by length, whatever the processor has.
+    #[cfg(test)]
+    pub(in super::super) fn by_length(key: &[u8]) -> (Box<dyn SealPacket>, Box<dyn OpenPacket>) {
+        (
+            Sealer::<ByLength<SealingKey>>::boxed(key).unwrap(),
+            Opener::<ByLength<OpeningKey>>::boxed(key).unwrap(),
+        )
+    }
+
+    impl Open for ByLength<OpeningKey> {
+        fn new(key: &[u8; KEY_LEN]) -> Self {
+            ByLength {
+                short: <OpeningKey as Open>::new(key),
+                long: <Keys as Open>::new(key),
+            }
+        }
+
+        fn length(&self, sequence: u32, encrypted: [u8; 4]) -> Result<[u8; 4], CryptoError> {
+            self.short.length(sequence, encrypted)
+        }
+
+        fn open(
+            &self,
+            sequence: u32,
+            packet: &mut [u8],
+            tag: &[u8; TAG_LEN],
+        ) -> Result<(), CryptoError> {
+            if packet.len() < LONG {
+                return self.short.open(sequence, packet, tag);
+            }
+            self.long.open(sequence, packet, tag)
         }
     }
 
@@ -379,7 +497,9 @@ mod tests {
             super::Sealer::<SealingKey>::boxed(&key).unwrap(),
             super::Opener::<OpeningKey>::boxed(&key).unwrap(),
         );
-        let lengths = (4..200).chain(4080..4110).chain(8180..8210).chain([35_000]);
+        // Around a block, the front of a body, and groups behind it.
+        let around = [964, 1028, 1988, 6144, 8132].map(|length| length - 20..length + 20);
+        let lengths = (4..200).chain(around.into_iter().flatten()).chain([35_000]);
         for (sequence, length) in (7..).zip(lengths) {
             let plain: Vec<u8> = (0..length).map(|at: usize| at.to_le_bytes()[0]).collect();
             let mut packets = [plain.clone(), plain.clone()];

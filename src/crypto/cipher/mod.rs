@@ -14,7 +14,8 @@ mod tests;
 use zeroize::Zeroizing;
 
 use super::algorithms::{self, name, CipherAlgorithm, MacAlgorithm};
-use super::{residue, CryptoError};
+use super::residue::{self, Depth};
+use super::CryptoError;
 
 /// Keys of one direction, derived as in RFC 4253 §7.2, each exactly as long as the algorithm asks.
 #[derive(Clone)]
@@ -36,6 +37,10 @@ pub trait SealPacket: Send {
     fn length_is_aligned(&self) -> bool;
     /// Bytes of tag or MAC after the packet.
     fn tag_len(&self) -> usize;
+    /// How deep [`seal`](Self::seal) goes.
+    fn depth(&self) -> Depth {
+        Depth::Deep
+    }
     /// Seals in place. `packet` is the plain packet, packet_length first, followed by
     /// [`tag_len`](Self::tag_len) bytes that are overwritten.
     fn seal(&mut self, sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError>;
@@ -49,6 +54,10 @@ pub trait OpenPacket: Send {
     fn length_is_aligned(&self) -> bool;
     /// Bytes of tag or MAC after the packet.
     fn tag_len(&self) -> usize;
+    /// How deep [`open_length`](Self::open_length) and [`open`](Self::open) go.
+    fn depth(&self) -> Depth {
+        Depth::Deep
+    }
     /// Bytes that must have arrived before [`open_length`](Self::open_length) can be called.
     fn head_len(&self) -> usize;
     /// Whether nobody may learn if the decrypted length was plausible (CBC with the MAC over the plain packet):

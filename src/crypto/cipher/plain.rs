@@ -1,6 +1,7 @@
 //! Packets as they are before the first NEWKEYS (RFC 4253 §6: cipher and MAC "none").
 
 use super::{read_length, OpenPacket, SealPacket};
+use crate::crypto::residue::Depth;
 use crate::crypto::CryptoError;
 
 /// RFC 4253 §6: packets without a cipher are padded to 8 bytes.
@@ -22,6 +23,10 @@ impl SealPacket for Plain {
         0
     }
 
+    fn depth(&self) -> Depth {
+        Depth::Nowhere
+    }
+
     fn seal(&mut self, _sequence: u32, _packet: &mut [u8]) -> Result<(), CryptoError> {
         Ok(())
     }
@@ -38,6 +43,10 @@ impl OpenPacket for Plain {
 
     fn tag_len(&self) -> usize {
         0
+    }
+
+    fn depth(&self) -> Depth {
+        Depth::Nowhere
     }
 
     fn head_len(&self) -> usize {

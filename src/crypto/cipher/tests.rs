@@ -5,6 +5,7 @@ use crate::crypto::algorithms::{self, CIPHERS, MACS};
 use crate::crypto::hash::HashAlgorithm;
 use crate::crypto::legacy;
 use crate::crypto::random::{Random, SeededRandom};
+use crate::crypto::residue::tests::{depth_of, wiped};
 use crate::crypto::test_util::hex;
 
 type Suite = (&'static CipherAlgorithm, Option<&'static MacAlgorithm>);
@@ -58,6 +59,14 @@ fn pairs(suite: Suite, seed: u64) -> Vec<Pair> {
         _ => None,
     };
     let mut pairs = vec![chosen()];
+    #[cfg(feature = "fast-crypto")]
+    if suite.0.name == name::CHACHA20_POLY1305 {
+        pairs.push(chacha20_poly1305::fast::by_length(key));
+    }
+    #[cfg(all(feature = "fast-crypto", target_arch = "x86_64"))]
+    if matches!(suite.0.name, name::AES128_GCM | name::AES256_GCM) {
+        pairs.push(aes_gcm::vaes::pair(key, iv));
+    }
     if let (Some(one), Some(other)) = (portable(), portable()) {
         let (sealer, opener) = chosen();
         pairs.push((one.0, opener));
@@ -84,6 +93,31 @@ fn open(opener: &mut dyn OpenPacket, sequence: u32, packet: &mut [u8]) -> Result
     let length = opener.open_length(sequence, &mut packet[..head_len])?;
     opener.open(sequence, packet)?;
     Ok(length)
+}
+
+/// What they leave on the stack lies where it is wiped. How deep that is depends on the compiler: also to be run with --release.
+#[test]
+fn none_goes_deeper_than_it_says() {
+    for suite in suites() {
+        for (mut sealer, mut opener) in pairs(suite, 20) {
+            let mut random = SeededRandom::new(21);
+            for (sequence, blocks) in [1, 2, 63, 65, 257, 2048, 4096].into_iter().enumerate() {
+                let sequence = u32::try_from(sequence).unwrap();
+                let mut packet = packet(&*sealer, blocks, &mut random);
+                let (sealed, depth) = depth_of(|| sealer.seal(sequence, &mut packet));
+                sealed.unwrap();
+                assert!(depth <= wiped(sealer.depth()), "{suite:?}: {depth}");
+                let head_len = opener.head_len();
+                let (length, depth) =
+                    depth_of(|| opener.open_length(sequence, &mut packet[..head_len]));
+                length.unwrap();
+                assert!(depth <= wiped(opener.depth()), "{suite:?}: {depth}");
+                let (opened, depth) = depth_of(|| opener.open(sequence, &mut packet));
+                opened.unwrap();
+                assert!(depth <= wiped(opener.depth()), "{suite:?}: {depth}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -133,6 +167,47 @@ fn flipped_bits_are_refused() {
         }
         for (_, mut opener) in pairs(suite, 23) {
             assert!(open(&mut *opener, 5, &mut sealed.clone()).is_ok());
+        }
+    }
+}
+
+/// The same for long packets, some of which go another way, at borders of blocks and in what is left behind them. Where the tag is
+/// checked first, nothing has been written.
+#[test]
+fn flipped_bits_in_long_packets_are_refused() {
+    for suite in suites() {
+        let mut random = SeededRandom::new(24);
+        let (mut sealer, _) = pairs(suite, 25).remove(0);
+        let blocks = 8 * 1024 / sealer.block_len() + 1;
+        let mut sealed = packet(&*sealer, blocks, &mut random);
+        sealer.seal(6, &mut sealed).unwrap();
+        let end = sealed.len();
+        for position in [
+            0,
+            3,
+            4,
+            963,
+            964,
+            1987,
+            1988,
+            4096,
+            end - 40,
+            end - 17,
+            end - 1,
+        ] {
+            for (_, mut opener) in pairs(suite, 25) {
+                let mut broken = sealed.clone();
+                broken[position] ^= 1 << (position % 8);
+                let before = broken.clone();
+                let opened = open(&mut *opener, 6, &mut broken);
+                assert!(opened.is_err(), "{suite:?} {position}");
+                if suite.0.name == name::CHACHA20_POLY1305 {
+                    assert_eq!(broken, before, "{position}");
+                }
+            }
+        }
+        for (_, mut opener) in pairs(suite, 25) {
+            assert!(open(&mut *opener, 6, &mut sealed.clone()).is_ok());
         }
     }
 }

@@ -4,7 +4,7 @@ use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_128_GCM, AES_256_
 
 #[cfg(target_arch = "x86_64")]
 use super::vaes;
-use super::{CryptoError, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
+use super::{CryptoError, Depth, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
 
 /// The outgoing half; the length of the key says which AES.
 pub(in crate::crypto::cipher) fn sealer(
@@ -31,6 +31,8 @@ pub(in crate::crypto::cipher) fn opener(
 }
 
 impl Gcm for LessSafeKey {
+    const DEPTH: Depth = Depth::Shallow;
+
     fn new(key: &[u8]) -> Result<Self, CryptoError> {
         let algorithm = match key.len() {
             16 => &AES_128_GCM,

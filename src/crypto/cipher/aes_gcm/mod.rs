@@ -2,6 +2,7 @@
 //! cipher lists alone. packet_length stays in clear and is the associated data.
 
 use super::{read_length, split_length, OpenPacket, SealPacket};
+use crate::crypto::residue::Depth;
 use crate::crypto::CryptoError;
 
 #[cfg(feature = "fast-crypto")]
@@ -9,7 +10,7 @@ pub(super) mod fast;
 #[cfg_attr(feature = "fast-crypto", allow(dead_code))]
 pub(super) mod portable;
 #[cfg(all(feature = "fast-crypto", target_arch = "x86_64"))]
-mod vaes;
+pub(super) mod vaes;
 
 #[cfg(feature = "fast-crypto")]
 pub(super) use fast as chosen;
@@ -58,6 +59,8 @@ impl Nonces {
 
 /// What a provider does: one invocation of GCM in place.
 trait Gcm: Send + Sized + 'static {
+    /// How deep it goes.
+    const DEPTH: Depth;
     fn new(key: &[u8]) -> Result<Self, CryptoError>;
     fn seal(
         &self,
@@ -103,6 +106,10 @@ impl<G: Gcm> SealPacket for Direction<G> {
         TAG_LEN
     }
 
+    fn depth(&self) -> Depth {
+        G::DEPTH
+    }
+
     fn seal(&mut self, _sequence: u32, packet: &mut [u8]) -> Result<(), CryptoError> {
         let nonce = self.nonces.next()?;
         let (length, rest) = split_length(packet)?;
@@ -122,6 +129,10 @@ impl<G: Gcm> OpenPacket for Direction<G> {
 
     fn tag_len(&self) -> usize {
         TAG_LEN
+    }
+
+    fn depth(&self) -> Depth {
+        G::DEPTH
     }
 
     fn head_len(&self) -> usize {

@@ -3,7 +3,7 @@
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 
-use super::{CryptoError, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
+use super::{CryptoError, Depth, Direction, Gcm, OpenPacket, SealPacket, NONCE_LEN, TAG_LEN};
 
 /// The outgoing half; the length of the key says which AES.
 pub(in crate::crypto::cipher) fn sealer(
@@ -30,6 +30,8 @@ pub(in crate::crypto::cipher) fn opener(
 macro_rules! gcm {
     ($cipher:ty) => {
         impl Gcm for $cipher {
+            const DEPTH: Depth = Depth::Deep;
+
             fn new(key: &[u8]) -> Result<Self, CryptoError> {
                 <Self as KeyInit>::new_from_slice(key).map_err(|_| CryptoError)
             }
