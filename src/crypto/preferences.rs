@@ -209,9 +209,13 @@ fn expand(names: &str, known: &[&'static str]) -> Result<Vec<&'static str>, Unkn
     let mut result = Vec::new();
     for pattern in names.split(',') {
         let pattern = pattern.trim();
+        if let Some(named) = known.iter().find(|name| pattern == **name) {
+            merge(&mut result, &[named]);
+            continue;
+        }
         let meant: Vec<&'static str> = known
             .iter()
-            .filter(|name| fits(pattern, name) && (pattern == **name || !legacy::is_legacy(name)))
+            .filter(|name| fits(pattern, name) && !legacy::is_legacy(name))
             .copied()
             .collect();
         if meant.is_empty() {

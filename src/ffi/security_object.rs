@@ -40,6 +40,14 @@ pub(crate) enum List {
     Compression,
 }
 
+const LISTS: [List; 5] = [
+    List::Kex,
+    List::HostKey,
+    List::Cipher,
+    List::Mac,
+    List::Compression,
+];
+
 impl List {
     pub(crate) fn of(self, preferences: &Preferences) -> &Vec<&'static str> {
         match self {
@@ -81,6 +89,16 @@ enum Preset {
     Legacy,
 }
 
+impl Preset {
+    fn lists(self, role: Role) -> Preferences {
+        match self {
+            Preset::Modern => Preferences::modern(role),
+            Preset::Compatible => Preferences::compatible(role),
+            Preset::Legacy => Preferences::legacy(role),
+        }
+    }
+}
+
 /// The changes in their order.
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
@@ -98,20 +116,24 @@ impl Edits {
 
     /// The lists that come out for a role.
     pub(crate) fn resolve(&self, role: Role) -> Outcome<Preferences> {
-        let mut preferences = match self.preset {
-            Preset::Modern => Preferences::modern(role),
-            Preset::Compatible => Preferences::compatible(role),
-            Preset::Legacy => Preferences::legacy(role),
-        };
-        for (list, change) in &self.changes {
-            let changed = apply(list.of(&preferences), &list.known(), change)
+        let mut preferences = self.preset.lists(role);
+        for list in LISTS {
+            self.apply_to(list, &mut preferences)?;
+        }
+        Ok(preferences)
+    }
+
+    /// Makes the changes to one of the lists.
+    fn apply_to(&self, list: List, preferences: &mut Preferences) -> Outcome<()> {
+        for (_, change) in self.changes.iter().filter(|(changed, _)| *changed == list) {
+            let changed = apply(list.of(preferences), &list.known(), change)
                 .map_err(|unknown| Failure::invalid(unknown.to_string()))?;
             if changed.is_empty() {
                 return Err(Failure::invalid("no algorithm is left in the list"));
             }
-            *list.of_mut(&mut preferences) = changed;
+            *list.of_mut(preferences) = changed;
         }
-        Ok(preferences)
+        Ok(())
     }
 
     /// The lists as they are shown.
@@ -139,8 +161,9 @@ impl Edits {
             next.changes.retain(|(known, _)| *known != list);
         }
         next.changes.push((list, change.to_owned()));
-        next.resolve(Role::Client)?;
-        next.resolve(Role::Server)?;
+        for role in [Role::Client, Role::Server] {
+            next.apply_to(list, &mut next.preset.lists(role))?;
+        }
         *self = next;
         Ok(())
     }
