@@ -369,7 +369,11 @@ impl Session {
         if state.sent == state.queue.len() {
             state.queue.clear();
             state.sent = 0;
-            state.queue.shrink_to(MAX_QUEUED_BYTES);
+            // Where replies are to come, more requests are, too, and to have memory given back and got again costs more than to
+            // fill it.
+            if !state.table.is_waiting() {
+                state.queue.shrink_to(MAX_QUEUED_BYTES);
+            }
         } else if state.sent > MAX_QUEUED_BYTES {
             state.queue.drain(..state.sent);
             state.sent = 0;
@@ -401,6 +405,7 @@ impl Session {
                 state.table.shrink();
                 state.read_bytes = FIRST_READ_BYTES;
             }
+            // Gives memory back, too, when nothing is under way any more.
             self.send(state)?;
         }
         Ok(any)
