@@ -43,6 +43,13 @@ impl Shared {
                     waits.readable.notify_all();
                     Ok(())
                 }
+                After::Call => {
+                    let wait = std::mem::take(&mut self.serving.lock().jobs_wait);
+                    if wait {
+                        self.run_jobs();
+                    }
+                    Ok(())
+                }
                 After::Prove(job) => self.on_the_pool(move |shared| shared.prove_host_keys(&job)),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);
@@ -107,7 +114,7 @@ impl Shared {
             result
         };
         self.after(after);
-        self.flush();
+        self.flush_unless_answer_comes();
         result
     }
 
@@ -154,7 +161,7 @@ impl Shared {
                 }
             }
         }
-        self.flush();
+        self.flush_for_application();
         Ok(())
     }
 

@@ -71,7 +71,11 @@ impl Serving {
         self.jobs.push_back(job);
         if !self.jobs_running {
             self.jobs_running = true;
-            shared.run_jobs();
+            if self.settling {
+                self.jobs_wait = true;
+            } else {
+                shared.run_jobs();
+            }
         }
     }
 

@@ -12,17 +12,19 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::condition::Condition;
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
+use super::inside;
 use super::low_water::{Look, Marks, MOMENT};
 use super::seats;
 use super::serving::Phase;
 use super::shared::Shared;
-use super::sync::atomic::{AtomicBool, Ordering};
-use super::sync::{Condvar, Mutex, MutexGuard};
+use super::sync::atomic::Ordering;
+use super::sync::MutexGuard;
 use super::sys::clock;
 use super::wait::{Deadline, Timeout};
-use super::wakefulness::{Vigil, Wakefulness, AWAKE};
+use super::wakefulness::{Vigil, Wakefulness, SETUPS};
 use crate::error::Error;
 use crate::messages::{MessageNumber, Role};
 
@@ -48,6 +50,18 @@ enum Watcher {
     Nobody,
 }
 
+/// What the poller knows of the socket.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// Nothing: callers have been there from the beginning.
+    #[default]
+    NotYet,
+    /// What is waited for.
+    Told,
+    /// It was told to say nothing.
+    Off,
+}
+
 /// What is waited for at the socket, and by whom; a leaf lock, but for the poller, the commands of its thread and the pool of
 /// events.
 #[derive(Default)]
@@ -63,6 +77,9 @@ pub(crate) struct Interest {
     eager: bool,
     /// Whether callers stay awake for the peer's answers.
     wakefulness: Wakefulness,
+    /// Until somebody is in, what was learnt by other connections stands for that. Not for a server: who may be anybody has it
+    /// awake only once they are in.
+    learns_from_others: bool,
     /// How much of a stream is waited for.
     marks: Marks,
     /// Callers that sleep while somebody else waits at the socket.
@@ -80,8 +97,8 @@ pub(crate) struct Interest {
     timer: Option<Instant>,
     /// Why the system does not tell of the socket any more.
     pub(crate) deaf: Option<Error>,
-    /// The system was told to say nothing of the socket.
-    unwatched: bool,
+    /// What the poller knows.
+    watch: Watch,
     /// It is wanted earlier, but not so soon that it must be told at once.
     wants_turn: bool,
     /// The caller has left something unsaid that has time.
@@ -94,6 +111,11 @@ impl Interest {
         let polled = matches!(self.watcher, Watcher::Worker);
         (polled && !self.paused, polled && self.writing)
     }
+
+    /// The poller, or what stands in its place, knows the stream.
+    pub(crate) fn watch_is_told(&mut self) {
+        self.watch = Watch::Told;
+    }
 }
 
 /// What a caller waits for.
@@ -103,55 +125,6 @@ pub(crate) enum For {
     Room,
     /// What the peer says.
     Answer,
-}
-
-/// Where callers sleep until something of a transport has changed: on a condition variable, or at the socket. It goes
-/// with one mutex, as a condition variable does, or with an event (`sleep_until`).
-#[derive(Default)]
-pub(crate) struct Condition {
-    sleepers: Condvar,
-    /// Somebody waits at the socket for this, too: whoever changes the state sets the event.
-    has_visitor: AtomicBool,
-    visitor: Mutex<Option<Event>>,
-}
-
-impl Condition {
-    /// Wakes all who wait for it. What they wait for was changed under the mutex.
-    pub(crate) fn notify_all(&self) {
-        self.sleepers.notify_all();
-        self.notify_visitor();
-    }
-
-    /// Wakes one of those who sleep, and who is at the socket.
-    pub(crate) fn notify_one(&self) {
-        self.sleepers.notify_one();
-        self.notify_visitor();
-    }
-
-    /// Wakes who is at the socket.
-    pub(crate) fn notify_visitor(&self) {
-        if self.has_visitor.swap(false, Ordering::SeqCst) {
-            let visitor = self.visitor.lock().clone();
-            if let Some(seat) = visitor {
-                seat.set();
-            }
-        }
-    }
-
-    /// The condition variable alone, for those who wait for nothing that comes through the socket.
-    pub(crate) fn sleepers(&self) -> &Condvar {
-        &self.sleepers
-    }
-
-    /// To be called with the mutex held, or before it is seen whether there is anything to wait for.
-    pub(super) fn enter(&self, seat: &Event) {
-        *self.visitor.lock() = Some(seat.clone());
-        self.has_visitor.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn leave(&self) {
-        self.has_visitor.store(false, Ordering::SeqCst);
-    }
 }
 
 impl Shared {
@@ -172,13 +145,17 @@ impl Shared {
             guard.unlocked(|| self.send_gathered());
             return true;
         }
+        if inside::is_inside(self.key) && self.left_by_callback.load(Ordering::Relaxed) {
+            guard.unlocked(|| self.flush_after_callback());
+            return true;
+        }
         match self.take_seat() {
             Some(seat) => {
                 condition.enter(&seat);
                 guard.unlocked(|| self.visit(&seat, condition, deadline, what));
             }
             None => {
-                deadline.wait(&condition.sleepers, guard);
+                deadline.wait(condition.sleepers(), guard);
                 self.interest.lock().sleepers -= 1;
             }
         }
@@ -196,6 +173,9 @@ impl Shared {
         self.baton.pass_on();
         if self.sent.is_left_by_me() {
             self.send_gathered();
+        }
+        if inside::is_inside(self.key) {
+            self.flush_after_callback();
         }
         match self.take_seat() {
             Some(seat) => {
@@ -319,11 +299,18 @@ impl Shared {
     /// Waits at the socket, awake at first if that was of use with the answers before this one.
     fn wait_for_answer(&self, seat: &Event, wanted: (bool, bool), time: Option<Duration>) -> Ready {
         let began = clock::now();
-        let worth_it =
-            self.is_authenticated_now() && self.interest.lock().wakefulness.is_worth_it();
-        let vigil = worth_it.then(Vigil::begin).flatten();
+        let is_in = self.is_authenticated_now();
+        let worth = {
+            let interest = self.interest.lock();
+            match is_in {
+                true => interest.wakefulness.worth(),
+                false if interest.learns_from_others => SETUPS.worth(),
+                false => None,
+            }
+        };
+        let vigil = worth.and_then(|_| Vigil::begin());
         let awake = vigil.is_some();
-        let until = began + time.unwrap_or(AWAKE).min(AWAKE);
+        let until = began + worth.unwrap_or_default().min(time.unwrap_or(Duration::MAX));
         let mut ready = Ready::default();
         let mut found = false;
         while awake && !found && clock::now() < until {
@@ -340,10 +327,15 @@ impl Shared {
             ready = self.stream.wait(seat, wanted, rest);
         }
         // Who had no right to try has learnt nothing.
-        if awake || !worth_it {
+        if awake || worth.is_none() {
             let after = clock::now().saturating_duration_since(began);
             let answer = ready.readable.then_some(after);
-            self.interest.lock().wakefulness.waited(answer, !found);
+            let mut interest = self.interest.lock();
+            if is_in {
+                interest.wakefulness.waited(answer, !found);
+            } else if interest.learns_from_others {
+                SETUPS.waited(answer, !found);
+            }
         }
         ready
     }
@@ -410,25 +402,39 @@ impl Shared {
     }
 
     /// Whether what is to be said can leave with what the caller says next, or when the I/O thread looks: that channels are
-    /// closed which the peer has closed, or a client's NEWKEYS, which its first request follows.
-    fn has_only_patient_replies(&self) -> bool {
+    /// closed which the peer has closed, a client's NEWKEYS, which its first request follows, or a server's SERVICE_ACCEPT.
+    fn has_only_patient_replies(self: &Arc<Self>) -> bool {
         if self.sent.pending_bytes() > 0 {
             return false;
         }
         let is_close = |payload: &[u8]| payload.first() == Some(&MessageNumber::CHANNEL_CLOSE.0);
-        let serving = self.serving.lock();
-        let Some(services) = &serving.services else {
-            return false;
+        let says_all_with_answer = {
+            let serving = self.serving.lock();
+            let Some(services) = &serving.services else {
+                return false;
+            };
+            if services.out.is_empty() {
+                return serving.role == Role::Client
+                    && serving.phase == Phase::Keyed
+                    && serving.key_exchanges == 1
+                    && !serving.attempt.running
+                    && !services.is_authenticated();
+            }
+            if services.out.all(is_close) {
+                return true;
+            }
+            services.says_all_with_answer()
         };
-        let starts = serving.role == Role::Client
-            && serving.phase == Phase::Keyed
-            && serving.key_exchanges == 1
-            && !serving.attempt.running
-            && !services.is_authenticated();
-        if services.out.is_empty() {
-            starts
+        says_all_with_answer && self.has_sent_all_sealed()
+    }
+
+    /// Sends what there is to say, or leaves it to what is said next, or to the I/O thread's look, where that is soon enough.
+    pub(crate) fn flush_in_time(self: &Arc<Self>) {
+        let can_wait = self.stream.has_socket() && self.is_registered();
+        if can_wait && self.has_only_patient_replies() {
+            self.attend_later();
         } else {
-            services.out.all(is_close)
+            self.flush_for_application();
         }
     }
 
@@ -481,9 +487,22 @@ impl Shared {
         interest.looked_after
     }
 
-    /// Before the poller knows the socket: a caller is on its way there.
+    /// Before the poller knows the socket: a caller who connects is on its way there.
     pub(crate) fn await_caller(&self) {
-        self.interest.lock().watcher = Watcher::Nobody;
+        let mut interest = self.interest.lock();
+        interest.watcher = Watcher::Nobody;
+        interest.learns_from_others = true;
+    }
+
+    /// The I/O thread has been given the transport, and attends to it in a few milliseconds. Whoever wanted that before it was given
+    /// may have been too early.
+    pub(crate) fn attend_first(&self, worker: &Worker) {
+        {
+            let mut interest = self.interest.lock();
+            interest.wants_turn = true;
+            interest.looked_after = true;
+        }
+        worker.look_after(self.key);
     }
 
     /// Has the I/O thread attend to the time in a few milliseconds, which costs less than waking it.
@@ -512,13 +531,15 @@ impl Shared {
     }
 
     /// From now on no caller waits at the socket; one that is there is sent away. Says whether the I/O thread waits there now
-    /// for what the peer says.
-    pub(crate) fn end_visits(&self) -> bool {
+    /// for what the peer says, or will soon; where goodbye has been `said` that need not be at once.
+    pub(crate) fn end_visits(&self, said: bool) -> bool {
         let (visitor, reads) = {
             let mut interest = self.interest.lock();
             interest.over = true;
             match &interest.watcher {
                 Watcher::Caller(seat) => (Some(seat.clone()), false),
+                // The I/O thread looks in a moment, and mostly finds that the peer has closed.
+                Watcher::Nobody if said => (None, true),
                 Watcher::Nobody => {
                     interest.watcher = Watcher::Worker;
                     self.tell_poller(&mut interest);
@@ -543,9 +564,14 @@ impl Shared {
         matches!(interest.watcher, Watcher::Caller(_))
     }
 
-    /// Has the poller told of the socket, unless it is closed.
-    pub(crate) fn attach(&self, worker: &Arc<Worker>, read: bool) -> Result<(), Error> {
-        let _interest = self.interest.lock();
+    /// Has the poller told of the stream, unless it is closed.
+    pub(crate) fn attach(&self, worker: &Arc<Worker>) -> Result<(), Error> {
+        let mut interest = self.interest.lock();
+        let (read, _) = interest.wanted();
+        if !read && self.stream.can_be_attached_later() {
+            return Ok(());
+        }
+        interest.watch = Watch::Told;
         let attached = self.stream.attach(worker, self.key, read);
         // One that has ended may be without a descriptor, which is no want of anything; why it ended is told to all who wait.
         if self.has_ended.load(Ordering::Acquire) {
@@ -558,7 +584,7 @@ impl Shared {
     /// next.
     pub(crate) fn close_socket(&self) {
         let mut interest = self.interest.lock();
-        if let Some(worker) = self.worker.get() {
+        if let Some(worker) = self.worker.get().filter(|_| interest.watch == Watch::Told) {
             self.stream.detach(worker);
         }
         // The program may have a duplicate of the descriptor.
@@ -605,8 +631,8 @@ impl Shared {
     /// and waits for another thread of ours.
     pub(crate) fn unwatch(&self) {
         let mut interest = self.interest.lock();
-        interest.unwatched = true;
-        if let Some(worker) = self.worker.get() {
+        let told = std::mem::replace(&mut interest.watch, Watch::Off) == Watch::Told;
+        if let Some(worker) = self.worker.get().filter(|_| told) {
             self.stream.detach(worker);
         }
     }
@@ -614,8 +640,8 @@ impl Shared {
     /// Undoes that.
     pub(crate) fn watch_again(&self) {
         let mut interest = self.interest.lock();
-        if let Some(worker) = self.worker.get().filter(|_| interest.unwatched) {
-            interest.unwatched = false;
+        if let Some(worker) = self.worker.get().filter(|_| interest.watch == Watch::Off) {
+            interest.watch = Watch::Told;
             // Where that fails, the end comes when its time is over.
             let _ = self
                 .stream
@@ -650,7 +676,15 @@ impl Shared {
         }
         if let Some(worker) = self.worker.get() {
             let wanted = interest.wanted();
-            if let Err(error) = self.stream.set_interest(worker, self.key, wanted) {
+            let told = match interest.watch {
+                Watch::NotYet if matches!(interest.watcher, Watcher::Worker) => {
+                    interest.watch = Watch::Told;
+                    self.stream.attach_again(worker, self.key, wanted)
+                }
+                Watch::Told => self.stream.set_interest(worker, self.key, wanted),
+                Watch::NotYet | Watch::Off => Ok(()),
+            };
+            if let Err(error) = told {
                 // Of a descriptor that is gone nothing is waited for. Of another one nothing would be heard any more.
                 if self.stream.is_open() {
                     interest.deaf = Some(error);

@@ -13,7 +13,6 @@ use super::shared::{Receiving, Shared};
 use super::sys::clock;
 use crate::endpoint::Outbound;
 use crate::error::Error;
-use crate::messages::Role;
 use crate::transport::TransportAction;
 
 /// Most reads for one transport before the others have their turn.
@@ -55,11 +54,13 @@ impl Shared {
         match looked.and_then(|()| self.work(ready, scratch, broken, READS_PER_TURN)) {
             Ok((received, deadline)) => {
                 let more = self.wait_for_more(received, look);
-                self.flush();
+                let waits = self.flush_unless_answer_comes();
                 if self.has_ended.load(Ordering::Acquire) {
                     return self.linger(Ready::default(), scratch);
                 }
-                self.acknowledge();
+                if !waits {
+                    self.acknowledge();
+                }
                 let paused = self.pause_or_resume();
                 let again = if broken {
                     // Something came, and nothing says that more will: only another look finds the end of it.
@@ -81,9 +82,9 @@ impl Shared {
         }
     }
 
-    /// Sends our identification line. The client's is often there before a server starts, and then KEXINIT goes with ours.
-    pub(crate) fn say_hello(self: &Arc<Self>, role: Role) -> Result<(), Error> {
-        if role == Role::Server && self.stream.has_socket() {
+    /// Sends our identification line. The peer's is often there before, and then KEXINIT goes with ours.
+    pub(crate) fn say_hello(self: &Arc<Self>) -> Result<(), Error> {
+        if self.stream.has_socket() {
             let buffers = Engine::get()?.buffers();
             let mut scratch = buffers.take();
             let outcome = self.receive(&mut scratch, false, 1);

@@ -29,6 +29,7 @@ impl Shared {
                         }
                     };
                     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                    shared.flush_after_callback();
                 }
             }));
         }

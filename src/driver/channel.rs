@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::attendance::{Condition, For};
+use super::attendance::For;
+use super::condition::Condition;
 use super::engine::Engine;
 use super::entry::{ChannelInterest, ChannelWaits};
 use super::event::{Event, Setter};
@@ -52,7 +53,7 @@ impl Drop for Handle {
         if self.shared.check_process().is_err() {
             return;
         }
-        {
+        let peer_closed = {
             let mut serving = self.shared.serving.lock();
             let serving = &mut *serving;
             let last = match serving.channels.get_mut(&self.id) {
@@ -70,13 +71,21 @@ impl Drop for Handle {
                     serving.request_replies.remove(&number);
                 }
             }
+            let mut peer_closed = false;
             if let Some(services) = &mut serving.services {
+                let status = services.connection.status(self.id);
+                peer_closed = status.is_some_and(|status| status.peer_closed);
                 services.connection.release(self.id, &mut services.out);
             }
             // No event names the channel any more.
             serving.end_forwards_of(&self.shared, self.id);
+            peer_closed
+        };
+        if peer_closed {
+            self.shared.flush_in_time();
+        } else {
+            self.shared.flush_for_application();
         }
-        self.shared.flush();
     }
 }
 
@@ -300,7 +309,7 @@ impl Channel {
             }
             note(&mut serving, number)
         };
-        shared.flush();
+        shared.flush_for_application();
         Ok(noted)
     }
 
@@ -371,7 +380,7 @@ impl Channel {
             serving.end_forwards_of(self.shared(), id);
         }
         self.shared().raise_room();
-        self.shared().flush();
+        self.shared().flush_for_application();
         Ok(())
     }
 

@@ -41,7 +41,7 @@ impl Drop for Undertaker<'_> {
         }
         self.0.has_ended.store(true, Ordering::Release);
         if std::thread::panicking() {
-            self.0.end_visits();
+            self.0.end_visits(false);
             self.0.attend_soon();
         }
     }
@@ -59,6 +59,11 @@ impl Shared {
         let undertaker;
         let refused = {
             let mut serving = self.serving.lock();
+            // The handing out of events, and what was to come after it, may have come to a sudden end.
+            serving.settling = false;
+            if std::mem::take(&mut serving.jobs_wait) {
+                self.run_jobs();
+            }
             if serving.ended.is_some() {
                 return;
             }
@@ -112,26 +117,21 @@ impl Shared {
             | Error::Forked => Ending::Lingering(clock::now()),
             _ => Ending::Lingering(clock::now() + LINGER),
         });
-        if self.end_visits() && self.has_said_goodbye() {
-            // The peer's end of stream wakes the I/O thread, or else it comes along before goodbye has taken too long.
+        let said = self.has_said_goodbye();
+        if self.end_visits(said) && said {
+            // The I/O thread comes along, or the peer's end of stream wakes it.
             self.attend_later();
         } else {
             self.attend_soon();
         }
     }
 
-    /// Whether all that was to be said has left, so that the peer's end of stream is all that is waited for. Then the peer
-    /// is told ours.
+    /// Whether all that was to be said has left, so that the peer's end of stream is all that is waited for.
     fn has_said_goodbye(&self) -> bool {
-        let _sending = self.sending.lock();
         let lingers =
             matches!(&*self.ending.lock(), Ending::Lingering(until) if *until > clock::now());
         let all_sent = self.sent.pending_bytes() == 0 && !self.sent.is_broken();
-        let said = lingers && all_sent && self.stream.has_socket() && self.is_registered();
-        if said {
-            self.stream.finish_writing();
-        }
-        said
+        lingers && all_sent && self.stream.has_socket() && self.is_registered()
     }
 
     pub(crate) fn say_goodbye(self: &Arc<Self>, reason: Option<DisconnectReason>) {
@@ -183,9 +183,6 @@ impl Shared {
         if !over {
             // Nobody closes the descriptor meanwhile.
             let _receiving = self.receiving.lock();
-            if self.sent.pending_bytes() == 0 {
-                self.stream.finish_writing();
-            }
             self.set_interest(|interest| interest.paused = false);
             scratch.resize(scratch.len().max(4096), 0);
             for _ in 0..READS_PER_TURN {
@@ -195,6 +192,10 @@ impl Shared {
                 if !more {
                     break;
                 }
+            }
+            // Where the peer has closed by now, closing says it too.
+            if !over && self.sent.pending_bytes() == 0 {
+                self.stream.finish_writing();
             }
             over |= clock::now() >= until;
         }

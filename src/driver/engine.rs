@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::seats::Seats;
 use super::stream::Socket;
 use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use super::sync::Mutex;
+use super::sync::{Mutex, MutexGuard};
 use super::sys::poller::{Poller, WAKE_KEY};
 use super::sys::{clock, fork::PerProcess, thread};
 use crate::error::Error;
@@ -71,8 +71,8 @@ enum Command {
 #[derive(Default)]
 struct Commands {
     list: Vec<Command>,
-    /// It has been woken for them.
-    told: bool,
+    /// It looks at them before it sleeps: it is awake, or has been woken.
+    sees: bool,
 }
 
 /// What an I/O thread takes care of: a transport, a connection that is forwarded, a socket that listens for such.
@@ -260,9 +260,31 @@ impl Worker {
     fn tell(&self, command: Command) {
         let mut commands = self.commands.lock();
         commands.list.push(command);
-        if !std::mem::replace(&mut commands.told, true) {
+        self.wake(commands);
+    }
+
+    /// Has the thread look at everything before it sleeps again.
+    fn wake(&self, mut commands: MutexGuard<'_, Commands>) {
+        let sees = std::mem::replace(&mut commands.sees, true);
+        // Not with the lock held, which is the first thing that it takes.
+        drop(commands);
+        if !sees {
             self.poller.wake();
         }
+    }
+
+    /// The thread is about to sleep. Says whether there is something that it has to look at first: whoever comes later wakes it.
+    fn lies_down(&self) -> bool {
+        let mut commands = self.commands.lock();
+        commands.sees = !commands.list.is_empty();
+        commands.sees
+    }
+
+    /// The thread is awake.
+    fn gets_up(&self) -> Vec<Command> {
+        let mut commands = self.commands.lock();
+        commands.sees = true;
+        std::mem::take(&mut commands.list)
     }
 
     /// Takes care of a task from now on: it has its first turn soon. Commands are looked at before events, so it is
@@ -287,7 +309,7 @@ impl Worker {
     pub(crate) fn look_after(&self, key: u64) {
         self.left.lock().push(key);
         if !self.looks.swap(true, Ordering::SeqCst) {
-            self.poller.wake();
+            self.wake(self.commands.lock());
         }
     }
 
@@ -379,6 +401,7 @@ impl Run {
         let mut scratch = Vec::new();
         let mut found = Vec::new();
         loop {
+            let is_wanted = self.worker.lies_down();
             if self.next_look.is_none() && self.worker.looks.load(Ordering::SeqCst) {
                 self.next_look = Some(clock::now() + LOOK_AFTER);
             }
@@ -387,6 +410,11 @@ impl Run {
                 .flatten()
                 .min()
                 .map(|at| at.saturating_duration_since(clock::now()));
+            let timeout = if is_wanted {
+                Some(Duration::ZERO)
+            } else {
+                timeout
+            };
             found.clear();
             self.worker.poller.wait(&mut found, timeout);
             // Before the commands: whatever is in the list was registered earlier.
@@ -394,8 +422,7 @@ impl Run {
                 .next_look
                 .filter(|at| *at <= clock::now())
                 .map(|_| std::mem::take(&mut *self.worker.left.lock()));
-            let commands = std::mem::take(&mut *self.worker.commands.lock());
-            for command in commands.list {
+            for command in self.worker.gets_up() {
                 match command {
                     Command::Register(task) => {
                         let key = task.key();

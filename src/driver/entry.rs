@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::attendance::Condition;
+use super::condition::Condition;
 use super::engine::Engine;
 use super::event::{Event, Setter};
 use super::serving::After;

@@ -28,10 +28,15 @@ pub(crate) fn this_thread() -> usize {
     INSIDE.with(|inside| std::ptr::from_ref(inside).addr())
 }
 
+/// Whether this thread runs a callback of the transport.
+pub(crate) fn is_inside(key: u64) -> bool {
+    INSIDE.with(Cell::get) == key
+}
+
 /// Refuses a call that waits for a callback of the transport while one is running: callbacks of a transport
 /// run one after another, so that one would never come.
 pub(crate) fn refuse(key: u64, what: &'static str) -> Result<(), Error> {
-    if INSIDE.with(Cell::get) == key {
+    if is_inside(key) {
         Err(Error::WouldDeadlock(what))
     } else {
         Ok(())

@@ -17,6 +17,7 @@ mod buffers;
 mod calling;
 mod carrying;
 mod channel;
+mod condition;
 mod connect;
 mod daemon;
 mod ending;
@@ -64,8 +65,8 @@ mod writing;
 
 pub(crate) use address::split as split_address;
 pub(crate) use admission::{Admission, Door};
-pub(crate) use attendance::Condition;
 pub use channel::{Channel, Read};
+pub(crate) use condition::Condition;
 pub(crate) use connect::begin as begin_connect;
 pub use engine::set_io_threads;
 pub(crate) use engine::spawn_file_work;

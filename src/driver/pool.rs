@@ -49,6 +49,14 @@ struct State {
     missing: usize,
 }
 
+/// Who comes to a job.
+enum Staffed {
+    /// A thread that sleeps.
+    ByOneToCall,
+    /// One that is new, or busy now.
+    ByOthers,
+}
+
 impl Pool {
     /// A pool without threads. Those it makes have this name.
     pub(crate) fn new(name: &'static str, worker: &Arc<Worker>) -> Self {
@@ -71,11 +79,15 @@ impl Pool {
     /// Runs `job` on some thread of the pool, soon. Where the system gives no thread, as soon as it does: for what was
     /// promised to the application or the peer, and has nobody any more to whom an error could be told.
     pub(crate) fn spawn(&self, job: Job) {
-        let first = {
+        let (staffed, first) = {
             let mut state = self.inner.state.lock();
             state.jobs.push_back(job);
-            self.inner.staff(&mut state).is_err() && self.inner.miss(&mut state)
+            match self.inner.staff(&mut state) {
+                Ok(staffed) => (staffed, false),
+                Err(_) => (Staffed::ByOthers, self.inner.miss(&mut state)),
+            }
         };
+        self.inner.call(staffed);
         if first {
             self.inner.try_later();
         }
@@ -86,15 +98,16 @@ impl Pool {
     /// # Errors
     /// [`Error::Resource`] where there is no thread, nor can one be had.
     pub(crate) fn try_spawn(&self, job: Job) -> Result<(), Error> {
-        let (first, refused) = {
+        let (staffed, first, refused) = {
             let mut state = self.inner.state.lock();
             state.jobs.push_back(job);
             match self.inner.staff(&mut state) {
-                Ok(()) => (false, None),
-                Err(_) if state.threads == 0 => (false, state.jobs.pop_back()),
-                Err(_) => (self.inner.miss(&mut state), None),
+                Ok(staffed) => (staffed, false, None),
+                Err(_) if state.threads == 0 => (Staffed::ByOthers, false, state.jobs.pop_back()),
+                Err(_) => (Staffed::ByOthers, self.inner.miss(&mut state), None),
             }
         };
+        self.inner.call(staffed);
         if first {
             self.inner.try_later();
         }
@@ -108,13 +121,21 @@ impl Pool {
 
 impl Inner {
     /// Sees to it that a thread comes to the job that was queued last.
-    fn staff(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+    fn staff(self: &Arc<Self>, state: &mut State) -> io::Result<Staffed> {
         if state.jobs.len() <= state.idle {
-            self.work.notify_one();
-        } else if state.threads < MAX_THREADS {
+            return Ok(Staffed::ByOneToCall);
+        }
+        if state.threads < MAX_THREADS {
             self.add_thread(state)?;
         }
-        Ok(())
+        Ok(Staffed::ByOthers)
+    }
+
+    /// Calls an idle thread, which takes the lock first: so not with it held.
+    fn call(&self, staffed: Staffed) {
+        if matches!(staffed, Staffed::ByOneToCall) {
+            self.work.notify_one();
+        }
     }
 
     fn add_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {

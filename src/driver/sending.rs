@@ -20,6 +20,10 @@ use crate::packet::Counters;
 pub(crate) const MAX_PENDING_BYTES: usize = 320 * 1024;
 // A writer must not be held up by what nobody has tried to send.
 const _: () = assert!(GATHER_BYTES <= MAX_PENDING_BYTES);
+/// Data that are written at once, of which there will probably be more.
+const MANY_BYTES: usize = 16 * 1024;
+/// Most that waits for the end of a callback.
+const MOST_OF_A_CALLBACK: usize = 16 * 1024;
 /// In the place of a thread's number: several.
 const SEVERAL: usize = usize::MAX;
 
@@ -138,8 +142,63 @@ impl Shared {
     /// Sends what the services have to say, unless another thread is sending: then that one does it. Where they have nothing to
     /// say, what a writer gathers is left to it.
     pub(crate) fn flush(self: &Arc<Self>) {
+        // Before the queue is looked at: what a callback says after this it has to see to anew.
+        self.left_by_callback.store(false, Ordering::SeqCst);
         self.wants_flush.store(true, Ordering::SeqCst);
         self.flush_if_wanted();
+    }
+
+    /// The same after the application has said something. What it says in a callback leaves when that returns, or sleeps on the transport,
+    /// or has taken so long that the I/O thread looks: mostly it says several things, an answer, an exit status and the end. Where it is
+    /// much it leaves at once.
+    pub(crate) fn flush_for_application(self: &Arc<Self>) {
+        let waits = inside::is_inside(self.key)
+            && self.stream.has_socket()
+            && self.is_registered()
+            && self.unsealed_bytes() <= MOST_OF_A_CALLBACK;
+        if !waits {
+            self.flush();
+        } else if !self.left_by_callback.swap(true, Ordering::SeqCst) {
+            self.attend_later();
+        }
+    }
+
+    /// Sends what a callback has said.
+    pub(crate) fn flush_after_callback(self: &Arc<Self>) {
+        if self.left_by_callback.load(Ordering::SeqCst) {
+            self.guarded(|| self.flush());
+        }
+    }
+
+    /// Bytes that the services have to say.
+    fn unsealed_bytes(&self) -> usize {
+        let serving = self.serving.lock();
+        let services = serving.services.as_ref();
+        services.map_or(0, |services| services.out.len_bytes())
+    }
+
+    /// Whether nothing that is sealed has still to be given to the socket.
+    pub(crate) fn has_sent_all_sealed(self: &Arc<Self>) -> bool {
+        let looked = self.sending.try_lock().map(|sending| sending.is_all_sent());
+        // Who found the lock taken has left a flush.
+        self.flush_if_wanted();
+        looked == Some(true)
+    }
+
+    /// The same, but what the application's answer can take along is left to it: an answer flushes, whatever it is. Says whether
+    /// something is.
+    pub(crate) fn flush_unless_answer_comes(self: &Arc<Self>) -> bool {
+        let says_all = {
+            let serving = self.serving.lock();
+            let services = serving.services.as_ref();
+            services.is_some_and(|services| services.says_all_with_answer())
+        };
+        // A key exchange waits for no answer.
+        let waits = says_all && self.has_sent_all_sealed();
+        if !waits {
+            self.flush_for_application();
+        }
+        waits
     }
 
     pub(crate) fn flush_if_wanted(self: &Arc<Self>) {
@@ -269,6 +328,17 @@ impl Shared {
         Ok(())
     }
 
+    /// Gives data that have been sealed to the socket, for those who must not wait. Where they are many, more will follow: the
+    /// memory for them is kept until the I/O thread has seen that none do.
+    pub(crate) fn send_at_once(&self, sending: &mut Sending, sealed: usize) -> Result<(), Error> {
+        if let Some(outbound) = sending.outbound.as_mut().filter(|_| sealed >= MANY_BYTES) {
+            outbound.begin_stream();
+            sending.was_busy = true;
+            self.have_writers_looked_after();
+        }
+        self.send(sending)
+    }
+
     /// Sends what is left for later: whoever wrote it waits for something now.
     pub(crate) fn send_gathered(self: &Arc<Self>) {
         self.guarded(|| {
@@ -311,7 +381,8 @@ impl Shared {
         if is_late || sending.gathering.is_old(now) {
             outcome = self.send(&mut sending);
         }
-        let goes_on = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
+        let gathers = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
+        let goes_on = std::mem::take(&mut sending.was_busy) || gathers;
         if !goes_on {
             if let Some(outbound) = &mut sending.outbound {
                 outbound.end_stream();

@@ -82,6 +82,8 @@ pub(crate) enum After {
     Prove(ProofJob),
     /// Tell who reads from a channel: they would only meet at the serving lock.
     Readable(Arc<ChannelWaits>),
+    /// Start running callbacks, which would meet there too: their answers take it.
+    Call,
 }
 
 /// Guarded by the serving lock, which is the last one in the order.
@@ -121,6 +123,10 @@ pub(crate) struct Serving {
     pub(crate) pulled: VecDeque<Request>,
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) jobs_running: bool,
+    /// Events are handed out, after which callbacks are started.
+    pub(crate) settling: bool,
+    /// Some are to be started then.
+    pub(crate) jobs_wait: bool,
     pub(crate) keepalive: Keepalive,
     pub(crate) subsystems: Subsystems,
     pub(crate) forwards: Forwards,
@@ -158,6 +164,8 @@ impl Serving {
             pulled: VecDeque::new(),
             jobs: VecDeque::new(),
             jobs_running: false,
+            settling: false,
+            jobs_wait: false,
             keepalive: Keepalive::default(),
             subsystems: Subsystems::default(),
             forwards: Forwards::default(),

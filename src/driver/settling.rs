@@ -22,6 +22,15 @@ impl Serving {
     /// Hands events of the layers to whom they concern. Runs under the lock, so that questions keep their
     /// order; what must not run under it is pushed to `after`.
     pub(crate) fn settle(&mut self, shared: &Arc<Shared>, after: &mut Vec<After>) {
+        self.settling = true;
+        self.hand_on(shared, after);
+        self.settling = false;
+        if self.jobs_wait {
+            after.push(After::Call);
+        }
+    }
+
+    fn hand_on(&mut self, shared: &Arc<Shared>, after: &mut Vec<After>) {
         while let Some(event) = self.services.as_mut().and_then(Services::poll_event) {
             match event {
                 endpoint::Event::Transport(event) => self.transport_event(shared, event),

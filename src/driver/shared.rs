@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attendance::{Condition, For, Interest};
+use super::attendance::{For, Interest};
 use super::baton::Baton;
+use super::condition::Condition;
 use super::engine::{Engine, Worker};
 use super::entry::ChannelInterest;
 use super::event::Event;
@@ -58,6 +59,8 @@ pub(crate) struct Sending {
     pub(crate) gathering: Gathering,
     /// Sealed bytes that wait for more of their kind.
     pub(crate) gathered: usize,
+    /// Much was written without waiting since the I/O thread looked.
+    pub(crate) was_busy: bool,
 }
 
 impl Sending {
@@ -107,6 +110,8 @@ pub(crate) struct Shared {
     /// Somebody was told that there is no room and did not wait for it: events must say when there is.
     pub(crate) room_missed: AtomicBool,
     pub(crate) wants_flush: AtomicBool,
+    /// A callback that runs has said something that has not been sent.
+    pub(crate) left_by_callback: AtomicBool,
     pub(crate) is_authenticated: AtomicBool,
     /// Bytes of the handshake have come, and nothing has been sent since.
     pub(crate) unacknowledged: AtomicBool,
@@ -156,6 +161,7 @@ impl Shared {
             room_came: false,
             gathering: Gathering::default(),
             gathered: 0,
+            was_busy: false,
         };
         let serving = Serving::new(options);
         Arc::new(Shared {
@@ -170,6 +176,7 @@ impl Shared {
             room_changed: Condition::default(),
             room_missed: AtomicBool::new(false),
             wants_flush: AtomicBool::new(false),
+            left_by_callback: AtomicBool::new(false),
             is_authenticated: AtomicBool::new(false),
             unacknowledged: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -239,11 +246,12 @@ impl Shared {
             if visited {
                 self.await_caller();
             }
-            self.attach(worker, !visited)?;
-            self.attend_later();
+            self.attach(worker)?;
+            self.attend_first(worker);
             Ok(())
         } else {
             worker.register(self.clone());
+            self.interest.lock().watch_is_told();
             self.stream.attach(worker, self.key, true)
         }
     }

@@ -5,18 +5,24 @@
 //! moment before the caller sleeps, and the processor is offered to others in between. A moment in vain makes the next one
 //! rarer, so that where it does not help it costs next to nothing.
 //!
+//! A connection that is being made has no answers behind it. Those of the ones before stand in for them: a program that makes one
+//! after the other to a peer nearby is kept by this more than by anything else, for each takes three answers and lets nothing else be
+//! done meanwhile.
+//!
 //! Only for answers: in a stream of data the other side is busy, and time spent awake is lost to both.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use once_cell::race::OnceNonZeroUsize;
 
 /// How long to stay awake.
 pub(super) const AWAKE: Duration = Duration::from_micros(150);
-/// An answer that took no longer, sleep and waking included, would probably have come within that.
-const SOON: Duration = Duration::from_micros(300);
+/// The same while a connection is made: the peer has something to compute for each of its answers.
+pub(super) const AWAKE_IN_SETUP: Duration = Duration::from_micros(300);
+/// An answer that took no longer than so many times that, sleep and waking included, would probably have come within it.
+const SOON: u32 = 2;
 /// How many such answers it takes at first.
 const FEW: u32 = 4;
 /// How many it takes after many moments in vain.
@@ -56,6 +62,8 @@ fn one_more(count: &AtomicUsize, most: usize) -> bool {
 /// What was learnt from the last answers of one peer.
 #[derive(Debug)]
 pub(super) struct Wakefulness {
+    /// How long to stay awake.
+    awake: Duration,
     /// Answers in a row that came soon.
     soon: u32,
     /// How many it takes.
@@ -65,6 +73,7 @@ pub(super) struct Wakefulness {
 impl Default for Wakefulness {
     fn default() -> Self {
         Wakefulness {
+            awake: AWAKE,
             soon: 0,
             wanted: FEW,
         }
@@ -72,9 +81,9 @@ impl Default for Wakefulness {
 }
 
 impl Wakefulness {
-    /// Whether the next answer is worth staying awake for.
-    pub(super) fn is_worth_it(&self) -> bool {
-        self.soon >= self.wanted
+    /// How long to stay awake for the next answer, if it is worth that.
+    pub(super) fn worth(&self) -> Option<Duration> {
+        (self.soon >= self.wanted).then_some(self.awake)
     }
 
     /// Much was sent or came at once: what is waited for next is no answer.
@@ -88,7 +97,7 @@ impl Wakefulness {
             // Somebody else called the caller away at once, which says nothing about the peer.
             return;
         }
-        if self.is_worth_it() {
+        if self.worth().is_some() {
             self.wanted = if slept {
                 self.wanted.saturating_mul(2).min(MANY)
             } else {
@@ -99,7 +108,7 @@ impl Wakefulness {
                 return;
             }
         }
-        self.soon = if answer.is_some_and(|after| after <= SOON) {
+        self.soon = if answer.is_some_and(|after| after <= self.awake.saturating_mul(SOON)) {
             self.soon.saturating_add(1)
         } else {
             0
@@ -107,9 +116,65 @@ impl Wakefulness {
     }
 }
 
+/// What clients of this process have learnt while they made connections. Two that learn at the same time may forget what one of
+/// them has: it is no more than a guess. No lock, so that a forked child has none that is held for ever.
+pub(super) struct Setups(AtomicU64);
+
+/// Those of this process.
+pub(super) static SETUPS: Setups = Setups::new();
+
+impl Setups {
+    const fn new() -> Self {
+        Setups(AtomicU64::new(0))
+    }
+
+    fn get(&self) -> Wakefulness {
+        let [s0, s1, s2, s3, w0, w1, w2, w3] = self.0.load(Ordering::Relaxed).to_be_bytes();
+        Wakefulness {
+            awake: AWAKE_IN_SETUP,
+            soon: u32::from_be_bytes([s0, s1, s2, s3]),
+            // Nothing has been learnt at first.
+            wanted: u32::from_be_bytes([w0, w1, w2, w3]).max(FEW),
+        }
+    }
+
+    /// As [`Wakefulness::worth`].
+    pub(super) fn worth(&self) -> Option<Duration> {
+        self.get().worth()
+    }
+
+    /// As [`Wakefulness::waited`].
+    pub(super) fn waited(&self, answer: Option<Duration>, slept: bool) {
+        let mut learnt = self.get();
+        learnt.waited(answer, slept);
+        let Wakefulness { soon, wanted, .. } = learnt;
+        let both = u64::from(soon) << 32 | u64::from(wanted);
+        self.0.store(both, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_learn_from_those_before_them() {
+        let setups = Setups::new();
+        for _ in 0..FEW {
+            assert!(setups.worth().is_none());
+            setups.waited(Some(micros(100)), true);
+        }
+        assert!(setups.worth().is_some());
+        // In vain: twice as many are wanted.
+        setups.waited(Some(micros(2_000)), true);
+        for _ in 0..2 * FEW {
+            assert!(setups.worth().is_none());
+            setups.waited(Some(micros(100)), true);
+        }
+        assert!(setups.worth().is_some());
+        setups.waited(Some(micros(20)), false);
+        assert!(setups.worth().is_some());
+    }
 
     fn micros(count: u64) -> Duration {
         Duration::from_micros(count)
@@ -121,7 +186,7 @@ mod tests {
         let mut wakefulness = Wakefulness::default();
         let mut count = 0;
         for _ in 0..answers {
-            let tried = wakefulness.is_worth_it();
+            let tried = wakefulness.worth().is_some();
             count += u32::from(tried);
             let in_time = tried && awake <= AWAKE;
             wakefulness.waited(Some(if in_time { awake } else { asleep }), !in_time);
@@ -160,10 +225,10 @@ mod tests {
         let mut wakefulness = Wakefulness::default();
         for _ in 0..100 {
             for _ in 0..FEW {
-                assert!(!wakefulness.is_worth_it());
+                assert!(wakefulness.worth().is_none());
                 wakefulness.waited(Some(micros(20)), true);
             }
-            assert!(wakefulness.is_worth_it());
+            assert!(wakefulness.worth().is_some());
             wakefulness.waited(Some(micros(20)), false);
             wakefulness.streams();
         }
@@ -175,9 +240,9 @@ mod tests {
         let mut wakefulness = Wakefulness::default();
         let mut tries = 0;
         for _ in 0..1000 {
-            wakefulness.waited(Some(micros(20)), !wakefulness.is_worth_it());
+            wakefulness.waited(Some(micros(20)), wakefulness.worth().is_none());
             for _ in 0..100 {
-                tries += u32::from(wakefulness.is_worth_it());
+                tries += u32::from(wakefulness.worth().is_some());
                 wakefulness.waited(None, true);
             }
         }
@@ -191,9 +256,9 @@ mod tests {
             wakefulness.waited(Some(micros(20)), true);
             wakefulness.waited(None, false);
         }
-        assert!(wakefulness.is_worth_it());
+        assert!(wakefulness.worth().is_some());
         wakefulness.waited(None, false);
-        assert!(wakefulness.is_worth_it());
+        assert!(wakefulness.worth().is_some());
     }
 
     #[test]
@@ -201,12 +266,12 @@ mod tests {
         let mut wakefulness = Wakefulness::default();
         for round in 0..100 {
             for _ in 0..100 {
-                let awake = wakefulness.is_worth_it();
+                let awake = wakefulness.worth().is_some();
                 wakefulness.waited(Some(micros(20)), !awake);
             }
-            assert!(wakefulness.is_worth_it(), "round {round}");
+            assert!(wakefulness.worth().is_some(), "round {round}");
             wakefulness.waited(Some(micros(5000)), true);
-            assert!(!wakefulness.is_worth_it());
+            assert!(wakefulness.worth().is_none());
         }
     }
 }

@@ -289,7 +289,8 @@ impl Channel {
         }
         match leave {
             Leave::Gathered(_) if may_wait => shared.send_or_gather(sending)?,
-            Leave::Gathered(_) | Leave::AtOnce => shared.send(sending)?,
+            Leave::Gathered(_) => shared.send(sending)?,
+            Leave::AtOnce => shared.send_at_once(sending, part.len())?,
         }
         shared.note_used_keys(sending);
         Ok(Step::Wrote(part.len()))

@@ -98,6 +98,15 @@ impl Services {
         matches!(&self.authentication, Authentication::Server(auth) if auth.has_failures())
     }
 
+    /// Server: whether all there is to say can leave with the application's answer to an open question. SERVICE_ACCEPT can: its client
+    /// has asked the next thing without waiting for it.
+    pub fn says_all_with_answer(&self) -> bool {
+        let accepts = |payload: &[u8]| payload.first() == Some(&MessageNumber::SERVICE_ACCEPT.0);
+        matches!(&self.authentication, Authentication::Server(auth) if auth.is_asking())
+            && !self.out.is_empty()
+            && self.out.all(accepts)
+    }
+
     /// Who is in.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()

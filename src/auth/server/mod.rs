@@ -158,6 +158,11 @@ impl ServerAuth {
         self.counts.failures > 0
     }
 
+    /// Whether the application is being asked.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.state, State::ExpectDecision { .. })
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.is_authenticated() {

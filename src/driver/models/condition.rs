@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Model;
-use crate::driver::attendance::Condition;
+use crate::driver::condition::Condition;
 use crate::driver::event::{Event, Setter};
 use crate::driver::sync::{Mutex, Rank};
 use crate::driver::wait::{Deadline, Timeout};

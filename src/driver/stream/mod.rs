@@ -198,6 +198,11 @@ impl Stream {
         }
     }
 
+    /// Whether [`attach_again`](Self::attach_again) does, when it comes to that, what [`attach`](Self::attach) would do now.
+    pub(crate) fn can_be_attached_later(&self) -> bool {
+        matches!(self, Stream::Socket(_))
+    }
+
     /// From now on the I/O thread is told when there is something to do, and, for sockets, if `read`, also when there is
     /// something to read.
     pub(crate) fn attach(&self, worker: &Arc<Worker>, key: u64, read: bool) -> Result<(), Error> {

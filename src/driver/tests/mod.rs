@@ -14,6 +14,7 @@ use crate::keys::{KeyKind, PrivateKey};
 use crate::packet::RekeyLimits;
 use zeroize::Zeroizing;
 
+mod answers;
 mod attendance;
 mod baton;
 mod ending;
