@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use super::condition::Condition;
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
-use super::inside;
 use super::low_water::{Look, Marks, MOMENT};
 use super::seats;
 use super::serving::Phase;
@@ -145,7 +144,7 @@ impl Shared {
             guard.unlocked(|| self.send_gathered());
             return true;
         }
-        if inside::is_inside(self.key) && self.left_by_callback.load(Ordering::Relaxed) {
+        if self.is_left_by_callback() {
             guard.unlocked(|| self.flush_after_callback());
             return true;
         }
@@ -174,9 +173,7 @@ impl Shared {
         if self.sent.is_left_by_me() {
             self.send_gathered();
         }
-        if inside::is_inside(self.key) {
-            self.flush_after_callback();
-        }
+        self.flush_after_callback();
         match self.take_seat() {
             Some(seat) => {
                 condition.enter(&seat);

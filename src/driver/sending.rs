@@ -156,16 +156,25 @@ impl Shared {
             && self.stream.has_socket()
             && self.is_registered()
             && self.unsealed_bytes() <= MOST_OF_A_CALLBACK;
-        if !waits {
-            self.flush();
-        } else if !self.left_by_callback.swap(true, Ordering::SeqCst) {
+        if waits {
+            self.left_by_callback.store(true, Ordering::SeqCst);
             self.attend_later();
+        } else {
+            self.flush();
         }
+    }
+
+    /// Whether the callback that this thread runs has said something that nobody has sent. Not in a child that it has forked: the
+    /// parent says it.
+    pub(crate) fn is_left_by_callback(&self) -> bool {
+        inside::is_inside(self.key)
+            && self.left_by_callback.load(Ordering::SeqCst)
+            && self.check_process().is_ok()
     }
 
     /// Sends what a callback has said.
     pub(crate) fn flush_after_callback(self: &Arc<Self>) {
-        if self.left_by_callback.load(Ordering::SeqCst) {
+        if self.is_left_by_callback() {
             self.guarded(|| self.flush());
         }
     }
@@ -181,6 +190,7 @@ impl Shared {
     pub(crate) fn has_sent_all_sealed(self: &Arc<Self>) -> bool {
         let looked = self.sending.try_lock().map(|sending| sending.is_all_sent());
         // Who found the lock taken has left a flush.
+        fence(Ordering::SeqCst);
         self.flush_if_wanted();
         looked == Some(true)
     }

@@ -161,7 +161,8 @@ pub const SSH_REQUEST_AGENT_FORWARD: i32 = 35;
 /// Called on a thread of the library's pool with no lock held; questions of one transport come one at a time
 /// and in order. It may call any function of the library, also ssh_transport_free(). A call that
 /// could only be ended by a further callback of the same transport fails with SSH_ERR_WOULD_DEADLOCK; rather
-/// answer later, from another thread. It must not unwind or longjmp.
+/// answer later, from another thread. What it says to the peer leaves when it returns, at the latest some milliseconds
+/// after it was said: before that the process must not exit, unless it closes the transport. It must not unwind or longjmp.
 ///
 /// @param request   the question; now the callback's, to answer and to free with ssh_request_free()
 /// @param userdata  as set
