@@ -31,7 +31,7 @@ const MANY: u32 = 4096;
 /// The right to stay awake. At most half of the processors are kept so by one process, whatever its peers do, and where there
 /// is only one, to stay awake would be to keep a peer on the same machine from answering. A child that is forked while others
 /// stay awake counts them for ever, and sleeps.
-pub(super) struct Vigil(());
+pub(super) struct Vigil(&'static AtomicUsize);
 
 static VIGILS: AtomicUsize = AtomicUsize::new(0);
 
@@ -42,21 +42,23 @@ impl Vigil {
         let count = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let most = PROCESSORS.get_or_init(count).get() / 2;
         // Threads of a checker have no time to lose.
-        (cfg!(not(model)) && one_more(&VIGILS, most)).then_some(Vigil(()))
+        let may = cfg!(not(model));
+        may.then(|| Self::one_of(&VIGILS, most)).flatten()
+    }
+
+    /// One more that `count` counts, if these are not all yet.
+    fn one_of(count: &'static AtomicUsize, most: usize) -> Option<Self> {
+        let more = |now: usize| (now < most).then(|| now.saturating_add(1));
+        let begun = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        // Made only where it counts, for it is counted off again when it is dropped.
+        begun.is_ok().then(|| Vigil(count))
     }
 }
 
 impl Drop for Vigil {
     fn drop(&mut self) {
-        VIGILS.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn one_more(count: &AtomicUsize, most: usize) -> bool {
-    let more = |now: usize| (now < most).then(|| now.saturating_add(1));
-    count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-        .is_ok()
 }
 
 /// What was learnt from the last answers of one peer.
@@ -196,12 +198,20 @@ mod tests {
 
     #[test]
     fn as_many_as_half_of_the_processors() {
-        let count = AtomicUsize::new(0);
-        assert!(!one_more(&count, 0));
-        assert!(one_more(&count, 2) && one_more(&count, 2));
-        assert!(!one_more(&count, 2));
-        count.fetch_sub(1, Ordering::Relaxed);
-        assert!(one_more(&count, 2));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let begin = |most| Vigil::one_of(&COUNT, most);
+        assert!(begin(0).is_none());
+        let (one, other) = (begin(2), begin(2));
+        assert!(one.is_some() && other.is_some());
+        // Who is refused has not been counted, nor is counted off.
+        for _ in 0..3 {
+            assert!(begin(2).is_none());
+            assert_eq!(COUNT.load(Ordering::Relaxed), 2);
+        }
+        drop(one);
+        assert!(begin(2).is_some());
+        drop(other);
+        assert_eq!(COUNT.load(Ordering::Relaxed), 0);
     }
 
     #[test]
