@@ -63,8 +63,6 @@ fn scrub<const ROOM: usize>() {
 pub(crate) mod tests {
     use std::fs::File;
     use std::os::unix::fs::FileExt;
-    use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// What the stack is painted with.
     const PAINT: u8 = 0xa5;
@@ -86,37 +84,19 @@ pub(crate) mod tests {
         }
     }
 
-    /// How many bytes of the stack below its caller `work` has written to.
+    /// How many bytes of the stack below its caller `work` has written to, or the looking itself, which goes down a little way.
     #[inline(never)]
     pub(crate) fn depth_of<R>(work: impl FnOnce() -> R) -> (R, usize) {
-        // Another thread looks, which has a stack of its own.
-        let wanted = AtomicUsize::new(0);
         let here = [0_u8; 16];
         let top = std::ptr::from_ref(std::hint::black_box(&here)).addr();
         let memory = File::open("/proc/self/mem").unwrap();
-        std::thread::scope(|scope| {
-            let looker = scope.spawn(|| {
-                let mut seen = vec![0; PAINTED];
-                while wanted.load(Ordering::Acquire) == 0 {
-                    std::thread::yield_now();
-                }
-                let from = u64::try_from(wanted.load(Ordering::Acquire)).unwrap_or(0);
-                let read = memory.read_exact_at(&mut seen, from);
-                // Who waits goes on, whatever came of it.
-                wanted.store(0, Ordering::Release);
-                read.unwrap();
-                seen.iter().position(|byte| *byte != PAINT)
-            });
-            paint();
-            let result = super::apart(|| catch_unwind(AssertUnwindSafe(work)));
-            wanted.store(top - PAINTED, Ordering::Release);
-            while wanted.load(Ordering::Acquire) != 0 {
-                std::thread::yield_now();
-            }
-            let untouched = looker.join().unwrap();
-            let result = result.unwrap_or_else(|panic| resume_unwind(panic));
-            (result, PAINTED - untouched.unwrap_or(PAINTED))
-        })
+        let mut seen = vec![0; PAINTED];
+        let from = u64::try_from(top - PAINTED).unwrap();
+        paint();
+        let result = super::apart(work);
+        memory.read_exact_at(&mut seen, from).unwrap();
+        let untouched = seen.iter().position(|byte| *byte != PAINT);
+        (result, PAINTED - untouched.unwrap_or(PAINTED))
     }
 
     #[inline(never)]

@@ -20,8 +20,6 @@ use crate::packet::Counters;
 pub(crate) const MAX_PENDING_BYTES: usize = 320 * 1024;
 // A writer must not be held up by what nobody has tried to send.
 const _: () = assert!(GATHER_BYTES <= MAX_PENDING_BYTES);
-/// Data that are written at once, of which there will probably be more.
-const MANY_BYTES: usize = 16 * 1024;
 /// Most that waits for the end of a callback.
 const MOST_OF_A_CALLBACK: usize = 16 * 1024;
 /// In the place of a thread's number: several.
@@ -148,7 +146,7 @@ impl Shared {
         self.flush_if_wanted();
     }
 
-    /// The same after the application has said something. What it says in a callback leaves when that returns, or sleeps on the transport,
+    /// [`flush`](Self::flush) after the application has said something. What it says in a callback leaves when that returns, or sleeps on the transport,
     /// or has taken so long that the I/O thread looks: mostly it says several things, an answer, an exit status and the end. Where it is
     /// much it leaves at once.
     pub(crate) fn flush_for_application(self: &Arc<Self>) {
@@ -195,8 +193,8 @@ impl Shared {
         looked == Some(true)
     }
 
-    /// The same, but what the application's answer can take along is left to it: an answer flushes, whatever it is. Says whether
-    /// something is.
+    /// [`flush`](Self::flush), but what the application's answer can take along is left to it: an answer flushes, whatever it is. Says
+    /// whether something is.
     pub(crate) fn flush_unless_answer_comes(self: &Arc<Self>) -> bool {
         let says_all = {
             let serving = self.serving.lock();
@@ -338,17 +336,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives data that have been sealed to the socket, for those who must not wait. Where they are many, more will follow: the
-    /// memory for them is kept until the I/O thread has seen that none do.
-    pub(crate) fn send_at_once(&self, sending: &mut Sending, sealed: usize) -> Result<(), Error> {
-        if let Some(outbound) = sending.outbound.as_mut().filter(|_| sealed >= MANY_BYTES) {
-            outbound.begin_stream();
-            sending.was_busy = true;
-            self.have_writers_looked_after();
-        }
-        self.send(sending)
-    }
-
     /// Sends what is left for later: whoever wrote it waits for something now.
     pub(crate) fn send_gathered(self: &Arc<Self>) {
         self.guarded(|| {
@@ -391,8 +378,7 @@ impl Shared {
         if is_late || sending.gathering.is_old(now) {
             outcome = self.send(&mut sending);
         }
-        let gathers = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
-        let goes_on = std::mem::take(&mut sending.was_busy) || gathers;
+        let goes_on = !is_late && (sending.gathered > 0 || sending.gathering.is_stream());
         if !goes_on {
             if let Some(outbound) = &mut sending.outbound {
                 outbound.end_stream();

@@ -59,8 +59,6 @@ pub(crate) struct Sending {
     pub(crate) gathering: Gathering,
     /// Sealed bytes that wait for more of their kind.
     pub(crate) gathered: usize,
-    /// Much was written without waiting since the I/O thread looked.
-    pub(crate) was_busy: bool,
 }
 
 impl Sending {
@@ -161,7 +159,6 @@ impl Shared {
             room_came: false,
             gathering: Gathering::default(),
             gathered: 0,
-            was_busy: false,
         };
         let serving = Serving::new(options);
         Arc::new(Shared {

@@ -289,8 +289,7 @@ impl Channel {
         }
         match leave {
             Leave::Gathered(_) if may_wait => shared.send_or_gather(sending)?,
-            Leave::Gathered(_) => shared.send(sending)?,
-            Leave::AtOnce => shared.send_at_once(sending, part.len())?,
+            Leave::Gathered(_) | Leave::AtOnce => shared.send(sending)?,
         }
         shared.note_used_keys(sending);
         Ok(Step::Wrote(part.len()))

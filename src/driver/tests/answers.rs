@@ -15,21 +15,44 @@ fn waits_with_all(server: &Transport) -> bool {
     !services.out.is_empty() && services.says_all_with_answer()
 }
 
-/// Asks `server` for a login, whose question comes out of the receiver, to be answered by the test.
-fn asked((client, server): &(Transport, Transport), event: &Event) -> mpsc::Receiver<Request> {
-    let (tell, told) = mpsc::channel();
-    serve_all(server);
-    server.set_callback(
-        RequestKind::AuthPassword,
-        Some(Arc::new(move |request: Request| {
-            tell.send(request).unwrap()
-        })),
-    );
-    start(client, server);
-    client
-        .authenticate("user", password(b"secret"), Some(event), TIME)
-        .unwrap();
-    told
+/// A login that the test has to answer.
+struct Asked {
+    client: Transport,
+    server: Transport,
+    /// Set when the client knows what came of it.
+    event: Event,
+    request: Request,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let (client, server) = pair();
+        let (tell, told) = mpsc::channel();
+        serve_all(&server);
+        server.set_callback(
+            RequestKind::AuthPassword,
+            Some(Arc::new(move |request: Request| {
+                tell.send(request).unwrap()
+            })),
+        );
+        start(&client, &server);
+        let event = begin_login(&client);
+        let request = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        std::thread::sleep(MOMENT);
+        Asked {
+            client,
+            server,
+            event,
+            request,
+        }
+    }
+
+    fn accept(self) {
+        assert!(!self.event.is_set());
+        self.request.accept().unwrap();
+        assert!(self.event.wait(TIME));
+        assert!(is_in(&self.client));
+    }
 }
 
 fn is_in(client: &Transport) -> bool {
@@ -38,46 +61,30 @@ fn is_in(client: &Transport) -> bool {
 
 #[test]
 fn service_accept_leaves_with_the_answer_to_a_callback() {
-    let pair = pair();
-    let event = Event::new();
-    let told = asked(&pair, &event);
-    let request = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    std::thread::sleep(MOMENT);
-    assert!(waits_with_all(&pair.1));
-    request.accept().unwrap();
-    assert!(event.wait(TIME));
-    assert!(is_in(&pair.0));
+    let asked = Asked::new();
+    assert!(waits_with_all(&asked.server));
+    asked.accept();
 }
 
 #[test]
 fn service_accept_leaves_with_the_refusal_of_an_unanswered_question() {
-    let pair = pair();
-    let event = Event::new();
-    let told = asked(&pair, &event);
-    let request = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    drop(request);
-    assert!(event.wait(TIME));
+    let asked = Asked::new();
+    drop(asked.request);
+    assert!(asked.event.wait(TIME));
     assert!(matches!(
-        pair.0.auth_outcome(),
+        asked.client.auth_outcome(),
         Some(Ok(AuthOutcome::Failure { .. }))
     ));
 }
 
 #[test]
 fn service_accept_leaves_with_a_banner_that_comes_before_the_answer() {
-    let pair = pair();
-    let event = Event::new();
-    let told = asked(&pair, &event);
-    let request = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    std::thread::sleep(MOMENT);
-    assert!(waits_with_all(&pair.1));
-    request.send_banner("in a moment").unwrap();
-    assert!(!waits_with_all(&pair.1));
-    banner_of(&pair.0, 1);
-    assert!(!event.is_set());
-    request.accept().unwrap();
-    assert!(event.wait(TIME));
-    assert!(is_in(&pair.0));
+    let asked = Asked::new();
+    assert!(waits_with_all(&asked.server));
+    asked.request.send_banner("in a moment").unwrap();
+    assert!(!waits_with_all(&asked.server));
+    banner_of(&asked.client, 1);
+    asked.accept();
 }
 
 /// Until the client has been shown so much.
@@ -111,13 +118,9 @@ fn each_thing_that_a_slow_callback_says_is_heard() {
 
 #[test]
 fn keys_are_exchanged_while_a_question_is_open() {
-    let pair = pair();
-    let event = Event::new();
-    let told = asked(&pair, &event);
-    let request = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    std::thread::sleep(MOMENT);
+    let asked = Asked::new();
     {
-        let shared = &pair.0.shared;
+        let shared = &asked.client.shared;
         let mut receiving = shared.receiving.lock();
         let receiving = &mut *receiving;
         let inbound = receiving.inbound.as_mut().unwrap();
@@ -126,28 +129,17 @@ fn keys_are_exchanged_while_a_question_is_open() {
         shared.apply(receiving, now).unwrap();
     }
     let deadline = Instant::now() + Duration::from_secs(20);
-    while pair.0.key_exchanges() < 2 {
+    while asked.client.key_exchanges() < 2 {
         assert!(Instant::now() < deadline, "no keys");
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert!(!event.is_set());
-    request.accept().unwrap();
-    assert!(event.wait(TIME));
-    assert!(is_in(&pair.0));
+    asked.accept();
 }
 
 #[test]
 fn service_accept_leaves_with_the_answer_to_a_question_that_is_pulled() {
-    let (client, server) = pair();
-    server.set_pull(true);
-    server
-        .configure(|options| options.server_auth.methods = vec![String::from("password")])
-        .unwrap();
-    start(&client, &server);
-    let event = Event::new();
-    client
-        .authenticate("user", password(b"secret"), Some(&event), TIME)
-        .unwrap();
+    let (client, server) = pulling();
+    let event = begin_login(&client);
     let methods = server.next_request(TIME).unwrap();
     std::thread::sleep(MOMENT);
     assert!(waits_with_all(&server));

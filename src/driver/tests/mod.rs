@@ -390,18 +390,30 @@ fn k13_a_refusing_callback_ends_the_transport() {
     assert_eq!(reason.0, 9);
 }
 
-#[test]
-fn questions_can_be_pulled_and_unanswered_ones_are_refused() {
+/// A client with a server that knows passwords alone, and whose questions are pulled.
+fn pulling() -> (Transport, Transport) {
     let (client, server) = pair();
     server.set_pull(true);
     server
         .configure(|options| options.server_auth.methods = vec![String::from("password")])
         .unwrap();
     start(&client, &server);
+    (client, server)
+}
+
+/// Has the client ask to be let in; the event is set when it knows what came of it.
+fn begin_login(client: &Transport) -> Event {
     let event = Event::new();
     client
-        .authenticate("user", password(b"x"), Some(&event), TIME)
+        .authenticate("user", password(b"secret"), Some(&event), TIME)
         .unwrap();
+    event
+}
+
+#[test]
+fn questions_can_be_pulled_and_unanswered_ones_are_refused() {
+    let (client, server) = pulling();
+    let event = begin_login(&client);
     let methods = server.next_request(TIME).unwrap();
     assert_eq!(methods.kind(), RequestKind::AuthMethods);
     // Unanswered: those of the server.
