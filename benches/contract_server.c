@@ -28,7 +28,7 @@
 #include "contract_echoes.h"
 
 /* Looking at each of very many connections takes time, so it is done when many have come, and now and then. */
-#define SWEEP_MS 10000
+#define SWEEP_MS 60000
 #define SWEEP_MIN 256
 #define STACK_SIZE (128 * 1024)
 /* So many echoes have a thread each, which is the simplest way and for few of them the fastest. The others share one. */

@@ -28,6 +28,8 @@ const SLACK: u32 = 32;
 const MAX_SLACK: Duration = Duration::from_secs(1);
 /// Least that is worth it.
 const MIN_SLACK: Duration = Duration::from_millis(32);
+/// A timer that is so much too early is set again. No less than what a timer may be late by, or each packet would set it.
+const FAR: Duration = Duration::from_secs(2);
 /// Most buffers to read into that are kept.
 const MAX_SPARE_BUFFERS: usize = 8;
 /// Most blocks of queues that are kept, for all connections together.
@@ -378,6 +380,26 @@ fn shared_moment(began: Instant, now: Instant, at: Instant) -> Instant {
     shared.unwrap_or(at)
 }
 
+/// When a task is attended to next.
+#[derive(Clone, Copy)]
+struct Timer {
+    wanted: Instant,
+    /// Not before that, and shared with others.
+    at: Instant,
+}
+
+/// The moment for which a timer takes the place of one that is set. One that is earlier than needed is harmless, and to leave it saves
+/// work for every packet. Where it is earlier by far (a session has been set up, and only its keepalive is left), it would cost a
+/// turn that finds nothing, with a connection's memory that nothing has touched for a while.
+fn worth_setting(old: Option<Timer>, new: Option<Instant>) -> Option<Instant> {
+    new.filter(|new| {
+        old.is_none_or(|old| {
+            let is_earlier = *new < old.at && *new != old.wanted;
+            is_earlier || new.saturating_duration_since(old.at) >= FAR
+        })
+    })
+}
+
 /// The part of an I/O thread that only it sees.
 struct Run {
     worker: Arc<Worker>,
@@ -393,7 +415,7 @@ struct Run {
 
 struct Entry {
     task: Arc<dyn Task>,
-    timer: Option<Instant>,
+    timer: Option<Timer>,
 }
 
 impl Run {
@@ -491,28 +513,19 @@ impl Run {
         let timer = match next {
             Next::At(timer) => timer,
             Next::Gone => {
-                if let Some(at) = entry.timer {
-                    self.timers.remove(&(at, key));
+                if let Some(timer) = entry.timer {
+                    self.timers.remove(&(timer.at, key));
                 }
                 self.tasks.remove(&key);
                 return;
             }
         };
-        // An earlier timer than needed is harmless; leaving it saves work for every packet.
-        let earlier = match (entry.timer, timer) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(old), Some(new)) => new < old,
-        };
-        if earlier {
-            if let Some(old) = entry.timer.take() {
-                self.timers.remove(&(old, key));
+        if let Some(wanted) = worth_setting(entry.timer, timer) {
+            let at = shared_moment(self.began, clock::now(), wanted);
+            if let Some(old) = entry.timer.replace(Timer { wanted, at }) {
+                self.timers.remove(&(old.at, key));
             }
-            let timer = timer.map(|at| shared_moment(self.began, clock::now(), at));
-            if let Some(at) = timer {
-                self.timers.insert((at, key));
-            }
-            entry.timer = timer;
+            self.timers.insert((at, key));
         }
     }
 }
@@ -520,6 +533,33 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timer_is_set_again_for_an_earlier_moment_and_for_one_that_is_far_later() {
+        let now = Instant::now();
+        let second = |count| now + Duration::from_secs(count);
+        let set_for = |wanted| Timer {
+            wanted,
+            at: shared_moment(now, now, wanted),
+        };
+        assert_eq!(worth_setting(None, None), None);
+        assert_eq!(worth_setting(None, Some(second(15))), Some(second(15)));
+        let old = set_for(second(15));
+        assert!(old.at > old.wanted);
+        assert_eq!(worth_setting(Some(old), None), None);
+        for (new, is_set) in [
+            (second(14), true),
+            // It is what the timer was set for.
+            (second(15), false),
+            // It would come late.
+            (old.at - Duration::from_millis(1), true),
+            (second(16), false),
+            (second(60), true),
+        ] {
+            let expected = is_set.then_some(new);
+            assert_eq!(worth_setting(Some(old), Some(new)), expected, "{new:?}");
+        }
+    }
 
     #[test]
     fn deadlines_that_are_far_share_moments_and_are_never_early() {

@@ -17,14 +17,19 @@ use super::stream::Stream;
 pub(super) const MOMENT: Duration = Duration::from_micros(400);
 /// The same by an I/O thread, whose poller counts in milliseconds.
 const LONG_MOMENT: Duration = Duration::from_millis(1);
-/// How much is waited for at first: as much as one receive takes.
-const MUCH: usize = if cfg!(model) { 64 } else { READ_BYTES };
+/// How much is waited for at first, by a caller. Where threads sleep on processors of their own, the peer's system pays for each
+/// waking about what it takes to send a hundred kilobytes.
+const MUCH: usize = if cfg!(model) { 64 } else { 1024 * 1024 };
+/// The same by an I/O thread, which keeps others waiting meanwhile.
+const MUCH_FOR_OTHERS: usize = if cfg!(model) { 64 } else { 512 * 1024 };
 /// How much is waited for at least.
-const LITTLE: usize = MUCH / 4;
+const LITTLE: usize = if cfg!(model) { 16 } else { 64 * 1024 };
 /// A caller that gets so much each time it is woken is woken seldom enough.
-const ENOUGH: usize = if cfg!(model) { usize::MAX } else { 96 * 1024 };
+const ENOUGH: usize = if cfg!(model) { usize::MAX } else { MUCH };
 /// The same for an I/O thread, which takes more at a time, and is in the way of those whom it serves each time it is woken.
-const ENOUGH_AT_ONCE: usize = if cfg!(model) { usize::MAX } else { 640 * 1024 };
+const ENOUGH_FOR_OTHERS: usize = if cfg!(model) { usize::MAX } else { 3 * MUCH_FOR_OTHERS };
+/// Who has received so much at once has probably left something.
+const ALL_IT_TAKES: usize = if cfg!(model) { 64 } else { READ_BYTES };
 /// So many bytes in a row are a stream.
 const STREAM: usize = if cfg!(model) { 16 } else { 512 * 1024 };
 /// How many are measured at a time.
@@ -78,7 +83,9 @@ pub(super) struct LowWater {
     enough: usize,
     /// Bytes in a row.
     streamed: usize,
-    /// How much is waited for.
+    /// How much is waited for at first.
+    most: usize,
+    /// How much is waited for now.
     mark: usize,
     phase: Phase,
     /// For how many bytes it is left the next time.
@@ -93,6 +100,7 @@ impl Default for LowWater {
         LowWater {
             enough: ENOUGH,
             streamed: 0,
+            most: MUCH,
             mark: MUCH,
             phase: Phase::Without(Measured::default()),
             rest: SOON,
@@ -207,7 +215,9 @@ impl LowWater {
     /// For the I/O thread.
     pub(super) fn of_io_thread() -> Self {
         LowWater {
-            enough: ENOUGH_AT_ONCE,
+            enough: ENOUGH_FOR_OTHERS,
+            most: MUCH_FOR_OTHERS,
+            mark: MUCH_FOR_OTHERS,
             ..LowWater::default()
         }
     }
@@ -222,7 +232,7 @@ impl LowWater {
     /// Whether less than the mark has come in a moment since [`trust`](Self::trust).
     #[cfg(test)]
     pub(super) fn has_missed(&self) -> bool {
-        self.mark < MUCH || self.rest > SOON
+        self.mark < self.most || self.rest > SOON
     }
 
     /// How many bytes are worth waiting for.
@@ -243,7 +253,7 @@ impl LowWater {
 
     /// So many bytes came at once; too few for a stream, if so.
     pub(super) fn came(&mut self, bytes: usize, few: bool, look: Look, now: Instant) {
-        self.is_behind = bytes >= MUCH;
+        self.is_behind = bytes >= ALL_IT_TAKES;
         if look == Look::Missed {
             self.missed();
         }
@@ -300,7 +310,7 @@ impl LowWater {
     }
 
     fn leave(&mut self) {
-        self.mark = MUCH;
+        self.mark = self.most;
         self.phase = Phase::Left(self.rest);
         self.rest = self.rest.saturating_mul(2).min(MUCH_LATER);
     }
@@ -369,7 +379,7 @@ mod tests {
     #[test]
     fn not_where_much_comes_at_a_time() {
         let (mut low_water, mut now) = (LowWater::default(), Instant::now());
-        let quick = peer(128 * 1024, 30, 30);
+        let quick = peer(MUCH, 300, 300);
         assert_eq!(read(&mut low_water, &mut now, 10 * LATER, &quick), 0);
     }
 
@@ -412,9 +422,11 @@ mod tests {
     fn less_where_less_comes_in_a_moment_and_then_nothing() {
         let (mut low_water, now) = (LowWater::default(), Instant::now());
         low_water.trust();
-        for mark in [MUCH, MUCH / 2, LITTLE] {
+        let mut mark = MUCH;
+        while mark >= LITTLE {
             assert_eq!(low_water.mark(), Some(mark));
             low_water.came(20_000, false, Look::Missed, now);
+            mark /= 2;
         }
         assert_eq!(low_water.mark(), None);
         assert_eq!(low_water.rest, 2 * SOON);
@@ -422,10 +434,11 @@ mod tests {
 
     #[test]
     fn a_late_look_at_much_has_missed_nothing() {
-        for (bytes, mark) in [(MUCH, MUCH), (MUCH - 1, MUCH / 2)] {
+        const MOST: usize = MUCH_FOR_OTHERS;
+        for (bytes, mark) in [(MOST, MOST), (MOST - 1, MOST / 2)] {
             let mut marks = Marks::default();
             marks.of_io_thread.trust();
-            marks.set = Some(MUCH);
+            marks.set = Some(MOST);
             marks.io_thread_received(bytes, false, Look::Missed, Instant::now());
             assert_eq!(marks.of_io_thread.mark(), Some(mark));
         }
