@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::condition::Condition;
 use super::engine::{Engine, Ready, Worker};
 use super::event::Event;
+use super::inside;
 use super::low_water::{Look, Marks, MOMENT};
 use super::seats;
 use super::serving::Phase;
@@ -380,6 +381,7 @@ impl Shared {
                     }
                     if interest.eager {
                         interest.wakefulness.streams();
+                        inside::has_received(self.key, clock::now());
                     }
                     interest.unsaid = has_time;
                     let earlier =

@@ -62,9 +62,18 @@ impl Gathering {
         self.wanted.ilog2()
     }
 
-    /// Somebody begins to write. After a pause that is another stream, unless the pause is that of a writer who `is_on_its_way`.
-    pub(crate) fn begin(&mut self, now: Instant, is_on_its_way: impl FnOnce() -> bool) {
-        if self.is_silent_for(SOON, now) && !is_on_its_way() {
+    /// Somebody begins to write. After a pause that is another stream, unless the pause is that of a writer who `is_on_its_way`, or
+    /// who has `received` what the peer streams until just now, as who sends on what comes does.
+    pub(crate) fn begin(
+        &mut self,
+        now: Instant,
+        received: Option<Instant>,
+        is_on_its_way: impl FnOnce() -> bool,
+    ) {
+        let has_paused = |since: Option<Instant>| {
+            since.is_none_or(|since| now.saturating_duration_since(since) > SOON)
+        };
+        if has_paused(self.last.max(received)) && !is_on_its_way() {
             self.streamed = 0;
         }
     }
@@ -105,18 +114,14 @@ impl Gathering {
 
     /// Whether what waits has waited in vain.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
-        self.is_silent_for(LATE, now)
+        self.last
+            .is_none_or(|last| now.saturating_duration_since(last) > LATE)
     }
 
     /// The I/O thread had to send what waited.
     pub(crate) fn was_late(&mut self) {
         self.streamed = 0;
         self.wanted = self.wanted.saturating_mul(2).min(MANY);
-    }
-
-    fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
-        self.last
-            .is_none_or(|last| now.saturating_duration_since(last) > time)
     }
 }
 
@@ -133,7 +138,7 @@ mod tests {
     ) -> usize {
         let mut waited = 0;
         for _ in 0..pieces {
-            gathering.begin(*now, || false);
+            gathering.begin(*now, None, || false);
             gathering.sealed(32 * 1024);
             waited += usize::from(gathering.is_stream());
             *now += Duration::from_millis(1);
@@ -161,9 +166,26 @@ mod tests {
             let (mut gathering, mut now) = (Gathering::default(), Instant::now());
             stream(&mut gathering, &mut now, 100, Duration::ZERO);
             now += 2 * SOON;
-            gathering.begin(now, || is_on_its_way);
+            gathering.begin(now, None, || is_on_its_way);
             assert_eq!(usize::from(gathering.is_stream()), waited);
         }
+    }
+
+    #[test]
+    fn who_has_received_meanwhile_has_not_paused() {
+        for (pause, waited) in [(SOON, 1), (2 * SOON, 0)] {
+            let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+            stream(&mut gathering, &mut now, 100, Duration::ZERO);
+            let received = now + 9 * SOON;
+            gathering.begin(received + pause, Some(received), || false);
+            assert_eq!(usize::from(gathering.is_stream()), waited);
+        }
+        // That was before it wrote last.
+        let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+        let received = Some(now);
+        stream(&mut gathering, &mut now, 100, Duration::ZERO);
+        gathering.begin(now + SOON, received, || false);
+        assert!(gathering.is_stream());
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! Knowing what thread a call comes from: whether it runs a callback of a transport, and whether it is the one of before.
+//! Knowing what thread a call comes from: whether it runs a callback of a transport, whether it is the one of before, and what it
+//! has just received.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use super::sync::thread_local;
 use crate::error::Error;
 
 thread_local! {
     static INSIDE: Cell<u64> = const { Cell::new(0) };
+    static RECEIVED: Cell<Option<(u64, Instant)>> = const { Cell::new(None) };
 }
 
 /// Ends the knowledge when dropped.
@@ -40,5 +43,32 @@ pub(crate) fn refuse(key: u64, what: &'static str) -> Result<(), Error> {
         Err(Error::WouldDeadlock(what))
     } else {
         Ok(())
+    }
+}
+
+/// This thread has received much from the transport's peer until now.
+pub(crate) fn has_received(key: u64, now: Instant) {
+    RECEIVED.with(|received| received.set(Some((key, now))));
+}
+
+/// Until when this thread has received much, if it was from this transport's peer.
+pub(crate) fn last_received(key: u64) -> Option<Instant> {
+    let (of, at) = RECEIVED.with(Cell::get)?;
+    (of == key).then_some(at)
+}
+
+#[cfg(all(test, not(model)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_transport_and_one_thread() {
+        let now = Instant::now();
+        has_received(7, now);
+        assert_eq!(last_received(7), Some(now));
+        assert_eq!(last_received(8), None);
+        std::thread::spawn(|| assert_eq!(last_received(7), None))
+            .join()
+            .unwrap();
     }
 }

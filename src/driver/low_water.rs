@@ -27,7 +27,11 @@ const LITTLE: usize = if cfg!(model) { 16 } else { 64 * 1024 };
 /// A caller that gets so much each time it is woken is woken seldom enough.
 const ENOUGH: usize = if cfg!(model) { usize::MAX } else { MUCH };
 /// The same for an I/O thread, which takes more at a time, and is in the way of those whom it serves each time it is woken.
-const ENOUGH_FOR_OTHERS: usize = if cfg!(model) { usize::MAX } else { 3 * MUCH_FOR_OTHERS };
+const ENOUGH_FOR_OTHERS: usize = if cfg!(model) {
+    usize::MAX
+} else {
+    3 * MUCH_FOR_OTHERS
+};
 /// Who has received so much at once has probably left something.
 const ALL_IT_TAKES: usize = if cfg!(model) { 64 } else { READ_BYTES };
 /// So many bytes in a row are a stream.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::attendance::For;
 use super::baton::{Taken, LEAST_BYTES};
 use super::channel::Channel;
+use super::inside;
 use super::sending::MAX_PENDING_BYTES;
 use super::shared::Sending;
 use super::sys::clock;
@@ -171,9 +172,10 @@ impl Channel {
         let mut failed = None;
         let step = shared.with_sending(|sending| {
             if let Leave::Gathered(began) = leave {
+                let received = inside::last_received(shared.key);
                 sending
                     .gathering
-                    .begin(began, || shared.baton.is_on_its_way());
+                    .begin(began, received, || shared.baton.is_on_its_way());
             }
             let step = self.write_go(sending, go, data, &mut failed);
             if let (Leave::Gathered(_), Ok(Step::Wrote(1..))) = (leave, &step) {

@@ -155,7 +155,7 @@ fn what_waits_behind_a_stream_that_has_ended_comes() {
         {
             let gathering = &mut client.shared.sending.lock().gathering;
             let later = std::time::Instant::now() + Duration::from_secs(10);
-            gathering.begin(later, || false);
+            gathering.begin(later, None, || false);
             gathering.end(later);
         }
         client.shared.look_after_writers().unwrap();
