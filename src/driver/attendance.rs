@@ -361,7 +361,7 @@ impl Shared {
         if self.has_ended.load(Ordering::Acquire) {
             return;
         }
-        let mut scratch = engine.buffers().take();
+        let (mut scratch, began) = (engine.buffers().take(), clock::now());
         // Once: what comes fits into the buffer that the caller has lent, and the rest would only wait in a queue.
         let outcome = self.work(ready, &mut scratch, false, 1);
         engine.buffers().give(scratch);
@@ -375,13 +375,15 @@ impl Shared {
                     let mut interest = self.interest.lock();
                     interest.eager = received >= MUCH;
                     if received > 0 || look == Look::Missed {
+                        let now = clock::now();
                         let few = !interest.eager;
-                        let low_water = &mut interest.marks.of_callers;
-                        low_water.came(received, few, look, clock::now());
+                        interest.marks.of_callers.came(received, few, look, now);
+                        if interest.marks.of_callers.streams() {
+                            inside::has_received(self.key, began, now);
+                        }
                     }
                     if interest.eager {
                         interest.wakefulness.streams();
-                        inside::has_received(self.key, clock::now());
                     }
                     interest.unsaid = has_time;
                     let earlier =
@@ -526,6 +528,8 @@ impl Shared {
     pub(crate) fn begin_turn(&self) -> Option<Error> {
         let mut interest = self.interest.lock();
         interest.wants_turn = false;
+        // A deadline that a caller finds meanwhile is news to the turn, which may end with a later one.
+        interest.timer = None;
         interest.deaf.take()
     }
 

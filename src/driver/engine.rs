@@ -28,7 +28,7 @@ const SLACK: u32 = 32;
 const MAX_SLACK: Duration = Duration::from_secs(1);
 /// Least that is worth it.
 const MIN_SLACK: Duration = Duration::from_millis(32);
-/// A timer that is so much too early is set again. No less than what a timer may be late by, or each packet would set it.
+/// A timer that is so much too early is set again.
 const FAR: Duration = Duration::from_secs(2);
 /// Most buffers to read into that are kept.
 const MAX_SPARE_BUFFERS: usize = 8;

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
 /// Who writes again after so long writes one stream.
 const SOON: Duration = Duration::from_micros(100);
+/// Who receives a stream may wait so long for more of it (`low_water.rs`).
+const RESTS: Duration = Duration::from_micros(500);
 /// Bytes wait no longer than this for more, however many writes there are: not much longer than it takes to seal as many as leave
 /// at once, be the cipher a slow one.
 const OLD: Duration = Duration::from_micros(250);
@@ -24,6 +26,33 @@ const LATE: Duration = Duration::from_micros(250);
 const FEW: usize = if cfg!(model) { 0 } else { 512 * 1024 };
 /// How many it takes after many times in vain; and after so many more in a row what was before is forgotten.
 const MANY: usize = 64 * 1024 * 1024;
+
+/// When a thread has received the stream that it may be sending on, with what it waited for in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received {
+    began: Instant,
+    ended: Instant,
+}
+
+impl Received {
+    /// Receives more of it, or begins anew where the time between was longer than streams are waited for.
+    pub(crate) fn after(before: Option<Self>, began: Instant, ended: Instant) -> Self {
+        let before = before.filter(|before| began.saturating_duration_since(before.ended) <= RESTS);
+        Received {
+            began: before.map_or(began, |before| before.began),
+            ended,
+        }
+    }
+
+    /// Until when a writer that was back from its last write then has been busy.
+    fn goes_on_from(self, last: Instant) -> Instant {
+        if self.began.saturating_duration_since(last) <= RESTS {
+            self.ended.max(last)
+        } else {
+            last
+        }
+    }
+}
 
 /// What was written last, on all channels of a transport.
 #[derive(Debug)]
@@ -56,6 +85,12 @@ impl Gathering {
         self.wanted = 1;
     }
 
+    /// Bytes in a row.
+    #[cfg(test)]
+    pub(crate) fn streamed(&self) -> usize {
+        self.streamed
+    }
+
     /// How often what waited was late since [`trust`](Self::trust).
     #[cfg(test)]
     pub(crate) fn times_late(&self) -> u32 {
@@ -63,17 +98,18 @@ impl Gathering {
     }
 
     /// Somebody begins to write. After a pause that is another stream, unless the pause is that of a writer who `is_on_its_way`, or
-    /// who has `received` what the peer streams until just now, as who sends on what comes does.
+    /// who has `received` a stream meanwhile, as who sends on what comes does.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
-        received: Option<Instant>,
+        received: Option<Received>,
         is_on_its_way: impl FnOnce() -> bool,
     ) {
-        let has_paused = |since: Option<Instant>| {
-            since.is_none_or(|since| now.saturating_duration_since(since) > SOON)
-        };
-        if has_paused(self.last.max(received)) && !is_on_its_way() {
+        let has_paused = self.last.is_none_or(|last| {
+            let since = received.map_or(last, |received| received.goes_on_from(last));
+            now.saturating_duration_since(since) > SOON
+        });
+        if has_paused && !is_on_its_way() {
             self.streamed = 0;
         }
     }
@@ -173,19 +209,44 @@ mod tests {
 
     #[test]
     fn who_has_received_meanwhile_has_not_paused() {
-        for (pause, waited) in [(SOON, 1), (2 * SOON, 0)] {
+        // After the write nothing for so long, a receive for a second, and so long until the next write.
+        for (rest, pause, waited) in [
+            (RESTS, SOON, true),
+            (RESTS, 2 * SOON, false),
+            (2 * RESTS, SOON, false),
+        ] {
             let (mut gathering, mut now) = (Gathering::default(), Instant::now());
             stream(&mut gathering, &mut now, 100, Duration::ZERO);
-            let received = now + 9 * SOON;
-            gathering.begin(received + pause, Some(received), || false);
-            assert_eq!(usize::from(gathering.is_stream()), waited);
+            let began = now + rest;
+            let ended = began + Duration::from_secs(1);
+            let received = Received::after(None, began, ended);
+            gathering.begin(ended + pause, Some(received), || false);
+            assert_eq!(gathering.is_stream(), waited, "{rest:?} {pause:?}");
         }
-        // That was before it wrote last.
-        let (mut gathering, mut now) = (Gathering::default(), Instant::now());
-        let received = Some(now);
-        stream(&mut gathering, &mut now, 100, Duration::ZERO);
-        gathering.begin(now + SOON, received, || false);
-        assert!(gathering.is_stream());
+    }
+
+    #[test]
+    fn what_was_received_before_the_last_write_does_not_count() {
+        for (pause, waited) in [(SOON, true), (2 * SOON, false)] {
+            let (mut gathering, mut now) = (Gathering::default(), Instant::now());
+            let received = Received::after(None, now, now);
+            stream(&mut gathering, &mut now, 100, Duration::ZERO);
+            gathering.begin(now + pause, Some(received), || false);
+            assert_eq!(gathering.is_stream(), waited, "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn receives_soon_after_each_other_are_one() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let first = Received::after(None, start, start + second);
+        let next = first.ended + RESTS;
+        let both = Received::after(Some(first), next, next + second);
+        assert_eq!((both.began, both.ended), (start, next + second));
+        let late = both.ended + 2 * RESTS;
+        let anew = Received::after(Some(both), late, late + second);
+        assert_eq!(anew.began, late);
     }
 
     #[test]

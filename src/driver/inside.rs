@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use super::gathering::Received;
 use super::sync::thread_local;
 use crate::error::Error;
 
 thread_local! {
     static INSIDE: Cell<u64> = const { Cell::new(0) };
-    static RECEIVED: Cell<Option<(u64, Instant)>> = const { Cell::new(None) };
+    static RECEIVED: Cell<Option<(u64, Received)>> = const { Cell::new(None) };
 }
 
 /// Ends the knowledge when dropped.
@@ -46,15 +47,19 @@ pub(crate) fn refuse(key: u64, what: &'static str) -> Result<(), Error> {
     }
 }
 
-/// This thread has received much from the transport's peer until now.
-pub(crate) fn has_received(key: u64, now: Instant) {
-    RECEIVED.with(|received| received.set(Some((key, now))));
+/// This thread has received part of a stream from the transport's peer, from one moment to the other.
+pub(crate) fn has_received(key: u64, began: Instant, ended: Instant) {
+    RECEIVED.with(|received| {
+        let before = received.get().filter(|(of, _)| *of == key);
+        let all = Received::after(before.map(|(_, before)| before), began, ended);
+        received.set(Some((key, all)));
+    });
 }
 
-/// Until when this thread has received much, if it was from this transport's peer.
-pub(crate) fn last_received(key: u64) -> Option<Instant> {
-    let (of, at) = RECEIVED.with(Cell::get)?;
-    (of == key).then_some(at)
+/// What this thread has received last, if it was from this transport's peer.
+pub(crate) fn last_received(key: u64) -> Option<Received> {
+    let (of, received) = RECEIVED.with(Cell::get)?;
+    (of == key).then_some(received)
 }
 
 #[cfg(all(test, not(model)))]
@@ -64,10 +69,10 @@ mod tests {
     #[test]
     fn of_one_transport_and_one_thread() {
         let now = Instant::now();
-        has_received(7, now);
-        assert_eq!(last_received(7), Some(now));
-        assert_eq!(last_received(8), None);
-        std::thread::spawn(|| assert_eq!(last_received(7), None))
+        has_received(7, now, now);
+        assert!(last_received(7).is_some());
+        assert!(last_received(8).is_none());
+        std::thread::spawn(|| assert!(last_received(7).is_none()))
             .join()
             .unwrap();
     }

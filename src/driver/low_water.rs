@@ -10,6 +10,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::attending::READS_PER_TURN;
 use super::receive::READ_BYTES;
 use super::stream::Stream;
 
@@ -26,11 +27,11 @@ const MUCH_FOR_OTHERS: usize = if cfg!(model) { 64 } else { 512 * 1024 };
 const LITTLE: usize = if cfg!(model) { 16 } else { 64 * 1024 };
 /// A caller that gets so much each time it is woken is woken seldom enough.
 const ENOUGH: usize = if cfg!(model) { usize::MAX } else { MUCH };
-/// The same for an I/O thread, which takes more at a time, and is in the way of those whom it serves each time it is woken.
+/// The same for an I/O thread, which is in the way of those whom it serves each time it is woken: nearly as much as it takes then.
 const ENOUGH_FOR_OTHERS: usize = if cfg!(model) {
     usize::MAX
 } else {
-    3 * MUCH_FOR_OTHERS
+    READ_BYTES * READS_PER_TURN / 8 * 7
 };
 /// Who has received so much at once has probably left something.
 const ALL_IT_TAKES: usize = if cfg!(model) { 64 } else { READ_BYTES };
@@ -242,7 +243,12 @@ impl LowWater {
     /// How many bytes are worth waiting for.
     pub(super) fn mark(&self) -> Option<usize> {
         let is_set = matches!(self.phase, Phase::With(..) | Phase::Kept(_));
-        (is_set && self.streamed >= STREAM).then_some(self.mark)
+        (is_set && self.streams()).then_some(self.mark)
+    }
+
+    /// Whether what came last was part of a stream.
+    pub(super) fn streams(&self) -> bool {
+        self.streamed >= STREAM
     }
 
     /// Whether there is probably more than one receive takes.
@@ -269,12 +275,12 @@ impl LowWater {
             return;
         }
         self.streamed = self.streamed.saturating_add(bytes);
-        if self.streamed >= STREAM {
-            self.streams(bytes, look, now);
+        if self.streams() {
+            self.goes_on(bytes, look, now);
         }
     }
 
-    fn streams(&mut self, bytes: usize, look: Look, now: Instant) {
+    fn goes_on(&mut self, bytes: usize, look: Look, now: Instant) {
         match &mut self.phase {
             Phase::Without(measured) => {
                 measured.goes_on(bytes, look, now);
@@ -299,6 +305,7 @@ impl LowWater {
                 *left = left.saturating_sub(bytes);
                 if *left == 0 {
                     self.phase = Phase::Without(Measured::default());
+                    self.mark = self.most;
                 }
             }
             Phase::Impossible => {}
@@ -310,6 +317,9 @@ impl LowWater {
         self.mark /= 2;
         if self.mark < LITTLE {
             self.leave();
+        } else if let Phase::With(measured, _) = &mut self.phase {
+            // What the other one cost is not this one's.
+            *measured = Measured::default();
         }
     }
 
@@ -385,6 +395,42 @@ mod tests {
         let (mut low_water, mut now) = (LowWater::default(), Instant::now());
         let quick = peer(MUCH, 300, 300);
         assert_eq!(read(&mut low_water, &mut now, 10 * LATER, &quick), 0);
+    }
+
+    #[test]
+    fn not_by_an_io_thread_that_takes_as_much_as_it_may() {
+        let (mut low_water, mut now) = (LowWater::of_io_thread(), Instant::now());
+        let quick = peer(READ_BYTES * READS_PER_TURN, 300, 300);
+        assert_eq!(read(&mut low_water, &mut now, 10 * LATER, &quick), 0);
+        let slower = peer(MUCH_FOR_OTHERS, 300, 300);
+        assert!(read(&mut low_water, &mut now, 10 * LATER, &slower) > 9 * LATER);
+    }
+
+    /// What comes in pieces of 256 KiB, each of which is waited for by the peer.
+    #[test]
+    fn each_mark_is_tried_for_itself() {
+        const WINDOW: usize = 256 * 1024;
+        let (mut low_water, mut now) = (LowWater::default(), Instant::now());
+        while low_water.mark().is_none_or(|mark| mark > WINDOW) {
+            let is_too_much = low_water.mark().is_some();
+            now += if is_too_much {
+                MOMENT
+            } else {
+                Duration::from_micros(100)
+            };
+            let look = if is_too_much {
+                Look::Missed
+            } else {
+                Look::Woken
+            };
+            low_water.came(WINDOW, false, look, now);
+        }
+        let same = peer(WINDOW, 100, 100);
+        read(&mut low_water, &mut now, TRIAL + WINDOW, &same);
+        assert!(matches!(low_water.phase, Phase::Kept(_)), "{low_water:?}");
+        // The next time all is tried.
+        read(&mut low_water, &mut now, LATER + TRIAL + WINDOW, &same);
+        assert_eq!(low_water.mark(), Some(MUCH));
     }
 
     #[test]

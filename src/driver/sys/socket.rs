@@ -149,7 +149,8 @@ impl Socket {
     }
 
     /// Has [`wait`](Self::wait) and pollers find it readable when so many bytes are there, or the end, or when no more would
-    /// come; false where that cannot be. Other sockets than those of TCP know no such thing.
+    /// come; false where that cannot be. Other sockets than those of TCP know no such thing. Linux makes room for twice as much in the
+    /// receive buffer, and leaves it so.
     pub fn wake_at(&self, bytes: usize) -> bool {
         if self.peer.is_none() {
             return false;

@@ -1,6 +1,7 @@
 //! Writes that wait for more of their kind, and what brings them on their way.
 
 use super::*;
+use crate::driver::inside;
 
 /// A session whose client takes everything for part of a stream.
 fn gathering() -> ((Transport, Transport), (Channel, Channel)) {
@@ -74,6 +75,29 @@ fn who_waits_for_an_answer_sends_first() {
     answering.join().unwrap();
     let late = client.shared.sending.lock().gathering.times_late();
     assert!(late < ROUNDS, "the I/O thread had to send each time");
+}
+
+/// An echo or a relay, which receives longer than a stream of writes may pause.
+#[test]
+fn who_has_received_meanwhile_writes_a_stream() {
+    const PIECE: usize = 64 * 1024;
+    // Too few for any to wait.
+    for (relays, streamed) in [(true, 7 * PIECE), (false, PIECE)] {
+        let (client, server) = connected();
+        let (ours, _theirs) = open(&client, &server);
+        for _ in 0..7 {
+            let began = std::time::Instant::now();
+            write(&ours, &pattern(PIECE), TIME);
+            std::thread::sleep(Duration::from_millis(2));
+            if relays {
+                // Not over when it writes again, for that may be late.
+                let ended = std::time::Instant::now() + Duration::from_secs(60);
+                inside::has_received(client.shared.key, began, ended);
+            }
+        }
+        let sending = client.shared.sending.lock();
+        assert_eq!(sending.gathering.streamed(), streamed);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::mpsc::{channel, RecvTimeoutError};
 
 use super::gathering::{expect, write};
 use super::*;
+use crate::driver::inside;
 use crate::error::Error;
 
 /// Both ends of a TCP connection, whose client takes everything for a stream.
@@ -43,6 +44,20 @@ fn little_and_the_end_come_although_much_is_waited_for() {
     server.close();
     let end = told.recv_timeout(Duration::from_secs(20));
     assert_eq!(end, Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn who_reads_a_stream_has_received_it() {
+    let ((client, _server), (ours, theirs)) = streaming();
+    let data = pattern(2_000_000);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while inside::last_received(client.shared.key).is_none() {
+        assert!(std::time::Instant::now() < end, "others receive it");
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(&theirs, &data, TIME));
+            expect(&ours, &data);
+        });
+    }
 }
 
 /// What a caller has waited for is not what the I/O thread waits for.
