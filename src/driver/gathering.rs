@@ -44,7 +44,7 @@ impl Received {
         }
     }
 
-    /// Until when a writer that was back from its last write then has been busy.
+    /// Until when a writer has been busy whose last write was over at `last`.
     fn goes_on_from(self, last: Instant) -> Instant {
         if self.began.saturating_duration_since(last) <= RESTS {
             self.ended.max(last)
