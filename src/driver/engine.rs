@@ -1,7 +1,6 @@
 //! The process's few I/O threads. Each waits on an epoll instance of its own for the transports it was
 //! given; a transport stays with its thread, so its packets never wander between caches.
 
-use std::collections::{BTreeSet, HashMap};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,33 +8,23 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::buffers::Buffers;
+use super::helm::Helm;
 use super::pool::Pool;
+use super::rounds::Rounds;
 use super::seats::Seats;
 use super::stream::Socket;
 use super::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use super::sync::{Mutex, MutexGuard};
-use super::sys::poller::{Poller, WAKE_KEY};
-use super::sys::{clock, fork::PerProcess, thread};
+use super::sync::{Mutex, MutexGuard, Rank};
+use super::sys::poller::{Found, Poller, WAKE_KEY};
+use super::sys::{fork::PerProcess, thread};
 use crate::error::Error;
 
 /// Most I/O threads by default.
 const MAX_DEFAULT_THREADS: usize = 4;
-/// Time between two looks at the tasks that callers have left. A caller that stays away for two of them is not coming back soon.
-const LOOK_AFTER: Duration = Duration::from_millis(2);
-/// The part of a wait by which it may be too long, so that tasks whose time is about the same share one waking.
-const SLACK: u32 = 32;
-/// Most that this makes.
-const MAX_SLACK: Duration = Duration::from_secs(1);
-/// Least that is worth it.
-const MIN_SLACK: Duration = Duration::from_millis(32);
-/// A timer that is so much too early is set again.
-const FAR: Duration = Duration::from_secs(2);
 /// Most buffers to read into that are kept.
 const MAX_SPARE_BUFFERS: usize = 8;
 /// Most blocks of queues that are kept, for all connections together.
 const MAX_SPARE_BLOCKS: usize = 64;
-/// Looks at nothing before they stop.
-const QUIET_LOOKS: u32 = 8;
 
 static ENGINE: PerProcess<Engine> = PerProcess::new();
 static WANTED_THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -60,7 +49,7 @@ pub(crate) struct Engine {
 }
 
 /// What an I/O thread can be asked to do.
-enum Command {
+pub(super) enum Command {
     /// Take care of this from now on.
     Register(Arc<dyn Task>),
     /// Look at its deadlines and at what waits to be sent.
@@ -99,6 +88,9 @@ pub(crate) struct Worker {
     left: Mutex<Vec<u64>>,
     /// The thread looks at those regularly.
     looks: AtomicBool,
+    /// Who makes the rounds.
+    helm: Helm,
+    rounds: Mutex<Rounds>,
 }
 
 /// What a poll found out about a task.
@@ -135,6 +127,11 @@ impl Engine {
     /// The engine of this process, started at first use.
     pub(crate) fn get() -> Result<&'static Engine, Error> {
         ENGINE.get_or_try_init(Engine::start)
+    }
+
+    /// The same, if it has been started.
+    pub(super) fn started() -> Option<&'static Engine> {
+        ENGINE.get()
     }
 
     fn start() -> Result<Engine, Error> {
@@ -177,6 +174,11 @@ impl Engine {
         for worker in &self.workers {
             worker.tell(Command::Stop);
         }
+    }
+
+    /// The I/O threads.
+    pub(super) fn workers(&self) -> &[Arc<Worker>] {
+        &self.workers
     }
 
     /// A number that names a task to its I/O thread.
@@ -245,18 +247,65 @@ impl Worker {
             commands: Mutex::default(),
             left: Mutex::default(),
             looks: AtomicBool::new(false),
+            helm: Helm::default(),
+            rounds: Mutex::ranked(Rounds::new(), Rank::HELM),
         });
-        let mut run = Run {
-            worker: Arc::clone(&worker),
-            tasks: HashMap::new(),
-            timers: BTreeSet::new(),
-            began: clock::now(),
-            next_look: None,
-            quiet_looks: 0,
-        };
-        thread::spawn("sshwire-io", move || run.until_stopped())
+        let started = Arc::clone(&worker);
+        thread::spawn("sshwire-io", move || started.run())
             .map_err(|_| Error::Resource("an I/O thread could not be started"))?;
         Ok(worker)
+    }
+
+    /// The I/O thread.
+    fn run(&self) {
+        let mut scratch = Vec::new();
+        let mut found = Vec::new();
+        while !self.rounds.lock().are_over() {
+            self.helm.wait_for_turn();
+            let time = self.pause();
+            self.make_round(time, &mut found, &mut scratch);
+        }
+    }
+
+    /// Who makes the rounds, if not its thread.
+    pub(super) fn helm(&self) -> &Helm {
+        &self.helm
+    }
+
+    /// Who is at the helm is about to wait at the poller, and for so long at most.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.rounds.lock().pause(self)
+    }
+
+    /// One round by who is at the helm, and has [paused](Self::pause) before: with what the poller finds in this time.
+    pub(super) fn make_round(
+        &self,
+        time: Option<Duration>,
+        found: &mut Vec<Found>,
+        scratch: &mut Vec<u8>,
+    ) {
+        found.clear();
+        self.poller.wait(found, time);
+        self.rounds.lock().make_one(self, found, scratch);
+    }
+
+    pub(super) fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
+    /// Tasks that callers have left.
+    pub(super) fn left(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.left.lock()
+    }
+
+    /// Whether they are to be looked at.
+    pub(super) fn looks(&self) -> bool {
+        self.looks.load(Ordering::SeqCst)
+    }
+
+    /// With the lock of [`left`](Self::left) held.
+    pub(super) fn stop_looking(&self) {
+        self.looks.store(false, Ordering::SeqCst);
     }
 
     fn tell(&self, command: Command) {
@@ -276,14 +325,14 @@ impl Worker {
     }
 
     /// The thread is about to sleep. Says whether there is something that it has to look at first: whoever comes later wakes it.
-    fn lies_down(&self) -> bool {
+    pub(super) fn lies_down(&self) -> bool {
         let mut commands = self.commands.lock();
         commands.sees = !commands.list.is_empty();
         commands.sees
     }
 
     /// The thread is awake.
-    fn gets_up(&self) -> Vec<Command> {
+    pub(super) fn gets_up(&self) -> Vec<Command> {
         let mut commands = self.commands.lock();
         commands.sees = true;
         std::mem::take(&mut commands.list)
@@ -358,246 +407,5 @@ impl Worker {
             self.poller.unwatch(fd);
             Ok(())
         });
-    }
-}
-
-/// A moment not before `at` that other deadlines have been given too, and later by no more than a small part of the wait.
-/// The keepalives of thousands of idle connections would otherwise wake the thread once for each.
-fn shared_moment(began: Instant, now: Instant, at: Instant) -> Instant {
-    let slack = (at.saturating_duration_since(now) / SLACK).min(MAX_SLACK);
-    if slack < MIN_SLACK {
-        return at;
-    }
-    // A power of two, so that the moments of long waits are among those of shorter ones.
-    let bits = slack.as_millis().checked_ilog2().unwrap_or(0);
-    let step = 1_u128 << bits;
-    let since = at.saturating_duration_since(began).as_millis();
-    let shared = since
-        .checked_div(step)
-        .and_then(|steps| steps.checked_add(1)?.checked_mul(step))
-        .and_then(|millis| u64::try_from(millis).ok())
-        .and_then(|millis| began.checked_add(Duration::from_millis(millis)));
-    shared.unwrap_or(at)
-}
-
-/// When a task is attended to next.
-#[derive(Clone, Copy)]
-struct Timer {
-    wanted: Instant,
-    /// Not before that, and shared with others.
-    at: Instant,
-}
-
-/// The moment for which a timer takes the place of one that is set. One that is earlier than needed is harmless, and to leave it saves
-/// work for every packet. Where it is earlier by far (a session has been set up, and only its keepalive is left), it would cost a
-/// turn that finds nothing, with a connection's memory that nothing has touched for a while.
-fn worth_setting(old: Option<Timer>, new: Option<Instant>) -> Option<Instant> {
-    new.filter(|new| {
-        old.is_none_or(|old| {
-            let is_earlier = *new < old.at && *new != old.wanted;
-            is_earlier || new.saturating_duration_since(old.at) >= FAR
-        })
-    })
-}
-
-/// The part of an I/O thread that only it sees.
-struct Run {
-    worker: Arc<Worker>,
-    tasks: HashMap<u64, Entry>,
-    timers: BTreeSet<(Instant, u64)>,
-    /// What shared moments are counted from.
-    began: Instant,
-    /// When to look at the tasks that callers have left.
-    next_look: Option<Instant>,
-    /// Looks in a row that found none.
-    quiet_looks: u32,
-}
-
-struct Entry {
-    task: Arc<dyn Task>,
-    timer: Option<Timer>,
-}
-
-impl Run {
-    fn until_stopped(&mut self) {
-        let mut scratch = Vec::new();
-        let mut found = Vec::new();
-        loop {
-            let is_wanted = self.worker.lies_down();
-            if self.next_look.is_none() && self.worker.looks.load(Ordering::SeqCst) {
-                self.next_look = Some(clock::now() + LOOK_AFTER);
-            }
-            let timeout = [self.timers.first().map(|(at, _)| *at), self.next_look]
-                .into_iter()
-                .flatten()
-                .min()
-                .map(|at| at.saturating_duration_since(clock::now()));
-            let timeout = if is_wanted {
-                Some(Duration::ZERO)
-            } else {
-                timeout
-            };
-            found.clear();
-            self.worker.poller.wait(&mut found, timeout);
-            // Before the commands: whatever is in the list was registered earlier.
-            let left = self
-                .next_look
-                .filter(|at| *at <= clock::now())
-                .map(|_| std::mem::take(&mut *self.worker.left.lock()));
-            for command in self.worker.gets_up() {
-                match command {
-                    Command::Register(task) => {
-                        let key = task.key();
-                        self.tasks.insert(key, Entry { task, timer: None });
-                        self.attend(key, Ready::default(), &mut scratch);
-                    }
-                    Command::Attend(key) => self.attend(key, Ready::default(), &mut scratch),
-                    Command::Stop => return,
-                }
-            }
-            for &(key, (readable, writable)) in &found {
-                self.attend(key, Ready { readable, writable }, &mut scratch);
-            }
-            let now = clock::now();
-            while let Some((at, key)) = self.timers.first().copied() {
-                if at > now {
-                    break;
-                }
-                self.timers.remove(&(at, key));
-                if let Some(entry) = self.tasks.get_mut(&key) {
-                    entry.timer = None;
-                }
-                self.attend(key, Ready::default(), &mut scratch);
-            }
-            if let Some(keys) = left {
-                self.look_after(keys, now);
-            }
-        }
-    }
-
-    /// Looks at the tasks that callers have left, and whether to do so again.
-    fn look_after(&mut self, mut keys: Vec<u64>, now: Instant) {
-        keys.retain(|key| {
-            let entry = self.tasks.get(key);
-            entry.is_some_and(|entry| entry.task.look_after())
-        });
-        let mut left = self.worker.left.lock();
-        left.append(&mut keys);
-        self.quiet_looks = if left.is_empty() {
-            self.quiet_looks + 1
-        } else {
-            0
-        };
-        if self.quiet_looks < QUIET_LOOKS {
-            self.next_look = Some(now + LOOK_AFTER);
-        } else {
-            // With the lock held: who adds a task after this finds that nobody looks.
-            self.worker.looks.store(false, Ordering::SeqCst);
-            self.next_look = None;
-            self.quiet_looks = 0;
-        }
-    }
-
-    fn attend(&mut self, key: u64, ready: Ready, scratch: &mut Vec<u8>) {
-        let Some(entry) = self.tasks.get_mut(&key) else {
-            return;
-        };
-        let task = Arc::clone(&entry.task);
-        let attended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            Arc::clone(&task).turn(ready, scratch)
-        }));
-        let next = attended.unwrap_or_else(|_| {
-            task.broken();
-            Next::At(Some(clock::now()))
-        });
-        let timer = match next {
-            Next::At(timer) => timer,
-            Next::Gone => {
-                if let Some(timer) = entry.timer {
-                    self.timers.remove(&(timer.at, key));
-                }
-                self.tasks.remove(&key);
-                return;
-            }
-        };
-        if let Some(wanted) = worth_setting(entry.timer, timer) {
-            let at = shared_moment(self.began, clock::now(), wanted);
-            if let Some(old) = entry.timer.replace(Timer { wanted, at }) {
-                self.timers.remove(&(old.at, key));
-            }
-            self.timers.insert((at, key));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timer_is_set_again_for_an_earlier_moment_and_for_one_that_is_far_later() {
-        let now = Instant::now();
-        let second = |count| now + Duration::from_secs(count);
-        let set_for = |wanted| Timer {
-            wanted,
-            at: shared_moment(now, now, wanted),
-        };
-        assert_eq!(worth_setting(None, None), None);
-        assert_eq!(worth_setting(None, Some(second(15))), Some(second(15)));
-        let old = set_for(second(15));
-        assert!(old.at > old.wanted);
-        assert_eq!(worth_setting(Some(old), None), None);
-        for (new, is_set) in [
-            (second(14), true),
-            // It is what the timer was set for.
-            (second(15), false),
-            // It would come late.
-            (old.at - Duration::from_millis(1), true),
-            (second(16), false),
-            (second(60), true),
-        ] {
-            let expected = is_set.then_some(new);
-            assert_eq!(worth_setting(Some(old), Some(new)), expected, "{new:?}");
-        }
-    }
-
-    #[test]
-    fn deadlines_that_are_far_share_moments_and_are_never_early() {
-        let began = Instant::now();
-        let now = began + Duration::from_millis(12_345);
-        let mut moments = BTreeSet::new();
-        for each in 0..1000_u64 {
-            let at = now + Duration::from_secs(60) + Duration::from_micros(each * 10_007);
-            let moment = shared_moment(began, now, at);
-            assert!(moment >= at);
-            assert!(moment <= at + MAX_SLACK);
-            moments.insert(moment);
-        }
-        // They are ten seconds in all; a step is at most one, and half of one at least.
-        assert!((10..=21).contains(&moments.len()), "{}", moments.len());
-    }
-
-    #[test]
-    fn a_wait_becomes_longer_by_a_small_part_at_most() {
-        let began = Instant::now();
-        let now = began + Duration::from_millis(777);
-        for millis in [1, 50, 500, 1_023, 1_024, 5_000, 31_999, 32_000, 3_600_000] {
-            let wait = Duration::from_millis(millis);
-            let moment = shared_moment(began, now, now + wait);
-            assert!(moment >= now + wait, "{millis}");
-            assert!(moment <= now + wait + wait / SLACK, "{millis}");
-        }
-        let short = now + Duration::from_millis(900);
-        assert_eq!(shared_moment(began, now, short), short);
-    }
-
-    #[test]
-    fn a_deadline_that_is_over_or_out_of_reach_stays() {
-        let began = Instant::now();
-        let now = began + Duration::from_secs(5);
-        assert_eq!(shared_moment(began, now, began), began);
-        let far = now + Duration::from_secs(1 << 40);
-        let moment = shared_moment(began, now, far);
-        assert!(moment >= far && moment <= far + MAX_SLACK);
     }
 }

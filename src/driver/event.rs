@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
 
+use super::helm::{self, Steering};
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex};
-use super::sys::signal::Signal;
+use super::sys::{clock, signal::Signal};
 use super::wait::Timeout;
 use crate::error::Error;
 
@@ -37,6 +38,12 @@ struct State {
     setters: VecDeque<Arc<Name>>,
     /// How many of them are gone.
     gone: usize,
+    /// How often it was set, also where it was set before.
+    sets: u64,
+    /// Who waits for it somewhere else.
+    visitor: Option<Event>,
+    /// Whether who waits for it makes the rounds that set it.
+    steering: Steering,
 }
 
 /// What it says of itself changes with the lock of its flag.
@@ -159,6 +166,8 @@ impl Event {
         if let Some(name) = name {
             state.add(name);
         }
+        state.sets = state.sets.wrapping_add(1);
+        let visitor = state.visitor.take();
         let was_set = std::mem::replace(&mut state.set, true);
         if !was_set {
             if let Some(descriptor) = self.inner.descriptor.get() {
@@ -167,6 +176,9 @@ impl Event {
             self.inner.changed.notify_all();
         }
         drop(state);
+        if let Some(seat) = visitor {
+            seat.set();
+        }
         if let Some(hook) = self.inner.hook.as_ref().filter(|_| !was_set) {
             hook();
         }
@@ -207,6 +219,57 @@ impl Event {
             }
         }
         true
+    }
+
+    /// The same for the program's own loops: where the event is set again and again, who waits for it does the work that sets it.
+    pub(crate) fn wait_in_loop(&self, timeout: Timeout) -> bool {
+        let (is_set, steering) = {
+            let state = self.inner.state.lock();
+            (state.set, state.steering)
+        };
+        if is_set || timeout == Timeout::NOW {
+            return is_set;
+        }
+        let deadline = timeout.deadline();
+        let worth = steering.is_worth_it().then_some(steering);
+        if let Some(outcome) = worth.and_then(|steering| helm::steer(self, deadline, steering)) {
+            let mut state = self.inner.state.lock();
+            state.steering = steering.after(outcome);
+            if state.set {
+                return true;
+            }
+        }
+        let began = clock::now();
+        let rest = deadline.remaining();
+        let is_set = self.wait(rest.map_or(Timeout::Forever, Timeout::After));
+        let after = clock::now().saturating_duration_since(began);
+        let mut state = self.inner.state.lock();
+        state.steering.slept(is_set.then_some(after));
+        is_set
+    }
+
+    /// Who waits next in a loop goes to the helm.
+    #[cfg(test)]
+    pub(super) fn steer_next(&self) {
+        self.inner.state.lock().steering = Steering::eager();
+    }
+
+    /// How often it was set, whether or not it was set already.
+    pub(super) fn sets(&self) -> u64 {
+        self.inner.state.lock().sets
+    }
+
+    /// Somebody waits for it at a seat, which is set with it. False when it is set.
+    pub(super) fn enter(&self, seat: &Event) -> bool {
+        let mut state = self.inner.state.lock();
+        if !state.set {
+            state.visitor = Some(seat.clone());
+        }
+        !state.set
+    }
+
+    pub(super) fn leave(&self) {
+        self.inner.state.lock().visitor = None;
     }
 
     /// The descriptor, if it was asked for before.

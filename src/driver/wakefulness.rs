@@ -62,7 +62,7 @@ impl Drop for Vigil {
 }
 
 /// What was learnt from the last answers of one peer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Wakefulness {
     /// How long to stay awake.
     awake: Duration,
@@ -83,6 +83,14 @@ impl Default for Wakefulness {
 }
 
 impl Wakefulness {
+    /// One for answers that come within so long, as a rule.
+    pub(super) fn for_answers_within(time: Duration) -> Self {
+        Wakefulness {
+            awake: time / SOON,
+            ..Self::default()
+        }
+    }
+
     /// How long to stay awake for the next answer, if it is worth that.
     pub(super) fn worth(&self) -> Option<Duration> {
         (self.soon >= self.wanted).then_some(self.awake)

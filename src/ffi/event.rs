@@ -86,7 +86,7 @@ pub unsafe extern "C" fn ssh_event_wait(event: *const ssh_event, timeout_ms: i32
     guard::status(|| {
         let object = handle::get(event)?;
         let timeout = time::timeout(timeout_ms, Timeout::Forever)?;
-        let set = object.driver.wait(timeout);
+        let set = object.driver.wait_in_loop(timeout);
         if object.freed.load(Ordering::Acquire) {
             return Err(Failure::closed("the event was freed during the call"));
         }

@@ -11,6 +11,8 @@ mod condition;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod helm;
+#[cfg(test)]
 mod pool;
 #[cfg(test)]
 mod session;

@@ -18,8 +18,10 @@ pub(crate) enum Lock {
 }
 
 impl Rank {
+    /// Held by who makes the rounds of an I/O thread, in which all others are taken.
+    pub(crate) const HELM: Rank = Rank::at(0);
     /// Held while those of the next rank are taken.
-    pub(crate) const OUTERMOST: Rank = Rank::at(0);
+    pub(crate) const OUTERMOST: Rank = Rank::at(1);
     /// Held by those who use transports while they use them.
     pub(crate) const OUTER: Rank = Rank::at(FIRST_OF_TRANSPORTS - 1);
     /// What a writer waits for who found no room.
@@ -83,7 +85,7 @@ impl std::fmt::Debug for Rank {
 const LOCKS: u32 = 3;
 /// As many transports as a `u16` counts.
 const HIGHEST: u32 = 0xffff;
-const FIRST_OF_TRANSPORTS: u32 = 2;
+const FIRST_OF_TRANSPORTS: u32 = 3;
 const LAST_OF_TRANSPORTS: u32 = FIRST_OF_TRANSPORTS + (HIGHEST + 1) * LOCKS - 1;
 
 pub(super) use watch::Held;

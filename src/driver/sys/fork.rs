@@ -58,6 +58,15 @@ impl<T: Sync + 'static> PerProcess<T> {
         }
     }
 
+    /// The value of this process, if it has been made.
+    pub fn get(&self) -> Option<&'static T> {
+        // SAFETY: slots are leaked on purpose, so a pointer that was ever stored stays valid.
+        let slot = unsafe { self.current.load(Ordering::Acquire).as_ref() };
+        slot.filter(|slot| slot.generation == generation())?
+            .value
+            .get()
+    }
+
     /// The value of this process, made by `make` if there is none.
     pub fn get_or_try_init<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&'static T, E> {
         watch();
@@ -91,7 +100,9 @@ mod tests {
     #[test]
     fn a_value_is_made_once() {
         static VALUE: PerProcess<u32> = PerProcess::new();
+        assert_eq!(VALUE.get(), None);
         assert_eq!(VALUE.get_or_try_init(|| Ok::<_, ()>(1)), Ok(&1));
+        assert_eq!(VALUE.get(), Some(&1));
         assert_eq!(VALUE.get_or_try_init(|| Ok::<_, ()>(2)), Ok(&1));
     }
 }

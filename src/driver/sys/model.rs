@@ -74,6 +74,21 @@ impl State {
         Some(capacity.saturating_sub(peer.unread.len()))
     }
 
+    /// What a poller finds now.
+    fn found(&self, poller: RawFd) -> Vec<poller::Found> {
+        let watched = self.pollers.get(&poller).map(|polled| &polled.watched);
+        let each = watched.into_iter().flatten();
+        each.filter_map(|(number, (key, (read, write)))| {
+            let (readable, writable, broken) = self.readiness(*number);
+            let ready = (
+                readable && (*read || broken),
+                writable && (*write || broken),
+            );
+            (ready.0 || ready.1).then_some((*key, ready))
+        })
+        .collect()
+    }
+
     /// Readable, writable, and whether that must be said even where nobody wants to know.
     fn readiness(&self, number: RawFd) -> (bool, bool, bool) {
         let Some(end) = self.sockets.get(&number) else {
@@ -267,23 +282,31 @@ pub mod poller {
         /// Waits until something can be said, somebody wakes it, or time is over.
         pub fn wait(&self, found: &mut Vec<Found>, time: Option<Duration>) {
             let look = |state: &mut MutexGuard<'_, State>| {
-                let polled = state.pollers.get(&self.0)?;
-                for (number, (key, (read, write))) in &polled.watched {
-                    let (readable, writable, broken) = state.readiness(*number);
-                    let (readable, writable) = (
-                        readable && (*read || broken),
-                        writable && (*write || broken),
-                    );
-                    if readable || writable {
-                        found.push((*key, (readable, writable)));
-                    }
-                }
+                *found = state.found(self.0);
                 let polled = state.pollers.get_mut(&self.0)?;
                 let woken = std::mem::take(&mut polled.woken);
                 (woken || !found.is_empty()).then_some(())
             };
             system().wait(time, look);
         }
+    }
+
+    /// Waits until one of the pollers would find something, the signal is up, or time is over.
+    pub fn wait_for_any<'a>(
+        pollers: impl Iterator<Item = &'a Poller>,
+        signal: BorrowedFd<'_>,
+        time: Option<Duration>,
+    ) {
+        let numbers: Vec<_> = pollers.map(|poller| poller.0).collect();
+        let look = |state: &mut MutexGuard<'_, State>| {
+            let up = state.signals.get(&signal.as_raw_fd()) == Some(&true);
+            let finds = |number: &RawFd| {
+                let polled = state.pollers.get(number);
+                polled.is_some_and(|polled| polled.woken) || !state.found(*number).is_empty()
+            };
+            (up || numbers.iter().any(finds)).then_some(())
+        };
+        system().wait(time, look);
     }
 }
 

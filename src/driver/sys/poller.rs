@@ -1,9 +1,9 @@
 //! What an I/O thread waits on: the descriptors that it was given, and a call to wake up.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{epoll, eventfd, EventfdFlags, Timespec};
+use rustix::event::{epoll, eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 /// Most events taken from the kernel at a time.
@@ -112,4 +112,20 @@ impl Poller {
             found.push((key, (broken || readable, broken || writable)));
         }
     }
+}
+
+/// Waits until one of the pollers would find something, `signal` is up, or time is over. Takes nothing from them.
+pub fn wait_for_any<'a>(
+    pollers: impl Iterator<Item = &'a Poller>,
+    signal: BorrowedFd<'_>,
+    time: Option<Duration>,
+) {
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    let others = pollers.map(|poller| poller.epoll.as_fd());
+    let mut polled: Vec<_> = std::iter::once(signal)
+        .chain(others)
+        .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
+        .collect();
+    // Whatever it says, the caller looks.
+    let _ = poll(&mut polled, time.as_ref());
 }

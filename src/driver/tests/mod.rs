@@ -20,6 +20,7 @@ mod baton;
 mod ending;
 mod events;
 mod gathering;
+mod helm;
 mod low_water;
 mod rotation;
 mod signers;
