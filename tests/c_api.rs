@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] = &[
     "forked",
     "threads",
     "turns",
+    "loops",
     "callbacks",
     "system",
     "death",

@@ -232,9 +232,9 @@ impl Event {
         }
         let deadline = timeout.deadline();
         let worth = steering.is_worth_it().then_some(steering);
-        if let Some(outcome) = worth.and_then(|steering| helm::steer(self, deadline, steering)) {
+        if let Some(learnt) = worth.and_then(|steering| helm::steer(self, deadline, steering)) {
             let mut state = self.inner.state.lock();
-            state.steering = steering.after(outcome);
+            state.steering = learnt;
             if state.set {
                 return true;
             }

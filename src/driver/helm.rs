@@ -19,14 +19,19 @@ use super::sync::{Condvar, Mutex};
 use super::sys::clock;
 use super::sys::poller::{self, Found};
 use super::wait::Deadline;
-use super::wakefulness::Wakefulness;
 
 /// How long a caller stays at the helm for its event.
 const PATIENCE: Duration = Duration::from_millis(2);
 /// Waits that are no longer than this bring callers to the helm.
 const SOON: Duration = Duration::from_millis(1);
-/// So many tasks of others it takes care of in any case.
+/// So many more tasks of others than half of its own a caller takes care of.
 const FEW_OTHERS: u64 = 8;
+/// How many short waits in a row bring a caller to the helm at first.
+const FEW: u32 = 4;
+/// The same after many visits in vain.
+const MANY: u32 = 4096;
+/// After so many visits that were of use it takes fewer again.
+const LONG: u32 = 256;
 /// A caller that need not wait so many times in a row has too much to do.
 const BUSY: u32 = 64;
 
@@ -140,8 +145,7 @@ impl Visit {
     fn make_rounds(&mut self, event: &Event, deadline: Deadline) -> Steered {
         let until = clock::now() + PATIENCE;
         let sets = event.sets();
-        let mut told = 0_u64;
-        let mut waited = false;
+        let mut steered = Steered::default();
         loop {
             let mut found = 0;
             for worker in &self.workers {
@@ -149,25 +153,16 @@ impl Visit {
                 worker.make_round(Some(Duration::ZERO), &mut self.found, &mut self.scratch);
                 found += self.found.len();
             }
-            told = told.saturating_add(u64::try_from(found).unwrap_or(u64::MAX));
-            let own = event.sets().wrapping_sub(sets);
-            let for_others = told.saturating_sub(own);
-            if for_others > own / 2 + FEW_OTHERS {
-                return Steered::InVain;
-            }
-            if event.is_set() {
-                return if waited {
-                    Steered::InTime
-                } else {
-                    Steered::AtOnce
-                };
-            }
+            let told = u64::try_from(found).unwrap_or(u64::MAX);
+            steered.told = steered.told.saturating_add(told);
+            steered.own = event.sets().wrapping_sub(sets);
+            steered.is_set = event.is_set();
             let now = clock::now();
-            if now >= until || deadline.has_passed() {
-                return Steered::InVain;
+            if steered.is_set || now >= until || deadline.has_passed() {
+                return steered;
             }
             if found == 0 {
-                waited = true;
+                steered.has_waited = true;
                 self.wait(event, until.saturating_duration_since(now), deadline);
             }
         }
@@ -206,75 +201,107 @@ impl Drop for Visit {
 }
 
 /// What came of a visit at the helm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Steered {
-    /// The first round has set the event.
-    AtOnce,
-    /// The event was set after a while.
-    InTime,
-    /// Nothing set it, or most of the work was for others.
-    InVain,
+#[derive(Debug, Clone, Copy, Default)]
+struct Steered {
+    /// The event was set.
+    is_set: bool,
+    /// There was time to wait for that.
+    has_waited: bool,
+    /// Tasks that the pollers have told of.
+    told: u64,
+    /// How often the event was set meanwhile.
+    own: u64,
 }
 
-/// Makes the rounds of the I/O threads until the event is set, or for a moment, as far as they can be had.
-pub(super) fn steer(event: &Event, deadline: Deadline, steering: Steering) -> Option<Steered> {
+/// Makes the rounds of the I/O threads until the event is set, or for a moment, as far as they can be had. Says what is learnt
+/// from that.
+pub(super) fn steer(event: &Event, deadline: Deadline, steering: Steering) -> Option<Steering> {
     let mut visit = Visit::begin(Engine::started()?)?;
-    let outcome = visit.make_rounds(event, deadline);
-    visit.comes_back = steering.after(outcome).is_worth_it();
-    Some(outcome)
+    let learnt = steering.after(visit.make_rounds(event, deadline));
+    visit.comes_back = learnt.is_worth_it();
+    Some(learnt)
 }
 
 /// What was learnt from the waits for one event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Steering {
-    waits: Wakefulness,
+    /// Waits in a row that were short.
+    short: u32,
+    /// How many it takes.
+    wanted: u32,
+    /// Visits in a row that were of use.
+    visits: u32,
     /// Visits in a row in which there was no time to wait.
     busy: u32,
+    /// How many more tasks were those of others than half of its own.
+    for_others: u64,
 }
 
 impl Default for Steering {
     fn default() -> Self {
-        Steering {
-            waits: Wakefulness::for_answers_within(SOON),
-            busy: 0,
-        }
+        Self::wanting(FEW)
     }
 }
 
 impl Steering {
+    /// At the beginning, and after a visit in vain.
+    fn wanting(wanted: u32) -> Self {
+        Steering {
+            short: 0,
+            wanted,
+            visits: 0,
+            busy: 0,
+            for_others: 0,
+        }
+    }
+
     /// Whether who waits next goes to the helm.
     pub(super) fn is_worth_it(&self) -> bool {
-        self.waits.worth().is_some()
+        self.short >= self.wanted
     }
 
     /// A caller has slept, and the event was set after so long, if it was.
     pub(super) fn slept(&mut self, after: Option<Duration>) {
-        let came_soon = after.is_some_and(|after| after <= SOON);
-        // Who would have gone to the helm and did not get it has learnt something only if nothing came.
-        if !self.is_worth_it() || !came_soon {
-            self.waits.waited(after, true);
-        }
+        self.short = match after.is_some_and(|after| after <= SOON) {
+            true => self.short.saturating_add(1),
+            false => 0,
+        };
     }
 
     /// What it is after a visit.
     ///
-    /// A loop that has no time to wait is better off if the I/O thread does its part beside it, on another processor.
-    pub(super) fn after(mut self, outcome: Steered) -> Self {
-        self.busy = match outcome {
-            Steered::AtOnce => self.busy.saturating_add(1),
-            Steered::InTime | Steered::InVain => 0,
+    /// A loop that has no time to wait is better off if the I/O threads do their part beside it, on other processors; and so are
+    /// several loops, of which each would do the work of all.
+    fn after(self, visit: Steered) -> Self {
+        let busy = match visit.has_waited {
+            false => self.busy.saturating_add(1),
+            true => 0,
         };
-        let was_of_use = outcome != Steered::InVain && self.busy < BUSY;
-        self.waits.waited(Some(Duration::ZERO), !was_of_use);
-        if !was_of_use {
-            self.busy = 0;
+        let others = visit.told.saturating_sub(visit.own);
+        let for_others = self.for_others.saturating_add(others);
+        let for_others = for_others.saturating_sub(visit.own / 2);
+        if !visit.is_set || busy >= BUSY || for_others > FEW_OTHERS {
+            return Self::wanting(self.wanted.saturating_mul(2).min(MANY));
         }
-        self
+        let visits = self.visits.saturating_add(1);
+        let (visits, wanted) = match visits < LONG {
+            true => (visits, self.wanted),
+            false => (0, (self.wanted / 2).max(FEW)),
+        };
+        Steering {
+            wanted,
+            visits,
+            busy,
+            for_others,
+            ..self
+        }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
     use super::*;
 
     /// How often callers have been at the helm of any I/O thread of this process.
@@ -319,6 +346,22 @@ pub(super) mod tests {
         assert!(!steering.is_worth_it());
     }
 
+    const IN_TIME: Steered = Steered {
+        is_set: true,
+        has_waited: true,
+        told: 1,
+        own: 1,
+    };
+    const AT_ONCE: Steered = Steered {
+        has_waited: false,
+        ..IN_TIME
+    };
+    const IN_VAIN: Steered = Steered {
+        is_set: false,
+        own: 0,
+        ..IN_TIME
+    };
+
     /// How many short waits bring a caller to the helm again.
     fn waits_until_worth_it(mut steering: Steering) -> u32 {
         let mut waits = 0;
@@ -333,7 +376,7 @@ pub(super) mod tests {
     fn each_visit_in_vain_makes_the_next_one_rarer() {
         let mut steering = Steering::eager();
         for expected in [8, 16, 32, 64] {
-            let after = steering.after(Steered::InVain);
+            let after = steering.after(IN_VAIN);
             assert!(!after.is_worth_it());
             assert_eq!(waits_until_worth_it(after), expected);
             steering = after;
@@ -341,11 +384,13 @@ pub(super) mod tests {
                 steering.slept(Some(SOON));
             }
         }
-        for _ in 0..5 {
-            steering = steering.after(Steered::InTime);
-            assert!(steering.is_worth_it());
+        for expected in [64, 32, 16, 8, 8] {
+            for _ in 0..LONG {
+                steering = steering.after(IN_TIME);
+                assert!(steering.is_worth_it());
+            }
+            assert_eq!(waits_until_worth_it(steering.after(IN_VAIN)), expected);
         }
-        assert_eq!(waits_until_worth_it(steering.after(Steered::InVain)), 8);
     }
 
     #[test]
@@ -353,52 +398,72 @@ pub(super) mod tests {
         let mut steering = Steering::eager();
         for _ in 0..3 {
             for _ in 1..BUSY {
-                steering = steering.after(Steered::AtOnce);
+                steering = steering.after(AT_ONCE);
                 assert!(steering.is_worth_it());
             }
-            steering = steering.after(Steered::InTime);
+            steering = steering.after(IN_TIME);
         }
         for _ in 1..BUSY {
-            steering = steering.after(Steered::AtOnce);
+            steering = steering.after(AT_ONCE);
         }
         assert!(steering.is_worth_it());
-        steering = steering.after(Steered::AtOnce);
+        steering = steering.after(AT_ONCE);
+        assert_eq!(waits_until_worth_it(steering), 8);
+    }
+
+    #[test]
+    fn who_works_mostly_for_others_leaves_the_helm() {
+        let half = Steered {
+            told: 3,
+            own: 2,
+            ..IN_TIME
+        };
+        let most = Steered {
+            told: 4,
+            own: 2,
+            ..IN_TIME
+        };
+        let mut steering = Steering::eager();
+        for _ in 0..100 {
+            steering = steering.after(half);
+            assert!(steering.is_worth_it());
+        }
+        for _ in 0..FEW_OTHERS {
+            steering = steering.after(most);
+            assert!(steering.is_worth_it());
+        }
+        steering = steering.after(most);
         assert_eq!(waits_until_worth_it(steering), 8);
     }
 
     #[test]
     fn the_thread_gives_its_helm_away_and_takes_it_back() {
-        let helm = Arc::new(Helm::default());
-        let in_thread = |helm: &Arc<Helm>| {
-            let helm = Arc::clone(helm);
-            std::thread::spawn(move || helm.wait_for_turn())
+        let shared = Arc::new((Helm::default(), AtomicU32::new(0), AtomicBool::new(false)));
+        let thread = {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || {
+                let (helm, rounds, is_over) = &*shared;
+                while !is_over.load(Ordering::SeqCst) {
+                    helm.wait_for_turn();
+                    rounds.fetch_add(1, Ordering::SeqCst);
+                }
+            })
         };
-        // Nobody has asked.
-        helm.wait_for_turn();
-        assert!(!helm.take(), "the thread does not know yet");
-        let thread = in_thread(&helm);
-        while !helm.take() {
-            std::thread::yield_now();
+        let (helm, rounds, is_over) = &*shared;
+        for comes_back in [true, false, true, false] {
+            while !helm.take() {
+                std::thread::yield_now();
+            }
+            assert!(!helm.take(), "one at a time");
+            let before = rounds.load(Ordering::SeqCst);
+            std::thread::sleep(3 * LOOK_AFTER);
+            assert_eq!(rounds.load(Ordering::SeqCst), before, "a caller is there");
+            helm.leave(comes_back);
+            while rounds.load(Ordering::SeqCst) == before {
+                std::thread::yield_now();
+            }
         }
-        assert!(!helm.take(), "one at a time");
-        std::thread::sleep(3 * LOOK_AFTER);
-        assert!(!thread.is_finished(), "a caller is there");
-        // Who comes back has it, unless that took too long.
-        helm.leave(true);
-        if helm.take() {
-            helm.leave(true);
-        }
+        is_over.store(true, Ordering::SeqCst);
         thread.join().unwrap();
-        // Left for good.
-        let thread = in_thread(&helm);
-        thread.join().unwrap();
-        assert!(!helm.take());
-        let thread = in_thread(&helm);
-        while !helm.take() {
-            std::thread::yield_now();
-        }
-        helm.leave(false);
-        thread.join().unwrap();
-        assert_eq!(helm.state.lock().who, Who::Thread);
     }
 }

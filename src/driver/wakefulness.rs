@@ -62,7 +62,7 @@ impl Drop for Vigil {
 }
 
 /// What was learnt from the last answers of one peer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Wakefulness {
     /// How long to stay awake.
     awake: Duration,
@@ -83,14 +83,6 @@ impl Default for Wakefulness {
 }
 
 impl Wakefulness {
-    /// One for answers that come within so long, as a rule.
-    pub(super) fn for_answers_within(time: Duration) -> Self {
-        Wakefulness {
-            awake: time / SOON,
-            ..Self::default()
-        }
-    }
-
     /// How long to stay awake for the next answer, if it is worth that.
     pub(super) fn worth(&self) -> Option<Duration> {
         (self.soon >= self.wanted).then_some(self.awake)

@@ -20,12 +20,12 @@ CARGO_TARGET_DIR=$target RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread" \
     cargo build --locked -Zbuild-std --target "$host" --no-default-features
 export SSHWIRE_TEST_SLOW=20
 failed=0
-for name in threads turns callbacks handles pulled virtual listener; do
+for name in threads turns loops callbacks handles pulled virtual listener; do
     gcc -std=c11 -g -O1 -fsanitize=thread -Iinclude -Itests/c -c -o "$target/$name.o" "tests/c/$name.c"
     gcc -no-pie -o "$target/$name" "$target/$name.o" "$target/$host/debug/libsshwire.a" \
         -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive -Wl,-z,noexecstack -pthread -ldl -lm -lrt -lgcc_s
     arguments=()
-    case $name in threads | turns) arguments=("$seconds" 8) ;; esac
+    case $name in threads | turns | loops) arguments=("$seconds" 8) ;; esac
     timeout $((seconds + 300)) "$target/$name" "${arguments[@]}" || { echo "$name: FAILED"; failed=1; }
 done
 exit "$failed"
