@@ -2155,6 +2155,11 @@ void ssh_event_free(ssh_event *event);
 /**
  * Waits until the event is set. The event stays set.
  *
+ * A loop that waits for one event again and again, each time for a moment, does the library's own work in this call: it receives
+ * and decrypts what sets the event, and no other thread has to wake it. So one loop around all channels is the quickest
+ * way to serve many connections that have little to say. A wait with a time limit may be late then by the work under way,
+ * which is some milliseconds where peers exchange keys.
+ *
  * @param event       the event
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER
  * @return SSH_OK when it is set, SSH_AGAIN when it is not and timeout_ms is 0, SSH_ERR_TIMEOUT,

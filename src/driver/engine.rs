@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::buffers::Buffers;
-use super::helm::Helm;
+use super::helm::{self, Helm};
 use super::pool::Pool;
 use super::rounds::Rounds;
 use super::seats::Seats;
@@ -260,6 +260,7 @@ impl Worker {
     fn run(&self) {
         let mut scratch = Vec::new();
         let mut found = Vec::new();
+        let _here = helm::enter();
         while !self.rounds.lock().are_over() {
             self.helm.wait_for_turn();
             let time = self.pause();
@@ -286,7 +287,12 @@ impl Worker {
     ) {
         found.clear();
         self.poller.wait(found, time);
-        self.rounds.lock().make_one(self, found, scratch);
+        let gone = {
+            let mut rounds = self.rounds.lock();
+            rounds.make_one(self, found, scratch);
+            rounds.forgotten()
+        };
+        drop(gone);
     }
 
     pub(super) fn poller(&self) -> &Poller {

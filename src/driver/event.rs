@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use once_cell::sync::OnceCell;
 
@@ -10,7 +11,7 @@ use super::helm::{self, Steering};
 use super::sync::atomic::{AtomicBool, Ordering};
 use super::sync::{Condvar, Mutex};
 use super::sys::{clock, signal::Signal};
-use super::wait::Timeout;
+use super::wait::{Deadline, Timeout};
 use crate::error::Error;
 
 /// A flag that stays set until it is reset. Clones are the same flag.
@@ -40,10 +41,16 @@ struct State {
     gone: usize,
     /// How often it was set, also where it was set before.
     sets: u64,
-    /// Who waits for it somewhere else.
+    /// Who waits for it somewhere else; told when the lock is free.
     visitor: Option<Event>,
     /// Whether who waits for it makes the rounds that set it.
     steering: Steering,
+    /// Somebody does.
+    is_steered: bool,
+    /// When the last wait of a loop ended.
+    left: Option<Instant>,
+    #[cfg(test)]
+    visits: u64,
 }
 
 /// What it says of itself changes with the lock of its flag.
@@ -223,21 +230,41 @@ impl Event {
 
     /// The same for the program's own loops: where the event is set again and again, who waits for it does the work that sets it.
     pub(crate) fn wait_in_loop(&self, timeout: Timeout) -> bool {
-        let (is_set, steering) = {
-            let state = self.inner.state.lock();
-            (state.set, state.steering)
-        };
-        if is_set || timeout == Timeout::NOW {
-            return is_set;
+        if timeout == Timeout::NOW {
+            return self.is_set();
         }
+        let began = clock::now();
         let deadline = timeout.deadline();
-        let worth = steering.is_worth_it().then_some(steering);
-        if let Some(learnt) = worth.and_then(|steering| helm::steer(self, deadline, steering)) {
+        let steering = {
             let mut state = self.inner.state.lock();
-            state.steering = learnt;
-            if state.set {
-                return true;
+            if let Some(left) = state.left {
+                state
+                    .steering
+                    .came_back(began.saturating_duration_since(left));
             }
+            // One at a time, for others could not wake two of them.
+            let goes = !state.set && state.steering.is_worth_it() && !state.is_steered;
+            state.is_steered |= goes;
+            goes.then_some(state.steering)
+        };
+        if let Some(steering) = steering {
+            let learnt = helm::steer(self, deadline, steering);
+            let mut state = self.inner.state.lock();
+            state.is_steered = false;
+            state.steering = learnt.unwrap_or(state.steering);
+            #[cfg(test)]
+            {
+                state.visits += u64::from(learnt.is_some());
+            }
+        }
+        let is_set = self.sleep_in_loop(deadline);
+        self.inner.state.lock().left = Some(clock::now());
+        is_set
+    }
+
+    fn sleep_in_loop(&self, deadline: Deadline) -> bool {
+        if self.is_set() {
+            return true;
         }
         let began = clock::now();
         let rest = deadline.remaining();
@@ -248,10 +275,18 @@ impl Event {
         is_set
     }
 
+    /// How often a caller was at the helm for it.
+    #[cfg(test)]
+    pub(super) fn visits(&self) -> u64 {
+        self.inner.state.lock().visits
+    }
+
     /// Who waits next in a loop goes to the helm.
     #[cfg(test)]
     pub(super) fn steer_next(&self) {
-        self.inner.state.lock().steering = Steering::eager();
+        let mut state = self.inner.state.lock();
+        state.steering = Steering::eager();
+        state.left = None;
     }
 
     /// How often it was set, whether or not it was set already.

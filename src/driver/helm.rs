@@ -8,22 +8,26 @@
 //!
 //! Where nothing comes for a while, or mostly for others, the loop leaves the helm to the thread and sleeps as ever.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::engine::{Engine, Worker};
 use super::event::Event;
 use super::rounds::LOOK_AFTER;
 use super::seats;
-use super::sync::{Condvar, Mutex};
+use super::sync::{thread_local, Condvar, Mutex};
 use super::sys::clock;
 use super::sys::poller::{self, Found};
 use super::wait::Deadline;
 
 /// How long a caller stays at the helm for its event.
-const PATIENCE: Duration = Duration::from_millis(2);
-/// Waits that are no longer than this bring callers to the helm.
+/// In models, where time is no help, longer than they have.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(model) { 1000 } else { 2 });
+/// Waits that are no longer than this bring callers to the helm, if they are no longer away than that in between.
 const SOON: Duration = Duration::from_millis(1);
+/// How long a caller waits at the helm that it has while it asks for another one.
+const MOMENT: Duration = Duration::from_micros(200);
 /// So many more tasks of others than half of its own a caller takes care of.
 const FEW_OTHERS: u64 = 8;
 /// How many short waits in a row bring a caller to the helm at first.
@@ -50,8 +54,8 @@ enum Who {
 #[derive(Default)]
 struct State {
     who: Who,
-    /// A caller would come.
-    is_asked_for: bool,
+    /// When a caller wanted to have it.
+    asked_for: Option<Instant>,
     /// How often callers came.
     visits: u64,
 }
@@ -68,7 +72,9 @@ impl Helm {
     /// Lets callers have it who have asked for it; returns when it is the I/O thread's.
     pub(super) fn wait_for_turn(&self) {
         let mut state = self.state.lock();
-        if std::mem::take(&mut state.is_asked_for) {
+        // Who asked a while ago has something else to do by now.
+        let asked_for = state.asked_for.take();
+        if asked_for.is_some_and(|at| clock::now().saturating_duration_since(at) <= SOON) {
             state.who = Who::Nobody;
         }
         while state.who != Who::Thread {
@@ -85,7 +91,7 @@ impl Helm {
         let mut state = self.state.lock();
         match state.who {
             Who::Thread => {
-                state.is_asked_for = true;
+                state.asked_for = Some(clock::now());
                 false
             }
             Who::Nobody => {
@@ -110,35 +116,66 @@ impl Helm {
     }
 }
 
+thread_local! {
+    /// This thread makes rounds.
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// That this thread makes rounds, until dropped.
+pub(super) struct Here(());
+
+/// From now on this thread makes rounds; `None` where it does already. What is called in the middle of one may wait for an event, too.
+pub(super) fn enter() -> Option<Here> {
+    let was_here = IS_HERE.with(|here| here.replace(true));
+    (!was_here).then_some(Here(()))
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        IS_HERE.with(|here| here.set(false));
+    }
+}
+
 /// A caller at the helm of some of the I/O threads.
 struct Visit {
+    all: &'static [Arc<Worker>],
     workers: Vec<&'static Arc<Worker>>,
     seat: Event,
     found: Vec<Found>,
     scratch: Vec<u8>,
     comes_back: bool,
+    _here: Here,
 }
 
 impl Visit {
     /// Where there is a helm to be had.
-    fn begin(engine: &'static Engine) -> Option<Self> {
-        let free = engine
-            .workers()
-            .iter()
-            .filter(|worker| worker.helm().take());
+    fn begin(engine: &'static Engine, seat: Event, here: Here) -> Option<Self> {
         let mut visit = Visit {
-            workers: free.collect(),
-            seat: Event::new(),
+            all: engine.workers(),
+            workers: Vec::new(),
+            seat,
             found: Vec::new(),
             scratch: Vec::new(),
             comes_back: false,
+            _here: here,
         };
+        visit.take_more();
         if visit.workers.is_empty() {
             return None;
         }
-        visit.seat = seats::take()?;
         visit.scratch = engine.buffers().take();
         Some(visit)
+    }
+
+    /// Takes what others have left, and asks for the rest.
+    fn take_more(&mut self) {
+        for worker in self.all {
+            let has =
+                |worker: &Arc<Worker>| self.workers.iter().any(|has| Arc::ptr_eq(has, worker));
+            if !has(worker) && worker.helm().take() {
+                self.workers.push(worker);
+            }
+        }
     }
 
     /// Makes rounds until the event is set.
@@ -148,6 +185,10 @@ impl Visit {
         let mut steered = Steered::default();
         loop {
             let mut found = 0;
+            let has_all = self.workers.len() == self.all.len();
+            if !has_all {
+                self.take_more();
+            }
             for worker in &self.workers {
                 worker.pause();
                 worker.make_round(Some(Duration::ZERO), &mut self.found, &mut self.scratch);
@@ -163,7 +204,9 @@ impl Visit {
             }
             if found == 0 {
                 steered.has_waited = true;
-                self.wait(event, until.saturating_duration_since(now), deadline);
+                let rest = until.saturating_duration_since(now);
+                let most = if has_all { rest } else { rest.min(MOMENT) };
+                self.wait(event, most, deadline);
             }
         }
     }
@@ -194,9 +237,7 @@ impl Drop for Visit {
         if let Some(engine) = Engine::started() {
             engine.buffers().give(std::mem::take(&mut self.scratch));
         }
-        if self.seat.descriptor_made().is_some() {
-            seats::give(self.seat.clone());
-        }
+        seats::give(self.seat.clone());
     }
 }
 
@@ -216,7 +257,12 @@ struct Steered {
 /// Makes the rounds of the I/O threads until the event is set, or for a moment, as far as they can be had. Says what is learnt
 /// from that.
 pub(super) fn steer(event: &Event, deadline: Deadline, steering: Steering) -> Option<Steering> {
-    let mut visit = Visit::begin(Engine::started()?)?;
+    let engine = Engine::started()?;
+    let here = enter()?;
+    let Some(seat) = engine.seats().take() else {
+        return Some(steering.in_vain());
+    };
+    let mut visit = Visit::begin(engine, seat, here)?;
     let learnt = steering.after(visit.make_rounds(event, deadline));
     visit.comes_back = learnt.is_worth_it();
     Some(learnt)
@@ -268,6 +314,21 @@ impl Steering {
         };
     }
 
+    /// A caller comes who has been away for so long.
+    pub(super) fn came_back(&mut self, after: Duration) {
+        if after > SOON {
+            *self = match self.is_worth_it() {
+                true => self.in_vain(),
+                false => Self::wanting(self.wanted),
+            };
+        }
+    }
+
+    /// What it is when to be at the helm was of no use.
+    fn in_vain(self) -> Self {
+        Self::wanting(self.wanted.saturating_mul(2).min(MANY))
+    }
+
     /// What it is after a visit.
     ///
     /// A loop that has no time to wait is better off if the I/O threads do their part beside it, on other processors; and so are
@@ -281,7 +342,7 @@ impl Steering {
         let for_others = self.for_others.saturating_add(others);
         let for_others = for_others.saturating_sub(visit.own / 2);
         if !visit.is_set || busy >= BUSY || for_others > FEW_OTHERS {
-            return Self::wanting(self.wanted.saturating_mul(2).min(MANY));
+            return self.in_vain();
         }
         let visits = self.visits.saturating_add(1);
         let (visits, wanted) = match visits < LONG {
@@ -304,13 +365,10 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// How often callers have been at the helm of any I/O thread of this process.
-    pub(crate) fn visits() -> u64 {
+    /// Has each I/O thread make a round, if it is at its helm.
+    pub(crate) fn call_all() {
         let workers = Engine::started().map_or(&[][..], Engine::workers);
-        let visits = workers
-            .iter()
-            .map(|worker| worker.helm().state.lock().visits);
-        visits.sum()
+        workers.iter().for_each(|worker| worker.attend(0));
     }
 
     impl Steering {
@@ -409,6 +467,37 @@ pub(super) mod tests {
         assert!(steering.is_worth_it());
         steering = steering.after(AT_ONCE);
         assert_eq!(waits_until_worth_it(steering), 8);
+    }
+
+    #[test]
+    fn who_stays_away_does_not_come_to_the_helm() {
+        let mut steering = Steering::eager();
+        steering.came_back(SOON);
+        assert!(steering.is_worth_it());
+        steering.came_back(SOON * 2);
+        assert_eq!(waits_until_worth_it(steering), 8);
+        for _ in 0..7 {
+            steering.slept(Some(SOON));
+        }
+        steering.came_back(SOON * 2);
+        assert_eq!(waits_until_worth_it(steering), 8);
+    }
+
+    #[test]
+    fn who_is_there_does_not_come_again() {
+        let here = enter();
+        assert!(here.is_some() && enter().is_none());
+        drop(here);
+        assert!(enter().is_some() && enter().is_some());
+    }
+
+    #[test]
+    fn an_old_wish_is_not_granted() {
+        let helm = Helm::default();
+        assert!(!helm.take());
+        helm.state.lock().asked_for = clock::now().checked_sub(SOON * 2);
+        helm.wait_for_turn();
+        assert_eq!(helm.state.lock().who, Who::Thread);
     }
 
     #[test]

@@ -64,13 +64,15 @@ fn worth_setting(old: Option<Timer>, new: Option<Instant>) -> Option<Instant> {
 pub(super) struct Rounds {
     tasks: HashMap<u64, Entry>,
     timers: BTreeSet<(Instant, u64)>,
+    /// Tasks that were forgotten, for who made the round to drop: the application may be told of that.
+    gone: Vec<Arc<dyn Task>>,
     /// What shared moments are counted from.
     began: Instant,
     /// When to look at the tasks that callers have left.
     next_look: Option<Instant>,
     /// Looks in a row that found none.
     quiet_looks: u32,
-    stopped: bool,
+    is_stopped: bool,
 }
 
 struct Entry {
@@ -83,16 +85,26 @@ impl Rounds {
         Rounds {
             tasks: HashMap::new(),
             timers: BTreeSet::new(),
+            gone: Vec::new(),
             began: clock::now(),
             next_look: None,
             quiet_looks: 0,
-            stopped: false,
+            is_stopped: false,
         }
     }
 
     /// No more rounds are wanted.
     pub(super) fn are_over(&self) -> bool {
-        self.stopped
+        self.is_stopped
+    }
+
+    /// What is to be dropped when nothing is locked: tasks that were forgotten, or all when no more rounds are wanted.
+    pub(super) fn forgotten(&mut self) -> Vec<Arc<dyn Task>> {
+        let mut gone = std::mem::take(&mut self.gone);
+        if self.is_stopped {
+            gone.extend(self.tasks.drain().map(|(_, entry)| entry.task));
+        }
+        gone
     }
 
     /// Who makes them is about to wait at the poller, and for so long at most: whoever wants something from now on wakes it.
@@ -101,7 +113,7 @@ impl Rounds {
         if self.next_look.is_none() && worker.looks() {
             self.next_look = Some(clock::now() + LOOK_AFTER);
         }
-        if is_wanted || self.stopped {
+        if is_wanted || self.is_stopped {
             return Some(Duration::ZERO);
         }
         [self.timers.first().map(|(at, _)| *at), self.next_look]
@@ -126,7 +138,7 @@ impl Rounds {
                     self.attend(key, Ready::default(), scratch);
                 }
                 Command::Attend(key) => self.attend(key, Ready::default(), scratch),
-                Command::Stop => self.stopped = true,
+                Command::Stop => self.is_stopped = true,
             }
         }
         for &(key, (readable, writable)) in found {
@@ -189,7 +201,8 @@ impl Rounds {
                 if let Some(timer) = entry.timer {
                     self.timers.remove(&(timer.at, key));
                 }
-                self.tasks.remove(&key);
+                let entry = self.tasks.remove(&key);
+                self.gone.extend(entry.map(|entry| entry.task));
                 return;
             }
         };

@@ -36,7 +36,10 @@ impl Seats {
 
     /// `equip` says whether a new one could be given its descriptor.
     pub(super) fn take_with(&self, equip: impl FnOnce(&Event) -> bool) -> Option<Event> {
-        if let Some(seat) = self.free.lock().pop() {
+        let free = self.free.lock().pop();
+        if let Some(seat) = free {
+            // Who called the one before away may have been late.
+            seat.reset();
             return Some(seat);
         }
         let one_less = |left: usize| left.checked_sub(1);

@@ -28,7 +28,8 @@ typedef struct loop {
     bool (*move)(end *self);
 } loop;
 
-static atomic_bool stop;
+/* In the second half of the time nothing but what comes ends a wait. */
+static atomic_bool calm, stop;
 static atomic_ulong rounds;
 
 static unsigned char pattern(unsigned number, size_t at)
@@ -119,7 +120,7 @@ static void *run(void *argument)
     loop *self = argument;
     while (self->over < self->count) {
         ssh_channel *channel;
-        int timeout_ms = rand_r(&self->seed) % 8 == 0 ? 1 : WAIT_MS;
+        int timeout_ms = !atomic_load(&calm) && rand_r(&self->seed) % 8 == 0 ? 1 : WAIT_MS;
         ssh_status status = ssh_event_wait(self->event, timeout_ms);
         if (status != SSH_OK) {
             CHECK(timeout_ms == 1);
@@ -183,14 +184,16 @@ int main(int argc, char **argv)
     CHECK(pthread_create(&echoing, NULL, echo, theirs) == 0);
     CHECK(pthread_create(&answering, NULL, run, &servers) == 0);
     CHECK(pthread_create(&asking, NULL, run, &clients) == 0);
-    for (long until = milliseconds() + 1000L * seconds; milliseconds() < until; waited++) {
+    long half = milliseconds() + 500L * seconds, until = half + 500L * seconds;
+    for (long time; (time = milliseconds()) < until; waited++) {
         char byte = (char)waited, back = 0;
         size_t length = 0;
         CHECK_STATUS(ssh_channel_write_all(ours, &byte, 1, NULL, WAIT_MS), SSH_OK);
         CHECK_STATUS(ssh_channel_read(ours, &back, 1, &length, WAIT_MS), SSH_OK);
         CHECK(length == 1 && back == byte);
         /* From somewhere else, for nothing. */
-        if (waited % 16 == 0)
+        atomic_store(&calm, time >= half);
+        if (waited % 16 == 0 && time < half)
             CHECK_STATUS(ssh_event_set(waited % 32 == 0 ? clients.event : servers.event), SSH_OK);
     }
     atomic_store(&stop, true);

@@ -44,15 +44,24 @@ impl Model {
     /// Runs `body` under many schedules. Panics where an assertion fails or threads are stuck, and says which schedule it was.
     pub(crate) fn check(self, body: impl Fn() + Send + Sync + Copy + 'static) {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = std::env::var(SCHEDULES).ok();
-        let schedules = match wanted.as_deref() {
-            None | Some("") => self.schedules,
-            Some(wanted) => wanted.parse().unwrap(),
-        };
+        let schedules = self.wanted();
         self.run(RandomScheduler::new(schedules), body);
         if schedules > 1 {
             self.run(PctScheduler::new(CHANGES, schedules), body);
         }
+    }
+
+    /// How many schedules are tried.
+    fn wanted(self) -> usize {
+        match std::env::var(SCHEDULES).ok().as_deref() {
+            None | Some("") => self.schedules,
+            Some(wanted) => wanted.parse().unwrap(),
+        }
+    }
+
+    /// Whether only one is.
+    pub(crate) fn is_one(self) -> bool {
+        self.wanted() == 1
     }
 
     fn run(
