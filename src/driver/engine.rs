@@ -264,7 +264,9 @@ impl Worker {
         while !self.rounds.lock().are_over() {
             self.helm.wait_for_turn();
             let time = self.pause();
-            self.make_round(time, &mut found, &mut scratch);
+            found.clear();
+            self.poller.wait(&mut found, time);
+            self.make_round(&found, &mut scratch);
         }
     }
 
@@ -278,15 +280,8 @@ impl Worker {
         self.rounds.lock().pause(self)
     }
 
-    /// One round by who is at the helm, and has [paused](Self::pause) before: with what the poller finds in this time.
-    pub(super) fn make_round(
-        &self,
-        time: Option<Duration>,
-        found: &mut Vec<Found>,
-        scratch: &mut Vec<u8>,
-    ) {
-        found.clear();
-        self.poller.wait(found, time);
+    /// One round by who is at the helm, and has [paused](Self::pause) before: with what the poller has found since.
+    pub(super) fn make_round(&self, found: &[Found], scratch: &mut Vec<u8>) {
         let gone = {
             let mut rounds = self.rounds.lock();
             rounds.make_one(self, found, scratch);

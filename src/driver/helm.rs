@@ -30,6 +30,8 @@ const SOON: Duration = Duration::from_millis(1);
 const MOMENT: Duration = Duration::from_micros(200);
 /// So many more tasks of others than half of its own a caller takes care of.
 const FEW_OTHERS: u64 = 8;
+/// A wait that is no longer than this was none.
+const AT_ONCE: Duration = Duration::from_micros(10);
 /// How many short waits in a row bring a caller to the helm at first.
 const FEW: u32 = 4;
 /// The same after many visits in vain.
@@ -180,51 +182,52 @@ impl Visit {
 
     /// Makes rounds until the event is set.
     fn make_rounds(&mut self, event: &Event, deadline: Deadline) -> Steered {
-        let until = clock::now() + PATIENCE;
+        let mut now = clock::now();
+        let until = now + PATIENCE;
         let sets = event.sets();
         let mut steered = Steered::default();
         loop {
-            let mut found = 0;
-            let has_all = self.workers.len() == self.all.len();
-            if !has_all {
+            let mut most = until.saturating_duration_since(now);
+            if self.workers.len() < self.all.len() {
                 self.take_more();
+                most = most.min(MOMENT);
             }
-            for worker in &self.workers {
-                worker.pause();
-                worker.make_round(Some(Duration::ZERO), &mut self.found, &mut self.scratch);
-                found += self.found.len();
+            let finds = self.wait(event, most, deadline);
+            steered.has_waited |= clock::now().saturating_duration_since(now) > AT_ONCE;
+            for (worker, finds) in self.workers.iter().zip(finds) {
+                self.found.clear();
+                if finds {
+                    worker.poller().wait(&mut self.found, Some(Duration::ZERO));
+                }
+                let told = u64::try_from(self.found.len()).unwrap_or(u64::MAX);
+                steered.told = steered.told.saturating_add(told);
+                worker.make_round(&self.found, &mut self.scratch);
             }
-            let told = u64::try_from(found).unwrap_or(u64::MAX);
-            steered.told = steered.told.saturating_add(told);
+            now = clock::now();
             steered.own = event.sets().wrapping_sub(sets);
             steered.is_set = event.is_set();
-            let now = clock::now();
             if steered.is_set || now >= until || deadline.has_passed() {
                 return steered;
-            }
-            if found == 0 {
-                steered.has_waited = true;
-                let rest = until.saturating_duration_since(now);
-                let most = if has_all { rest } else { rest.min(MOMENT) };
-                self.wait(event, most, deadline);
             }
         }
     }
 
-    /// Waits for what the I/O threads would wait for, and for the event.
-    fn wait(&self, event: &Event, most: Duration, deadline: Deadline) {
+    /// Waits for what the I/O threads would wait for, and for the event; says whose pollers find something.
+    fn wait(&self, event: &Event, most: Duration, deadline: Deadline) -> Vec<bool> {
         let times = self.workers.iter().map(|worker| worker.pause());
         let time = times
             .chain([Some(most), deadline.remaining()])
             .flatten()
             .min();
-        if event.enter(&self.seat) {
-            if let Some(signal) = self.seat.descriptor_made() {
-                let pollers = self.workers.iter().map(|worker| worker.poller());
-                poller::wait_for_any(pollers, signal, time);
+        let pollers = self.workers.iter().map(|worker| worker.poller());
+        match self.seat.descriptor_made() {
+            Some(signal) if event.enter(&self.seat) => {
+                let finds = poller::wait_for_any(pollers, signal, time);
+                event.leave();
+                self.seat.reset();
+                finds
             }
-            event.leave();
-            self.seat.reset();
+            _ => vec![true; self.workers.len()],
         }
     }
 }
@@ -410,7 +413,7 @@ pub(super) mod tests {
         told: 1,
         own: 1,
     };
-    const AT_ONCE: Steered = Steered {
+    const NO_WAIT: Steered = Steered {
         has_waited: false,
         ..IN_TIME
     };
@@ -456,16 +459,16 @@ pub(super) mod tests {
         let mut steering = Steering::eager();
         for _ in 0..3 {
             for _ in 1..BUSY {
-                steering = steering.after(AT_ONCE);
+                steering = steering.after(NO_WAIT);
                 assert!(steering.is_worth_it());
             }
             steering = steering.after(IN_TIME);
         }
         for _ in 1..BUSY {
-            steering = steering.after(AT_ONCE);
+            steering = steering.after(NO_WAIT);
         }
         assert!(steering.is_worth_it());
-        steering = steering.after(AT_ONCE);
+        steering = steering.after(NO_WAIT);
         assert_eq!(waits_until_worth_it(steering), 8);
     }
 

@@ -296,17 +296,19 @@ pub mod poller {
         pollers: impl Iterator<Item = &'a Poller>,
         signal: BorrowedFd<'_>,
         time: Option<Duration>,
-    ) {
+    ) -> Vec<bool> {
         let numbers: Vec<_> = pollers.map(|poller| poller.0).collect();
         let look = |state: &mut MutexGuard<'_, State>| {
             let up = state.signals.get(&signal.as_raw_fd()) == Some(&true);
-            let finds = |number: &RawFd| {
+            let finds = numbers.iter().map(|number| {
                 let polled = state.pollers.get(number);
                 polled.is_some_and(|polled| polled.woken) || !state.found(*number).is_empty()
-            };
-            (up || numbers.iter().any(finds)).then_some(())
+            });
+            let finds: Vec<_> = finds.collect();
+            (up || finds.contains(&true)).then_some(finds)
         };
-        system().wait(time, look);
+        let found = system().wait(time, look);
+        found.unwrap_or_else(|| vec![false; numbers.len()])
     }
 }
 

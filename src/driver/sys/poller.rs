@@ -114,18 +114,22 @@ impl Poller {
     }
 }
 
-/// Waits until one of the pollers would find something, `signal` is up, or time is over. Takes nothing from them.
+/// Waits until one of the pollers would find something, `signal` is up, or time is over. Takes nothing from them; says of each
+/// whether it does.
 pub fn wait_for_any<'a>(
     pollers: impl Iterator<Item = &'a Poller>,
     signal: BorrowedFd<'_>,
     time: Option<Duration>,
-) {
+) -> Vec<bool> {
     let time = time.and_then(|time| Timespec::try_from(time).ok());
-    let others = pollers.map(|poller| poller.epoll.as_fd());
     let mut polled: Vec<_> = std::iter::once(signal)
-        .chain(others)
+        .chain(pollers.map(|poller| poller.epoll.as_fd()))
         .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
         .collect();
-    // Whatever it says, the caller looks.
-    let _ = poll(&mut polled, time.as_ref());
+    // Where it fails, the caller looks at all of them.
+    let failed = poll(&mut polled, time.as_ref()).is_err();
+    let others = polled.iter().skip(1);
+    others
+        .map(|polled| failed || !polled.revents().is_empty())
+        .collect()
 }
