@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::check::Model;
 use super::session::{connected, open, part, pattern, read_to_end, spawn, write, MODEL};
 use crate::connection::Stream;
+use crate::driver::helm::tests::call_all;
 use crate::driver::{Channel, ChannelInterest, Event, Read, Timeout};
 use crate::error::Error;
 
@@ -78,30 +79,43 @@ fn loops_miss_nothing_and_keep_nobody_waiting() {
     });
     // One schedule alone, chosen by hand, may have none.
     assert!(VISITS.load(Ordering::Relaxed) > 0 || model.is_one());
+    eprintln!("visits {}", VISITS.load(Ordering::Relaxed));
 }
 
 /// Somebody sets the event while a loop is at the helm, or on its way there, or away; and what it leaves the thread does.
 #[test]
 fn a_loop_hears_of_what_others_set_and_leaves_the_rest_to_the_thread() {
+    static VISITS: AtomicU64 = AtomicU64::new(0);
     MODEL.check(|| {
         let (client, server) = connected();
         let (ours, theirs) = open(&client, &server);
         let event = Event::new();
-        let setting = {
-            let event = event.clone();
-            spawn(move || event.set())
-        };
         for timeout in [Timeout::After(Duration::from_millis(1)), Timeout::Forever] {
+            // The thread has something to do, and then lets the loop have its helm.
+            call_all();
             event.steer_next();
+            let setting = {
+                let event = event.clone();
+                spawn(move || event.set())
+            };
             let is_set = event.wait_in_loop(timeout);
             assert!(is_set || timeout != Timeout::Forever);
+            setting.join().unwrap();
+            event.reset();
         }
-        setting.join().unwrap();
-        // Nobody comes to the helm any more.
+        VISITS.fetch_add(event.visits(), Ordering::Relaxed);
+        // Nobody comes to the helm any more. Of two readers one waits for the thread.
+        let errors = {
+            let theirs = theirs.clone();
+            spawn(move || theirs.read(Stream::Stderr, &mut [0], Timeout::Forever))
+        };
         let reading = spawn(move || read_to_end(&theirs));
         write(&ours, b"x");
         ours.send_eof().unwrap();
         assert_eq!(reading.join().unwrap(), b"x");
+        assert_eq!(errors.join().unwrap(), Ok(Read::Eof));
         part(&client, &server);
     });
+    assert!(VISITS.load(Ordering::Relaxed) > 0 || MODEL.is_one());
+    eprintln!("visits {}", VISITS.load(Ordering::Relaxed));
 }
