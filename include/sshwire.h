@@ -2158,7 +2158,7 @@ void ssh_event_free(ssh_event *event);
  * A loop that waits for one event again and again, each time for a moment, does the library's own work in this call: it receives
  * and decrypts what sets the event, and no other thread has to wake it. So one loop around all channels is the quickest
  * way to serve many connections that have little to say. A wait with a time limit may be late then by the work under way,
- * which is some milliseconds where peers exchange keys.
+ * which is some milliseconds where many peers exchange keys; all of it is done on the caller's stack, as in ssh_channel_read().
  *
  * @param event       the event
  * @param timeout_ms  milliseconds to wait at most; 0 looks and does not wait, SSH_TIMEOUT_DEFAULT is SSH_TIMEOUT_FOREVER

@@ -344,6 +344,22 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_at_a_seat_is_told_there() {
+        let (event, seat) = (Event::new(), Event::new());
+        assert!(event.enter(&seat));
+        event.set();
+        assert!(seat.is_set());
+        seat.reset();
+        assert!(!event.enter(&seat), "it is set");
+        event.reset();
+        assert!(event.enter(&seat));
+        event.leave();
+        event.set();
+        assert!(!seat.is_set(), "nobody is there any more");
+        assert_eq!(event.sets(), 2);
+    }
+
+    #[test]
     fn a_hook_is_called_once_for_each_setting() {
         let calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let counted = Arc::clone(&calls);

@@ -79,7 +79,6 @@ fn loops_miss_nothing_and_keep_nobody_waiting() {
     });
     // One schedule alone, chosen by hand, may have none.
     assert!(VISITS.load(Ordering::Relaxed) > 0 || model.is_one());
-    eprintln!("visits {}", VISITS.load(Ordering::Relaxed));
 }
 
 /// Somebody sets the event while a loop is at the helm, or on its way there, or away; and what it leaves the thread does.
@@ -117,5 +116,4 @@ fn a_loop_hears_of_what_others_set_and_leaves_the_rest_to_the_thread() {
         part(&client, &server);
     });
     assert!(VISITS.load(Ordering::Relaxed) > 0 || MODEL.is_one());
-    eprintln!("visits {}", VISITS.load(Ordering::Relaxed));
 }
