@@ -194,6 +194,7 @@ impl Shared {
 
     /// Work of the protocol in a caller's thread, whose buffer may be lent meanwhile: a panic ends the transport, not the process.
     pub(crate) fn guarded(self: &Arc<Self>, work: impl FnOnce()) {
+        let _here = super::helm::enter();
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             self.end(Error::Bug("panic in the protocol"));
         }

@@ -49,6 +49,8 @@ struct State {
     is_steered: bool,
     /// When the last wait of a loop ended.
     left: Option<Instant>,
+    /// When a caller left the helm to be back in a moment.
+    left_helm: Option<Instant>,
     #[cfg(test)]
     visits: u64,
 }
@@ -237,10 +239,13 @@ impl Event {
         let deadline = timeout.deadline();
         let steering = {
             let mut state = self.inner.state.lock();
-            if let Some(left) = state.left {
-                state
-                    .steering
-                    .came_back(began.saturating_duration_since(left));
+            let away =
+                |left: Option<Instant>| left.map(|left| began.saturating_duration_since(left));
+            // Also through waits that found the event set, for these made no rounds.
+            let longest = away(state.left).max(away(state.left_helm));
+            state.steering.came_back(longest.unwrap_or_default());
+            if !state.steering.is_worth_it() {
+                state.left_helm = None;
             }
             // One at a time, for others could not wake two of them.
             let goes = !state.set && state.steering.is_worth_it() && !state.is_steered;
@@ -248,10 +253,12 @@ impl Event {
             goes.then_some(state.steering)
         };
         if let Some(steering) = steering {
+            let _going = Going(self);
             let learnt = helm::steer(self, deadline, steering);
             let mut state = self.inner.state.lock();
-            state.is_steered = false;
             state.steering = learnt.unwrap_or(state.steering);
+            let comes_back = learnt.is_some() && state.steering.is_worth_it();
+            state.left_helm = comes_back.then(clock::now);
             #[cfg(test)]
             {
                 state.visits += u64::from(learnt.is_some());
@@ -262,6 +269,7 @@ impl Event {
         is_set
     }
 
+    /// As [`wait`](Self::wait), and learns from it.
     fn sleep_in_loop(&self, deadline: Deadline) -> bool {
         if self.is_set() {
             return true;
@@ -287,6 +295,7 @@ impl Event {
         let mut state = self.inner.state.lock();
         state.steering = Steering::eager();
         state.left = None;
+        state.left_helm = None;
     }
 
     /// How often it was set, whether or not it was set already.
@@ -323,6 +332,15 @@ impl Event {
             operation: "eventfd",
             errno: errno.raw_os_error(),
         })
+    }
+}
+
+/// A caller makes rounds for the event, until dropped.
+struct Going<'a>(&'a Event);
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        self.0.inner.state.lock().is_steered = false;
     }
 }
 

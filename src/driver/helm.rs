@@ -41,6 +41,26 @@ const LONG: u32 = 256;
 /// A caller that need not wait so many times in a row has too much to do.
 const BUSY: u32 = 64;
 
+/// A caller that would have a helm.
+struct Wish {
+    at: Instant,
+    /// Where it sleeps meanwhile: for which event, and how often that had been set.
+    asleep: Option<(Event, u64)>,
+}
+
+impl Wish {
+    /// Who wished it a while ago has something else to do by now.
+    fn is_fresh(&self) -> bool {
+        clock::now().saturating_duration_since(self.at) <= SOON
+    }
+
+    /// Who sleeps must have been woken first: it could not come.
+    fn is_to_be_granted(&self) -> bool {
+        let awake = |(event, sets): &(Event, u64)| event.sets() != *sets;
+        self.asleep.as_ref().is_none_or(awake)
+    }
+}
+
 /// Who is there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Who {
@@ -56,9 +76,9 @@ enum Who {
 #[derive(Default)]
 struct State {
     who: Who,
-    /// When a caller wanted to have it.
-    asked_for: Option<Instant>,
-    /// How often callers came.
+    /// A caller would have it.
+    asked_for: Option<Wish>,
+    /// How often callers came and left.
     visits: u64,
 }
 
@@ -73,11 +93,15 @@ pub(super) struct Helm {
 impl Helm {
     /// Lets callers have it who have asked for it; returns when it is the I/O thread's.
     pub(super) fn wait_for_turn(&self) {
+        let wish = self.state.lock().asked_for.take();
+        let wish = wish.filter(Wish::is_fresh);
+        let is_granted = wish.as_ref().is_some_and(Wish::is_to_be_granted);
         let mut state = self.state.lock();
-        // Who asked a while ago has something else to do by now.
-        let asked_for = state.asked_for.take();
-        if asked_for.is_some_and(|at| clock::now().saturating_duration_since(at) <= SOON) {
+        if is_granted {
             state.who = Who::Nobody;
+        } else if state.asked_for.is_none() {
+            // Perhaps after the next round.
+            state.asked_for = wish;
         }
         while state.who != Who::Thread {
             let (visits, at) = (state.visits, clock::now() + LOOK_AFTER);
@@ -88,12 +112,13 @@ impl Helm {
         }
     }
 
-    /// For a caller: has it, or asks for it.
-    fn take(&self) -> bool {
+    /// For a caller: has it, or asks for it. Where it would have to sleep, it says so.
+    fn take(&self, asleep: Option<(Event, u64)>) -> bool {
         let mut state = self.state.lock();
         match state.who {
             Who::Thread => {
-                state.asked_for = Some(clock::now());
+                let at = clock::now();
+                state.asked_for = Some(Wish { at, asleep });
                 false
             }
             Who::Nobody => {
@@ -110,6 +135,7 @@ impl Helm {
         let mut state = self.state.lock();
         if for_a_moment {
             state.who = Who::Nobody;
+            state.visits = state.visits.wrapping_add(1);
         } else {
             state.who = Who::Thread;
             drop(state);
@@ -129,7 +155,8 @@ pub(super) struct Here(());
 /// From now on this thread makes rounds; `None` where it does already. What is called in the middle of one may wait for an event, too.
 pub(super) fn enter() -> Option<Here> {
     let was_here = IS_HERE.with(|here| here.replace(true));
-    (!was_here).then_some(Here(()))
+    // Made only where it counts, for to drop it says that nobody is here.
+    (!was_here).then(|| Here(()))
 }
 
 impl Drop for Here {
@@ -151,7 +178,7 @@ struct Visit {
 
 impl Visit {
     /// Where there is a helm to be had.
-    fn begin(engine: &'static Engine, seat: Event, here: Here) -> Option<Self> {
+    fn begin(engine: &'static Engine, event: &Event, seat: Event, here: Here) -> Option<Self> {
         let mut visit = Visit {
             all: engine.workers(),
             workers: Vec::new(),
@@ -161,7 +188,14 @@ impl Visit {
             comes_back: false,
             _here: here,
         };
-        visit.take_more();
+        let sets = event.sets();
+        for worker in visit.all {
+            // As long as it has none, it would have to sleep.
+            let asleep = visit.workers.is_empty().then(|| (event.clone(), sets));
+            if worker.helm().take(asleep) {
+                visit.workers.push(worker);
+            }
+        }
         if visit.workers.is_empty() {
             return None;
         }
@@ -174,7 +208,7 @@ impl Visit {
         for worker in self.all {
             let has =
                 |worker: &Arc<Worker>| self.workers.iter().any(|has| Arc::ptr_eq(has, worker));
-            if !has(worker) && worker.helm().take() {
+            if !has(worker) && worker.helm().take(None) {
                 self.workers.push(worker);
             }
         }
@@ -237,7 +271,8 @@ impl Drop for Visit {
         for worker in &self.workers {
             worker.helm().leave(self.comes_back);
         }
-        if let Some(engine) = Engine::started() {
+        let engine = Engine::started().filter(|_| !self.workers.is_empty());
+        if let Some(engine) = engine {
             engine.buffers().give(std::mem::take(&mut self.scratch));
         }
         seats::give(self.seat.clone());
@@ -265,7 +300,7 @@ pub(super) fn steer(event: &Event, deadline: Deadline, steering: Steering) -> Op
     let Some(seat) = engine.seats().take() else {
         return Some(steering.in_vain());
     };
-    let mut visit = Visit::begin(engine, seat, here)?;
+    let mut visit = Visit::begin(engine, event, seat, here)?;
     let learnt = steering.after(visit.make_rounds(event, deadline));
     visit.comes_back = learnt.is_worth_it();
     Some(learnt)
@@ -282,7 +317,7 @@ pub(super) struct Steering {
     visits: u32,
     /// Visits in a row in which there was no time to wait.
     busy: u32,
-    /// How many more tasks were those of others than half of its own.
+    /// Twice the tasks of others, less its own.
     for_others: u64,
 }
 
@@ -342,9 +377,9 @@ impl Steering {
             true => 0,
         };
         let others = visit.told.saturating_sub(visit.own);
-        let for_others = self.for_others.saturating_add(others);
-        let for_others = for_others.saturating_sub(visit.own / 2);
-        if !visit.is_set || busy >= BUSY || for_others > FEW_OTHERS {
+        let for_others = self.for_others.saturating_add(others.saturating_mul(2));
+        let for_others = for_others.saturating_sub(visit.own);
+        if !visit.is_set || busy >= BUSY || for_others > 2 * FEW_OTHERS {
             return self.in_vain();
         }
         let visits = self.visits.saturating_add(1);
@@ -489,17 +524,36 @@ pub(super) mod tests {
     #[test]
     fn who_is_there_does_not_come_again() {
         let here = enter();
-        assert!(here.is_some() && enter().is_none());
+        assert!(here.is_some() && enter().is_none() && enter().is_none());
         drop(here);
         assert!(enter().is_some() && enter().is_some());
     }
 
     #[test]
-    fn an_old_wish_is_not_granted() {
-        let helm = Helm::default();
-        assert!(!helm.take());
-        helm.state.lock().asked_for = clock::now().checked_sub(SOON * 2);
+    fn a_wish_is_granted_while_it_is_fresh_to_who_can_come() {
+        let granted = |at: Option<Instant>, asleep: Option<(Event, u64)>| {
+            let wish = Wish {
+                at: at.unwrap_or_else(clock::now),
+                asleep,
+            };
+            wish.is_fresh() && wish.is_to_be_granted()
+        };
+        assert!(granted(None, None));
+        assert!(!granted(clock::now().checked_sub(SOON * 2), None));
+        let event = Event::new();
+        let asleep = || Some((event.clone(), 0));
+        assert!(!granted(None, asleep()), "nothing has woken it");
+        event.set();
+        event.reset();
+        assert!(granted(None, asleep()));
+    }
+
+    #[test]
+    fn a_wish_that_is_not_granted_may_be_after_the_next_round() {
+        let (helm, event) = (Helm::default(), Event::new());
+        assert!(!helm.take(Some((event.clone(), 0))));
         helm.wait_for_turn();
+        assert!(helm.state.lock().asked_for.is_some());
         assert_eq!(helm.state.lock().who, Who::Thread);
     }
 
@@ -524,8 +578,14 @@ pub(super) mod tests {
             steering = steering.after(most);
             assert!(steering.is_worth_it());
         }
-        steering = steering.after(most);
-        assert_eq!(waits_until_worth_it(steering), 8);
+        assert_eq!(waits_until_worth_it(steering.after(most)), 8);
+        // What is seldom is made up for.
+        let mut steering = Steering::eager();
+        for _ in 0..100 {
+            steering = steering.after(Steered { told: 2, ..IN_TIME });
+            steering = steering.after(IN_TIME);
+            assert!(steering.is_worth_it());
+        }
     }
 
     #[test]
@@ -543,10 +603,10 @@ pub(super) mod tests {
         };
         let (helm, rounds, is_over) = &*shared;
         for comes_back in [true, false, true, false] {
-            while !helm.take() {
+            while !helm.take(None) {
                 std::thread::yield_now();
             }
-            assert!(!helm.take(), "one at a time");
+            assert!(!helm.take(None), "one at a time");
             let before = rounds.load(Ordering::SeqCst);
             std::thread::sleep(3 * LOOK_AFTER);
             assert_eq!(rounds.load(Ordering::SeqCst), before, "a caller is there");
