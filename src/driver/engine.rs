@@ -1,5 +1,6 @@
 //! The process's few I/O threads. Each waits on an epoll instance of its own for the transports it was
-//! given; a transport stays with its thread, so its packets never wander between caches.
+//! given; a transport stays with its thread, so its packets never wander between caches, unless a loop of the
+//! program's does the thread's work (`helm.rs`).
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -290,6 +291,7 @@ impl Worker {
         drop(gone);
     }
 
+    /// What who makes the rounds waits on.
     pub(super) fn poller(&self) -> &Poller {
         &self.poller
     }

@@ -10,14 +10,6 @@ use crate::driver::helm::tests::call_all;
 use crate::driver::{Channel, ChannelInterest, Event, Read, Timeout};
 use crate::error::Error;
 
-const READABLE: ChannelInterest = ChannelInterest {
-    readable: true,
-    writable: false,
-    eof: false,
-    closed: false,
-    cancelled: false,
-};
-
 /// Visits at the helm in all schedules.
 static VISITS: AtomicU64 = AtomicU64::new(0);
 
@@ -30,7 +22,7 @@ fn read_in_loop(channel: &Channel) -> Vec<u8> {
 }
 
 fn read_with(channel: &Channel, event: &Event) -> Vec<u8> {
-    channel.set_event(event, READABLE).unwrap();
+    channel.set_event(event, ChannelInterest::READABLE).unwrap();
     let mut all = Vec::new();
     let mut buffer = [0; 48];
     loop {

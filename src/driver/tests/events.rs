@@ -4,13 +4,7 @@ use super::*;
 
 const NAME: Option<u64> = Some(7);
 
-const READABLE: ChannelInterest = ChannelInterest {
-    readable: true,
-    writable: false,
-    eof: false,
-    closed: false,
-    cancelled: false,
-};
+const READABLE: ChannelInterest = ChannelInterest::READABLE;
 const WRITABLE: ChannelInterest = ChannelInterest {
     readable: false,
     writable: true,

@@ -5,14 +5,6 @@ use std::time::Instant;
 use super::*;
 use crate::driver::helm::tests::call_all;
 
-const READABLE: ChannelInterest = ChannelInterest {
-    readable: true,
-    writable: false,
-    eof: false,
-    closed: false,
-    cancelled: false,
-};
-
 /// Waits for the event, at the helm if it can be had.
 fn wait(event: &Event) {
     event.steer_next();
@@ -22,7 +14,7 @@ fn wait(event: &Event) {
 
 /// Sends back what comes, until that ends.
 fn echo(channel: &Channel, event: &Event) {
-    channel.set_event(event, READABLE).unwrap();
+    channel.set_event(event, ChannelInterest::READABLE).unwrap();
     let mut bytes = [0; 100];
     loop {
         match channel.read(Stream::Data, &mut bytes, Timeout::NOW) {
@@ -83,7 +75,7 @@ fn what_a_loop_leaves_behind_the_thread_does() {
     let (client, server) = connected();
     let (ours, theirs) = open(&client, &server);
     let event = Event::new();
-    theirs.set_event(&event, READABLE).unwrap();
+    theirs.set_event(&event, ChannelInterest::READABLE).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     while event.visits() < 20 {
         assert!(Instant::now() < until, "nobody came to the helm");
