@@ -14,8 +14,11 @@ use super::wait::{Deadline, Timeout};
 use crate::connection::Stream;
 use crate::error::Error;
 
-/// Bytes sealed and written at a time: small enough to stay in the cache between the two.
+/// Bytes sealed at a time, to be sent with those before them: small enough to stay in the cache between the two.
 const WRITE_BYTES: usize = 64 * 1024;
+/// The same where each piece is sent by itself. Twice as many are more than the kernel passes on in one piece, and take twice the time
+/// (`profiles.md`, "Writes of event loops").
+const AT_ONCE_BYTES: usize = 32 * 1024;
 /// Bytes written before the sending lock is free for others: less often than after each piece, for who meets another one there
 /// sleeps and has to be woken.
 pub(super) const LOCK_BYTES: usize = 256 * 1024;
@@ -26,6 +29,16 @@ pub(super) enum Leave {
     AtOnce,
     /// With what may be written next, by a caller who has time and began at this moment.
     Gathered(Instant),
+}
+
+impl Leave {
+    /// Bytes sealed at a time.
+    fn piece(self) -> usize {
+        match self {
+            Leave::AtOnce => AT_ONCE_BYTES,
+            Leave::Gathered(_) => WRITE_BYTES,
+        }
+    }
 }
 
 /// How far a write came in one go.
@@ -268,7 +281,7 @@ impl Channel {
         let reservation = {
             let mut serving = shared.serving.lock();
             serving.alive()?;
-            let wanted = data.len().min(WRITE_BYTES);
+            let wanted = data.len().min(leave.piece());
             serving
                 .services()?
                 .connection
