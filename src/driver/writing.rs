@@ -14,11 +14,10 @@ use super::wait::{Deadline, Timeout};
 use crate::connection::Stream;
 use crate::error::Error;
 
-/// Bytes sealed at a time, to be sent with those before them: small enough to stay in the cache between the two.
-const WRITE_BYTES: usize = 64 * 1024;
-/// The same where each piece is sent by itself. Twice as many are more than the kernel passes on in one piece, and take twice the time
-/// (`profiles.md`, "Writes of event loops").
-const AT_ONCE_BYTES: usize = 32 * 1024;
+/// Bytes sealed at a time, and sent, where they do not wait for more: small enough to stay in the cache between the two. Sealed they are
+/// to be less than 64 KiB, for what is a little more the kernel passes on as one large packet and a tiny one, and a stream of
+/// those takes twice the time (`profiles.md`, "What a send is for the kernel").
+const WRITE_BYTES: usize = 56 * 1024;
 /// Bytes written before the sending lock is free for others: less often than after each piece, for who meets another one there
 /// sleeps and has to be woken.
 pub(super) const LOCK_BYTES: usize = 256 * 1024;
@@ -29,16 +28,6 @@ pub(super) enum Leave {
     AtOnce,
     /// With what may be written next, by a caller who has time and began at this moment.
     Gathered(Instant),
-}
-
-impl Leave {
-    /// Bytes sealed at a time.
-    fn piece(self) -> usize {
-        match self {
-            Leave::AtOnce => AT_ONCE_BYTES,
-            Leave::Gathered(_) => WRITE_BYTES,
-        }
-    }
 }
 
 /// How far a write came in one go.
@@ -281,7 +270,7 @@ impl Channel {
         let reservation = {
             let mut serving = shared.serving.lock();
             serving.alive()?;
-            let wanted = data.len().min(leave.piece());
+            let wanted = data.len().min(WRITE_BYTES);
             serving
                 .services()?
                 .connection
