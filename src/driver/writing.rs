@@ -18,6 +18,10 @@ use crate::error::Error;
 /// to be less than 64 KiB, for what is a little more the kernel passes on as one large packet and a tiny one, and a stream of
 /// those takes twice the time (`profiles.md`, "What a send is for the kernel").
 const WRITE_BYTES: usize = 56 * 1024;
+/// The most that a packet carries over loopback, where that counts.
+const LOOPBACK_PACKET_BYTES: usize = 65_483;
+// What is sealed is longer, by some bytes for each of its packets.
+const _: () = assert!(WRITE_BYTES + 4096 <= LOOPBACK_PACKET_BYTES);
 /// Bytes written before the sending lock is free for others: less often than after each piece, for who meets another one there
 /// sleeps and has to be woken.
 pub(super) const LOCK_BYTES: usize = 256 * 1024;
