@@ -14,9 +14,9 @@ use super::wait::{Deadline, Timeout};
 use crate::connection::Stream;
 use crate::error::Error;
 
-/// Bytes sealed at a time, and sent, where they do not wait for more: small enough to stay in the cache between the two. Sealed they are
-/// to be less than 64 KiB, for what is a little more the kernel passes on as one large packet and a tiny one, and a stream of
-/// those takes twice the time (`profiles.md`, "What a send is for the kernel").
+/// Bytes sealed at a time, and sent, where they do not wait for more: small enough to stay in the cache between the two. Sealed they fit
+/// into one packet of loopback's: of a little more the kernel makes a large packet and a tiny one, and a stream of those takes
+/// twice the time (`profiles.md`, "What a send is for the kernel").
 const WRITE_BYTES: usize = 56 * 1024;
 /// The most that a packet carries over loopback, where that counts.
 const LOOPBACK_PACKET_BYTES: usize = 65_483;
