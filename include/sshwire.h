@@ -4699,7 +4699,7 @@ ssh_status ssh_channel_read_stderr(ssh_channel *channel,
  * Writes as much as fits, waiting until at least one byte does.
  *
  * What is taken leaves at once. Only in a stream, of half a megabyte and more without a pause of 0.1 ms, do writes wait for
- * each other, so that the socket gets up to 320 KiB at a time; what so waits leaves as soon as the thread waits for
+ * each other, so that the socket gets some 128 KiB at a time; what so waits leaves as soon as the thread waits for
  * anything of the session, when anything else is sent, or else within some milliseconds. Calls with timeout_ms 0 leave
  * nothing waiting. End a session with ssh_transport_close() or ssh_transport_free(), not with the process.
  *

@@ -1,7 +1,8 @@
 //! Whether what is written may wait for more of its kind.
 //!
-//! A send costs the kernel about as much for 32 KiB as for 320, most of all where it has to wake the peer each time. So in a
-//! stream of writes, each soon after the one before, sealed bytes are left until there are many, and leave with one send.
+//! A send costs the kernel hardly more for 128 KiB than for 32, most of all where it has to wake the peer each time, and packets that
+//! are not full cost as much as those that are. So in a stream of writes, each soon after the one before, sealed bytes are left until
+//! they fill some packets, which leave with one send; what is left over is the beginning of the next ones.
 //! They never wait for a program that does something else: who wrote them and is about to sleep in the library sends them
 //! first, everything else that is to be said takes them with it, and else the I/O thread finds them when it looks
 //! (`threads.md`, "Sending"). Nor do they wait long for a program that writes on and on, but little.
@@ -11,8 +12,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Sealed bytes that leave at once. With 320 KiB a stream over loopback was fastest, as far as the second cache went.
-pub(crate) const GATHER_BYTES: usize = if cfg!(model) { 64 } else { 320 * 1024 };
+/// The most that a packet carries over loopback, where the number of packets counts.
+pub(crate) const PACKET_BYTES: usize = if cfg!(model) { 32 } else { 65_483 };
+/// Sealed bytes that leave at once, as far as they fill packets (`profiles.md`, "What a send is for the kernel").
+pub(crate) const GATHER_BYTES: usize = 2 * PACKET_BYTES;
 /// Who writes again after so long writes one stream.
 const SOON: Duration = Duration::from_micros(100);
 /// Who receives a stream may wait so long for more of it (`low_water.rs`).

@@ -1,10 +1,11 @@
 //! The sending path: sealing what the services say, giving it to the socket, and telling who waits.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use zeroize::Zeroize;
 
-use super::gathering::{Gathering, GATHER_BYTES};
+use super::gathering::{Gathering, GATHER_BYTES, PACKET_BYTES};
 use super::inside;
 use super::shared::{Sending, Shared};
 use super::stream::Progress;
@@ -271,6 +272,11 @@ impl Shared {
 
     /// Gives sealed bytes to the socket, as many as it takes. The lock is to be let go through [`release`](Self::release).
     pub(crate) fn send(&self, sending: &mut Sending) -> Result<(), Error> {
+        self.send_but(sending, 0)
+    }
+
+    /// The same, but without so many at the end.
+    fn send_but(&self, sending: &mut Sending, rest: usize) -> Result<(), Error> {
         let Some(outbound) = &mut sending.outbound else {
             return Ok(());
         };
@@ -279,8 +285,8 @@ impl Shared {
         if self.sent.is_broken() {
             outbound.discard();
         }
-        while !outbound.pending().is_empty() {
-            match self.stream.send(outbound.pending()) {
+        while let Some(part) = but_the_last(outbound.pending(), rest) {
+            match self.stream.send(part) {
                 Ok(Progress::Moved(count)) => {
                     outbound.taken(count);
                     self.unacknowledged.store(false, Ordering::Relaxed);
@@ -306,34 +312,46 @@ impl Shared {
         self.sent.gatherer.store(0, Ordering::Relaxed);
         self.sent.pending_bytes.store(pending, Ordering::Release);
         self.sent.count(outbound);
-        self.set_interest(|interest| interest.writing = pending > 0);
+        self.set_interest(|interest| interest.writing = pending > rest);
         sending.room_came = (sending.room_came || moved) && pending < MAX_PENDING_BYTES;
         outcome
     }
 
-    /// Leaves data that have been sealed for later, if they are part of a stream and not many yet; else gives them to the
+    /// Leaves data that have been sealed for later, if they are part of a stream and fill no packets yet; else gives them to the
     /// socket. Nothing but gathered data may wait in front of them.
     pub(crate) fn send_or_gather(&self, sending: &mut Sending) -> Result<(), Error> {
-        let Some(outbound) = &mut sending.outbound else {
-            return Ok(());
-        };
-        let pending = outbound.pending().len();
-        let gathering = &mut sending.gathering;
-        if pending >= GATHER_BYTES || !gathering.is_stream() {
+        if !sending.gathering.is_stream() {
             return self.send(sending);
+        }
+        let pending = sending.pending_bytes();
+        if pending >= GATHER_BYTES {
+            let rest = pending % PACKET_BYTES;
+            self.send_but(sending, rest)?;
+            if rest == 0 || sending.pending_bytes() != rest {
+                return Ok(());
+            }
         }
         // Not the beginning of the call: a long one takes its time to seal so much, where it is compressed above all.
         let now = clock::now();
-        if gathering.is_old(now) {
+        if sending.gathering.is_old(now) {
             return self.send(sending);
         }
-        gathering.wait(now);
+        self.gather(sending, now);
+        Ok(())
+    }
+
+    /// Leaves what is sealed for later.
+    fn gather(&self, sending: &mut Sending, now: Instant) {
+        let Some(outbound) = &mut sending.outbound else {
+            return;
+        };
+        let pending = outbound.pending().len();
+        sending.gathering.wait(now);
         outbound.begin_stream();
         sending.gathered = pending;
         self.sent.leave(pending);
         self.sent.count(outbound);
         self.have_writers_looked_after();
-        Ok(())
     }
 
     /// Sends what is left for later: whoever wrote it waits for something now.
@@ -402,6 +420,12 @@ impl Shared {
             self.attend_soon();
         }
     }
+}
+
+/// What comes before so many bytes, if anything does.
+fn but_the_last(bytes: &[u8], rest: usize) -> Option<&[u8]> {
+    let end = bytes.len().checked_sub(rest)?;
+    bytes.get(..end).filter(|part| !part.is_empty())
 }
 
 /// Whether a payload may hold a password or an answer, so that its buffer is wiped after use.

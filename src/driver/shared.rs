@@ -62,6 +62,12 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
+    /// Sealed bytes that the socket has not taken.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        let outbound = self.outbound.as_ref();
+        outbound.map_or(0, |outbound| outbound.pending().len())
+    }
+
     /// Whether the socket has taken all that was sealed.
     pub(crate) fn is_all_sent(&self) -> bool {
         let outbound = self.outbound.as_ref();

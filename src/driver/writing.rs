@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::attendance::For;
 use super::baton::{Taken, LEAST_BYTES};
 use super::channel::Channel;
+use super::gathering::PACKET_BYTES;
 use super::inside;
 use super::sending::MAX_PENDING_BYTES;
 use super::shared::Sending;
@@ -18,10 +19,8 @@ use crate::error::Error;
 /// into one packet of loopback's: of a little more the kernel makes a large packet and a tiny one, and a stream of those takes
 /// twice the time (`profiles.md`, "What a send is for the kernel").
 const WRITE_BYTES: usize = 56 * 1024;
-/// The most that a packet carries over loopback, where that counts.
-const LOOPBACK_PACKET_BYTES: usize = 65_483;
 // What is sealed is longer, by some bytes for each of its packets.
-const _: () = assert!(WRITE_BYTES + 4096 <= LOOPBACK_PACKET_BYTES);
+const _: () = assert!(cfg!(model) || WRITE_BYTES + 4096 <= PACKET_BYTES);
 /// Bytes written before the sending lock is free for others: less often than after each piece, for who meets another one there
 /// sleeps and has to be woken.
 pub(super) const LOCK_BYTES: usize = 256 * 1024;
@@ -119,6 +118,7 @@ impl Channel {
                 }
                 return (written, Err(Error::Cancelled));
             }
+            let mark = self.shared().room_mark();
             let step = self.write_step(stream, rest, leave);
             if let (Taken::Turn(turn), Ok(Step::Wrote(count))) = (turn, &step) {
                 if self.shared().sent.streams() {
@@ -126,9 +126,12 @@ impl Channel {
                 }
             }
             if std::mem::take(&mut woken) {
-                // Where what was written waits for more, nobody is going to hear that it has left.
+                // Where all that was written waits for more, nobody is going to hear that it has left.
+                let is_told = self.shared().room_mark() != mark;
                 let used = match step {
-                    Ok(Step::Wrote(count)) => count > 0 && !self.shared().sent.is_left_by_me(),
+                    Ok(Step::Wrote(count)) => {
+                        count > 0 && (is_told || !self.shared().sent.is_left_by_me())
+                    }
                     Ok(Step::NoRoom(_)) => true,
                     _ => false,
                 };

@@ -1,6 +1,7 @@
 //! Writes that wait for more of their kind, and what brings them on their way.
 
 use super::*;
+use crate::driver::gathering::{GATHER_BYTES, PACKET_BYTES};
 use crate::driver::inside;
 
 /// A session whose client takes everything for part of a stream.
@@ -56,6 +57,36 @@ fn what_waits_comes_although_its_writer_stays_away() {
         std::thread::sleep(Duration::from_millis(1));
     }
     drop(server);
+}
+
+/// So that the kernel makes no tiny packet of the rest, which is as dear as a full one.
+#[test]
+fn whole_packets_leave_and_the_rest_waits() {
+    let ((client, _server), (ours, theirs)) = gathering();
+    let piece = pattern(150_000);
+    let look = || {
+        let sending = client.shared.sending.lock();
+        let sealed = sending.outbound.as_ref().unwrap().counters().bytes;
+        (
+            usize::try_from(sealed).unwrap(),
+            sending.pending_bytes(),
+            sending.is_all_gathered(),
+        )
+    };
+    // What has waited for long leaves, whole or not, and a busy machine takes its time.
+    let mut left_whole = 0;
+    for _ in 0..100 {
+        let (before, waited, _) = look();
+        write(&ours, &piece, TIME);
+        let (after, waits, is_gathered) = look();
+        let left = waited + (after - before) - waits;
+        if waited == 0 && is_gathered && left >= GATHER_BYTES {
+            assert_eq!(left % PACKET_BYTES, 0);
+            left_whole += 1;
+        }
+        expect(&theirs, &piece);
+    }
+    assert!(left_whole > 0);
 }
 
 #[test]
