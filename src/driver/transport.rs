@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::kex::Negotiated;
 use crate::keys::{PrivateKey, PublicKey};
 use crate::messages::Role;
+use crate::packet::PeerHabits;
 use crate::transport::SessionProof;
 
 /// One SSH connection. Clones are the same transport; it lives until it is closed or lost, also when all
@@ -387,6 +388,14 @@ impl Transport {
             .transport()
             .peer_ident()
             .map(|ident| ident.bytes.clone())
+    }
+
+    /// What is to be met of the peer's habits. None before its line has come.
+    pub(crate) fn peer_habits(&self) -> PeerHabits {
+        let receiving = self.shared.receiving.lock();
+        let inbound = receiving.inbound.as_ref();
+        let ident = inbound.and_then(|inbound| inbound.transport().peer_ident());
+        ident.map(PeerHabits::of).unwrap_or_default()
     }
 
     /// The session identifier.

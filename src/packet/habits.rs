@@ -12,6 +12,9 @@ pub struct PeerHabits {
     /// anything from the server. dbclient does, up to 2026.94 at least, where the server's CLOSE came while it could not
     /// yet write out what had come before. With sshd it stays for ever.
     pub overlooks_its_end: bool,
+    /// Serves files in a process, or behind a pipe, of their own: what is more at a time than goes through it has one of the two
+    /// wait for the other. So does sshd, whose SFTP server announces four times as much.
+    pub pipes_files: bool,
 }
 
 impl PeerHabits {
@@ -21,6 +24,7 @@ impl PeerHabits {
         PeerHabits {
             answers_unasked: is_one_of(&["lsh-", "lshd-"]),
             overlooks_its_end: is_one_of(&["dropbear"]),
+            pipes_files: is_one_of(&["OpenSSH"]),
         }
     }
 }
@@ -50,5 +54,14 @@ mod tests {
         assert!(overlooks(b"SSH-2.0-dropbear"));
         assert!(!overlooks(b"SSH-2.0-OpenSSH_9.2 dropbear"));
         assert!(!overlooks(b"SSH-2.0-lsh-2.1 lsh - a GNU ssh"));
+    }
+
+    #[test]
+    fn those_who_pipe_files() {
+        let pipes = |line| habits(line).pipes_files;
+        assert!(pipes(b"SSH-2.0-OpenSSH_9.2p1 Debian-2"));
+        assert!(pipes(b"SSH-2.0-OpenSSH_for_Windows_9.5"));
+        assert!(!pipes(b"SSH-2.0-dropbear_2022.83"));
+        assert!(!pipes(b"SSH-2.0-sshwire_0.1.0 OpenSSH"));
     }
 }

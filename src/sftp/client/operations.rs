@@ -13,6 +13,7 @@ use crate::codec::printable;
 use crate::connection::{ChannelRequest, OpenKind};
 use crate::driver::{Channel, Timeout, Transport};
 use crate::error::{Error, SftpStatus};
+use crate::packet::PeerHabits;
 use crate::sftp::{
     extension, Attributes, ExtendedRequest, Extension, Init, Limits, Name, OpenFlags, Request,
     StatVfs, StatusCode, UsersGroups, Version, MAX_PACKET_BYTES, MAX_PATH_BYTES, VERSION,
@@ -20,6 +21,10 @@ use crate::sftp::{
 
 /// Bytes of one READ or WRITE where the server does not say what it takes: every server takes that much.
 const DEFAULT_CHUNK_BYTES: u32 = 32 * 1024;
+/// Bytes of one READ, and of one WRITE, for a server that has its files behind a pipe: with them it reads or writes the next ones
+/// while it sends or receives those before (`profiles.md`, "SFTP with sshd").
+const PIPED_READ_BYTES: u32 = 32 * 1024;
+const PIPED_WRITE_BYTES: u32 = 64 * 1024;
 /// What a packet holds beside the data of a READ's reply or a WRITE, handle included.
 const PACKET_OVERHEAD_BYTES: u64 = 1024;
 /// Bytes asked for ahead, or written and not confirmed, for one file.
@@ -68,9 +73,10 @@ impl Sftp {
         let gone = AtomicBool::new(false);
         let (extensions, limits) = exchange(&session, session.patience(timeout, &gone))
             .inspect_err(|error| session.end(error.clone()))?;
+        let chunks = Chunks::of(&limits, session.channel().transport().peer_habits());
         let inner = Inner {
-            read_bytes: chunk_bytes(limits.read_bytes, &limits),
-            write_bytes: chunk_bytes(limits.write_bytes, &limits),
+            read_bytes: chunks.read_bytes,
+            write_bytes: chunks.write_bytes,
             session,
             extensions,
             limits,
@@ -488,6 +494,24 @@ fn exchange(session: &Session, patience: Patience<'_>) -> Result<(Vec<Extension>
     Ok((version.extensions, limits))
 }
 
+/// Bytes of one READ and one WRITE.
+#[derive(Debug, PartialEq, Eq)]
+struct Chunks {
+    read_bytes: u32,
+    write_bytes: u32,
+}
+
+impl Chunks {
+    /// For a server with such limits and habits.
+    fn of(limits: &Limits, habits: PeerHabits) -> Self {
+        let most = |piped: u32| if habits.pipes_files { piped } else { u32::MAX };
+        Chunks {
+            read_bytes: chunk_bytes(limits.read_bytes, limits).min(most(PIPED_READ_BYTES)),
+            write_bytes: chunk_bytes(limits.write_bytes, limits).min(most(PIPED_WRITE_BYTES)),
+        }
+    }
+}
+
 /// Bytes of one READ or WRITE for a server that takes `limit` of them (0: it does not say) in packets that it limits,
 /// too.
 fn chunk_bytes(limit: u64, limits: &Limits) -> u32 {
@@ -527,4 +551,46 @@ pub(super) fn refused(
         meaning: code.to_string(),
         text,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_at_a_time_as_suits_the_server() {
+        let piping = PeerHabits {
+            pipes_files: true,
+            ..PeerHabits::default()
+        };
+        let plain = PeerHabits::default();
+        let most = 255 * 1024;
+        // What it announces for a packet and for READ and WRITE, its habits, and what it gets.
+        for (packet, data, habits, read_bytes, write_bytes) in [
+            (256 * 1024, most, plain, most, most),
+            (
+                256 * 1024,
+                most,
+                piping,
+                PIPED_READ_BYTES,
+                PIPED_WRITE_BYTES,
+            ),
+            (0, 0, plain, DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_BYTES),
+            (0, 0, piping, DEFAULT_CHUNK_BYTES, DEFAULT_CHUNK_BYTES),
+            (0, 1000, piping, 1000, 1000),
+            (34_000, most, piping, PIPED_READ_BYTES, 34_000 - 1024),
+        ] {
+            let limits = Limits {
+                packet_bytes: packet,
+                read_bytes: u64::from(data),
+                write_bytes: u64::from(data),
+                ..Limits::default()
+            };
+            let chunks = Chunks {
+                read_bytes,
+                write_bytes,
+            };
+            assert_eq!(Chunks::of(&limits, habits), chunks);
+        }
+    }
 }
