@@ -103,7 +103,7 @@ impl File {
         let core = Core {
             position: 0,
             ahead: ReadAhead::new(sftp.inner.read_bytes, window),
-            behind: WriteBehind::new(window),
+            behind: WriteBehind::new(window, sftp.inner.write_bytes),
             tail: Vec::new(),
             tail_offset: 0,
             size_before: if empty {

@@ -5,6 +5,7 @@ use super::operations::{refused, MISMATCH};
 use super::session::Patience;
 use super::table::{Answer, Expect};
 use super::write_behind::Failure;
+use crate::driver::sys::clock;
 use crate::driver::Timeout;
 use crate::error::Error;
 use crate::sftp::{extension, Attributes, ExtendedRequest, OpenFlags, Request};
@@ -118,6 +119,8 @@ impl File {
             let id = self.session().submit(Expect::Attrs, &request, patience)?;
             core.size_before = SizeBefore::Asked(id);
         }
+        // It may take its time to leave, which is the line's.
+        let sent_at = clock::now();
         let request = Request::Write {
             handle: &self.handle,
             offset: core.tail_offset,
@@ -125,7 +128,7 @@ impl File {
         };
         let id = self.session().submit(Expect::Status, &request, patience)?;
         let length = u32::try_from(core.tail.len()).unwrap_or(u32::MAX);
-        core.behind.sent(id, core.tail_offset, length);
+        core.behind.sent(id, core.tail_offset, length, sent_at);
         core.tail_offset = core.tail_offset.saturating_add(u64::from(length));
         core.tail.clear();
         Ok(())
@@ -311,11 +314,11 @@ impl File {
 fn confirm(core: &mut Core, answer: Answer) -> Result<(), Error> {
     match answer {
         Answer::Ok => {
-            core.behind.confirmed(true);
+            core.behind.confirmed(true, clock::now());
             Ok(())
         }
         Answer::Refused(code, text) => {
-            core.behind.confirmed(false);
+            core.behind.confirmed(false, clock::now());
             if core.write_error.is_none() {
                 core.write_error = Some(refused("write", b"", code, text));
             }

@@ -15,6 +15,7 @@ mod file_write;
 )]
 pub(crate) mod fuzzing;
 mod operations;
+mod pace;
 mod read_ahead;
 mod session;
 mod small_file;

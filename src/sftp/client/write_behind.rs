@@ -1,15 +1,21 @@
 //! Writes that were sent and not confirmed yet. No I/O.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
-/// Bytes under way at first; doubles each time a writer had to wait.
-const FIRST_WINDOW: u64 = 1024 * 1024;
+use super::pace::Pace;
+
+/// Writes under way at first; twice as many each time a writer had to wait, if that is of use.
+const FIRST_WRITES: u64 = 4;
+/// Bytes under way at first, at least.
+const FIRST_WINDOW: u64 = 256 * 1024;
 
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     id: u32,
     offset: u64,
     length: u32,
+    at: Instant,
 }
 
 /// Where writes have failed.
@@ -37,6 +43,7 @@ pub(super) struct WriteBehind {
     bytes: u64,
     window: u64,
     max_window: u64,
+    pace: Pace,
     /// Where the first write that failed began and would have ended.
     failed: Option<(u64, u64)>,
     /// The furthest end of a write since the last settling.
@@ -44,12 +51,15 @@ pub(super) struct WriteBehind {
 }
 
 impl WriteBehind {
-    pub(super) fn new(max_window: u64) -> Self {
+    /// For writes of so many bytes.
+    pub(super) fn new(max_window: u64, write_bytes: u32) -> Self {
+        let first = u64::from(write_bytes).saturating_mul(FIRST_WRITES);
         WriteBehind {
             sent: VecDeque::new(),
             bytes: 0,
-            window: FIRST_WINDOW.min(max_window),
+            window: first.max(FIRST_WINDOW).min(max_window),
             max_window,
+            pace: Pace::default(),
             failed: None,
             last_end: 0,
         }
@@ -57,7 +67,8 @@ impl WriteBehind {
 
     /// Whether another write may be sent before one is confirmed.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes < self.window || self.sent.is_empty()
+        let fits = self.bytes < self.window && !self.pace.begins_anew();
+        fits || self.sent.is_empty()
     }
 
     /// Whether no write is under way.
@@ -71,8 +82,13 @@ impl WriteBehind {
     }
 
     /// A write was sent.
-    pub(super) fn sent(&mut self, id: u32, offset: u64, length: u32) {
-        self.sent.push_back(Sent { id, offset, length });
+    pub(super) fn sent(&mut self, id: u32, offset: u64, length: u32, at: Instant) {
+        self.sent.push_back(Sent {
+            id,
+            offset,
+            length,
+            at,
+        });
         self.bytes = self.bytes.saturating_add(u64::from(length));
     }
 
@@ -83,14 +99,19 @@ impl WriteBehind {
 
     /// The writer has to wait for the oldest write.
     pub(super) fn waited(&mut self) {
-        self.window = self.window.saturating_mul(2).min(self.max_window);
+        if self.window < self.max_window && self.pace.may_grow(self.window) {
+            self.window = self.window.saturating_mul(2).min(self.max_window);
+        }
     }
 
     /// The oldest write was confirmed, or failed.
-    pub(super) fn confirmed(&mut self, ok: bool) {
+    pub(super) fn confirmed(&mut self, ok: bool, now: Instant) {
         let Some(sent) = self.sent.pop_front() else {
             return;
         };
+        let was_last = self.sent.is_empty();
+        self.pace
+            .confirmed(u64::from(sent.length), sent.at, now, was_last);
         self.bytes = self.bytes.saturating_sub(u64::from(sent.length));
         let end = sent.offset.saturating_add(u64::from(sent.length));
         self.last_end = self.last_end.max(end);
@@ -125,37 +146,67 @@ impl WriteBehind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    /// Sends writes as long as there is room; says how many.
+    fn fill(behind: &mut WriteBehind, at: Instant) -> u32 {
+        let mut count = 0;
+        while behind.has_room() {
+            behind.sent(count, 0, 32_768, at);
+            count += 1;
+        }
+        count
+    }
 
     #[test]
     fn the_window_bounds_and_grows() {
-        let mut behind = WriteBehind::new(4 * 1024 * 1024);
-        let mut id = 0;
-        while behind.has_room() {
-            behind.sent(id, u64::from(id) * 32_768, 32_768);
-            id += 1;
+        let mut behind = WriteBehind::new(1024 * 1024, 32_768);
+        let start = Instant::now();
+        let trip = Duration::from_millis(100);
+        assert_eq!(fill(&mut behind, start), 8);
+        behind.waited();
+        assert!(!behind.has_room(), "nothing is known of the line");
+        behind.confirmed(true, start + trip);
+        behind.waited();
+        assert_eq!(fill(&mut behind, start + trip), 9);
+        for _ in 0..3 {
+            behind.waited();
         }
-        assert_eq!(id, 32);
-        behind.waited();
-        assert!(behind.has_room());
-        behind.waited();
-        behind.waited();
-        while behind.has_room() {
-            behind.sent(id, u64::from(id) * 32_768, 32_768);
-            id += 1;
+        assert_eq!(fill(&mut behind, start + trip), 16, "all that may be");
+    }
+
+    #[test]
+    fn what_waits_at_the_server_does_not_become_more() {
+        let mut behind = WriteBehind::new(1024 * 1024, 32_768);
+        let start = Instant::now();
+        fill(&mut behind, start);
+        // One after another, each a while after the one before.
+        for number in 1..100 {
+            let now = start + number * Duration::from_micros(100);
+            behind.confirmed(true, now);
+            behind.waited();
+            fill(&mut behind, now);
         }
-        assert_eq!(id, 128);
-        behind.confirmed(true);
-        assert!(behind.has_room());
+        assert!(behind.bytes <= 2 * FIRST_WINDOW, "{}", behind.bytes);
+    }
+
+    #[test]
+    fn four_writes_at_first() {
+        let mut behind = WriteBehind::new(16 << 20, 255 * 1024);
+        assert_eq!(fill(&mut behind, Instant::now()), 32);
+        let mut behind = WriteBehind::new(100_000, 255 * 1024);
+        assert_eq!(fill(&mut behind, Instant::now()), 4);
     }
 
     #[test]
     fn a_failure_with_a_later_write_may_leave_a_hole() {
-        let mut behind = WriteBehind::new(1 << 20);
+        let mut behind = WriteBehind::new(1 << 20, 10);
+        let now = Instant::now();
         for id in 0..4 {
-            behind.sent(id, u64::from(id) * 10, 10);
+            behind.sent(id, u64::from(id) * 10, 10, now);
         }
         for ok in [true, false, true, false] {
-            behind.confirmed(ok);
+            behind.confirmed(ok, now);
         }
         assert!(behind.has_failed());
         let failure = behind.failure().unwrap();
@@ -174,11 +225,12 @@ mod tests {
 
     #[test]
     fn a_failure_at_the_end_leaves_none() {
-        let mut behind = WriteBehind::new(1 << 20);
-        behind.sent(0, 0, 10);
-        behind.sent(1, 10, 10);
-        behind.confirmed(true);
-        behind.confirmed(false);
+        let mut behind = WriteBehind::new(1 << 20, 10);
+        let now = Instant::now();
+        behind.sent(0, 0, 10, now);
+        behind.sent(1, 10, 10, now);
+        behind.confirmed(true, now);
+        behind.confirmed(false, now);
         assert!(!behind.failure().unwrap().may_leave_hole());
     }
 }
