@@ -163,8 +163,8 @@ pub unsafe extern "C" fn ssh_sftp_limits(
 }
 
 /// Sets how many bytes may be asked for ahead of a reader, or written and not confirmed by the server, for each file
-/// opened from now on. Less is used until the link turns out to need it. At first 16 MiB, which keeps a link of
-/// 1 Gbit/s and 100 ms busy.
+/// opened from now on. Less is used until the link turns out to need it: what is written and not confirmed grows only while the
+/// server confirms as quickly as the link lets it. At first 16 MiB, which keeps a link of 1 Gbit/s and 100 ms busy.
 ///
 /// @param sftp   the session
 /// @param bytes  at least 1
