@@ -137,7 +137,9 @@ int main(int argc, char **argv)
     CHECK_STATUS(ssh_transport_set_rekey_limits(both.client, 1024 * 1024, 0, 0), SSH_OK);
     pair_login(&both);
     CHECK_STATUS(ssh_set_io_threads(4), SSH_OK);
-    CHECK(threads_named("sshwire-io") == 3);
+    /* A thread names itself, when it runs for the first time. */
+    while (threads_named("sshwire-io") < 3)
+        usleep(1000);
     CHECK(pthread_create(&server, NULL, serve, NULL) == 0);
     for (size_t at = 0; at < count; at++)
         CHECK(pthread_create(&threads[at], NULL, work, (void *)(at + 1)) == 0);
@@ -147,6 +149,7 @@ int main(int argc, char **argv)
         CHECK(pthread_join(threads[at], NULL) == 0);
     while (atomic_load(&echoing) > 0)
         usleep(1000);
+    CHECK(threads_named("sshwire-io") == 3);
     CHECK(atomic_load(&bytes) == atomic_load(&echoed));
     printf("%zu threads, %u s: %lu sessions, %.1f MiB each way\n", count, seconds,
            atomic_load(&sessions), (double)atomic_load(&bytes) / (1024 * 1024));

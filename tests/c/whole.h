@@ -251,15 +251,17 @@ static int descriptors(void)
     return count;
 }
 
-/* Waits for a count to come down again: what frees the last of a session may be another thread. */
+/* Waits for a count to come down again: what frees the last of a session may be another thread. It may rise again in the next
+ * moment, where the library's threads come and go. */
 static void comes_down(int (*count)(void), const char *what, int wanted)
 {
     long until = milliseconds() + 15000L * slow();
-    while (count() > wanted && milliseconds() < until)
+    int now;
+    while ((now = count()) > wanted && milliseconds() < until)
         usleep(2000);
-    if (count() > wanted)
-        fprintf(stderr, "%d %s, not %d\n", count(), what, wanted);
-    CHECK(count() <= wanted);
+    if (now > wanted)
+        fprintf(stderr, "%d %s, not %d\n", now, what, wanted);
+    CHECK(now <= wanted);
 }
 
 #endif
