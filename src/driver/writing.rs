@@ -118,7 +118,7 @@ impl Channel {
                 }
                 return (written, Err(Error::Cancelled));
             }
-            let mark = self.shared().room_mark();
+            let mark = woken.then(|| self.shared().room_mark());
             let step = self.write_step(stream, rest, leave);
             if let (Taken::Turn(turn), Ok(Step::Wrote(count))) = (turn, &step) {
                 if self.shared().sent.streams() {
@@ -127,7 +127,7 @@ impl Channel {
             }
             if std::mem::take(&mut woken) {
                 // Where all that was written waits for more, nobody is going to hear that it has left.
-                let is_told = self.shared().room_mark() != mark;
+                let is_told = mark.is_some_and(|mark| self.shared().room_mark() != mark);
                 let used = match step {
                     Ok(Step::Wrote(count)) => {
                         count > 0 && (is_told || !self.shared().sent.is_left_by_me())

@@ -76,6 +76,8 @@ fn whole_packets_leave_and_the_rest_waits() {
     // What has waited for long leaves, whole or not, and a busy machine takes its time.
     let mut left_whole = 0;
     for _ in 0..100 {
+        // Each rest that the I/O thread has to send makes gathering rarer.
+        client.shared.sending.lock().gathering.trust();
         let (before, waited, _) = look();
         write(&ours, &piece, TIME);
         let (after, waits, is_gathered) = look();
