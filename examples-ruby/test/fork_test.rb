@@ -84,12 +84,13 @@ class ExitTest < Case
   BUSY = <<~RUBY
     Thread.report_on_exception = false # before there is a thread that may fail
     pairs = Array.new(3) { Pair.new.login }
+    $held = [] # a channel that was accepted and is collected closes under the command that runs on it
     $count = 0
     SSHWire.log(:debug) { $count }
     pairs.each do |pair|
       near, = pair.channel
       Thread.new { near.readpartial(1) }
-      Thread.new { pair.accepted.accept }
+      $held << Thread.new { pair.accepted.accept }
       Thread.new { loop { pair.client.run("talk") && $count += 1 } }
       Thread.new { near.request("none") }
     end

@@ -136,7 +136,7 @@ fn who_stays_away_keeps_nobody_waiting() {
     expect(&theirs, &pattern(LEAST_BYTES).repeat(pieces));
 }
 
-/// In several goes, each with the baton.
+/// In one go or in several, each with the baton.
 #[test]
 fn a_call_that_writes_much_has_it_all_the_time() {
     let (client, server) = streaming();
