@@ -30,6 +30,8 @@
 /* Looking at each of very many connections takes time, so it is done when many have come, and now and then. */
 #define SWEEP_MS 60000
 #define SWEEP_MIN 256
+/* So many are looked at each time another one has come. */
+#define LATEST 8
 #define STACK_SIZE (128 * 1024)
 /* So many echoes have a thread each, which is the simplest way and for few of them the fastest. The others share one. */
 #define ECHO_THREADS 8
@@ -235,6 +237,10 @@ static void serve(ssh_server *server, int listener)
         int fd = ready > 0 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
         if (fd < 0)
             continue;
+        /* Short connections are over by the time the next one comes, and their memory is still in the caches. */
+        size_t others = count > LATEST ? count - LATEST : 0;
+        count = others + sweep(transports + others, count - others);
+        left = left < count ? left : count;
         ssh_error *error = NULL;
         ssh_transport *transport = ssh_transport_new(fd, &error);
         if (transport == NULL)
