@@ -139,6 +139,7 @@ impl Peer {
             cipher: &[name::AES128_GCM],
             mac: &[name::HMAC_SHA2_256],
             compression: &[name::NONE],
+            guess_follows: false,
         }
         .encode(&[9; 16]);
         self.queue.push_back(Next::Payload(self.kexinit.clone()));

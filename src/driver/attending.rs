@@ -82,9 +82,9 @@ impl Shared {
         }
     }
 
-    /// Sends our identification line. The peer's is often there before, and then KEXINIT goes with ours.
-    pub(crate) fn say_hello(self: &Arc<Self>) -> Result<(), Error> {
-        if self.stream.has_socket() {
+    /// Sends our identification line. If it `looks`, the peer's is often there before, and then KEXINIT goes with ours.
+    pub(crate) fn say_hello(self: &Arc<Self>, looks: bool) -> Result<(), Error> {
+        if looks && self.stream.has_socket() {
             let buffers = Engine::get()?.buffers();
             let mut scratch = buffers.take();
             let outcome = self.receive(&mut scratch, false, 1);

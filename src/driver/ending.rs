@@ -78,6 +78,7 @@ impl Shared {
                 admission.ended(&cause, tried);
             }
             serving.setup_deadline = None;
+            serving.learn(false);
             let told = serving.keepalive.set(Duration::ZERO, 0, None, clock::now());
             if let Some(told) = told {
                 serving.push_job(self, Box::new(move || drop(told)));

@@ -27,6 +27,7 @@ mod event;
 mod forward;
 mod gathering;
 mod global;
+mod guessing;
 mod helm;
 mod host_key;
 mod inside;

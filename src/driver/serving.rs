@@ -10,6 +10,7 @@ use super::begun::Begun;
 use super::entry::{ChannelEntry, ChannelWaits};
 use super::event::Event;
 use super::forward::Forwards;
+use super::guessing::Guess;
 use super::host_key::HostKeyState;
 use super::keepalive::Keepalive;
 use super::options::TransportOptions;
@@ -99,6 +100,8 @@ pub(crate) struct Serving {
     pub(crate) start_event: Option<Event>,
     /// First key exchange, then (server) login.
     pub(crate) setup_deadline: Option<(Instant, &'static str)>,
+    /// Client: what it guesses of the server, and whether it has done so, or may the next time only.
+    pub(crate) guess: Option<(Guess, bool)>,
     pub(crate) host_key: HostKeyState,
     /// Client: the server was asked to prove host keys.
     pub(crate) proof: Option<(GlobalRequestId, HostKeyChange)>,
@@ -146,6 +149,7 @@ impl Serving {
             exception: None,
             start_event: None,
             setup_deadline: None,
+            guess: None,
             host_key: HostKeyState::Unknown,
             proof: None,
             is_rotating: false,

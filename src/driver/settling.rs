@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::entry::{ChannelEntry, ChannelInterest};
+use super::guessing::GUESSABLE;
 use super::log::LogLevel;
 use super::request::Question;
 use super::serving::{After, Phase, Serving};
@@ -54,11 +55,18 @@ impl Serving {
         match event {
             TransportEvent::BannerLine(line) => self.tell_banner(shared, line),
             TransportEvent::HostKey(shown) => self.host_key_shown(shared, shown),
-            TransportEvent::Keyed { first } => {
+            TransportEvent::Keyed { first, guessable } => {
                 self.key_exchanges += 1;
                 self.begun.keyed(self.key_exchanges);
                 if first {
                     self.phase = Phase::Keyed;
+                    let guessed = self.learn(guessable);
+                    if guessed {
+                        let outcome = if guessable { "right" } else { "wrong" };
+                        shared.log(LogLevel::Debug, || {
+                            format!("the guess of what the server prefers was {outcome}")
+                        });
+                    }
                     self.setup_deadline = match (self.role, shared.login_deadline()) {
                         (Role::Server, Some(at)) => Some((at, "login grace time")),
                         _ => None,
@@ -77,6 +85,19 @@ impl Serving {
             }
             _ => {}
         }
+    }
+
+    /// What is guessed of this server is right, or not. Whether it has been guessed.
+    pub(crate) fn learn(&mut self, right: bool) -> bool {
+        let Some((guess, made)) = self.guess.take() else {
+            return false;
+        };
+        if right {
+            GUESSABLE.insert(guess);
+        } else {
+            GUESSABLE.remove(guess);
+        }
+        made
     }
 
     /// Negotiation is over, well or badly.

@@ -9,6 +9,7 @@ use super::admission::Admission;
 use super::channel::Channel;
 use super::connect::{connect, connect_by};
 use super::event::Event;
+use super::guessing::{Guess, GUESSABLE};
 use super::inside;
 use super::log::{LogLevel, LogSink};
 use super::lookup::Turns;
@@ -279,7 +280,7 @@ impl Transport {
         let shared = &self.shared;
         let now = Instant::now();
         let mut receiving = shared.receiving.lock();
-        {
+        let guesses = {
             let mut sending = shared.sending.lock();
             let mut serving = shared.serving.lock();
             serving.alive()?;
@@ -299,7 +300,13 @@ impl Transport {
                 let judge = Judge::new(Arc::clone(settings), peer);
                 serving.options.server_auth.keys = Some(Arc::new(judge));
             }
-            let config = Arc::new(serving.options.transport_config(role));
+            let mut config = serving.options.transport_config(role);
+            if role == Role::Client {
+                let guess = Guess::about(&shared.stream, &config);
+                config.guesses = guess.is_some_and(|guess| GUESSABLE.contains(guess));
+                serving.guess = guess.map(|guess| (guess, config.guesses));
+            }
+            let guesses = config.guesses;
             let services = Services::new(role, serving.options.service_config());
             serving.role = role;
             serving.phase = Phase::Negotiating;
@@ -320,17 +327,18 @@ impl Transport {
             .min();
             sending.rekey = serving.options.rekey;
             sending.outbound = Some(Outbound::new(role));
-            receiving.inbound = Some(Inbound::new(config, Box::new(SystemRandom)));
-        }
+            receiving.inbound = Some(Inbound::new(Arc::new(config), Box::new(SystemRandom)));
+            guesses
+        };
         let begun = &mut *receiving;
         if let Some(inbound) = &mut begun.inbound {
-            inbound.start(now, &mut begun.actions);
+            inbound.start(&mut begun.actions);
         }
         let outcome = shared
             .apply_unsent(begun, now)
             .and_then(|()| {
                 drop(receiving);
-                shared.say_hello()
+                shared.say_hello(!guesses)
             })
             .and_then(|()| shared.register(role == Role::Client && event.is_none()));
         if let Err(error) = &outcome {

@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::packet::{Counters, IdentReader, OpenedPacket, Opener, PayloadPlace};
 use crate::transport::{Handled, TransportAction, TransportConfig, TransportEvent, TransportLayer};
 
+/// A KEXINIT that is longer than this is not looked at before it is its turn.
+const MOST_PEEKED: usize = 8 * 1024;
+
 /// What came of the bytes at the front of the stream.
 #[derive(Debug)]
 pub enum Step {
@@ -44,9 +47,9 @@ impl Inbound {
         }
     }
 
-    /// Says our identification line.
-    pub fn start(&mut self, now: Instant, actions: &mut Vec<TransportAction>) {
-        self.transport.start(now, self.random.as_mut(), actions);
+    /// Says our identification line, and what a client guesses.
+    pub fn start(&mut self, actions: &mut Vec<TransportAction>) {
+        self.transport.start(self.random.as_mut(), actions);
     }
 
     /// Takes one step over the unread bytes. Apply the actions before the next step: they may change the
@@ -99,8 +102,11 @@ impl Inbound {
         }
         if let Some(ident) = progress.line {
             self.ident = None;
+            let behind = unread.get(progress.consumed..).unwrap_or_default();
+            let looks = self.transport.looks_ahead();
+            let ahead = looks.then(|| peek(behind)).flatten();
             self.transport
-                .ident(ident, now, self.random.as_mut(), actions)?;
+                .ident(ident, ahead.as_deref(), now, self.random.as_mut(), actions)?;
         }
         Ok(Step::Ident(progress.consumed))
     }
@@ -219,5 +225,14 @@ impl Inbound {
     /// Random bytes for the layers above, from the same source.
     pub fn random(&mut self) -> &mut dyn Random {
         self.random.as_mut()
+    }
+}
+
+/// The payload of the packet at the front, which has no keys, if all of it is there. The packet stays as it is.
+fn peek(unread: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = unread.get(..unread.len().min(MOST_PEEKED))?.to_vec();
+    match Opener::new().open(&mut copy).ok()??.payload {
+        PayloadPlace::InPlace(range) => copy.get(range).map(<[u8]>::to_vec),
+        PayloadPlace::Inflated => None,
     }
 }

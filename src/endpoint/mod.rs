@@ -69,7 +69,7 @@ impl Endpoint {
 
     /// Says the identification line.
     pub fn start(&mut self, now: Instant) -> Result<(), Error> {
-        self.inbound.start(now, &mut self.actions);
+        self.inbound.start(&mut self.actions);
         self.apply(now)
     }
 

@@ -120,7 +120,7 @@ impl Services {
         now: Instant,
     ) {
         match &event {
-            TransportEvent::Keyed { first: true } => self.keyed(transport, now),
+            TransportEvent::Keyed { first: true, .. } => self.keyed(transport, now),
             TransportEvent::Extensions => self.extensions(transport),
             _ => {}
         }

@@ -28,6 +28,7 @@ fn local(role: Role) -> &'static [u8] {
                 cipher: &preferences.cipher,
                 mac: &preferences.mac,
                 compression: &preferences.compression,
+                guess_follows: false,
             }
             .encode(&[9; 16])
         })

@@ -39,7 +39,9 @@ pub struct Negotiated {
     pub strict: bool,
     /// The peer takes SSH_MSG_EXT_INFO (RFC 8308 §2.1). Meant for the first exchange only.
     pub peer_takes_ext_info: bool,
-    /// The peer sends a first packet by a guess that was wrong: it must be skipped (RFC 4253 §7).
+    /// Both sides prefer the same method and host key algorithm, so that a guess of either is right (RFC 4253 §7).
+    pub preferred_by_both: bool,
+    /// The peer sends a first packet by a guess that was wrong: it must be skipped.
     pub skip_guess: bool,
 }
 
@@ -95,8 +97,7 @@ pub fn negotiate(role: Role, local: &KexInit<'_>, peer: &KexInit<'_>) -> Result<
             &peer.compression_server_to_client,
         ],
     )?;
-    // RFC 4253 §7: the guess is wrong if the two sides prefer different methods or host key algorithms.
-    let guess_is_right =
+    let preferred_by_both =
         local.kex.first() == peer.kex.first() && local.host_key.first() == peer.host_key.first();
     let ext_info = match role.peer() {
         Role::Client => name::EXT_INFO_C,
@@ -109,7 +110,8 @@ pub fn negotiate(role: Role, local: &KexInit<'_>, peer: &KexInit<'_>) -> Result<
         server_to_client,
         strict: is_strict(role, &local.kex, &peer.kex),
         peer_takes_ext_info: peer.kex.contains(ext_info),
-        skip_guess: peer.first_kex_packet_follows && !guess_is_right,
+        preferred_by_both,
+        skip_guess: peer.first_kex_packet_follows && !preferred_by_both,
     })
 }
 

@@ -69,10 +69,12 @@ pub struct KexInitNames<'a> {
     pub mac: &'a [&'a str],
     /// Compression of both directions.
     pub compression: &'a [&'a str],
+    /// The first message of the method follows, by a guess of what the peer prefers.
+    pub guess_follows: bool,
 }
 
 impl KexInitNames<'_> {
-    /// Writes the message, without a guess.
+    /// Writes the message.
     pub fn encode(&self, cookie: &[u8; 16]) -> Vec<u8> {
         Writer::collect(|w| {
             w.u8(MessageNumber::KEXINIT.0).raw(cookie);
@@ -80,8 +82,8 @@ impl KexInitNames<'_> {
             for list in [self.cipher, self.mac, self.compression] {
                 w.name_list(list).name_list(list);
             }
-            // Languages, no guess, reserved.
-            w.string("").string("").bool(false).u32(0);
+            // Languages, none; the last is reserved.
+            w.string("").string("").bool(self.guess_follows).u32(0);
         })
     }
 }
@@ -295,6 +297,7 @@ mod tests {
             cipher: &["c1", "c2"],
             mac: &["m1"],
             compression: &["none"],
+            guess_follows: false,
         }
         .encode(&[7; 16])
     }

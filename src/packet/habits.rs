@@ -15,6 +15,11 @@ pub struct PeerHabits {
     /// Serves files in a process, or behind a pipe, of their own: what is more at a time than goes through it has one of the two
     /// wait for the other. So does sshd, whose SFTP server announces four times as much.
     pub pipes_files: bool,
+    /// Takes a KEXINIT, and a guess behind it, that come with the identification line, before its own has been seen. There are
+    /// servers that lose what follows the line, so these are the ones with which it has been tried.
+    pub takes_guesses: bool,
+    /// Prefers what a client guesses, where it has that. Ours do.
+    pub adopts_guesses: bool,
 }
 
 impl PeerHabits {
@@ -25,6 +30,8 @@ impl PeerHabits {
             answers_unasked: is_one_of(&["lsh-", "lshd-"]),
             overlooks_its_end: is_one_of(&["dropbear"]),
             pipes_files: is_one_of(&["OpenSSH"]),
+            takes_guesses: is_one_of(&["libsshwire", "OpenSSH", "dropbear"]),
+            adopts_guesses: is_one_of(&["libsshwire"]),
         }
     }
 }
@@ -54,6 +61,18 @@ mod tests {
         assert!(overlooks(b"SSH-2.0-dropbear"));
         assert!(!overlooks(b"SSH-2.0-OpenSSH_9.2 dropbear"));
         assert!(!overlooks(b"SSH-2.0-lsh-2.1 lsh - a GNU ssh"));
+    }
+
+    #[test]
+    fn those_who_take_guesses() {
+        let takes = |line| habits(line).takes_guesses;
+        assert!(takes(b"SSH-2.0-libsshwire_0.1.0"));
+        assert!(takes(b"SSH-2.0-OpenSSH_9.2p1 Debian-2"));
+        assert!(takes(b"SSH-2.0-dropbear_2022.83"));
+        assert!(!takes(b"SSH-2.0-Cisco-1.25"));
+        assert!(!takes(b"SSH-2.0-paramiko_2 OpenSSH"));
+        assert!(habits(b"SSH-2.0-libsshwire_0.1.0").adopts_guesses);
+        assert!(!habits(b"SSH-2.0-OpenSSH_9.2p1 Debian-2").adopts_guesses);
     }
 
     #[test]

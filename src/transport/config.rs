@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::proposal::host_key_algorithms;
 use crate::crypto::algorithms::{self, Preferences};
 use crate::kex::Moduli;
 use crate::keys::{PrivateKey, PublicKey, ShownKey};
@@ -32,6 +33,9 @@ pub struct TransportConfig {
     pub kex_timeout: Duration,
     /// Client: the one host key that is accepted. Only algorithms that fit it are offered.
     pub expected_host_key: Option<PublicKey>,
+    /// Client: the server is taken to prefer what we do, and to take the first message of that method right behind our
+    /// KEXINIT (RFC 4253 §7), so that neither waits for it. Where it does not, that message is for nothing.
+    pub guesses: bool,
     /// Server: the signature algorithms taken for user authentication, announced as `server-sig-algs`.
     pub signature_algorithms: Vec<&'static str>,
     /// How many key exchanges in a row the peer may start without sending or getting anything in between.
@@ -54,10 +58,17 @@ impl TransportConfig {
             first_kex_timeout: Duration::from_secs(60),
             kex_timeout: Duration::from_secs(60),
             expected_host_key: None,
+            guesses: false,
             signature_algorithms: algorithms::user_signatures(),
             max_idle_rekeys: 16,
             idle_rekey_period: Duration::from_secs(60),
         }
+    }
+
+    /// The key exchange method and the host key algorithm that we prefer.
+    pub fn favourites(&self) -> Option<(&'static str, &'static str)> {
+        let kex = self.preferences.kex.first()?;
+        Some((kex, host_key_algorithms(self, None).first()?))
     }
 
     /// The host key for this algorithm, and how it is shown: one with a certificate may also be shown without.

@@ -1,9 +1,10 @@
 //! One key exchange (RFC 4253 §7), the first or a later one: a state for each message that is awaited.
 
 use super::extensions::server_announcement;
-use super::proposal::kexinit;
+use super::proposal::{kexinit, Guess};
 use super::session::{Idents, Session};
 use super::{HostKeyJob, TransportAction, TransportConfig, TransportEvent};
+use crate::crypto::algorithms;
 use crate::crypto::cipher::{opener, sealer};
 use crate::crypto::hash::Digest;
 use crate::crypto::random::Random;
@@ -66,12 +67,31 @@ pub(super) struct Outcome {
 }
 
 impl Exchange {
-    /// Sends our KEXINIT and waits for the peer's.
-    pub(super) fn begin(context: &Context<'_>, io: &mut Io<'_>) -> Result<ExpectKexInit, Error> {
-        let local = kexinit(context.config, context.session, io.random)?;
+    /// Sends our KEXINIT and waits for the peer's. `guess` is the client's, if there is one.
+    pub(super) fn begin(
+        context: &Context<'_>,
+        guess: &Guess<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<ExpectKexInit, Error> {
+        let local = kexinit(context.config, context.session, guess, io.random)?;
         io.actions.push(TransportAction::Hold);
         io.send(local.clone());
-        Ok(ExpectKexInit { local })
+        Ok(ExpectKexInit { local, guess: None })
+    }
+
+    /// Client: sends our KEXINIT, and behind it the first message of the method that we prefer, as if the server did so, too.
+    pub(super) fn guess(config: &TransportConfig, io: &mut Io<'_>) -> Result<ExpectKexInit, Error> {
+        let local = kexinit(config, None, &Guess::Ours, io.random)?;
+        let favourite = config.preferences.kex.first().copied();
+        let favourite = favourite
+            .and_then(algorithms::kex)
+            .ok_or(Error::Bug("a method that is preferred and not known"))?;
+        let (message, method) = ClientMethod::start(favourite, io.random)?;
+        io.actions.push(TransportAction::Hold);
+        io.send(local.clone());
+        io.send(message);
+        let guess = Some(method);
+        Ok(ExpectKexInit { local, guess })
     }
 
     /// Whether the peer's KEXINIT has come, from when on the peer may send nothing but key exchange.
@@ -128,6 +148,8 @@ impl Exchange {
 /// Waits for the peer's KEXINIT.
 pub(super) struct ExpectKexInit {
     local: Vec<u8>,
+    /// Our guess, whose message has been sent.
+    guess: Option<ClientMethod>,
 }
 
 impl ExpectKexInit {
@@ -156,11 +178,14 @@ impl ExpectKexInit {
             return Err(PeerMisbehaved::StrictKex(MessageNumber::KEXINIT).into());
         }
         let side = match config.role {
-            Role::Client => {
-                let (message, method) = ClientMethod::start(negotiated.kex, io.random)?;
-                io.send(message);
-                Side::Client(method)
-            }
+            Role::Client => match self.guess.filter(|_| negotiated.preferred_by_both) {
+                Some(method) => Side::Client(method),
+                None => {
+                    let (message, method) = ClientMethod::start(negotiated.kex, io.random)?;
+                    io.send(message);
+                    Side::Client(method)
+                }
+            },
             Role::Server => {
                 Side::Server(ServerMethod::start(negotiated.kex, config.moduli.clone()))
             }

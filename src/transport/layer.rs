@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::exchange::{Context, Exchange, ExpectKexInit, Io, Outcome, Step};
 use super::extensions::ExtensionState;
 use super::phases::{allowed, Phase, Verdict};
+use super::proposal::Guess;
 use super::session::{Idents, Session, SessionProof};
 use super::{Handled, PeerExtensions, TransportAction, TransportConfig, TransportEvent};
 use crate::crypto::random::Random;
@@ -15,7 +16,7 @@ use crate::kex::Negotiated;
 use crate::keys::PublicKey;
 use crate::messages::transport::{Debug, Disconnect, Ping, Unimplemented};
 use crate::messages::{MessageNumber, Role};
-use crate::packet::{Counters, Ident, RekeyLimits};
+use crate::packet::{Counters, Ident, PeerHabits, RekeyLimits};
 
 /// Fewer bytes than this sent between two key exchanges count as nothing.
 const IDLE_BYTES: u64 = 16 * 1024;
@@ -32,8 +33,8 @@ pub struct TransportLayer {
 }
 
 enum State {
-    /// Waiting for the peer's identification line.
-    ExpectIdent,
+    /// Waiting for the peer's identification line. The exchange has begun where the client guesses.
+    ExpectIdent(Option<Box<ExpectKexInit>>),
     FirstKex(FirstKex),
     Keyed(Keyed),
     Rekeying(Rekeying),
@@ -85,36 +86,43 @@ impl TransportLayer {
     pub fn new(config: Arc<TransportConfig>) -> Self {
         TransportLayer {
             config,
-            state: State::ExpectIdent,
+            state: State::ExpectIdent(None),
             failed: None,
         }
     }
 
-    /// Sends our identification line.
-    pub fn start(
-        &mut self,
-        now: Instant,
-        random: &mut dyn Random,
-        actions: &mut Vec<TransportAction>,
-    ) {
-        let _ = (now, random);
+    /// Sends our identification line, and with it what a client guesses.
+    pub fn start(&mut self, random: &mut dyn Random, actions: &mut Vec<TransportAction>) {
         let mut line = self.local_ident();
         line.extend_from_slice(b"\r\n");
         actions.push(TransportAction::Raw(line));
+        if self.config.guesses && self.config.role == Role::Client {
+            // What cannot be guessed is told when the server's line is there.
+            let guess = Exchange::guess(&self.config, &mut Io { random, actions });
+            self.state = State::ExpectIdent(guess.ok().map(Box::new));
+        }
     }
 
-    /// The peer's identification line has come: key exchange begins.
+    /// Whether it is of use to [`ident`](Self::ident) to know what comes behind the line.
+    pub fn looks_ahead(&self) -> bool {
+        self.config.role == Role::Server
+    }
+
+    /// The peer's identification line has come: key exchange begins. `ahead` is the payload of the packet behind it, where that
+    /// is there already; it is handled as any other one later.
     pub fn ident(
         &mut self,
         peer: Ident,
+        ahead: Option<&[u8]>,
         now: Instant,
         random: &mut dyn Random,
         actions: &mut Vec<TransportAction>,
     ) -> Result<(), Error> {
         self.check_failed()?;
-        if !matches!(self.state, State::ExpectIdent) {
+        let State::ExpectIdent(guess) = &mut self.state else {
             return Err(Error::Bug("a second identification line"));
-        }
+        };
+        let guess = guess.take();
         let idents = Idents {
             local: self.local_ident(),
             peer,
@@ -124,7 +132,14 @@ impl TransportLayer {
             idents: &idents,
             session: None,
         };
-        let begun = Exchange::begin(&context, &mut Io { random, actions });
+        let begun = match guess {
+            Some(begun) => Ok(*begun),
+            None => Exchange::begin(
+                &context,
+                &Guess::of_client(ahead),
+                &mut Io { random, actions },
+            ),
+        };
         let exchange = self.keep_failure(begun)?;
         self.state = State::FirstKex(FirstKex {
             idents,
@@ -200,7 +215,7 @@ impl TransportLayer {
             return None;
         }
         match &self.state {
-            State::ExpectIdent | State::Moving => None,
+            State::ExpectIdent(_) | State::Moving => None,
             State::FirstKex(state) => state.deadline,
             State::Keyed(state) => state.rekey_at,
             State::Rekeying(state) => state.deadline,
@@ -291,7 +306,7 @@ impl TransportLayer {
         match &self.state {
             State::Keyed(state) => Some(&state.link),
             State::Rekeying(state) => Some(&state.link),
-            State::ExpectIdent | State::FirstKex(_) | State::Moving => None,
+            State::ExpectIdent(_) | State::FirstKex(_) | State::Moving => None,
         }
     }
 
@@ -313,7 +328,7 @@ impl TransportLayer {
     /// The phase as far as this layer knows it: it cannot tell authentication from connection.
     fn phase(&self) -> Phase {
         match &self.state {
-            State::ExpectIdent | State::Moving => Phase::FirstKex,
+            State::ExpectIdent(_) | State::Moving => Phase::FirstKex,
             State::FirstKex(state) if state.exchange.strict() => Phase::FirstKexStrict,
             State::FirstKex(_) => Phase::FirstKex,
             State::Rekeying(state) if state.peer_began() => Phase::Rekey,
@@ -365,7 +380,7 @@ impl TransportLayer {
         let link = match &mut self.state {
             State::Keyed(state) => &mut state.link,
             State::Rekeying(state) => &mut state.link,
-            State::ExpectIdent | State::FirstKex(_) | State::Moving => return Ok(()),
+            State::ExpectIdent(_) | State::FirstKex(_) | State::Moving => return Ok(()),
         };
         // Who is not logged in is sent away for these by what handles them.
         if matches!(number.0, 80..=127) {
@@ -421,7 +436,7 @@ impl TransportLayer {
         match &mut self.state {
             State::Keyed(state) => state.link.session.extensions.announce(payload)?,
             State::Rekeying(state) => state.link.session.extensions.announce(payload)?,
-            State::ExpectIdent | State::FirstKex(_) | State::Moving => {
+            State::ExpectIdent(_) | State::FirstKex(_) | State::Moving => {
                 return Err(PeerMisbehaved::UnexpectedMessage(MessageNumber::EXT_INFO).into())
             }
         }
@@ -485,7 +500,7 @@ impl TransportLayer {
                 };
                 result.map(|_| ())
             }
-            State::ExpectIdent | State::Keyed(_) | State::Moving => {
+            State::ExpectIdent(_) | State::Keyed(_) | State::Moving => {
                 Err(Error::Bug("nothing of a key exchange is waited for"))
             }
         }
@@ -515,7 +530,7 @@ impl TransportLayer {
         };
         let exchange: ExpectKexInit = {
             let context = state.link.context(&self.config);
-            Exchange::begin(&context, io)?
+            Exchange::begin(&context, &Guess::Nobody, io)?
         };
         if let State::Keyed(state) = std::mem::replace(&mut self.state, State::Moving) {
             self.state = State::Rekeying(Rekeying {
@@ -626,6 +641,17 @@ impl Link {
         }
     }
 
+    /// Whether a client's guess would be right the next time.
+    fn is_guessable(&self, config: &TransportConfig) -> bool {
+        let habits = PeerHabits::of(&self.idents.peer);
+        let negotiated = &self.session.negotiated;
+        let chosen = (negotiated.kex.name, negotiated.host_key.name);
+        // A guess that was made has been adopted already, or it never is.
+        let adopted =
+            || habits.adopts_guesses && !config.guesses && config.favourites() == Some(chosen);
+        habits.takes_guesses && (negotiated.preferred_by_both || adopted())
+    }
+
     fn context<'a>(&'a self, config: &'a TransportConfig) -> Context<'a> {
         Context {
             config,
@@ -647,7 +673,8 @@ fn keyed(
     link.limits = [config.role, config.role.peer()]
         .map(|sender| config.rekey.capped_for(negotiated.sent_by(sender).cipher));
     link.traffic = false;
-    event(io, TransportEvent::Keyed { first });
+    let guessable = link.is_guessable(config);
+    event(io, TransportEvent::Keyed { first, guessable });
     State::Keyed(Keyed {
         link,
         since: now,

@@ -83,6 +83,8 @@ pub enum TransportEvent {
     Keyed {
         /// The first key exchange, not a rekey.
         first: bool,
+        /// A client that connects to this server again may guess ([`TransportConfig::guesses`]).
+        guessable: bool,
     },
     /// The peer has sent SSH_MSG_EXT_INFO; see [`TransportLayer::peer_extensions`].
     Extensions,

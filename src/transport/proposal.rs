@@ -7,13 +7,32 @@ use crate::crypto::random::Random;
 use crate::error::Error;
 use crate::kex::strict_marker;
 use crate::keys::PublicKey;
-use crate::messages::kex::KexInitNames;
+use crate::messages::kex::{KexInit, KexInitNames};
 use crate::messages::Role;
+
+/// Who guesses what the other side prefers (RFC 4253 §7).
+pub(super) enum Guess<'a> {
+    Nobody,
+    /// Client: the first message of our favourite method is sent behind our KEXINIT.
+    Ours,
+    /// Server: the client's KEXINIT is there before ours, and a guess comes behind it.
+    Clients(KexInit<'a>),
+}
+
+impl<'a> Guess<'a> {
+    /// That of the client whose KEXINIT this payload is, if it is one and a guess comes behind it.
+    pub(super) fn of_client(payload: Option<&'a [u8]>) -> Self {
+        let init = payload.and_then(|payload| KexInit::decode(payload).ok());
+        init.filter(|init| init.first_kex_packet_follows)
+            .map_or(Guess::Nobody, Guess::Clients)
+    }
+}
 
 /// The payload of our KEXINIT. `session` is there in a rekey.
 pub(super) fn kexinit(
     config: &TransportConfig,
     session: Option<&Session>,
+    guess: &Guess<'_>,
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, Error> {
     let preferences = &config.preferences;
@@ -29,9 +48,14 @@ pub(super) fn kexinit(
         });
         kex.push(strict_marker(config.role));
     }
-    let host_key = host_key_algorithms(config, session);
+    let mut host_key = host_key_algorithms(config, session);
     if host_key.is_empty() {
         return Err(Error::ApiMisuse("no host key algorithm can be offered"));
+    }
+    if let Guess::Clients(client) = guess {
+        // What it prefers is what is chosen (§7.1), and the guess is right where we prefer it, too.
+        prefer(&mut kex, client.kex.first());
+        prefer(&mut host_key, client.host_key.first());
     }
     let mut cookie = [0; 16];
     random.fill(&mut cookie);
@@ -41,13 +65,25 @@ pub(super) fn kexinit(
         cipher: &preferences.cipher,
         mac: &preferences.mac,
         compression: &preferences.compression,
+        guess_follows: matches!(guess, Guess::Ours),
     };
     Ok(names.encode(&cookie))
 }
 
+/// Puts a name first, if it is there.
+fn prefer(names: &mut [&'static str], name: Option<&str>) {
+    let place = names.iter().position(|own| Some(*own) == name);
+    if let Some(front) = place.and_then(|place| names.get_mut(..=place)) {
+        front.rotate_right(1);
+    }
+}
+
 /// The host key algorithms that can work: of a server those it has keys for; of a client those that fit the
 /// key that must be shown, which is the expected one and in a rekey the first one.
-fn host_key_algorithms(config: &TransportConfig, session: Option<&Session>) -> Vec<&'static str> {
+pub(super) fn host_key_algorithms(
+    config: &TransportConfig,
+    session: Option<&Session>,
+) -> Vec<&'static str> {
     let must_be = session
         .map(|session| session.host_key.key_type())
         .or(config.expected_host_key.as_ref().map(PublicKey::key_type));

@@ -30,7 +30,7 @@ impl Peer {
             unread: Vec::new(),
         };
         let mut actions = Vec::new();
-        peer.inbound.start(Instant::now(), &mut actions);
+        peer.inbound.start(&mut actions);
         peer.apply(actions);
         while !peer.inbound.transport().is_keyed() {
             peer.flush().unwrap();

@@ -23,6 +23,7 @@ mod flood;
 mod forward;
 mod forward_socks;
 mod generated;
+mod guesses;
 mod host_keys;
 mod jump;
 mod keys;

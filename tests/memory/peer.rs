@@ -59,7 +59,7 @@ impl Peer {
             plain: Vec::new(),
         };
         let mut actions = Vec::new();
-        peer.inbound.start(Instant::now(), &mut actions);
+        peer.inbound.start(&mut actions);
         peer.apply(actions);
         peer.keyed();
         peer

@@ -94,6 +94,16 @@ impl Stream {
         }
     }
 
+    /// What tells the way to this peer from others, for TCP.
+    pub(crate) fn destination(&self) -> Option<String> {
+        match self {
+            Stream::Address(address) => Some(address.describe()),
+            _ => self
+                .peer()
+                .map(|(host, port)| format!("{host} port {port}")),
+        }
+    }
+
     /// Whether it has not been closed by us.
     pub(crate) fn is_open(&self) -> bool {
         match self {

@@ -20,6 +20,7 @@ mod baton;
 mod ending;
 mod events;
 mod gathering;
+mod guessing;
 mod helm;
 mod low_water;
 mod rotation;

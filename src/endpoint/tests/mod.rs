@@ -1,6 +1,7 @@
 //! Client and server endpoints wired together in memory, with a clock and randomness that repeat: every run
 //! of the same plan puts the same number of bytes on the wire.
 
+mod guess;
 mod hostile;
 mod malformed;
 mod noise;
@@ -174,7 +175,7 @@ impl Side {
     fn transport_event(&mut self, event: TransportEvent, now: Instant) {
         match event {
             TransportEvent::HostKey(_) => self.host_keys += 1,
-            TransportEvent::Keyed { first } => {
+            TransportEvent::Keyed { first, .. } => {
                 assert_eq!(first, self.keyed == 0);
                 self.keyed += 1;
                 if first && self.role == Role::Client {

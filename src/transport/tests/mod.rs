@@ -1,6 +1,7 @@
 //! Client and server wired together in memory, and each against a scripted peer.
 
 mod attacks;
+mod guess;
 mod pair;
 mod rekey;
 mod script;
@@ -61,6 +62,8 @@ pub(super) struct Side {
     /// Payloads for the services, in the order they came.
     pub(super) delivered: Vec<Vec<u8>>,
     pub(super) keyed: Vec<bool>,
+    /// Whether the next connection may guess.
+    pub(super) guessable: bool,
     pub(super) host_keys: Vec<PublicKey>,
     pub(super) extensions: usize,
     pub(super) now: Instant,
@@ -81,6 +84,7 @@ impl Side {
             held: Vec::new(),
             delivered: Vec::new(),
             keyed: Vec::new(),
+            guessable: false,
             host_keys: Vec::new(),
             extensions: 0,
             now: Instant::now(),
@@ -88,7 +92,7 @@ impl Side {
         };
         let mut actions = Vec::new();
         let layer = &mut side.layer;
-        layer.start(side.now, &mut SystemRandom, &mut actions);
+        layer.start(&mut SystemRandom, &mut actions);
         side.apply(actions);
         side
     }
@@ -113,7 +117,10 @@ impl Side {
                     self.hold = false;
                 }
                 TransportAction::OpenKeys(keys) => self.opener.install(*keys),
-                TransportAction::Event(TransportEvent::Keyed { first }) => self.keyed.push(first),
+                TransportAction::Event(TransportEvent::Keyed { first, guessable }) => {
+                    self.keyed.push(first);
+                    self.guessable = guessable;
+                }
                 TransportAction::Event(TransportEvent::HostKey(shown)) => {
                     self.host_keys.push(shown.key)
                 }
@@ -154,7 +161,7 @@ impl Side {
             self.ident = None;
             let mut actions = Vec::new();
             self.layer
-                .ident(line, self.now, &mut SystemRandom, &mut actions)?;
+                .ident(line, None, self.now, &mut SystemRandom, &mut actions)?;
             self.apply(actions);
         }
         while let Some(packet) = self.opener.open(&mut self.inbox)? {

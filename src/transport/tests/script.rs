@@ -22,6 +22,7 @@ pub(super) fn kexinit(kex: &[&str], host_key: &[&str], follows: bool) -> Vec<u8>
         cipher: &[name::AES256_CTR],
         mac: &[name::HMAC_SHA2_256],
         compression: &[name::NONE],
+        guess_follows: false,
     }
     .encode(&[9; 16]);
     let flag = payload.len() - 5;
