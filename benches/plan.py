@@ -57,21 +57,22 @@ def several():
 
 
 def handshakes():
-    for peer, amount in (("sshwire", 200), ("russh", 200), ("go", 100), ("libssh", 50), ("openssh", 10)):
+    # For half a second: in less, what shows is the beginning of a process.
+    for peer, amount in (("sshwire", 1000), ("russh", 1000), ("go", 500), ("libssh", 250), ("openssh", 10)):
         yield task("handshake", "handshake", peer, peer, amount)
     for client in CLIENTS:
         yield task("handshake", "handshake", client, "openssh", 10)
-    yield task("handshake", "handshake", "sshwire", "sshwire", 200, kex=MLKEM)
+    yield task("handshake", "handshake", "sshwire", "sshwire", 1000, kex=MLKEM)
 
 
 def trips():
     for client in CLIENTS:
-        amount = 1000 if client in SLOW else 4000
+        amount = 1000 if client in SLOW else 16000
         yield task("trips", "echo", client, "russh", amount)
         if client != "openssh":
             yield task("trips", "exec", client, "russh", amount // 4)
-    yield task("trips", "echo", "sshwire", "sshwire", 4000)
-    yield task("trips", "exec", "sshwire", "sshwire", 1000)
+    yield task("trips", "echo", "sshwire", "sshwire", 16000)
+    yield task("trips", "exec", "sshwire", "sshwire", 4000)
     yield task("trips", "echo", "openssh", "openssh", 2000)
     yield task("trips", "echo", "sshwire", "openssh", 2000)
     yield task("trips", "echo", "tcp", "tcp", 10000)
