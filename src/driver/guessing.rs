@@ -2,7 +2,7 @@
 //!
 //! A client that knows nothing of the server waits for its line, and for its KEXINIT, before it can begin the method: a round
 //! trip. One that has been connected to it says all that at once, if both sides preferred the same then. Where that has changed,
-//! the server passes over one message, and nothing is lost but that. So nothing is decided by what is remembered here, neither
+//! the server passes over one message, and it is not guessed again. Nothing is decided by what is remembered here, neither
 //! algorithms nor host keys.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,62 +12,89 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::stream::Stream;
 use crate::transport::TransportConfig;
 
-/// How many servers are remembered, one for each value of a byte. One more takes the place of another.
-const PLACES: usize = 256;
+/// How many servers are remembered: so many for each value of what a number is sorted by.
+const PLACES: usize = 64;
+const WAYS: usize = 4;
 
-/// Servers that prefer what a client of this process does. No lock, so that a forked child has none that is held for ever.
-pub(super) struct Guessable([AtomicU64; PLACES]);
+/// Servers that prefer what a client of this process does, and those of which that was guessed in vain. No lock, so that a forked
+/// child has none that is held for ever.
+pub(super) struct Guessable([[AtomicU64; WAYS]; PLACES]);
 
 /// Those of this process.
 pub(super) static GUESSABLE: Guessable = Guessable::new();
 
-/// A server, by the way that leads there, and the method and host key algorithm that the client prefers.
+/// A server, by the way that leads there, and the method and host key algorithm that the client prefers. Never odd: odd is what
+/// stands for one that is not to be guessed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guess(NonZeroU64);
 
 impl Guess {
     /// What would be guessed of the server at the other end.
     pub(super) fn about(stream: &Stream, config: &TransportConfig) -> Option<Self> {
-        Some(Guess::new(&stream.destination()?, config.favourites()?))
+        Guess::new(&stream.destination()?, config.favourites()?)
     }
 
-    fn new(destination: &str, favourites: (&str, &str)) -> Self {
+    fn new(destination: &str, favourites: (&str, &str)) -> Option<Self> {
         let mut hasher = DefaultHasher::new();
         (destination, favourites).hash(&mut hasher);
-        Guess(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
+        NonZeroU64::new(hasher.finish() & !1).map(Guess)
+    }
+
+    fn right(self) -> u64 {
+        self.0.get()
+    }
+
+    fn wrong(self) -> u64 {
+        self.0.get() | 1
     }
 }
 
 impl Guessable {
     const fn new() -> Self {
-        Guessable([const { AtomicU64::new(0) }; PLACES])
+        Guessable([const { [const { AtomicU64::new(0) }; WAYS] }; PLACES])
     }
 
-    fn place(&self, guess: Guess) -> Option<&AtomicU64> {
-        let [first, ..] = guess.0.get().to_ne_bytes();
-        self.0.get(usize::from(first))
+    /// The places that it may have, and the one that it gets where all are taken by others.
+    fn places(&self, guess: Guess) -> Option<(&[AtomicU64; WAYS], &AtomicU64)> {
+        let [sorted, way, ..] = guess.0.get().to_be_bytes().map(usize::from);
+        let ways = self.0.get(sorted % PLACES)?;
+        Some((ways, ways.get(way % WAYS)?))
     }
 
     /// Whether it was right when it was looked at last.
     pub(super) fn contains(&self, guess: Guess) -> bool {
-        let held = self.place(guess).map(|place| place.load(Ordering::Relaxed));
-        held == Some(guess.0.get())
+        self.places(guess).is_some_and(|(ways, _)| {
+            let holds = |wanted| {
+                ways.iter()
+                    .any(|place| place.load(Ordering::Relaxed) == wanted)
+            };
+            holds(guess.right()) && !holds(guess.wrong())
+        })
     }
 
-    /// It is right, or was, had it been made.
+    /// It is right, or would have been, had it been made. What was once wrong is not guessed again.
     pub(super) fn insert(&self, guess: Guess) {
-        if let Some(place) = self.place(guess) {
-            place.store(guess.0.get(), Ordering::Relaxed);
-        }
+        self.put(guess, guess.right());
     }
 
-    /// It is wrong, or the connection for which it was made has come to nothing.
-    pub(super) fn remove(&self, guess: Guess) {
-        if let Some(place) = self.place(guess) {
-            let held = guess.0.get();
-            // Another one may have its place.
-            let _ = place.compare_exchange(held, 0, Ordering::Relaxed, Ordering::Relaxed);
+    /// It was made and is wrong, or the connection has come to nothing.
+    pub(super) fn refuse(&self, guess: Guess) {
+        self.put(guess, guess.wrong());
+    }
+
+    fn put(&self, guess: Guess, value: u64) {
+        let Some((ways, last)) = self.places(guess) else {
+            return;
+        };
+        let load = |place: &AtomicU64| place.load(Ordering::Relaxed);
+        if ways.iter().any(|place| load(place) == guess.wrong()) {
+            return;
         }
+        let own = ways.iter().find(|place| load(place) == guess.right());
+        let free = || ways.iter().find(|place| load(place) == 0);
+        own.or_else(free)
+            .unwrap_or(last)
+            .store(value, Ordering::Relaxed);
     }
 }
 
@@ -75,23 +102,29 @@ impl Guessable {
 mod tests {
     use super::*;
 
+    fn guess(destination: &str) -> Guess {
+        Guess::new(destination, ("curve25519-sha256", "ssh-ed25519")).unwrap()
+    }
+
     #[test]
     fn what_was_right_is_guessed_until_it_is_wrong() {
         let guessable = Guessable::new();
-        let guess = |destination| Guess::new(destination, ("curve25519-sha256", "ssh-ed25519"));
         let (one, other) = (guess("::1 port 22"), guess("::1 port 2222"));
         assert!(!guessable.contains(one));
         guessable.insert(one);
         assert!(guessable.contains(one) && !guessable.contains(other));
-        guessable.remove(other);
+        guessable.refuse(other);
         assert!(guessable.contains(one));
-        guessable.remove(one);
+        guessable.refuse(one);
+        assert!(!guessable.contains(one));
+        // Not every second time either.
+        guessable.insert(one);
         assert!(!guessable.contains(one));
     }
 
     #[test]
     fn other_preferences_are_another_guess() {
-        let guess = |favourites| Guess::new("::1 port 22", favourites);
+        let guess = |favourites| Guess::new("::1 port 22", favourites).unwrap();
         let one = guess(("curve25519-sha256", "ssh-ed25519"));
         assert_eq!(one, guess(("curve25519-sha256", "ssh-ed25519")));
         assert_ne!(one, guess(("curve25519-sha256", "rsa-sha2-512")));
@@ -101,14 +134,26 @@ mod tests {
     #[test]
     fn many_servers_take_the_places_of_others() {
         let guessable = Guessable::new();
-        let guesses =
-            (0..10 * PLACES).map(|port| Guess::new(&format!("::1 port {port}"), ("", "")));
-        let guesses: Vec<Guess> = guesses.collect();
+        let guesses: Vec<Guess> = (0..2560)
+            .map(|port| guess(&format!("::1 port {port}")))
+            .collect();
         for guess in &guesses {
             guessable.insert(*guess);
             assert!(guessable.contains(*guess));
         }
         let kept = guesses.iter().filter(|guess| guessable.contains(**guess));
-        assert!((1..=PLACES).contains(&kept.count()));
+        assert_eq!(kept.count(), PLACES * WAYS);
+    }
+
+    #[test]
+    fn some_tens_of_servers_do_not_get_in_each_others_way() {
+        let guessable = Guessable::new();
+        let guesses: Vec<Guess> = (0..32)
+            .map(|port| guess(&format!("192.0.2.1 port {port}")))
+            .collect();
+        for guess in &guesses {
+            guessable.insert(*guess);
+        }
+        assert!(guesses.iter().all(|guess| guessable.contains(*guess)));
     }
 }

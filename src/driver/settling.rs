@@ -94,8 +94,8 @@ impl Serving {
         };
         if right {
             GUESSABLE.insert(guess);
-        } else {
-            GUESSABLE.remove(guess);
+        } else if made {
+            GUESSABLE.refuse(guess);
         }
         made
     }

@@ -104,8 +104,8 @@ pub unsafe extern "C" fn ssh_transport_free(transport: *mut ssh_transport) {
 /// the expected key, the known hosts (ssh_transport_set_known_hosts()), the SSH_REQUEST_HOST_KEY callback,
 /// ssh_transport_accept_host_key() or ssh_transport_set_insecure_accept_any_host_key(). Nobody can authenticate before that.
 ///
-/// A server that this process has been connected to before is told everything at once, if it preferred what the client does, which
-/// saves a round trip (RFC 4253 section 7).
+/// An OpenSSH, Dropbear or libsshwire server that this process has been connected to over TCP before is told everything at once, if it
+/// preferred what the client does, which saves a round trip (RFC 4253 section 7).
 ///
 /// @param transport   the transport
 /// @param event       NULL to wait until it is done; otherwise the call returns at once and the event is set

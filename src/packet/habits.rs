@@ -15,8 +15,9 @@ pub struct PeerHabits {
     /// Serves files in a process, or behind a pipe, of their own: what is more at a time than goes through it has one of the two
     /// wait for the other. So does sshd, whose SFTP server announces four times as much.
     pub pipes_files: bool,
-    /// Takes a KEXINIT, and a guess behind it, that come with the identification line, before its own has been seen. There are
-    /// servers that lose what follows the line, so these are the ones with which it has been tried.
+    /// Takes a KEXINIT, and a guess behind it, that come with the identification line, before its own has been seen, and passes
+    /// over a guess that is wrong. There are servers that lose what follows the line, so these are the ones with which it has been
+    /// tried. OpenSSH's of 2015 take a wrong guess for a right one.
     pub takes_guesses: bool,
     /// Prefers what a client guesses, where it has that. Ours do.
     pub adopts_guesses: bool,
@@ -30,7 +31,8 @@ impl PeerHabits {
             answers_unasked: is_one_of(&["lsh-", "lshd-"]),
             overlooks_its_end: is_one_of(&["dropbear"]),
             pipes_files: is_one_of(&["OpenSSH"]),
-            takes_guesses: is_one_of(&["libsshwire", "OpenSSH", "dropbear"]),
+            takes_guesses: is_one_of(&["libsshwire", "OpenSSH", "dropbear"])
+                && !is_one_of(&["OpenSSH_6.8", "OpenSSH_6.9", "OpenSSH_7.0", "OpenSSH_7.1"]),
             adopts_guesses: is_one_of(&["libsshwire"]),
         }
     }
@@ -69,6 +71,9 @@ mod tests {
         assert!(takes(b"SSH-2.0-libsshwire_0.1.0"));
         assert!(takes(b"SSH-2.0-OpenSSH_9.2p1 Debian-2"));
         assert!(takes(b"SSH-2.0-dropbear_2022.83"));
+        assert!(takes(b"SSH-2.0-OpenSSH_7.4"));
+        assert!(!takes(b"SSH-2.0-OpenSSH_7.1p2 Debian-2"));
+        assert!(!takes(b"SSH-2.0-OpenSSH_6.8"));
         assert!(!takes(b"SSH-2.0-Cisco-1.25"));
         assert!(!takes(b"SSH-2.0-paramiko_2 OpenSSH"));
         assert!(habits(b"SSH-2.0-libsshwire_0.1.0").adopts_guesses);

@@ -97,8 +97,9 @@ impl TransportLayer {
         line.extend_from_slice(b"\r\n");
         actions.push(TransportAction::Raw(line));
         if self.config.guesses && self.config.role == Role::Client {
+            let guess = || Exchange::guess(&self.config, &mut Io { random, actions });
             // What cannot be guessed is told when the server's line is there.
-            let guess = Exchange::guess(&self.config, &mut Io { random, actions });
+            let guess = residue::after_keys(guess);
             self.state = State::ExpectIdent(guess.ok().map(Box::new));
         }
     }
@@ -646,7 +647,7 @@ impl Link {
         let habits = PeerHabits::of(&self.idents.peer);
         let negotiated = &self.session.negotiated;
         let chosen = (negotiated.kex.name, negotiated.host_key.name);
-        // A guess that was made has been adopted already, or it never is.
+        // A guess that was made has been adopted, or has not.
         let adopted =
             || habits.adopts_guesses && !config.guesses && config.favourites() == Some(chosen);
         habits.takes_guesses && (negotiated.preferred_by_both || adopted())
@@ -673,7 +674,7 @@ fn keyed(
     link.limits = [config.role, config.role.peer()]
         .map(|sender| config.rekey.capped_for(negotiated.sent_by(sender).cipher));
     link.traffic = false;
-    let guessable = link.is_guessable(config);
+    let guessable = first && config.role == Role::Client && link.is_guessable(config);
     event(io, TransportEvent::Keyed { first, guessable });
     State::Keyed(Keyed {
         link,

@@ -40,6 +40,12 @@ pub(super) fn kexinit(
     if kex.is_empty() || preferences.cipher.is_empty() || preferences.compression.is_empty() {
         return Err(Error::ApiMisuse("a list of algorithms is empty"));
     }
+    let mut host_key = host_key_algorithms(config, session);
+    if let Guess::Clients(client) = guess {
+        // What it prefers is what is chosen (§7.1), and the guess is right where we prefer it, too.
+        prefer(&mut kex, client.kex.first());
+        prefer(&mut host_key, client.host_key.first());
+    }
     // Markers belong into the first KEXINIT only: OpenSSH PROTOCOL §1.10, RFC 8308 §2.1.
     if session.is_none() {
         kex.push(match config.role {
@@ -48,14 +54,8 @@ pub(super) fn kexinit(
         });
         kex.push(strict_marker(config.role));
     }
-    let mut host_key = host_key_algorithms(config, session);
     if host_key.is_empty() {
         return Err(Error::ApiMisuse("no host key algorithm can be offered"));
-    }
-    if let Guess::Clients(client) = guess {
-        // What it prefers is what is chosen (§7.1), and the guess is right where we prefer it, too.
-        prefer(&mut kex, client.kex.first());
-        prefer(&mut host_key, client.host_key.first());
     }
     let mut cookie = [0; 16];
     random.fill(&mut cookie);

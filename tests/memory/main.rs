@@ -287,9 +287,10 @@ fn n2_old_session_keys_are_gone_after_a_rekey_and_at_the_end() {
             pair::watch_the_log();
             let host = Key::generate(keys::KINDS[0]);
             for (cipher, mac) in PROTECTION {
-                for rekey in [true, false] {
+                // A guess, and new keys later.
+                for (guesses, rekey) in [(false, true), (true, true), (false, false)] {
                     let (server, stream) = Server::start(host.handle);
-                    let mut peer = Peer::new(stream, cipher, mac);
+                    let mut peer = Peer::new(stream, cipher, mac, guesses);
                     peer.ping();
                     let secrets = peer.secrets();
                     let (made_from, keys) = secrets.split_at(2);

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex};
+use std::sync::{mpsc, Arc, Mutex};
+use std::thread;
 use std::time::Instant;
 
 use sshwire::crypto::algorithms::name;
@@ -39,27 +40,48 @@ pub struct Peer {
     noted: Arc<Mutex<Vec<Secret>>>,
     /// What came before the first keys.
     plain: Vec<u8>,
+    /// Has the thread that began go on to its end.
+    _starter: mpsc::Sender<()>,
+}
+
+/// Begins, in a thread that does nothing else until it is let go: its stack stays as that has left it.
+fn started(
+    config: TransportConfig,
+    random: Noted,
+) -> (Inbound, Vec<TransportAction>, mpsc::Sender<()>) {
+    let (hand_over, taken) = mpsc::channel();
+    let (let_go, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let mut inbound = Inbound::new(Arc::new(config), Box::new(random));
+        let mut actions = Vec::new();
+        inbound.start(&mut actions);
+        hand_over.send((inbound, actions)).expect("the peer");
+        let _ = wait.recv();
+    });
+    let (inbound, actions) = taken.recv().expect("begun");
+    (inbound, actions, let_go)
 }
 
 impl Peer {
-    /// Does the first key exchange with Curve25519 and the given cipher and MAC.
-    pub fn new(stream: UnixStream, cipher: &'static str, mac: &'static str) -> Self {
+    /// Does the first key exchange with Curve25519 and the given cipher and MAC, by a guess or without.
+    pub fn new(stream: UnixStream, cipher: &'static str, mac: &'static str, guesses: bool) -> Self {
         let mut config = TransportConfig::new(Role::Client);
+        config.guesses = guesses;
         config.preferences.kex = vec![name::CURVE25519_SHA256];
         config.preferences.cipher = vec![cipher];
         config.preferences.mac = vec![mac];
         let noted = Arc::default();
         let random = Noted(Arc::clone(&noted));
+        let (inbound, actions, starter) = started(config, random);
         let mut peer = Peer {
             stream,
-            inbound: Inbound::new(Arc::new(config), Box::new(random)),
+            inbound,
+            _starter: starter,
             outbound: Outbound::new(Role::Client),
             unread: Vec::new(),
             noted,
             plain: Vec::new(),
         };
-        let mut actions = Vec::new();
-        peer.inbound.start(&mut actions);
         peer.apply(actions);
         peer.keyed();
         peer
