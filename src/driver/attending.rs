@@ -13,6 +13,7 @@ use super::shared::{Receiving, Shared};
 use super::sys::clock;
 use crate::endpoint::Outbound;
 use crate::error::Error;
+use crate::messages::Role;
 use crate::transport::TransportAction;
 
 /// Most reads for one transport before the others have their turn.
@@ -82,19 +83,31 @@ impl Shared {
         }
     }
 
-    /// Sends our identification line. If it `looks`, the peer's is often there before, and then KEXINIT goes with ours.
-    pub(crate) fn say_hello(self: &Arc<Self>, looks: bool) -> Result<(), Error> {
-        if looks && self.stream.has_socket() {
-            let buffers = Engine::get()?.buffers();
-            let mut scratch = buffers.take();
-            let outcome = self.receive(&mut scratch, false, 1);
-            buffers.give(scratch);
-            if let Err(error) = outcome {
-                self.end(error);
-            }
-        }
+    /// Sends our identification line. The peer's is often there before, and then KEXINIT goes with ours; or it comes while
+    /// ours leaves, so that a server, whose clients begin by themselves, finds it when it looks once more. Who guesses has
+    /// said more than a line already, and waits for nothing.
+    pub(crate) fn say_hello(self: &Arc<Self>, role: Role, guesses: bool) -> Result<(), Error> {
+        let came = if guesses { 0 } else { self.look()? };
         self.flush();
+        if role == Role::Server && came == 0 && self.look()? > 0 {
+            self.flush();
+        }
         Ok(())
+    }
+
+    /// Deals with what is there before anybody waits for it, and says how many bytes that was.
+    fn look(self: &Arc<Self>) -> Result<usize, Error> {
+        if !self.stream.has_socket() || self.has_ended.load(Ordering::Acquire) {
+            return Ok(0);
+        }
+        let buffers = Engine::get()?.buffers();
+        let mut scratch = buffers.take();
+        let outcome = self.receive(&mut scratch, false, 1);
+        buffers.give(scratch);
+        Ok(outcome.unwrap_or_else(|error| {
+            self.end(error);
+            0
+        }))
     }
 
     /// Writes, reads and lets time pass, as far as that goes without waiting; says how many bytes came and when to do so

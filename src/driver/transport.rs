@@ -338,7 +338,7 @@ impl Transport {
             .apply_unsent(begun, now)
             .and_then(|()| {
                 drop(receiving);
-                shared.say_hello(!guesses)
+                shared.say_hello(role, guesses)
             })
             .and_then(|()| shared.register(role == Role::Client && event.is_none()));
         if let Err(error) = &outcome {

@@ -47,7 +47,7 @@ pub(super) enum Secret {
 }
 
 enum Signer {
-    Ed25519(ed25519::Private),
+    Ed25519(ed25519::Twins),
     Ecdsa(ecdsa::Curve, ecdsa::Private),
     Rsa(rsa::Private),
     Elsewhere(Arc<dyn ExternalSigner>),
@@ -105,7 +105,7 @@ impl PrivateKey {
 
     /// The key of an Ed25519 seed.
     pub(super) fn from_ed25519(seed: Zeroizing<[u8; ed25519::SEED_LEN]>) -> Result<Self, Error> {
-        let signer = ed25519::Private::from_seed(&seed)
+        let signer = ed25519::Twins::from_seed(&seed)
             .map_err(|_| KeyFault::Malformed("bad Ed25519 seed"))?;
         let public = PublicKey::ed25519(&signer.public())?;
         Ok(Self::assemble(
@@ -289,10 +289,10 @@ impl PrivateKey {
 
     /// Signs `message` with the named signature algorithm; the result is a signature blob.
     ///
-    /// Each signature is verified before it is returned, so that a faulty computation leaks nothing: one bad
+    /// Each signature is checked before it is returned, so that a faulty computation leaks nothing: one bad
     /// RSA signature made by CRT gives the primes away, and a deterministic Ed25519 or ECDSA nonce under a
-    /// fault gives the key away. Making it again instead and comparing would be faster, and miss a fault that stays in
-    /// the key.
+    /// fault gives the key away. Those of RSA, ECDSA and [external](Self::external) keys are verified; those of Ed25519
+    /// are made again by a [second copy](ed25519::Twins) of the key.
     pub fn sign(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
         if !self.public().signature_algorithms().contains(&algorithm) {
             return Err(KeyFault::Unsupported(format!(
@@ -302,32 +302,43 @@ impl PrivateKey {
             ))
             .into());
         }
-        let blob = match &self.inner.signer {
-            Signer::Elsewhere(signer) => signer.sign(algorithm, message)?,
-            _ => {
-                let signature = residue::after_keys(|| self.sign_raw(algorithm, message));
-                let signature = signature.ok_or(KeyFault::Signing)?;
-                #[cfg(test)]
-                let signature = self.flip(signature);
-                SignatureBlob {
-                    algorithm,
-                    signature: &signature,
-                }
-                .encode()
-            }
-        };
+        if let Signer::Elsewhere(signer) = &self.inner.signer {
+            let blob = signer.sign(algorithm, message)?;
+            return self.verified(algorithm, message, blob);
+        }
+        let signature = residue::after_keys(|| self.sign_raw(algorithm, message));
+        let signature = signature.ok_or(KeyFault::Signing)?;
+        let blob = SignatureBlob {
+            algorithm,
+            signature: &signature,
+        }
+        .encode();
+        match &self.inner.signer {
+            Signer::Ed25519(_) => Ok(blob),
+            _ => self.verified(algorithm, message, blob),
+        }
+    }
+
+    fn verified(&self, algorithm: &str, message: &[u8], blob: Vec<u8>) -> Result<Vec<u8>, Error> {
         if !self.public().verify(algorithm, message, &blob) {
             return Err(KeyFault::Signing.into());
         }
         Ok(blob)
     }
 
+    /// Makes the signature itself; nothing where that does not work, or a second copy of the key makes another one.
     fn sign_raw(&self, algorithm: &str, message: &[u8]) -> Option<Vec<u8>> {
+        let signature = match &self.inner.signer {
+            Signer::Ed25519(twins) => twins.sign(message).ok()?.to_vec(),
+            Signer::Ecdsa(curve, key) => ecdsa_to_wire(*curve, &key.sign(message).ok()?)?,
+            Signer::Rsa(key) => key.sign(rsa_hash(algorithm)?, message).ok()?,
+            Signer::Elsewhere(_) => return None,
+        };
+        #[cfg(test)]
+        let signature = self.flip(signature);
         match &self.inner.signer {
-            Signer::Ed25519(key) => key.sign(message).ok().map(|signature| signature.to_vec()),
-            Signer::Ecdsa(curve, key) => ecdsa_to_wire(*curve, &key.sign(message).ok()?),
-            Signer::Rsa(key) => key.sign(rsa_hash(algorithm)?, message).ok(),
-            Signer::Elsewhere(_) => None,
+            Signer::Ed25519(twins) if !twins.confirm(message, &signature) => None,
+            _ => Some(signature),
         }
     }
 

@@ -14,6 +14,48 @@ pub use fast::{Private, Public};
 #[cfg(not(feature = "fast-crypto"))]
 pub use portable::{Private, Public};
 
+/// A private key twice, each in memory of its own, so that a faulty computation gives nothing away.
+///
+/// Two signatures of one message that differ tell the key, for its nonce is the same in both; so does one with a nonce that is not
+/// what it should be. The second key makes the signature again, from its own copy of the numbers: what came of a fault in a
+/// computation, or in one of the two keys for good, is not the same. To verify with the public key would take four times as
+/// long, and passes a signature with a wrong nonce.
+pub struct Twins {
+    first: Private,
+    second: Private,
+}
+
+impl Twins {
+    /// The key of a seed, read twice.
+    pub fn from_seed(seed: &[u8; SEED_LEN]) -> Result<Self, CryptoError> {
+        Self::of(Private::from_seed(seed)?, Private::from_seed(seed)?)
+    }
+
+    fn of(first: Private, second: Private) -> Result<Self, CryptoError> {
+        if first.public() != second.public() {
+            return Err(CryptoError);
+        }
+        Ok(Twins { first, second })
+    }
+
+    /// The public key that belongs to them.
+    pub fn public(&self) -> [u8; PUBLIC_LEN] {
+        self.first.public()
+    }
+
+    /// Signs with the first. Nobody may see it before it is [confirmed](Self::confirm).
+    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_LEN], CryptoError> {
+        self.first.sign(message)
+    }
+
+    /// Whether the second makes the same signature.
+    pub fn confirm(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.second
+            .sign(message)
+            .is_ok_and(|again| again == signature)
+    }
+}
+
 /// Pure Rust.
 pub mod portable {
     use super::{CryptoError, PUBLIC_LEN, SEED_LEN, SIGNATURE_LEN};
@@ -73,19 +115,57 @@ pub mod portable {
 /// Through aws-lc-rs.
 #[cfg(feature = "fast-crypto")]
 pub mod fast {
-    use super::{portable, CryptoError, PUBLIC_LEN, SEED_LEN, SIGNATURE_LEN};
+    use super::{CryptoError, PUBLIC_LEN, SEED_LEN, SIGNATURE_LEN};
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair, ParsedPublicKey, ED25519};
 
-    /// A public key that is a point of the curve and not of small order.
+    /// y of the points of small order, little endian: 0, 1 and -1, again 0 and 1 with p = 2^255 - 19 added (more than that
+    /// does not fit beside the sign of x), and the two of order 8.
+    const SMALL_ORDER: [[u8; PUBLIC_LEN]; 7] = [
+        of(0, 0, 0),
+        of(1, 0, 0),
+        of(0xec, 0xff, 0x7f),
+        of(0xed, 0xff, 0x7f),
+        of(0xee, 0xff, 0x7f),
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+
+    const fn of(first: u8, middle: u8, last: u8) -> [u8; PUBLIC_LEN] {
+        let mut bytes = [middle; PUBLIC_LEN];
+        let [lowest, .., highest] = &mut bytes;
+        *lowest = first;
+        *highest = last;
+        bytes
+    }
+
+    fn is_of_small_order(bytes: &[u8; PUBLIC_LEN]) -> bool {
+        let mut y = *bytes;
+        let [.., highest] = &mut y;
+        *highest &= 0x7f;
+        SMALL_ORDER.contains(&y)
+    }
+
+    /// A public key that is not of small order.
     #[derive(Clone)]
     pub struct Public {
         key: ParsedPublicKey,
     }
 
     impl Public {
-        /// As [`portable::Public::new`]: aws-lc does not look at the order of the point.
+        /// Keys of small order are refused, as [`portable`](super::portable::Public::new) does, but by their names: to decode the point
+        /// takes 5 µs, a part of each handshake. Whether it is one at all aws-lc finds out when it verifies.
         pub fn new(bytes: &[u8; PUBLIC_LEN]) -> Result<Self, CryptoError> {
-            portable::Public::new(bytes)?;
+            if is_of_small_order(bytes) {
+                return Err(CryptoError);
+            }
             let key = ParsedPublicKey::new(&ED25519, bytes).map_err(|_| CryptoError)?;
             Ok(Public { key })
         }
@@ -128,6 +208,8 @@ pub mod fast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use curve25519_dalek::edwards::CompressedEdwardsY;
+    use curve25519_dalek::scalar::Scalar;
 
     /// The group order L, little endian.
     const ORDER: [u8; 32] = [
@@ -165,6 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn twins_confirm_what_both_sign() {
+        let twins = Twins::from_seed(&[7; SEED_LEN]).unwrap();
+        let signature = twins.sign(b"message").unwrap();
+        assert!(twins.confirm(b"message", &signature));
+        assert!(!twins.confirm(b"massage", &signature));
+        assert!(!twins.confirm(b"message", &signature[..63]));
+        assert!(!twins.confirm(b"message", &[]));
+        for bit in 0..8 * SIGNATURE_LEN {
+            let mut faulty = signature;
+            faulty[bit / 8] ^= 1 << (bit % 8);
+            assert!(!twins.confirm(b"message", &faulty), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn twins_that_differ_confirm_nothing() {
+        let key = |byte| Private::from_seed(&[byte; SEED_LEN]).unwrap();
+        assert!(Twins::of(key(7), key(8)).is_err());
+        // A fault that came after they were made, in either.
+        for (first, second) in [(7, 8), (8, 7)] {
+            let (first, second) = (key(first), key(second));
+            let twins = Twins { first, second };
+            let signature = twins.sign(b"message").unwrap();
+            assert!(!twins.confirm(b"message", &signature));
+        }
+    }
+
+    #[test]
     fn s_at_or_above_the_order_is_refused() {
         let key = Private::from_seed(&[7; 32]).unwrap();
         let mut signature = key.sign(b"message").unwrap();
@@ -182,19 +292,55 @@ mod tests {
             .verify(b"message", &signature));
     }
 
+    /// All points of small order: multiples of one of order 8, whose x has either sign.
+    fn points_of_small_order() -> Vec<[u8; PUBLIC_LEN]> {
+        let generator: [u8; 32] =
+            hex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
+        let generator = CompressedEdwardsY(generator).decompress().unwrap();
+        (0..8_u8)
+            .map(|n| (generator * Scalar::from(n)).compress().to_bytes())
+            .collect()
+    }
+
     #[test]
-    fn small_order_and_invalid_points_are_refused() {
-        let mut identity = [0; 32];
-        identity[0] = 1;
-        let mut minus_one = [0xff; 32];
-        minus_one[0] = 0xec;
-        minus_one[31] = 0x7f;
-        let mut not_a_point = [0; 32];
-        not_a_point[0] = 2;
-        for bytes in [[0; 32], identity, minus_one, not_a_point] {
-            assert!(Public::new(&bytes).is_err());
-            assert!(portable::Public::new(&bytes).is_err());
+    fn points_of_small_order_are_refused() {
+        let points = points_of_small_order();
+        let mut different = points.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), 8);
+        // -1 with a sign, and 0 and 1 in another way.
+        let mut others = Vec::new();
+        for first in [0xec, 0xed, 0xee] {
+            for last in [0x7f, 0xff] {
+                let mut bytes = [0xff; PUBLIC_LEN];
+                bytes[0] = first;
+                bytes[31] = last;
+                others.push(bytes);
+            }
         }
+        let mut one = [0; PUBLIC_LEN];
+        one[0] = 1;
+        one[31] = 0x80;
+        others.push(one);
+        for bytes in points.into_iter().chain(others) {
+            assert!(Public::new(&bytes).is_err(), "{bytes:x?}");
+            assert!(portable::Public::new(&bytes).is_err(), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_point_verifies_nothing() {
+        let mut not_a_point = [0; PUBLIC_LEN];
+        not_a_point[0] = 2;
+        let key = Private::from_seed(&[7; SEED_LEN]).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        for signature in [signature, [0; SIGNATURE_LEN]] {
+            let verifies =
+                Public::new(&not_a_point).is_ok_and(|key| key.verify(b"message", &signature));
+            assert!(!verifies);
+        }
+        assert!(portable::Public::new(&not_a_point).is_err());
     }
 
     #[cfg(feature = "fast-crypto")]
