@@ -197,6 +197,7 @@ def connections(budget):
             f"memory of an idle connection, {side}", idle.get("sshwire", {}).get(key), peers.get(best), best or "no peer",
             -0.8, unit="KiB",
         )
+        budget.absolute(f"memory of an idle connection, {side}", idle.get("sshwire", {}).get(key), None, -12, "KiB")
     many = idle.get("many", {})
     count = many.get("connections", idle.get("sshwire", {}).get("connections", 0))
     budget.absolute(f"{count:,} idle connections: server CPU", many.get("cpu_percent"), -1, unit="%")

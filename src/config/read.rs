@@ -411,6 +411,6 @@ fn known(family: Family) -> Vec<&'static str> {
         Family::Mac => preferences::known_mac(),
         Family::Signature => preferences::known_host_key(),
         Family::UserSignature => preferences::known_user_key(),
-        Family::AuthoritySignature => algorithms::user_signatures(),
+        Family::AuthoritySignature => algorithms::user_signatures().to_vec(),
     }
 }

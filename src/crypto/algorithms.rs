@@ -1,5 +1,7 @@
 //! Algorithm names as the RFCs spell them, and the tables that lead from a name to what it needs.
 
+use std::sync::{Arc, LazyLock};
+
 use super::hash::HashAlgorithm;
 use super::legacy;
 
@@ -321,15 +323,21 @@ pub fn certified(signs_as: &str) -> Option<&'static SignatureAlgorithm> {
 }
 
 /// The names of signature algorithms that are taken from users by default: those of plain keys, and those of
-/// security keys.
-pub fn user_signatures() -> Vec<&'static str> {
-    SIGNATURES
-        .iter()
-        .chain(SECURITY_KEYS)
-        .filter(|entry| !entry.is_certificate())
-        .map(|entry| entry.name)
-        .collect()
+/// security keys. All connections share the list.
+pub fn user_signatures() -> Names {
+    static NAMES: LazyLock<Names> = LazyLock::new(|| {
+        SIGNATURES
+            .iter()
+            .chain(SECURITY_KEYS)
+            .filter(|entry| !entry.is_certificate())
+            .map(|entry| entry.name)
+            .collect()
+    });
+    Arc::clone(&NAMES)
 }
+
+/// A list of names that many hold and nobody changes.
+pub type Names = Arc<[&'static str]>;
 
 /// Every key exchange method of this build but those for old gear, most preferred first.
 pub static KEXES: &[KexAlgorithm] = &[

@@ -50,6 +50,14 @@ impl Shared {
                     }
                     Ok(())
                 }
+                After::Shrink => {
+                    self.with_sending(|sending| {
+                        if let Some(outbound) = &mut sending.outbound {
+                            outbound.end_stream();
+                        }
+                    });
+                    Ok(())
+                }
                 After::Prove(job) => self.on_the_pool(move |shared| shared.prove_host_keys(&job)),
                 After::Sign(job) => {
                     let signature = job.key.sign(job.algorithm, &job.data);

@@ -215,7 +215,9 @@ impl Shared {
                 if let Some(told) = told {
                     serving.push_job(self, told);
                 }
+                after.push(After::Shrink);
                 if let Ok(services) = serving.open_services() {
+                    services.shrink();
                     let id = services.connection.global_request(
                         KEEPALIVE_REQUEST,
                         &[],

@@ -7,7 +7,7 @@ use super::host_key::HostKeyJudge;
 use super::user_keys::UserKeys;
 use crate::auth::ServerAuthConfig;
 use crate::connection::ConnectionLimits;
-use crate::crypto::algorithms::{self, name::SSH_RSA, Preferences};
+use crate::crypto::algorithms::{self, name::SSH_RSA, Names, Preferences};
 use crate::crypto::sign::rsa;
 use crate::endpoint::ServiceConfig;
 use crate::error::HostKeyFault;
@@ -144,17 +144,17 @@ impl TransportOptions {
 
     /// The signature algorithms for user authentication: those of every kind of key, whatever the host's own
     /// are, and SHA-1 where the application has named it for host keys.
-    fn user_signatures(&self, role: Role) -> Vec<&'static str> {
-        let mut names = match role {
+    fn user_signatures(&self, role: Role) -> Names {
+        let names = match role {
             Role::Client => algorithms::user_signatures(),
-            Role::Server => self.server_auth.sig_algs.clone(),
+            Role::Server => Arc::clone(&self.server_auth.sig_algs),
         };
         let asked = self
             .preferences
             .as_ref()
             .is_some_and(|lists| lists.host_key.contains(&SSH_RSA));
         if asked && !names.contains(&SSH_RSA) {
-            names.push(SSH_RSA);
+            return names.iter().copied().chain([SSH_RSA]).collect();
         }
         names
     }

@@ -85,6 +85,8 @@ pub(crate) enum After {
     Readable(Arc<ChannelWaits>),
     /// Start running callbacks, which would meet there too: their answers take it.
     Call,
+    /// Give back memory that is kept for sending: nothing was said for a while.
+    Shrink,
 }
 
 /// Guarded by the serving lock, which is the last one in the order.

@@ -30,6 +30,8 @@ pub struct Outbound {
     taken: usize,
     /// Capacity of `pending` that is kept while it is empty.
     kept: usize,
+    /// `pending` has grown for a login that is over: when it is empty, its memory goes back.
+    grown: bool,
     /// Makes a hostile or noisy peer of this side.
     #[cfg(test)]
     pub(crate) tap: Option<Tap>,
@@ -47,6 +49,7 @@ impl Outbound {
             pending: Vec::new(),
             taken: 0,
             kept: KEPT,
+            grown: false,
             #[cfg(test)]
             tap: None,
         }
@@ -88,6 +91,7 @@ impl Outbound {
         self.seal(&[payload])?;
         if self.role == Role::Server && payload.first() == Some(&MessageNumber::USERAUTH_SUCCESS.0)
         {
+            self.grown = true;
             self.start_compression();
         }
         if self.role == Role::Client && self.sealer.delays_compression() {
@@ -147,6 +151,10 @@ impl Outbound {
     /// Client: USERAUTH_SUCCESS has come, so delayed compression begins with our next packet.
     pub fn peer_authenticated(&mut self) {
         self.undecided = false;
+        self.grown = true;
+        if self.pending.is_empty() {
+            self.give_back();
+        }
         if self.role == Role::Client {
             self.start_compression();
         }
@@ -220,6 +228,9 @@ impl Outbound {
     }
 
     fn give_back(&mut self) {
+        if std::mem::take(&mut self.grown) {
+            self.pending = Vec::new();
+        }
         if self.pending.capacity() > self.kept {
             self.pending.shrink_to(self.kept);
         }

@@ -1,6 +1,7 @@
 //! Authentication and connection: what runs inside the encrypted session.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use zeroize::Zeroizing;
@@ -10,6 +11,7 @@ use crate::auth::{
     ServerAuthConfig, ServerAuthEvent,
 };
 use crate::connection::{ConnectionEvent, ConnectionLayer, ConnectionLimits, DataSink};
+use crate::crypto::algorithms::Names;
 use crate::error::{Error, PeerMisbehaved};
 use crate::messages::transport::Unimplemented;
 use crate::messages::{MessageNumber, Role};
@@ -27,7 +29,7 @@ pub struct ServiceConfig {
     /// Server: limits and texts of authentication.
     pub server_auth: ServerAuthConfig,
     /// Client: signature algorithms it may use, in order of preference.
-    pub signature_algorithms: Vec<&'static str>,
+    pub signature_algorithms: Names,
     /// Limits of channels and windows.
     pub connection: ConnectionLimits,
 }
@@ -68,6 +70,8 @@ pub struct Services {
     client_events: VecDeque<ClientAuthEvent>,
     server_events: VecDeque<ServerAuthEvent>,
     connection_events: VecDeque<ConnectionEvent>,
+    /// The queues have grown for what comes once, at the beginning: when they are empty, their memory goes back.
+    grown: bool,
 }
 
 impl Services {
@@ -85,6 +89,7 @@ impl Services {
             client_events: VecDeque::new(),
             server_events: VecDeque::new(),
             connection_events: VecDeque::new(),
+            grown: false,
         }
     }
 
@@ -134,7 +139,7 @@ impl Services {
         self.authentication = match self.role {
             Role::Client => Authentication::Client(Box::new(ClientAuth::new(
                 session_id,
-                self.config.signature_algorithms.clone(),
+                Arc::clone(&self.config.signature_algorithms),
             ))),
             Role::Server => {
                 let config = self.config.server_auth.clone();
@@ -202,17 +207,21 @@ impl Services {
         while let Some(event) = self.client_events.pop_front() {
             if matches!(event, ClientAuthEvent::Outcome(Ok(AuthOutcome::Success))) {
                 self.user = Some(self.attempt_user.clone());
+                self.grown = true;
             }
             self.events.push_back(Event::ClientAuth(event));
         }
         while let Some(event) = self.server_events.pop_front() {
             if let ServerAuthEvent::Authenticated { user, .. } = &event {
                 self.user = Some(user.clone());
+                self.grown = true;
             }
             self.events.push_back(Event::ServerAuth(event));
         }
-        self.events
-            .extend(self.connection_events.drain(..).map(Event::Connection));
+        for event in self.connection_events.drain(..) {
+            self.grown |= matches!(event, ConnectionEvent::HostKeys { .. });
+            self.events.push_back(Event::Connection(event));
+        }
     }
 
     /// Queues a reply of the transport layer behind what waits already.
@@ -341,6 +350,28 @@ impl Services {
 
     /// What happened, oldest first.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() && self.grown {
+            self.shrink();
+        }
+        event
+    }
+
+    /// How many events there is room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.events.capacity()
+            + self.client_events.capacity()
+            + self.server_events.capacity()
+            + self.connection_events.capacity()
+    }
+
+    /// Gives back the memory that the queues keep for more events.
+    pub fn shrink(&mut self) {
+        self.grown = false;
+        self.events.shrink_to_fit();
+        self.client_events.shrink_to_fit();
+        self.server_events.shrink_to_fit();
+        self.connection_events.shrink_to_fit();
     }
 }

@@ -29,7 +29,7 @@ impl Attached {
             known,
             host,
             hash: FingerprintHash::Sha256,
-            algorithms: algorithms::user_signatures(),
+            algorithms: algorithms::user_signatures().to_vec(),
             judgement: Mutex::new(None),
         }
     }

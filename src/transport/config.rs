@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::proposal::host_key_algorithms;
-use crate::crypto::algorithms::{self, Preferences};
+use crate::crypto::algorithms::{self, Names, Preferences};
 use crate::kex::Moduli;
 use crate::keys::{PrivateKey, PublicKey, ShownKey};
 use crate::messages::Role;
@@ -37,7 +37,7 @@ pub struct TransportConfig {
     /// KEXINIT (RFC 4253 §7), so that neither waits for it. Where it does not, that message is for nothing.
     pub guesses: bool,
     /// Server: the signature algorithms taken for user authentication, announced as `server-sig-algs`.
-    pub signature_algorithms: Vec<&'static str>,
+    pub signature_algorithms: Names,
     /// How many key exchanges in a row the peer may start without sending or getting anything in between.
     pub max_idle_rekeys: u32,
     /// Keys that have been there for so long do not count for that.

@@ -14,6 +14,7 @@ pub use events::{ClientAuthEvent, ClientMethod, SignJob};
 
 use super::methods::{keyboard_interactive, none, password, publickey};
 use super::{AuthOutcome, SERVICE_USERAUTH};
+use crate::crypto::algorithms::Names;
 use crate::error::{Error, PeerMisbehaved};
 use crate::keys::Credential;
 use crate::messages::service::ServiceRequest;
@@ -24,7 +25,7 @@ use crate::packet::PayloadQueue;
 /// The client's side of user authentication.
 pub struct ClientAuth {
     session_id: Vec<u8>,
-    sig_algs_allowed: Vec<&'static str>,
+    sig_algs_allowed: Names,
     server_sig_algs: Option<Vec<String>>,
     /// The server's host key, where its signatures are to be bound to it.
     hostbound: Option<Vec<u8>>,
@@ -145,7 +146,7 @@ impl Step {
 
 impl ClientAuth {
     /// A client that has not asked for anything. `sig_algs_allowed` are the signature algorithms it may use.
-    pub fn new(session_id: &[u8], sig_algs_allowed: Vec<&'static str>) -> Self {
+    pub fn new(session_id: &[u8], sig_algs_allowed: Names) -> Self {
         ClientAuth {
             session_id: session_id.to_vec(),
             sig_algs_allowed,

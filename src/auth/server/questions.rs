@@ -6,7 +6,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::auth::Prompts;
-use crate::crypto::algorithms;
+use crate::crypto::algorithms::{self, Names};
 use crate::error::CertificateFault;
 use crate::keys::{Attendance, Certificate, Permissions, PublicKey, ShownKey};
 
@@ -29,7 +29,7 @@ pub struct ServerAuthConfig {
     /// Text for the user and its language tag.
     pub banner: Option<(String, String)>,
     /// The signature algorithms that are accepted; by default every one of this build.
-    pub sig_algs: Vec<&'static str>,
+    pub sig_algs: Names,
     /// Who judges keys before anybody is asked; without one no certificate is accepted.
     pub keys: Option<Arc<dyn KeyJudge>>,
     /// Whether security keys must attest that somebody has touched them, before anybody is asked.

@@ -11,7 +11,7 @@ struct Client {
 impl Client {
     fn fresh() -> Self {
         Client {
-            auth: ClientAuth::new(SESSION_ID, SIG_ALGS.to_vec()),
+            auth: ClientAuth::new(SESSION_ID, SIG_ALGS.into()),
             out: PayloadQueue::new(),
             events: VecDeque::new(),
         }

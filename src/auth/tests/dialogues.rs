@@ -150,7 +150,7 @@ fn keys_with_one_algorithm_ignore_server_sig_algs_but_not_our_own_list() {
         Ok(AuthOutcome::Success)
     );
     let mut pair = Pair::new([]);
-    pair.client = ClientAuth::new(SESSION_ID, vec!["rsa-sha2-512"]);
+    pair.client = ClientAuth::new(SESSION_ID, ["rsa-sha2-512"].into());
     let outcome = pair.attempt("u", publickey(key_a(), false));
     assert!(matches!(outcome, Err(Error::NoCommonAlgorithm(_))));
 }

@@ -257,7 +257,7 @@ struct Pair {
 impl Pair {
     fn with(config: ServerAuthConfig) -> Self {
         Pair {
-            client: ClientAuth::new(SESSION_ID, SIG_ALGS.to_vec()),
+            client: ClientAuth::new(SESSION_ID, SIG_ALGS.into()),
             client_out: PayloadQueue::new(),
             client_events: VecDeque::new(),
             server: Server::fresh(config),

@@ -245,7 +245,7 @@ fn a7_trailing_bytes() {
 #[test]
 fn a7_algorithms_that_are_not_accepted() {
     let mut server = Server::with(ServerAuthConfig {
-        sig_algs: vec!["rsa-sha2-512"],
+        sig_algs: ["rsa-sha2-512"].into(),
         ..config()
     });
     server

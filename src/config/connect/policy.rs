@@ -48,7 +48,7 @@ fn authority_algorithms(resolved: &Resolved) -> Result<Vec<&'static str>, Error>
     let usual = algorithms::user_signatures();
     let values = resolved.values("CASignatureAlgorithms");
     let Some(value) = values.and_then(<[_]>::first) else {
-        return Ok(usual);
+        return Ok(usual.to_vec());
     };
     apply(&usual, &usual, &value.text).map_err(|unknown| value.fault(unknown.to_string()))
 }

@@ -22,6 +22,7 @@ mod events;
 mod gathering;
 mod guessing;
 mod helm;
+mod idle;
 mod low_water;
 mod rotation;
 mod signers;
