@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::residue;
+
 /// The longest digest of the SSH documents, that of SHA-512.
 const MAX_DIGEST_LEN: usize = 64;
 
@@ -33,12 +35,12 @@ impl HashAlgorithm {
 
     /// Hashes the parts as if they were one string.
     pub fn digest(self, parts: &[&[u8]]) -> Digest {
-        match self {
+        residue::after_hash(|| match self {
             HashAlgorithm::Sha1 => hash::<sha1::Sha1>(parts),
             HashAlgorithm::Sha256 => hash::<sha2::Sha256>(parts),
             HashAlgorithm::Sha384 => hash::<sha2::Sha384>(parts),
             HashAlgorithm::Sha512 => hash::<sha2::Sha512>(parts),
-        }
+        })
     }
 }
 

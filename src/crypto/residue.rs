@@ -23,6 +23,8 @@ pub enum Depth {
 const OPTIMISED: bool = !cfg!(debug_assertions);
 const SHALLOW: usize = 8 << 10;
 const DEEP: usize = if OPTIMISED { 16 << 10 } else { 48 << 10 };
+/// How deep a hash function goes, which keeps the end of what it hashes.
+const HASH: usize = if OPTIMISED { 4 << 10 } else { 16 << 10 };
 /// How deep those go that make keys, sign, agree on secrets and read the files of keys. A thread that calls them has so much
 /// room anyway.
 const KEYS: usize = 32 << 10;
@@ -35,6 +37,14 @@ pub(crate) fn after_packet<R>(depth: Depth, work: impl FnOnce() -> R) -> R {
         Depth::Shallow => scrub::<SHALLOW>(),
         Depth::Deep => scrub::<DEEP>(),
     }
+    result
+}
+
+/// Runs a hash function. What it leaves would be overwritten by chance only, and until the end of the key exchange that it is a part of
+/// it gets onto the heap in values that are moved there.
+pub(crate) fn after_hash<R>(work: impl FnOnce() -> R) -> R {
+    let result = apart(work);
+    scrub::<HASH>();
     result
 }
 
