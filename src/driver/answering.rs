@@ -51,11 +51,7 @@ impl Shared {
                     Ok(())
                 }
                 After::Shrink => {
-                    self.with_sending(|sending| {
-                        if let Some(outbound) = &mut sending.outbound {
-                            outbound.end_stream();
-                        }
-                    });
+                    self.give_sending_back();
                     Ok(())
                 }
                 After::Prove(job) => self.on_the_pool(move |shared| shared.prove_host_keys(&job)),

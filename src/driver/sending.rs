@@ -129,6 +129,20 @@ impl Shared {
         result
     }
 
+    /// Gives back the memory that is kept for sending, unless somebody sends.
+    pub(crate) fn give_sending_back(self: &Arc<Self>) {
+        let Some(mut sending) = self.sending.try_lock() else {
+            return;
+        };
+        let is_busy = sending.gathered > 0 || sending.gathering.is_stream();
+        if let (false, Some(outbound)) = (is_busy, &mut sending.outbound) {
+            outbound.end_stream();
+        }
+        self.release(sending);
+        fence(Ordering::SeqCst);
+        self.flush_if_wanted();
+    }
+
     /// Lets go of the sending lock under which something may have been sent, and tells who waits for room.
     pub(crate) fn release(&self, mut sending: MutexGuard<'_, Sending>) {
         let room_came = std::mem::take(&mut sending.room_came);

@@ -85,7 +85,7 @@ pub(crate) enum After {
     Readable(Arc<ChannelWaits>),
     /// Start running callbacks, which would meet there too: their answers take it.
     Call,
-    /// Give back memory that is kept for sending: nothing was said for a while.
+    /// Give back memory that is kept for sending, unless somebody sends.
     Shrink,
 }
 

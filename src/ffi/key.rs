@@ -413,7 +413,7 @@ pub unsafe extern "C" fn ssh_key_sign(
                 "the key does not sign with this algorithm",
             ));
         }
-        let made = private.sign(algorithm, data)?;
+        let made = private.sign_and_verify(algorithm, data)?;
         memory::bytes_out(&made, signature, signature_length)?;
         Ok(SSH_OK)
     })

@@ -319,6 +319,12 @@ impl PrivateKey {
         }
     }
 
+    /// Signs what may be signed again, elsewhere: the signature is verified, too, whatever the kind of key.
+    pub fn sign_and_verify(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let blob = self.sign(algorithm, message)?;
+        self.verified(algorithm, message, blob)
+    }
+
     fn verified(&self, algorithm: &str, message: &[u8], blob: Vec<u8>) -> Result<Vec<u8>, Error> {
         if !self.public().verify(algorithm, message, &blob) {
             return Err(KeyFault::Signing.into());

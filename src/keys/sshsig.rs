@@ -76,7 +76,8 @@ pub fn sign(
     // The strongest; never SHA-1 with RSA.
     let algorithms = key.public().signature_algorithms();
     let algorithm = algorithms.first().ok_or(KeyFault::Signing)?;
-    let signature = key.sign(algorithm, &signed_data(namespace.as_bytes(), hash, message))?;
+    let data = signed_data(namespace.as_bytes(), hash, message);
+    let signature = key.sign_and_verify(algorithm, &data)?;
     let blob = Writer::collect(|w| {
         w.raw(MAGIC)
             .u32(VERSION)

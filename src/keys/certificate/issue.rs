@@ -134,7 +134,7 @@ impl CertificateDraft {
         });
         let own = authority.public().signature_algorithms();
         let algorithm = algorithm.or(own.first().copied()).unwrap_or_default();
-        let signature = authority.sign(algorithm, &blob)?;
+        let signature = authority.sign_and_verify(algorithm, &blob)?;
         Writer::new(&mut blob).string(&signature);
         if blob.len() > MAX_CERTIFICATE_BLOB {
             return Err(

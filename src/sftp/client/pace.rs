@@ -1,9 +1,8 @@
-//! Whether more writes under way would make a transfer faster, or fewer do. No I/O.
+//! Whether more writes under way would make a transfer faster. No I/O.
 //!
 //! Where a confirmation takes as long as the shortest one did, the line is the reason, and more under way fill it. Where it takes
 //! longer, what is under way waits at the server: more would wait there longer, in buffers that leave its caches. `sshd` writes
-//! half as fast with 16 MiB under way as with 256 KiB (`profiles.md`, "SFTP with sshd"). Which of the two it is, one confirmation
-//! may tell wrongly: the first ones wait for a server that begins, and any one for a processor. So what has grown may shrink.
+//! half as fast with 16 MiB under way as with 256 KiB (`profiles.md`, "SFTP with sshd").
 
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,6 @@ pub(super) struct Pace {
     is_over: bool,
     /// Bytes confirmed since the window has grown.
     confirmed: u64,
-    /// The shortest time since the window was last asked about, and the bytes confirmed since.
-    lately: Option<Duration>,
-    seen: u64,
 }
 
 impl Pace {
@@ -39,8 +35,6 @@ impl Pace {
             return;
         }
         self.confirmed = self.confirmed.saturating_add(bytes);
-        self.seen = self.seen.saturating_add(bytes);
-        self.lately = Some(self.lately.map_or(took, |lately| lately.min(took)));
         self.last = Some(took);
         self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
     }
@@ -59,23 +53,8 @@ impl Pace {
         let may = fills_the_line && (shortest >= LONG || self.confirmed >= window);
         if may {
             self.confirmed = 0;
-            self.seen = 0;
-            self.lately = None;
         }
         may
-    }
-
-    /// Whether half the window would do, to be asked after each confirmation. If so, it shrinks now. A window that grew with reason
-    /// does not: it was at most a quarter more than the line holds, and is no more than twice as much now.
-    pub(super) fn may_shrink(&mut self, window: u64) -> bool {
-        if self.seen < window {
-            return false;
-        }
-        self.seen = 0;
-        let (Some(shortest), Some(lately)) = (self.shortest, self.lately.take()) else {
-            return false;
-        };
-        lately > shortest.saturating_mul(5) / 2
     }
 }
 
@@ -111,21 +90,6 @@ mod tests {
             assert!(!pace.may_grow(2 * WINDOW) || again);
             assert!(pace.may_grow(WINDOW));
             assert_eq!(pace.may_grow(WINDOW), again);
-        }
-    }
-
-    #[test]
-    fn what_grew_without_reason_shrinks() {
-        let of = |times: &[u64]| after(times).may_shrink(WINDOW * times.len() as u64);
-        assert!(!of(&[200, 500]));
-        assert!(!of(&[200, 900, 500]), "the shortest counts");
-        let mut pace = after(&[200]);
-        assert!(!pace.may_shrink(2 * WINDOW), "not all of it is confirmed");
-        assert!(pace.may_grow(WINDOW));
-        let start = Instant::now();
-        for (took, shrinks) in [(501, false), (501, true), (501, false), (500, false)] {
-            pace.confirmed(WINDOW, start, start + Duration::from_micros(took), false);
-            assert_eq!(pace.may_shrink(2 * WINDOW), shrinks, "{took}");
         }
     }
 

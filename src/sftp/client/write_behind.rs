@@ -7,9 +7,8 @@ use super::pace::Pace;
 
 /// Writes under way at first; twice as many each time a writer had to wait, if that is of use.
 const FIRST_WRITES: u64 = 4;
-/// Bytes under way at first, at least. With half as many `sshd` waits for us on some machines, with twice as many we for it on
-/// others (`profiles.md`, "What sshd is asked for").
-const FIRST_WINDOW: u64 = 512 * 1024;
+/// Bytes under way at first, at least.
+const FIRST_WINDOW: u64 = 256 * 1024;
 
 #[derive(Debug, Clone, Copy)]
 struct Sent {
@@ -43,7 +42,6 @@ pub(super) struct WriteBehind {
     sent: VecDeque<Sent>,
     bytes: u64,
     window: u64,
-    first_window: u64,
     max_window: u64,
     pace: Pace,
     /// Where the first write that failed began and would have ended.
@@ -56,12 +54,10 @@ impl WriteBehind {
     /// For writes of so many bytes.
     pub(super) fn new(max_window: u64, write_bytes: u32) -> Self {
         let first = u64::from(write_bytes).saturating_mul(FIRST_WRITES);
-        let first = first.max(FIRST_WINDOW).min(max_window);
         WriteBehind {
             sent: VecDeque::new(),
             bytes: 0,
-            window: first,
-            first_window: first,
+            window: first.max(FIRST_WINDOW).min(max_window),
             max_window,
             pace: Pace::default(),
             failed: None,
@@ -116,9 +112,6 @@ impl WriteBehind {
         let was_last = self.sent.is_empty();
         self.pace
             .confirmed(u64::from(sent.length), sent.at, now, was_last);
-        if self.window > self.first_window && self.pace.may_shrink(self.window) {
-            self.window = (self.window / 2).max(self.first_window);
-        }
         self.bytes = self.bytes.saturating_sub(u64::from(sent.length));
         let end = sent.offset.saturating_add(u64::from(sent.length));
         self.last_end = self.last_end.max(end);
@@ -167,24 +160,24 @@ mod tests {
 
     #[test]
     fn the_window_bounds_and_grows() {
-        let mut behind = WriteBehind::new(2 * 1024 * 1024, 32_768);
+        let mut behind = WriteBehind::new(1024 * 1024, 32_768);
         let start = Instant::now();
         let trip = Duration::from_millis(100);
-        assert_eq!(fill(&mut behind, start), 16);
+        assert_eq!(fill(&mut behind, start), 8);
         behind.waited();
         assert!(!behind.has_room(), "nothing is known of the line");
         behind.confirmed(true, start + trip);
         behind.waited();
-        assert_eq!(fill(&mut behind, start + trip), 17);
+        assert_eq!(fill(&mut behind, start + trip), 9);
         for _ in 0..3 {
             behind.waited();
         }
-        assert_eq!(fill(&mut behind, start + trip), 32, "all that may be");
+        assert_eq!(fill(&mut behind, start + trip), 16, "all that may be");
     }
 
     #[test]
     fn what_waits_at_the_server_does_not_become_more() {
-        let mut behind = WriteBehind::new(16 << 20, 32_768);
+        let mut behind = WriteBehind::new(1024 * 1024, 32_768);
         let start = Instant::now();
         fill(&mut behind, start);
         // One after another, each a while after the one before.
@@ -195,48 +188,6 @@ mod tests {
             fill(&mut behind, now);
         }
         assert!(behind.bytes <= 2 * FIRST_WINDOW, "{}", behind.bytes);
-    }
-
-    /// A transfer of 64 MiB to a server that takes so long to begin, and so long for each write, over a line as long as that. Says
-    /// how much was under way at most, and at the end.
-    fn transfer(begins: Duration, each: Duration, line: Duration) -> (u64, u64) {
-        let mut behind = WriteBehind::new(16 << 20, 32_768);
-        let (mut now, mut most) = (Instant::now(), 0);
-        let mut done = now + begins;
-        let mut confirmations = VecDeque::new();
-        for _ in 0..2048 {
-            for _ in 0..fill(&mut behind, now) {
-                done = done.max(now + line / 2) + each;
-                confirmations.push_back(done + line / 2);
-            }
-            most = most.max(behind.bytes);
-            now = now.max(confirmations.pop_front().unwrap());
-            behind.waited();
-            behind.confirmed(true, now);
-        }
-        (most, behind.window)
-    }
-
-    #[test]
-    fn what_grew_while_the_server_began_shrinks_again() {
-        let (each, line) = (Duration::from_micros(80), Duration::from_micros(100));
-        let (most, at_last) = transfer(Duration::from_millis(10), each, line);
-        assert!(most > 2 * FIRST_WINDOW, "nothing was to be seen: {most}");
-        assert!(at_last <= 2 * FIRST_WINDOW, "{at_last}");
-        assert_eq!(transfer(Duration::ZERO, each, line).1, FIRST_WINDOW);
-    }
-
-    #[test]
-    fn what_a_line_holds_stays_under_way() {
-        // 12.8 MB of a line of 100 ms and 128 MB/s, or so.
-        let (each, line) = (Duration::from_micros(256), Duration::from_millis(100));
-        for begins in [Duration::ZERO, Duration::from_millis(300)] {
-            let (_, at_last) = transfer(begins, each, line);
-            assert!(at_last >= 12 << 20, "{at_last}");
-        }
-        let (each, line) = (Duration::from_micros(32), Duration::from_millis(1));
-        let (_, at_last) = transfer(Duration::ZERO, each, line);
-        assert!((1 << 20..=4 << 20).contains(&at_last), "{at_last}");
     }
 
     #[test]
