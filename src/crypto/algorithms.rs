@@ -322,6 +322,9 @@ pub fn certified(signs_as: &str) -> Option<&'static SignatureAlgorithm> {
         .find(|entry| entry.is_certificate() && entry.signs_as == signs_as)
 }
 
+/// A list of names that many hold and nobody changes.
+pub type Names = Arc<[&'static str]>;
+
 /// The names of signature algorithms that are taken from users by default: those of plain keys, and those of
 /// security keys. All connections share the list.
 pub fn user_signatures() -> Names {
@@ -335,9 +338,6 @@ pub fn user_signatures() -> Names {
     });
     Arc::clone(&NAMES)
 }
-
-/// A list of names that many hold and nobody changes.
-pub type Names = Arc<[&'static str]>;
 
 /// Every key exchange method of this build but those for old gear, most preferred first.
 pub static KEXES: &[KexAlgorithm] = &[

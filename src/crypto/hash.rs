@@ -35,12 +35,16 @@ impl HashAlgorithm {
 
     /// Hashes the parts as if they were one string.
     pub fn digest(self, parts: &[&[u8]]) -> Digest {
-        residue::after_hash(|| match self {
+        residue::after_hash(|| self.compute(parts))
+    }
+
+    fn compute(self, parts: &[&[u8]]) -> Digest {
+        match self {
             HashAlgorithm::Sha1 => hash::<sha1::Sha1>(parts),
             HashAlgorithm::Sha256 => hash::<sha2::Sha256>(parts),
             HashAlgorithm::Sha384 => hash::<sha2::Sha384>(parts),
             HashAlgorithm::Sha512 => hash::<sha2::Sha512>(parts),
-        })
+        }
     }
 }
 
@@ -92,7 +96,25 @@ impl AsRef<[u8]> for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::residue::tests::{depth_of, wiped_after_hash};
     use crate::crypto::test_util::hex;
+
+    #[test]
+    fn none_goes_deeper_than_is_wiped_after_a_hash() {
+        let text = [7; 1000];
+        for algorithm in [
+            HashAlgorithm::Sha1,
+            HashAlgorithm::Sha256,
+            HashAlgorithm::Sha384,
+            HashAlgorithm::Sha512,
+        ] {
+            // What is asked of the processor at the first time goes its own way down.
+            algorithm.compute(&[&text]);
+            let (digest, depth) = depth_of(|| algorithm.compute(&[&text, &text]));
+            assert_eq!(digest.len(), algorithm.output_len());
+            assert!(depth <= wiped_after_hash(), "{algorithm:?}: {depth}");
+        }
+    }
 
     /// FIPS 180-4 examples: "abc".
     #[test]

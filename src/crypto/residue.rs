@@ -40,8 +40,8 @@ pub(crate) fn after_packet<R>(depth: Depth, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs a hash function. What it leaves would be overwritten by chance only, and until the end of the key exchange that it is a part of
-/// it gets onto the heap in values that are moved there.
+/// Runs a hash function. To wipe at the end of the key exchange that it is a part of is too late: before that, the end of what was
+/// hashed, which is the shared secret, got onto the heap in values that were moved there.
 pub(crate) fn after_hash<R>(work: impl FnOnce() -> R) -> R {
     let result = apart(work);
     scrub::<HASH>();
@@ -92,6 +92,11 @@ pub(crate) mod tests {
             super::Depth::Shallow => super::SHALLOW - 512,
             super::Depth::Deep => super::DEEP - 512,
         }
+    }
+
+    /// The same after a hash function.
+    pub(crate) fn wiped_after_hash() -> usize {
+        super::HASH - 512
     }
 
     /// How many bytes of the stack below its caller `work` has written to, or the looking itself, which goes down a little way.

@@ -294,6 +294,21 @@ impl PrivateKey {
     /// fault gives the key away. Those of RSA, ECDSA and [external](Self::external) keys are verified; those of Ed25519
     /// are made again by a [second copy](ed25519::Twins) of the key.
     pub fn sign(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let blob = self.make(algorithm, message)?;
+        match &self.inner.signer {
+            Signer::Ed25519(_) => Ok(blob),
+            _ => self.verified(algorithm, message, blob),
+        }
+    }
+
+    /// Signs what may be signed again, elsewhere: the signature is verified, too, whatever the kind of key.
+    pub fn sign_and_verify(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let blob = self.make(algorithm, message)?;
+        self.verified(algorithm, message, blob)
+    }
+
+    /// A signature blob that nobody has verified.
+    fn make(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
         if !self.public().signature_algorithms().contains(&algorithm) {
             return Err(KeyFault::Unsupported(format!(
                 "signature algorithm {} with a key of type {}",
@@ -303,26 +318,15 @@ impl PrivateKey {
             .into());
         }
         if let Signer::Elsewhere(signer) = &self.inner.signer {
-            let blob = signer.sign(algorithm, message)?;
-            return self.verified(algorithm, message, blob);
+            return signer.sign(algorithm, message);
         }
         let signature = residue::after_keys(|| self.sign_raw(algorithm, message));
         let signature = signature.ok_or(KeyFault::Signing)?;
         let blob = SignatureBlob {
             algorithm,
             signature: &signature,
-        }
-        .encode();
-        match &self.inner.signer {
-            Signer::Ed25519(_) => Ok(blob),
-            _ => self.verified(algorithm, message, blob),
-        }
-    }
-
-    /// Signs what may be signed again, elsewhere: the signature is verified, too, whatever the kind of key.
-    pub fn sign_and_verify(&self, algorithm: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let blob = self.sign(algorithm, message)?;
-        self.verified(algorithm, message, blob)
+        };
+        Ok(blob.encode())
     }
 
     fn verified(&self, algorithm: &str, message: &[u8], blob: Vec<u8>) -> Result<Vec<u8>, Error> {
@@ -332,7 +336,7 @@ impl PrivateKey {
         Ok(blob)
     }
 
-    /// Makes the signature itself; nothing where that does not work, or a second copy of the key makes another one.
+    /// The signature itself; nothing where that does not work, or a second copy of the key makes another one.
     fn sign_raw(&self, algorithm: &str, message: &[u8]) -> Option<Vec<u8>> {
         let signature = match &self.inner.signer {
             Signer::Ed25519(twins) => twins.sign(message).ok()?.to_vec(),
@@ -340,6 +344,7 @@ impl PrivateKey {
             Signer::Rsa(key) => key.sign(rsa_hash(algorithm)?, message).ok()?,
             Signer::Elsewhere(_) => return None,
         };
+        // Before it is confirmed, for what comes of a fault there must be noticed.
         #[cfg(test)]
         let signature = self.flip(signature);
         match &self.inner.signer {
@@ -392,6 +397,35 @@ mod tests {
                 );
                 assert!(key.sign(algorithm, b"message").is_ok());
             }
+        }
+    }
+
+    #[test]
+    fn what_may_be_signed_again_is_verified_whatever_the_key() {
+        let seed = |byte| Zeroizing::new([byte; ed25519::SEED_LEN]);
+        // Both copies compute alike, and not what the public key says.
+        let key = PrivateKey::assemble(
+            PrivateKey::from_ed25519(seed(1)).unwrap().public().clone(),
+            Secret::Ed25519(seed(1)),
+            Signer::Ed25519(ed25519::Twins::from_seed(&seed(2)).unwrap()),
+        );
+        assert!(key.sign("ssh-ed25519", b"message").is_ok());
+        assert_eq!(
+            key.sign_and_verify("ssh-ed25519", b"message"),
+            Err(KeyFault::Signing.into())
+        );
+        assert!(crate::keys::sshsig::sign(
+            &key,
+            "file",
+            crate::keys::sshsig::Hash::Sha512,
+            b"message"
+        )
+        .is_err());
+        for key in each_kind() {
+            let algorithm = key.public().signature_algorithms()[0];
+            assert!(key.sign_and_verify(algorithm, b"message").is_ok());
+            let faulty = key.with_fault().sign_and_verify(algorithm, b"message");
+            assert_eq!(faulty, Err(KeyFault::Signing.into()));
         }
     }
 

@@ -106,7 +106,7 @@ impl PublicKey {
         let point = reader.string().map_err(malformed)?;
         let application = reader.string().map_err(malformed)?;
         let key = SecurityKey::ed25519(point, application)
-            .ok_or(KeyFault::Malformed("not a good Ed25519 point"))?;
+            .ok_or(KeyFault::Malformed("not a usable Ed25519 key"))?;
         let verifier = Verifier::SecurityKey(key);
         Ok(Self::assemble(KeyKind::SkEd25519, 256, verifier, |w| {
             w.string(point).string(application);
@@ -133,7 +133,7 @@ impl PublicKey {
     /// The key of an Ed25519 point.
     pub(crate) fn ed25519(point: &[u8; ed25519::PUBLIC_LEN]) -> Result<Self, Error> {
         let verifier = ed25519::Public::new(point)
-            .map_err(|_| KeyFault::Malformed("not a good Ed25519 point"))?;
+            .map_err(|_| KeyFault::Malformed("not a usable Ed25519 key"))?;
         Ok(Self::assemble(
             KeyKind::Ed25519,
             256,

@@ -370,3 +370,27 @@ fn bytes_behind_an_error_are_not_looked_at() {
     let again = pair.server.endpoint.receive(b"more", Instant::now());
     assert_eq!(again, Err(first));
 }
+
+#[test]
+fn what_many_events_took_is_given_back() {
+    let mut pair = Pair::open();
+    let question = Writer::collect(|w| {
+        w.u8(MessageNumber::GLOBAL_REQUEST.0)
+            .string("unknown@example.org")
+            .bool(true);
+    });
+    for _ in 0..100 {
+        pair.client.inject(&question);
+    }
+    let bytes = pair.client.endpoint.poll_transmit();
+    pair.server.endpoint.receive(&bytes, pair.now).unwrap();
+    let mut events = 0;
+    while pair.server.endpoint.poll_event().is_some() {
+        events += 1;
+    }
+    assert_eq!(events, 100);
+    let services = pair.server.endpoint.services();
+    assert!(services.capacity() >= 100, "{}", services.capacity());
+    services.shrink();
+    assert_eq!(services.capacity(), 0);
+}
