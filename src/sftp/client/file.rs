@@ -103,7 +103,7 @@ impl File {
         let core = Core {
             position: 0,
             ahead: ReadAhead::new(sftp.inner.read_bytes, window),
-            behind: WriteBehind::new(window, sftp.inner.write_bytes),
+            behind: WriteBehind::new(window, sftp.inner.write_bytes, sftp.inner.pipes_files),
             tail: Vec::new(),
             tail_offset: 0,
             size_before: if empty {
@@ -290,10 +290,14 @@ impl File {
         patience: Patience<'_>,
     ) -> Result<(), Error> {
         while let Some((offset, length)) = core.ahead.next_request(wanted) {
-            let id = self.ask_data(offset, length, patience)?;
+            let request = self.read_request(offset, length);
+            let id = self
+                .session()
+                .queue(Expect::Data(length), &request, patience)?;
             core.ahead.sent(id, offset, length);
         }
-        Ok(())
+        // The program may work on what it has before it waits for more.
+        self.session().send_held()
     }
 
     /// Sends the requests that a read has made room for before the program works on its data.
@@ -302,12 +306,16 @@ impl File {
         let _ = self.ask_ahead(core, 0, patience);
     }
 
-    fn ask_data(&self, offset: u64, length: u32, patience: Patience<'_>) -> Result<u32, Error> {
-        let request = Request::Read {
+    fn read_request(&self, offset: u64, length: u32) -> Request<'_> {
+        Request::Read {
             handle: &self.handle,
             offset,
             length,
-        };
+        }
+    }
+
+    fn ask_data(&self, offset: u64, length: u32, patience: Patience<'_>) -> Result<u32, Error> {
+        let request = self.read_request(offset, length);
         self.session()
             .submit(Expect::Data(length), &request, patience)
     }

@@ -48,6 +48,8 @@ pub(super) struct Inner {
     /// Bytes of one READ and one WRITE.
     pub(super) read_bytes: u32,
     pub(super) write_bytes: u32,
+    /// As [`PeerHabits::pipes_files`] of the server.
+    pub(super) pipes_files: bool,
     limits: Limits,
     window_bytes: Mutex<u64>,
 }
@@ -73,10 +75,12 @@ impl Sftp {
         let gone = AtomicBool::new(false);
         let (extensions, limits) = exchange(&session, session.patience(timeout, &gone))
             .inspect_err(|error| session.end(error.clone()))?;
-        let chunks = Chunks::of(&limits, session.channel().transport().peer_habits());
+        let habits = session.channel().transport().peer_habits();
+        let chunks = Chunks::of(&limits, habits);
         let inner = Inner {
             read_bytes: chunks.read_bytes,
             write_bytes: chunks.write_bytes,
+            pipes_files: habits.pipes_files,
             session,
             extensions,
             limits,

@@ -39,6 +39,17 @@ impl Pace {
         self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
     }
 
+    /// Whether nothing is waited for on the line but the server.
+    pub(super) fn is_short(&self) -> bool {
+        self.shortest.is_some_and(|shortest| shortest < LONG)
+    }
+
+    /// How many bytes keep a server busy that writes a gigabyte in a second, a byte in each nanosecond, which `sshd` does not.
+    pub(super) fn keeps_busy(&self) -> Option<u64> {
+        let nanoseconds = self.shortest?.as_nanos();
+        Some(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
     /// Whether all that is under way is to be confirmed first.
     pub(super) fn begins_anew(&self) -> bool {
         self.is_over

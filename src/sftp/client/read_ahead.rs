@@ -4,6 +4,11 @@ use std::collections::VecDeque;
 
 /// Bytes asked for ahead of the second read in a row. It doubles from there, when so many have been read.
 const FIRST_WINDOW: u64 = 256 * 1024;
+/// Most bytes that are asked for together. Each request by itself is a packet for the client, for the server and for whoever is
+/// behind it.
+const TOGETHER: u64 = 512 * 1024;
+/// What part of the window that is at most: so much of it is free at times, and a long line carries less.
+const TOGETHER_PART: u64 = 16;
 
 /// A part of the file that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub(super) struct ReadAhead {
     chunk_bytes: u32,
     /// What the file is known to have had: beyond it one request at a time is enough.
     expected_end: Option<u64>,
+    /// The window is being filled; else nothing is asked for until there is room for some requests together.
+    filling: bool,
 }
 
 impl ReadAhead {
@@ -51,6 +58,7 @@ impl ReadAhead {
             max_window,
             chunk_bytes: chunk_bytes.max(1),
             expected_end: None,
+            filling: true,
         }
     }
 
@@ -133,7 +141,7 @@ impl ReadAhead {
 
     /// The next part to ask for, for a reader who wants `wanted` bytes now: offset and length. To be called
     /// until it says `None`, each time followed by [`sent`](Self::sent).
-    pub(super) fn next_request(&self, wanted: usize) -> Option<(u64, u32)> {
+    pub(super) fn next_request(&mut self, wanted: usize) -> Option<(u64, u32)> {
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let ahead = self.next_offset.saturating_sub(self.position);
         let beyond = self.expected_end.is_some_and(|end| self.next_offset >= end);
@@ -144,6 +152,12 @@ impl ReadAhead {
             wanted.min(self.max_window).max(self.window)
         };
         if ahead >= goal {
+            self.filling = false;
+            return None;
+        }
+        let together = TOGETHER.min(self.window / TOGETHER_PART);
+        self.filling |= ahead < wanted || goal - ahead >= together;
+        if !self.filling {
             return None;
         }
         let length = if self.window == 0 {
@@ -316,5 +330,24 @@ mod tests {
         let mut ahead = ReadAhead::new(100, 1 << 20);
         ahead.expect_all(Some(0));
         assert_eq!(send_all(&mut ahead, 1000, &mut 0), [(0, 100)]);
+    }
+
+    #[test]
+    fn requests_leave_together() {
+        let mut ahead = ReadAhead::new(32_768, 1 << 20);
+        ahead.expect_all(None);
+        let mut id = 0;
+        let count = |sent: Vec<(u64, u32)>| sent.len();
+        assert_eq!(count(send_all(&mut ahead, 1, &mut id)), 32, "all of it");
+        // Nothing while there is room for one, and then two at a time, a sixteenth of the window.
+        for expected in [0, 2, 0, 2] {
+            assert_eq!(ahead.filled(vec![0; 32_768]), None);
+            assert_eq!(ahead.take_ready().len(), 32_768);
+            assert_eq!(count(send_all(&mut ahead, 1, &mut id)), expected);
+        }
+        // Who needs more than was asked for gets it at once.
+        assert_eq!(ahead.filled(vec![0; 32_768]), None);
+        ahead.take_ready();
+        assert_eq!(count(send_all(&mut ahead, 1 << 20, &mut id)), 1);
     }
 }

@@ -183,6 +183,15 @@ impl Session {
         Ok(id)
     }
 
+    /// Sends what [`queue`](Self::queue) has kept back.
+    pub(super) fn send_held(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if state.held > 0 && state.ended.is_none() {
+            self.send(&mut state)?;
+        }
+        Ok(())
+    }
+
     /// Queues a request as soon as there is room for it.
     fn begin(
         &self,
